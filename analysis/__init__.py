@@ -1,0 +1,1 @@
+"""Statistics, figures and report over result tables; imports neither torch nor Ray."""

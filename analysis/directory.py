@@ -1,0 +1,163 @@
+"""Runs, epochs and predictions of a results directory: compacted tables first, the runs' own files where they lack."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from analysis.place import Place
+from analysis.run_folder import RunFolder, file_hashes, read_json, run_folders
+from analysis.table import SCHEMAS, Corrupt, Kind, read_parquet, sha256, to_table
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """What one source holds; `warnings` say what was left out or repaired."""
+
+    label: str
+    runs: pd.DataFrame
+    epochs: pd.DataFrame
+    predictions: pd.DataFrame
+    experiment: dict[str, Any] | None = None
+    warnings: list[str] = field(default_factory=list)
+
+
+def is_results_directory(place: Place) -> bool:
+    """Whether runs of ours lie here."""
+    return place.child("runs.parquet").is_file() or place.child("runs").is_directory()
+
+
+def read_directory(place: Place) -> Part:
+    """The fine-tune runs of the current experiment (`experiment.yaml`, `cells.json`), whatever else is there.
+
+    A compacted table that is missing or damaged is rebuilt in memory from `runs/<run_id>/`, and so are runs newer than
+    it. Raises Corrupt for a damaged file that nothing can replace, ValueError for a directory without usable runs.
+    """
+    warnings: list[str] = []
+    cells = _cells(place)
+    own = run_folders(place)
+    runs = _runs(place, own, warnings)
+    runs = _current(runs, cells, place.label, warnings)
+    if runs.empty:
+        raise ValueError(f"{place.label}: has no fine-tune run of the current experiment yet")
+    wanted = set(runs["run_id"])
+    tables = {kind: _table(place, kind, own, wanted, warnings) for kind in ("epochs", "predictions")}
+    experiment = _experiment(place)
+    return Part(place.label, runs, tables["epochs"], tables["predictions"], experiment, warnings)
+
+
+def _experiment(place: Place) -> dict[str, Any] | None:
+    file = place.child("experiment.yaml")
+    if not file.is_file():
+        return None
+    try:
+        content = yaml.safe_load(file.read())
+    except yaml.YAMLError as error:
+        raise Corrupt(f"{file.label}: {error}") from error
+    if not isinstance(content, dict):
+        raise Corrupt(f"{file.label}: is not a mapping")
+    return content
+
+
+def _cells(place: Place) -> list[dict[str, Any]] | None:
+    file = place.child("cells.json")
+    if not file.is_file():
+        return None
+    content = read_json(file)
+    cells = content.get("cells") if isinstance(content, dict) else content
+    if not isinstance(cells, list) or not all(isinstance(cell, dict) and "run_id" in cell for cell in cells):
+        raise Corrupt(f"{file.label}: is not a list of cells with a run_id")
+    return cells
+
+
+def _compacted(place: Place, kind: Kind, warnings: list[str]) -> pd.DataFrame | None:
+    file = place.child(f"{kind}.parquet")
+    if not file.is_file():
+        return None
+    try:
+        data = file.read()
+        expected = _expected_hash(place.child("manifest.json"), file, data)
+        frame: pd.DataFrame = read_parquet(data, expected, kind=kind, name=file.label).to_pandas()
+    except Corrupt as error:
+        warnings.append(f"{error}; the runs' own files were read instead")
+        return None
+    return frame
+
+
+def _expected_hash(manifest: Place, file: Place, data: bytes) -> str | None:
+    """The manifest's hash of a table, or of the table before, which a killed compaction leaves; None: no manifest."""
+    if not manifest.is_file():
+        return None
+    name = file.path.rsplit("/", 1)[-1]
+    before = file_hashes(manifest, "previous").get(name)
+    return before if before == sha256(data) else file_hashes(manifest, "tables").get(name, "")
+
+
+def _runs(place: Place, own: Mapping[str, RunFolder], warnings: list[str]) -> pd.DataFrame:
+    compacted = _compacted(place, "runs", warnings)
+    if compacted is None and not own:
+        raise Corrupt(f"{place.label}: runs.parquet cannot be used and there is no runs directory to rebuild it from")
+    if compacted is None:
+        compacted = SCHEMAS["runs"].empty_table().to_pandas()
+    settled = set(compacted.loc[compacted["status"] != "failed", "run_id"])
+    fresh = sorted(run_id for run_id, folder in own.items() if folder.is_recorded and run_id not in settled)
+    frames = [compacted[~compacted["run_id"].isin(fresh)], *(own[run_id].table("runs") for run_id in fresh)]
+    known = set().union(*(frame["run_id"] for frame in frames))
+    attempts = [folder.failed_attempt() for run_id, folder in sorted(own.items()) if run_id not in known]
+    frames.append(to_table("runs", [_of_runs(row) for row in attempts if row]).to_pandas())
+    return _stacked(frames)
+
+
+def _of_runs(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name in SCHEMAS["runs"].names}
+
+
+def _stacked(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The frames below each other; empty ones have nothing to say about column types."""
+    filled = [frame for frame in frames if not frame.empty]
+    return pd.concat(filled, ignore_index=True) if filled else frames[0]
+
+
+def _current(runs: pd.DataFrame, cells: list[dict[str, Any]] | None, label: str, warnings: list[str]) -> pd.DataFrame:
+    """Fine-tune runs of the current grid; the others are named."""
+    other_stage = runs["stage"].notna() & (runs["stage"] != "fine-tune")
+    if other_stage.any():
+        stages = ", ".join(sorted(set(runs.loc[other_stage, "stage"])))
+        warnings.append(f"{label}: {int(other_stage.sum())} runs of stage {stages} are not compared")
+    runs = runs[~other_stage]
+    if cells is None:
+        return runs
+    grid = {cell["run_id"] for cell in cells}
+    others = runs[~runs["run_id"].isin(grid)]
+    if not others.empty:
+        named = [f"{run.system} seed {run.seed} ({run.run_id})" for run in others.itertuples()]
+        warnings.append(f"{label}: {len(named)} records are not cells of the current experiment: {_listed(named)}")
+    pending = [cell for cell in cells if cell["run_id"] not in set(runs["run_id"]) and _is_compared(cell)]
+    if pending:
+        named = [f"{cell.get('system')} seed {cell.get('seed')}" for cell in pending]
+        warnings.append(f"{label}: {len(named)} of {len(cells)} cells have not run yet: {_listed(named)}")
+    return runs[runs["run_id"].isin(grid)]
+
+
+def _is_compared(cell: Mapping[str, Any]) -> bool:
+    return bool(cell.get("stage", "fine-tune") == "fine-tune")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return "; ".join(names[:10]) + ("; ..." if len(names) > 10 else "")
+
+
+def _table(
+    place: Place, kind: Kind, own: Mapping[str, RunFolder], wanted: set[str], warnings: list[str]
+) -> pd.DataFrame:
+    """Epochs or predictions of the wanted runs."""
+    compacted = _compacted(place, kind, warnings)
+    if compacted is None:
+        compacted = SCHEMAS[kind].empty_table().to_pandas()
+    fresh = sorted(wanted - set(compacted["run_id"]))
+    recorded = [own[run_id] for run_id in fresh if run_id in own and own[run_id].is_recorded]
+    return _stacked([compacted[compacted["run_id"].isin(wanted)], *(folder.table(kind) for folder in recorded)])

@@ -1,0 +1,103 @@
+"""A figure is data, then ink: `data` computes the frame that is saved beside the picture, `draw` only draws it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from analysis.normalize import KEYS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from analysis.analyze import Analysis
+
+SCORED = ("completed", "collapsed")
+
+
+class NotApplicable(ValueError):
+    """The columns are there but hold nothing that a figure could show; the message says why."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure of the report; figures stand in it by `rank`, the smallest first.
+
+    `needs` names columns as `table.column`; where one is missing the figure is skipped and the reason is reported.
+    `data(analysis)` gives a tidy frame (one row a mark) and raises `NotApplicable` where there is nothing to show.
+    `draw(data, ax)` draws it. With `panels` the picture has one Axes for each value of that column, drawn from the
+    whole frame plus a boolean column `here`, true for the rows of the panel, so that a panel can show the others faintly.
+    `rows` names the column whose values are the rows of the picture: the height follows from them.
+    """
+
+    name: str
+    rank: int
+    title: str
+    caption: str
+    needs: tuple[str, ...]
+    data: Callable[[Analysis], pd.DataFrame]
+    draw: Callable[[pd.DataFrame, Axes], None]
+    rows: str | None = "system"
+    row_inches: float = 0.42
+    panels: str | None = None
+    panel_inches: float = 1.9
+
+    def frame(self, analysis: Analysis) -> pd.DataFrame:
+        """The figure's data; raises `NotApplicable`, naming the missing columns or the figure's own reason."""
+        missing = [need for need in self.needs if not _holds(analysis, *need.split(".", 1))]
+        if missing:
+            raise NotApplicable(f"it needs {', '.join(missing)}, which these results do not have")
+        return self.data(analysis)
+
+
+def _holds(analysis: Analysis, table: str, column: str) -> bool:
+    frame: pd.DataFrame = getattr(analysis.results, table)
+    return column in frame.columns and bool(frame[column].notna().any())
+
+
+def runs_of(analysis: Analysis, *columns: str) -> pd.DataFrame:
+    """The compared runs that have all these columns, one row each: place, system, seed, its other keys, the columns.
+
+    `place` is the rank of the system in `analysis.systems` (0 is the best mean): it decides the row and the colour.
+    Left out: runs without a score and runs that a search pruned, whose numbers are not comparable.
+    """
+    runs = analysis.results.runs
+    places = {system: place for place, system in enumerate(analysis.systems["system"])}
+    kept = runs[runs["status"].isin(SCORED) & runs["score"].notna() & runs["system"].isin(list(places))]
+    known = [name for name in ("run_id", *KEYS) if name in kept.columns and kept[name].notna().any()]
+    extra = [name for name in columns if name not in known]
+    frame = kept.assign(place=kept["system"].map(places))[["place", "system", *known, *extra]].dropna(subset=extra)
+    if frame.empty:
+        raise NotApplicable(f"no scored run has {', '.join(columns)}")
+    order = ["place", *(name for name in KEYS if name in known)]
+    return frame.sort_values(order, kind="stable", ignore_index=True)
+
+
+def scores(analysis: Analysis) -> pd.DataFrame:
+    """One row a run: its score, and the name of the metric."""
+    return runs_of(analysis, "score").assign(metric=analysis.metric)
+
+
+def epochs_of(analysis: Analysis, *columns: str) -> pd.DataFrame:
+    """The epochs of the compared runs: place, system, run_id, the run's keys, epoch, the columns."""
+    return _joined(analysis, analysis.results.epochs, "epoch", *columns)
+
+
+def predictions_of(analysis: Analysis, *columns: str) -> pd.DataFrame:
+    """The predictions that the scores were computed from: place, system, run_id, the run's keys, the columns."""
+    predictions, runs = analysis.results.predictions, analysis.results.runs
+    if {"split"} <= set(predictions.columns) and {"score_split", "run_id"} <= set(runs.columns):
+        scored = predictions["run_id"].map(runs.drop_duplicates("run_id").set_index("run_id")["score_split"])
+        predictions = predictions[scored.isna() | (predictions["split"] == scored)]
+    return _joined(analysis, predictions, *columns)
+
+
+def _joined(analysis: Analysis, table: pd.DataFrame, *columns: str) -> pd.DataFrame:
+    runs = runs_of(analysis, "run_id")
+    frame = runs.merge(table[["run_id", *columns]], on="run_id", how="inner", sort=False, validate="one_to_many")
+    if frame.empty:
+        raise NotApplicable(f"no scored run has {', '.join(columns)}")
+    return frame

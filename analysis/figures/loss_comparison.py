@@ -1,0 +1,48 @@
+"""Training loss against validation loss at the best epoch: how far each system overfits when its weights are kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from analysis import ink
+from analysis.figure import Figure, epochs_of, runs_of
+
+if TYPE_CHECKING:
+    from analysis.analyze import Analysis
+    from matplotlib.axes import Axes
+
+
+def data(analysis: Analysis) -> pd.DataFrame:
+    """One row a run: `train_loss` and `eval_loss` of its best epoch."""
+    best = runs_of(analysis, "best_epoch")[["run_id", "best_epoch"]].rename(columns={"best_epoch": "epoch"})
+    return epochs_of(analysis, "train_loss", "eval_loss").merge(best, on=["run_id", "epoch"])
+
+
+def draw(data: pd.DataFrame, ax: Axes) -> None:
+    """Hollow: training; filled: validation; large: mean over runs; the line is the gap between the two means."""
+    positions = ink.rows(ax, list(data["system"].drop_duplicates()))
+    for (system, place), group in data.groupby(["system", "place"], sort=False):
+        position, tone = positions[system], ink.colour(int(place))
+        train, validation = group["train_loss"], group["eval_loss"]
+        ax.plot([train.mean(), validation.mean()], [position, position], color=tone, linewidth=1.6, zorder=2)
+        for values, face in ((train, "white"), (validation, tone)):
+            height = position + ink.spread(values, 0.2)
+            ax.scatter(values, height, s=8, facecolors=face, edgecolors=tone, linewidths=0.6, alpha=0.6, zorder=3)
+            ax.scatter(values.mean(), position, s=44, facecolors=face, edgecolors=tone, linewidths=1.5, zorder=5)
+    ink.key(ax, {"training": "white", "validation": ink.SOFT})
+    ax.set_xlabel("loss at the best epoch")
+
+
+FIGURE = Figure(
+    name="loss_comparison",
+    rank=70,
+    title="Training and validation loss at the best epoch",
+    caption="Large marks: means over runs, hollow for training and filled for validation; small marks: single runs. "
+    "A long line is a large gap between what a system learnt and what carries over. The training loss is the mean over "
+    "the epoch, with dropout. Losses of systems that are trained with different objectives are not comparable.",
+    needs=("runs.best_epoch", "epochs.train_loss", "epochs.eval_loss"),
+    data=data,
+    draw=draw,
+)

@@ -1,0 +1,63 @@
+"""Training and validation loss per epoch, one panel a system."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from analysis import ink
+from analysis.figure import Figure, epochs_of
+
+if TYPE_CHECKING:
+    from analysis.analyze import Analysis
+    from matplotlib.axes import Axes
+
+
+def data(analysis: Analysis) -> pd.DataFrame:
+    """One row for each run, epoch and `part` (training or validation): `loss`."""
+    epochs = epochs_of(analysis, "train_loss", "eval_loss")
+    wide = epochs.rename(columns={"train_loss": "training", "eval_loss": "validation"})
+    keys = ["place", "system", "seed", "run_id", "epoch"]
+    long = wide.melt(id_vars=keys, value_vars=["training", "validation"], var_name="part", value_name="loss")
+    return long.dropna(subset="loss").sort_values([*keys, "part"], kind="stable", ignore_index=True)
+
+
+def draw(data: pd.DataFrame, ax: Axes) -> None:
+    """Mean lines with the range of the runs; the other systems' validation means stay as grey lines."""
+    here, others = data[data["here"]], data[~data["here"] & (data["part"] == "validation")]
+    for _, other in others.groupby("place"):
+        mean = other.groupby("epoch")["loss"].mean()
+        ax.plot(mean.index, mean, color=ink.FAINT, linewidth=1.0, zorder=1)
+    tone = ink.colour(int(here["place"].iloc[0]))
+    for part, style in (("training", "--"), ("validation", "-")):
+        _band(ax, here[here["part"] == part], tone, style, part)
+    ink.whole_numbers(ax, data["epoch"])
+    ax.set_xlabel("epoch")
+    ax.set_ylabel("loss")
+    if here["place"].iloc[0] == data["place"].min():
+        ax.legend(loc="best", handlelength=2.6)
+
+
+def _band(ax: Axes, part: pd.DataFrame, tone: str, style: str, name: str) -> None:
+    """Mean over the runs that reached the epoch, lowest to highest run as a band, single runs as thin lines."""
+    by_epoch = part.groupby("epoch")["loss"].agg(["mean", "min", "max"])
+    ax.fill_between(by_epoch.index, by_epoch["min"], by_epoch["max"], color=tone, alpha=0.15, linewidth=0)
+    for _, run in part.groupby("run_id", sort=True):
+        ax.plot(run["epoch"], run["loss"], style, color=tone, linewidth=0.4, alpha=0.45)
+    ax.plot(by_epoch.index, by_epoch["mean"], style, color=tone, linewidth=1.8, marker="o", markersize=3, label=name)
+
+
+FIGURE = Figure(
+    name="loss_evolution",
+    rank=60,
+    title="Loss per epoch",
+    caption="Thick lines: mean over the runs that reached the epoch, dashed for training and solid for validation; band: "
+    "lowest to highest run; thin lines: single runs; grey: validation means of the other systems. A validation loss that "
+    "rises while the training loss falls is overfitting.",
+    needs=("epochs.epoch", "epochs.train_loss", "epochs.eval_loss"),
+    data=data,
+    draw=draw,
+    rows=None,
+    panels="system",
+)

@@ -1,0 +1,91 @@
+"""Forest plot of the pairwise differences with their intervals: the figure that carries the answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from analysis import ink
+from analysis.figure import Figure, NotApplicable, runs_of
+from analysis.normalize import KEYS
+from analysis.wording import visible
+
+if TYPE_CHECKING:
+    from analysis.analyze import Analysis
+    from matplotlib.axes import Axes
+
+MOST_PAIRS = 36
+DECIDED = ("better", "worse")
+
+
+def data(analysis: Analysis) -> pd.DataFrame:
+    """One row a pair and seed: the seed's `difference`, and the pair's mean_diff, interval, verdict.
+
+    With more than 36 pairs only those with the best system, as a picture; the table has all.
+    """
+    pairs = analysis.comparisons.dropna(subset="mean_diff")
+    if pairs.empty:
+        raise NotApplicable("no two systems share a seed")
+    if len(pairs) > MOST_PAIRS:
+        best = analysis.systems["system"].iloc[0]
+        pairs = pairs[(pairs["a"] == best) | (pairs["b"] == best)]
+    runs = runs_of(analysis, "score")
+    keys = [key for key in KEYS if key in runs.columns]
+    wide = runs.pivot_table(index=keys, columns="system", values="score", dropna=False)
+    return pd.concat([_of_pair(pair, wide, analysis) for _, pair in pairs.iterrows()], ignore_index=True)
+
+
+def _of_pair(pair: pd.Series[object], wide: pd.DataFrame, analysis: Analysis) -> pd.DataFrame:
+    difference = (wide[pair["a"]] - wide[pair["b"]]).dropna().rename("difference").reset_index()
+    facts = {name: pair[name] for name in ("a", "b", "mean_diff", "verdict")}
+    low, high = _interval(pair)
+    level = f"{100 * (1 - analysis.alpha):g}%"
+    facts |= {"ci_low": low, "ci_high": high, "level": level, "rope": analysis.rope, "metric": analysis.metric}
+    return difference.assign(pair=f"{pair['a']}{ink.MINUS}{pair['b']}", **facts)
+
+
+def _interval(pair: pd.Series[object]) -> tuple[object, object]:
+    """The primary test's interval where it has one, else the paired t's."""
+    names = ("primary_ci_low", "primary_ci_high")
+    return tuple(pair[name] if pd.notna(pair[name]) else pair[name.removeprefix("primary_")] for name in names)
+
+
+def draw(data: pd.DataFrame, ax: Axes) -> None:
+    """Filled: the verdict is better or worse; hollow: it is not; small points: single seeds; shaded: too small to matter."""
+    positions = ink.rows(ax, list(data["pair"].drop_duplicates()), FIGURE.row_inches)
+    rope = data["rope"].iloc[0]
+    if pd.notna(rope):
+        ax.axvspan(-rope, rope, color=ink.FAINT, alpha=0.6, linewidth=0, zorder=0)
+    ax.axvline(0, color=ink.INK, linewidth=0.9, zorder=1)
+    for pair, group in data.groupby("pair", sort=False):
+        _pair(ax, group, positions[pair])
+    ink.key(ax, {"decided: better or worse": ink.colour(0), "not decided": "white"})
+    ax.set_xlabel(f"difference in {visible(data['metric'].iloc[0])}, first minus second, {data['level'].iloc[0]} interval")
+
+
+def _pair(ax: Axes, group: pd.DataFrame, position: float) -> None:
+    first, tone = group.iloc[0], ink.colour(0)
+    above = position + 0.1 + ink.spread(group["difference"], 0.06)
+    ax.scatter(group["difference"], above, s=7, color=ink.SOFT, alpha=0.55, linewidths=0, zorder=2)
+    if pd.notna(first["ci_low"]):
+        ax.plot([first["ci_low"], first["ci_high"]], [position] * 2, color=tone, linewidth=2.0, zorder=3)
+    face = tone if first["verdict"] in DECIDED else "white"
+    ax.scatter(first["mean_diff"], position, s=42, facecolors=face, edgecolors=tone, linewidths=1.5, zorder=4)
+    ink.value(ax, position, f"{first['mean_diff']:+.4f}".replace("-", "−"))
+
+
+FIGURE = Figure(
+    name="paired_differences",
+    rank=10,
+    title="Differences between systems",
+    caption="One row a pair, first system minus second. Large mark: mean difference over seeds; line: its interval, not "
+    "corrected for the number of comparisons; small points: the differences of single seeds. A filled mark is a verdict "
+    "of better or worse after correction, a hollow one is not. Shaded, where set: the region of practical equivalence. "
+    f"With more than {MOST_PAIRS} pairs only those with the best mean are drawn; the table has all.",
+    needs=("runs.score",),
+    data=data,
+    draw=draw,
+    rows="pair",
+    row_inches=0.46,
+)

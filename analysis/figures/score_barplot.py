@@ -1,0 +1,49 @@
+"""Bars of the mean score with the standard deviation over seeds as error bars."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from analysis import ink
+from analysis.figure import Figure, scores
+from analysis.wording import visible
+
+if TYPE_CHECKING:
+    from analysis.analyze import Analysis
+    from matplotlib.axes import Axes
+
+
+def data(analysis: Analysis) -> pd.DataFrame:
+    """One row a run: the scores, with `mean` and `std` (ddof 1; null for a single run) of the row's system."""
+    frame = scores(analysis)
+    by_system = frame.groupby("system", sort=False)["score"]
+    return frame.assign(mean=by_system.transform("mean"), std=by_system.transform("std"))
+
+
+def draw(data: pd.DataFrame, ax: Axes) -> None:
+    """Bars start at zero, so that their lengths may be compared."""
+    positions = ink.rows(ax, list(data["system"].drop_duplicates()))
+    for (system, place), group in data.groupby(["system", "place"], sort=False):
+        mean, std = group["mean"].iloc[0], group["std"].iloc[0]
+        tone = ink.colour(int(place))
+        ax.barh(positions[system], mean, height=0.27, color=f"{tone}55", edgecolor=tone, linewidth=1.0)
+        ink.points(ax, group["score"], positions[system] + 0.07, int(place), width=0.05)
+        if pd.notna(std):
+            ax.errorbar(mean, positions[system] - 0.06, xerr=std, color=ink.INK, capsize=3, linewidth=1.2, zorder=5)
+        ink.value(ax, positions[system], f"{mean:.4f}" if pd.isna(std) else f"{mean:.4f} ± {std:.4f}")
+    ax.axvline(0, color=ink.INK, linewidth=0.8)
+    ax.set_xlabel(f"mean {visible(data['metric'].iloc[0])}")
+
+
+FIGURE = Figure(
+    name="score_barplot",
+    rank=30,
+    title="Mean score",
+    caption="Bar: mean over seeds, drawn from zero. Error bar: one standard deviation over seeds on either side; it shows "
+    "how much runs vary and is not a test. Points: single runs.",
+    needs=("runs.score",),
+    data=data,
+    draw=draw,
+)

@@ -1,0 +1,48 @@
+"""Violin plot of the primary metric over seeds, one row a system, every seed visible."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from analysis import ink
+from analysis.figure import Figure, scores
+from analysis.wording import visible
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+FEWEST_SCORES = 3
+
+
+def draw(data: pd.DataFrame, ax: Axes) -> None:
+    """A kernel density over the range of the runs; with fewer than three different scores only the points."""
+    positions = ink.rows(ax, list(data["system"].drop_duplicates()))
+    for (system, place), group in data.groupby(["system", "place"], sort=False):
+        if group["score"].nunique() >= FEWEST_SCORES:
+            _violin(ax, group["score"], positions[system], ink.colour(int(place)))
+        ink.points(ax, group["score"], positions[system], int(place), width=0.08)
+    ax.set_xlabel(visible(data["metric"].iloc[0]))
+
+
+def _violin(ax: Axes, values: pd.Series[float], position: float, tone: str) -> None:
+    parts = ax.violinplot(
+        values.to_numpy(), positions=[position], widths=0.34, orientation="horizontal", showextrema=False, showmedians=True
+    )
+    for body in parts["bodies"]:
+        body.set(facecolor=f"{tone}33", edgecolor=tone, linewidth=1.1, alpha=None)
+    parts["cmedians"].set(color=tone, linewidth=2.2)
+
+
+FIGURE = Figure(
+    name="score_violin",
+    rank=40,
+    title="Distribution of scores",
+    caption="Outline: kernel density of the scores (Gaussian, Scott's bandwidth), cut at the lowest and highest run; "
+    "line: median; points: single runs. With few seeds the outline is a guess: trust the points. "
+    "A system with fewer than three different scores has points only.",
+    needs=("runs.score",),
+    data=scores,
+    draw=draw,
+)

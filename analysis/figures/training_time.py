@@ -1,0 +1,51 @@
+"""How long the runs of each system trained."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from analysis import ink
+from analysis.figure import Figure, runs_of
+
+if TYPE_CHECKING:
+    from analysis.analyze import Analysis
+    from matplotlib.axes import Axes
+
+
+def data(analysis: Analysis) -> pd.DataFrame:
+    """One row a run: `seconds_train` (seconds in the training loop, evaluation excluded)."""
+    return runs_of(analysis, "seconds_train")
+
+
+def draw(data: pd.DataFrame, ax: Axes) -> None:
+    """Bar: mean; points: runs. Minutes or hours where seconds would be unreadable."""
+    unit, seconds = _unit(data["seconds_train"].max())
+    positions = ink.rows(ax, list(data["system"].drop_duplicates()))
+    for (system, place), group in data.groupby(["system", "place"], sort=False):
+        values = group["seconds_train"] / seconds
+        tone = ink.colour(int(place))
+        ax.barh(positions[system], values.mean(), height=0.27, color=f"{tone}55", edgecolor=tone, linewidth=1.0)
+        ink.points(ax, values, positions[system], int(place), width=0.16)
+        ink.value(ax, positions[system], f"{values.mean():.3g} {unit}")
+    ax.axvline(0, color=ink.INK, linewidth=0.8)
+    ax.set_xlabel(f"training time of a run [{unit}]")
+
+
+def _unit(longest: float) -> tuple[str, float]:
+    if longest < 120:
+        return "s", 1.0
+    return ("min", 60.0) if longest < 7200 else ("h", 3600.0)
+
+
+FIGURE = Figure(
+    name="training_time",
+    rank=80,
+    title="Training time",
+    caption="Bar: mean over runs; points: single runs; evaluation and loading excluded. Measured during the sweep, while "
+    "other runs may have shared the machine: a description of this sweep, not a claim about speed.",
+    needs=("runs.seconds_train",),
+    data=data,
+    draw=draw,
+)

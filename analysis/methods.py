@@ -1,0 +1,110 @@
+"""The methods paragraph: what was done, in the words of a paper, from the experiment file and the tables alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from analysis.wording import exists, listing, plural, ranges, whole
+
+if TYPE_CHECKING:
+    from analysis.analyze import Analysis
+
+
+def paragraph(analysis: Analysis) -> str:
+    """Plain text, ready to paste; whatever the results do not tell is left out, never guessed."""
+    sentences = [_systems(analysis), *_training(analysis), _scoring(analysis), *_comparison(analysis), _software(analysis)]
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def seeds(analysis: Analysis) -> str:
+    """The seeds of the runs, neighbours joined."""
+    found = analysis.results.runs["seed"].dropna().unique()
+    if all(str(seed).lstrip("-").isdigit() for seed in found):
+        return ranges(int(seed) for seed in found)
+    return ", ".join(sorted(map(str, found)))
+
+
+def only(analysis: Analysis, column: str) -> Any:
+    """The value of a column of `runs` that all runs share, else None."""
+    runs = analysis.results.runs
+    found = runs[column].dropna().unique() if column in runs.columns else []
+    return found[0] if len(found) == 1 else None
+
+
+def _systems(analysis: Analysis) -> str:
+    names = [str(name) for name in analysis.systems["system"]]
+    task, dataset = only(analysis, "task"), only(analysis, "dataset")
+    where = f" on {dataset}" if exists(dataset) else ""
+    what = f" ({str(task).replace('_', ' ')})" if exists(task) else ""
+    number = analysis.results.runs["seed"].nunique()
+    return f"We compared {listing(names)}{where}{what}, each with {plural(number, 'random seed')} ({seeds(analysis)})."
+
+
+def _training(analysis: Analysis) -> list[str]:
+    experiment = analysis.results.experiment or {}
+    train, split = experiment.get("train"), experiment.get("split")
+    sentences = []
+    if isinstance(train, Mapping):
+        sentences.append(_train(train))
+    if isinstance(split, Mapping):
+        sentences.append(_split(split))
+    items = only(analysis, "train_items"), only(analysis, "evaluation_items")
+    if all(map(exists, items)):
+        sentences.append(f"Training used {whole(items[0])} items, evaluation {whole(items[1])}.")
+    return sentences
+
+
+def _train(train: Mapping[str, Any]) -> str:
+    parts = {
+        "epochs": "up to {} epochs",
+        "batch_size": "a global batch of {} items",
+        "learning_rate": "learning rate {}",
+        "schedule": "{} schedule",
+        "weight_decay": "weight decay {}",
+        "clip": "gradients clipped at norm {}",
+        "max_length": "at most {} pieces per item",
+    }
+    known = [text.format(train[key]) for key, text in parts.items() if exists(train.get(key))]
+    unless = ", unless the experiment file says otherwise for a model or recipe"
+    return f"Models were trained with AdamW for {listing(known)}{unless}." if known else ""
+
+
+def _split(split: Mapping[str, Any]) -> str:
+    if split.get("folds"):
+        return f"Every seed was evaluated in {split['folds']}-fold cross-validation."
+    if split.get("ids"):
+        return "Training and evaluation items were fixed by a file of item ids."
+    if split.get("seed") == "run":
+        return "Training and evaluation items were drawn anew for every seed."
+    return f"All runs used the same division into training and evaluation items (split seed {split.get('seed')})."
+
+
+def _scoring(analysis: Analysis) -> str:
+    selected = bool(analysis.systems["selected_on_evaluation"].any())
+    note = ", at the best epoch by that same score: scores are selected on evaluation data" if selected else ""
+    part = only(analysis, "score_split")
+    where = f" on the {part} part" if exists(part) else ""
+    return f"The score is {analysis.metric} ({analysis.direction}d){where}{note}."
+
+
+def _comparison(analysis: Analysis) -> list[str]:
+    pairs = analysis.comparisons
+    if pairs.empty:
+        return ["Scores are described by mean and standard deviation (n − 1); no pair could be compared."]
+    used = sorted({str(name).replace("_", " ") for name in pairs["primary_method"].dropna()})
+    primary = f" The primary test is {listing(used)}." if used else ""
+    rope = f" Differences below {analysis.rope:g} count as irrelevant." if exists(analysis.rope) else ""
+    return [
+        "Scores are described by mean and standard deviation (n − 1 in the denominator). Systems were compared pairwise, "
+        f"paired by seed (and split and fold, where they vary).{primary} Two-sided p-values were corrected by Holm's "
+        f"method over {plural(len(pairs), 'comparison')}; the level is {analysis.alpha:g}.{rope} Effect sizes are Hedges' g_z and "
+        "the probability of superiority.",
+        *(["The Friedman test over seeds is reported as a description."] if "friedman" in analysis.omnibus else []),
+    ]
+
+
+def _software(analysis: Analysis) -> str:
+    names = {"torch_version": "PyTorch", "transformers_version": "Transformers", "ray_version": "Ray"}
+    used = [f"{name} {only(analysis, column)}" for column, name in names.items() if exists(only(analysis, column))]
+    return f"Software: {listing(used)}." if used else ""

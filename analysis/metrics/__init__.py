@@ -1,0 +1,89 @@
+"""One metric a file. Each is a sum of counts over items and a value of that sum, so plain and weighted forms agree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Gold and predicted labels in reading order, one entry a word (or a sentence, for a task with one label each).
+
+    `items` [N] says which item (sentence) an entry belongs to, as 0 .. num_items - 1; an item's entries are adjacent.
+    """
+
+    gold: Sequence[Hashable]
+    predicted: Sequence[Hashable]
+    items: NDArray[np.int64]
+    num_items: int
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A score in the unit of its name; larger is better unless `direction` says otherwise.
+
+    `counts(answers)` gives what each item adds, [num_items, S]; `value(sums)` turns [..., S] into [...]. Resampling
+    items is then `value(weights @ counts)`. `applies(labels)` says whether a label set can be scored at all.
+    """
+
+    name: str
+    title: str
+    description: str
+    counts: Callable[[Answers], Floats]
+    value: Callable[[Floats], Floats]
+    direction: str = "maximize"
+    mode: str | None = None
+    applies: Callable[[Collection[str]], bool] = lambda labels: True
+
+    def score(self, gold: Sequence[Any], predicted: Sequence[Any], items: ArrayLike | None = None) -> float:
+        """The metric of N gold and N predicted labels. `items` [N]: which item each belongs to (None: one each).
+
+        Raises ValueError for lengths that differ, nothing to score, or labels this metric cannot read.
+        """
+        return self._number(self.counts(answers(gold, predicted, items)).sum(axis=0))
+
+    def weighted(
+        self, gold: Sequence[Any], predicted: Sequence[Any], weights: ArrayLike, items: ArrayLike | None = None
+    ) -> float:
+        """The metric when item i counts `weights[i]` times; `weights` [num_items], in order of first appearance."""
+        counts = self.counts(answers(gold, predicted, items))
+        factors = np.asarray(weights, dtype=np.float64)
+        if factors.shape != counts.shape[:1]:
+            raise ValueError(f"weights must hold one number for each of {len(counts)} items, got shape {factors.shape}")
+        return self._number(factors @ counts)
+
+    def _number(self, sums: Floats) -> float:
+        score = float(self.value(sums))
+        assert np.isfinite(score), f"{self.name} is {score}, which is never a score"
+        return score
+
+
+def answers(gold: Sequence[Any], predicted: Sequence[Any], items: ArrayLike | None = None) -> Answers:
+    """Check N gold and predicted labels and number their items; raises ValueError naming what does not fit."""
+    gold, predicted = list(gold), list(predicted)
+    if len(gold) != len(predicted):
+        raise ValueError(f"{len(gold)} gold labels do not pair with {len(predicted)} predicted ones")
+    if not gold:
+        raise ValueError("there is nothing to score")
+    if items is None:
+        return Answers(gold, predicted, np.arange(len(gold)), len(gold))
+    names = np.asarray(items)
+    if names.shape != (len(gold),):
+        raise ValueError(f"items must name the item of each of {len(gold)} labels, got shape {names.shape}")
+    numbers: dict[Any, int] = {}
+    index = np.array([numbers.setdefault(name, len(numbers)) for name in names.tolist()], dtype=np.int64)
+    if np.any(np.diff(index) < 0):
+        raise ValueError("the labels of an item must be adjacent")
+    return Answers(gold, predicted, index, len(numbers))
+
+
+def ratio(numerator: Floats, denominator: Floats) -> Floats:
+    """Quotient that is 0 where there is nothing to divide by (scikit-learn's `zero_division=0`)."""
+    return np.divide(numerator, denominator, out=np.zeros(np.shape(denominator)), where=denominator > 0)

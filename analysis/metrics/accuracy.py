@@ -1,0 +1,27 @@
+"""Accuracy: share of words labelled as gold, the outside label O among them (it equals micro F1 with O)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from analysis.metrics import Answers, Floats, Metric, ratio
+
+
+def _counts(both: Answers) -> Floats:
+    right = np.array([gold == found for gold, found in zip(both.gold, both.predicted, strict=True)], dtype=np.float64)
+    correct = np.bincount(both.items, weights=right, minlength=both.num_items)
+    words = np.bincount(both.items, minlength=both.num_items).astype(np.float64)
+    return np.stack([correct, words], axis=1)
+
+
+def _value(sums: Floats) -> Floats:
+    return ratio(sums[..., 0], sums[..., 1])
+
+
+METRIC = Metric(
+    name="accuracy",
+    title="Accuracy",
+    description="share of words labelled as gold, the outside label O among them.",
+    counts=_counts,
+    value=_value,
+)

@@ -1,0 +1,16 @@
+"""Macro F1: mean F1 over the classes that occur, without the outside label O."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from analysis.metrics import Metric
+from analysis.metrics._classes import OUTSIDE, class_counts, macro
+
+METRIC = Metric(
+    name="macro_f1",
+    title="Macro F1",
+    description="mean F1 over the classes that occur, without the outside label O.",
+    counts=partial(class_counts, outside=OUTSIDE),
+    value=macro,
+)

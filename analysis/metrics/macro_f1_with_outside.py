@@ -1,0 +1,16 @@
+"""Macro F1 with O: mean F1 over the classes that occur, the outside label O among them."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from analysis.metrics import Metric
+from analysis.metrics._classes import class_counts, macro
+
+METRIC = Metric(
+    name="macro_f1_with_outside",
+    title="Macro F1 with O",
+    description="mean F1 over the classes that occur, the outside label O among them.",
+    counts=partial(class_counts, outside=None),
+    value=macro,
+)

@@ -1,0 +1,101 @@
+"""Runs from anywhere in one form: a system, a pairing key, a status, and a score that is a number or missing."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.table import STATUSES
+
+KEYS = ("seed", "split_seed", "fold")
+SCORELESS = ("diverged", "failed")
+
+
+def normalize(frame: pd.DataFrame, source: str) -> tuple[pd.DataFrame, list[str]]:
+    """The runs with columns system, seed, split_seed, fold, status and score (float, NaN: none), and warnings.
+
+    system is the column `system`, else `model` or `model / recipe`. Keys are whole numbers (Int64) or text.
+    Raises ValueError, naming source, column and rows (1 is the first after a header), for what cannot be read.
+    """
+    runs = frame.reset_index(drop=True).copy()
+    runs["system"] = _systems(runs, source)
+    _need(runs, ("seed", "score"), source)
+    _refuse_rows(runs["seed"].isna(), source, "seed is empty")
+    for key in KEYS:
+        runs[key] = _key(runs[key]) if key in runs.columns else pd.array([pd.NA] * len(runs), dtype="Int64")
+    runs["score"] = _scores(runs["score"], source)
+    runs["status"] = _statuses(runs, source)
+    return runs, _withhold(runs, source)
+
+
+def _need(runs: pd.DataFrame, names: tuple[str, ...], source: str) -> None:
+    for name in names:
+        if name not in runs.columns:
+            raise ValueError(
+                f"{source}: needs a column {name!r}; it has: {', '.join(map(str, runs.columns)) or 'none'}"
+            )
+
+
+def _refuse_rows(bad: pd.Series[bool], source: str, reason: str) -> None:
+    if bad.any():
+        rows = [str(row + 1) for row in np.flatnonzero(bad.to_numpy())]
+        raise ValueError(f"{source}: row {', '.join(rows[:5])}{', ...' if len(rows) > 5 else ''}: {reason}")
+
+
+def _systems(runs: pd.DataFrame, source: str) -> pd.Series[Any]:
+    if "system" not in runs.columns:
+        if "model" not in runs.columns:
+            raise ValueError(
+                f"{source}: needs a column 'system' or 'model'; it has: {', '.join(map(str, runs.columns))}"
+            )
+        systems = runs["model"].map(str, na_action="ignore")
+        if "recipe" in runs.columns:
+            systems = systems + runs["recipe"].map(lambda recipe: "" if pd.isna(recipe) else f" / {recipe}")
+    else:
+        systems = runs["system"].map(str, na_action="ignore")
+    _refuse_rows(systems.isna() | (systems == ""), source, "system is empty")
+    return systems
+
+
+def _key(values: pd.Series[Any]) -> Any:
+    numbers = pd.to_numeric(values, errors="coerce")
+    whole = numbers.isna() | (numbers == numbers.round())
+    if bool(whole.all()) and numbers.notna().equals(values.notna()):
+        return numbers.astype("Int64")
+    return values.map(str, na_action="ignore").astype(object)
+
+
+def _scores(values: pd.Series[Any], source: str) -> pd.Series[float]:
+    numbers = pd.to_numeric(values, errors="coerce").astype("float64")
+    _refuse_rows(numbers.isna() & values.notna() & ~values.map(_is_nan), source, "score is not a number")
+    return numbers.where(np.isfinite(numbers), np.nan)
+
+
+def _is_nan(value: object) -> bool:
+    if isinstance(value, str):
+        return value.strip().lower() in {"", "nan", "na", "n/a", "none", "null"}
+    return isinstance(value, float) and math.isnan(value)
+
+
+def _statuses(runs: pd.DataFrame, source: str) -> pd.Series[Any]:
+    implied = pd.Series(np.where(runs["score"].isna(), "failed", "completed"), index=runs.index)
+    if "status" not in runs.columns:
+        return implied
+    given = runs["status"].map(str, na_action="ignore")
+    _refuse_rows(given.notna() & ~given.isin(STATUSES), source, f"status is not one of {', '.join(STATUSES)}")
+    scoreless = runs["score"].isna() & given.isin(["completed", "collapsed"])
+    return given.where(given.notna() & ~scoreless, implied)
+
+
+def _withhold(runs: pd.DataFrame, source: str) -> list[str]:
+    """Take the score from runs that have none by their status, and say which runs have no score."""
+    runs.loc[runs["status"].isin(SCORELESS), "score"] = np.nan
+    missing = runs[runs["score"].isna() & (runs["status"] != "pruned")]
+    if missing.empty:
+        return []
+    cells = [f"{run.system} seed {run.seed} ({run.status})" for run in missing.itertuples()]
+    listed = "; ".join(cells[:10]) + ("; ..." if len(cells) > 10 else "")
+    return [f"{source}: {len(cells)} of {len(runs)} runs have no score and count as failures: {listed}"]

@@ -1,0 +1,183 @@
+"""The report: one self-contained page that a reader understands without us; same analysis, same bytes."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+import pandas as pd
+import yaml
+from markupsafe import Markup
+
+from analysis import gallery, ink, methods, report_tables, settings
+from analysis.report_tables import Column, Grid
+from analysis.wording import exists, number, p_value, plural, visible
+
+if TYPE_CHECKING:
+    from analysis.analyze import Analysis
+
+MOST_SENTENCES = 15
+MARKS = {"better": "▲", "worse": "▼", "equivalent": "≈", "inconclusive": "○", "undecidable": "◌"}
+_HERE = Path(__file__).parent
+
+
+def render(analysis: Analysis, figures: Mapping[str, str], skipped: Mapping[str, str] | None = None) -> str:
+    """The page as HTML. `figures` are SVG pictures by figure name (`Gallery.svgs`), `skipped` reasons by figure name.
+
+    It asks for nothing from outside (a content security policy forbids it) and is complete without its small script.
+    Names are escaped and their control characters shown; nothing in it depends on when or where it was rendered.
+    """
+    script = (_HERE / "report.js").read_text(encoding="utf-8")
+    template = _environment().get_template("report.html")
+    return template.render(
+        **_answer(analysis),
+        **_tables(analysis),
+        **_reproduction(analysis),
+        title=_title(analysis),
+        figures=_pictures(figures),
+        skipped=_skipped(skipped or {}),
+        methods=methods.paragraph(analysis),
+        style=Markup((_HERE / "report.css").read_text(encoding="utf-8")),
+        script=Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        marks=MARKS,
+        cell=_cell,
+    )
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: visible(value) if type(value) is str else value,
+    )
+    environment.filters["plural"] = plural
+    return environment
+
+
+def _title(analysis: Analysis) -> str:
+    experiment = analysis.results.experiment or {}
+    return str(experiment.get("question") or experiment.get("experiment") or "Comparison of systems")
+
+
+def _answer(analysis: Analysis) -> dict[str, Any]:
+    """What the first screen says: headline, claim, a sentence a pair, warnings, the key facts."""
+    pairs = analysis.comparisons.to_dict("records")
+    best = analysis.systems["system"].iloc[0] if len(analysis.systems) else None
+    first = [pair for pair in pairs if len(pairs) <= MOST_SENTENCES or best in (pair["a"], pair["b"])]
+    warnings = list(dict.fromkeys([*analysis.warnings, *analysis.results.warnings]))
+    unreal = [warning for warning in warnings if "not a real result" in warning]
+    return {
+        "headline": analysis.headline,
+        "claim": analysis.claim,
+        "first_pairs": first,
+        "other_pairs": [pair for pair in pairs if pair not in first],
+        "unreal": unreal,
+        "warnings": [warning for warning in warnings if warning not in unreal],
+        "facts": _facts(analysis),
+        "experiment": (analysis.results.experiment or {}).get("experiment"),
+    }
+
+
+def _facts(analysis: Analysis) -> dict[str, str]:
+    runs = analysis.results.runs
+    facts = {
+        "Metric": f"{analysis.metric} ({analysis.direction}d)",
+        "Systems": str(len(analysis.systems)),
+        "Seeds": f"{runs['seed'].nunique()} ({methods.seeds(analysis)})",
+        "Runs": f"{int(runs['score'].notna().sum())} with a score, of {len(runs)}",
+        "Level": f"alpha {analysis.alpha:g}, Holm over {plural(len(analysis.comparisons), 'comparison')}",
+    }
+    for heading, column in (("Data", "dataset"), ("Task", "task")):
+        if exists(methods.only(analysis, column)):
+            facts[heading] = str(methods.only(analysis, column))
+    return facts
+
+
+def _tables(analysis: Analysis) -> dict[str, Any]:
+    places = {str(name): place for place, name in enumerate(analysis.systems["system"])}
+    compared = not analysis.comparisons.empty
+    return {
+        "summary": report_tables.summary(analysis),
+        "verdicts": report_tables.verdicts(analysis) if compared else None,
+        "tests": report_tables.tests(analysis) if compared else None,
+        "scores": report_tables.scores(analysis),
+        "failures": report_tables.failures(analysis),
+        "settings": settings.differing(analysis),
+        "selected": bool(analysis.systems["selected_on_evaluation"].any()),
+        "controls": {row["system"]: row["control"] for row in analysis.systems.to_dict("records") if exists(row["control"])},
+        "colours": {name: ink.colour(place) for name, place in places.items()},
+        "omnibus": _omnibus(analysis.omnibus),
+    }
+
+
+def _omnibus(omnibus: Mapping[str, Any]) -> list[str]:
+    """One line a test, in whatever detail it gives: `statistic`, `df`, `p`, and other numbers by their names."""
+    lines = []
+    for name, result in omnibus.items():
+        if not isinstance(result, Mapping):
+            continue
+        numbers = {key: value for key, value in result.items() if isinstance(value, int | float) and exists(value)}
+        shown = [f"p {p_value(value)}" if key == "p" else f"{key.replace('_', ' ')} {_short(value)}" for key, value in numbers.items()]
+        if shown:
+            lines.append(f"{name.replace('_', ' ').capitalize()}: {', '.join(shown)}")
+    return lines
+
+
+def _short(value: float) -> str:
+    return str(value) if isinstance(value, int) else number(value, 3)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One printed cell; `exact` is the unrounded value."""
+
+    text: str
+    exact: str | None
+    kind: str
+
+
+def _cell(column: Column, row: Any) -> Cell:
+    return Cell(column.write(row), column.exact(row), column.kind)
+
+
+def _pictures(svgs: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The pictures in the order of the report, each with its caption; the XML declaration has no place inside a page."""
+    return [
+        {"figure": figure, "svg": Markup(svgs[figure.name][svgs[figure.name].index("<svg") :])}
+        for figure in gallery.figures()
+        if figure.name in svgs
+    ]
+
+
+def _skipped(reasons: Mapping[str, str]) -> list[dict[str, str]]:
+    titles = {figure.name: figure.title for figure in gallery.figures()}
+    return [{"title": titles.get(name, name), "reason": reason} for name, reason in reasons.items()]
+
+
+def _reproduction(analysis: Analysis) -> dict[str, Any]:
+    experiment = analysis.results.experiment
+    text = yaml.safe_dump(experiment, sort_keys=False, allow_unicode=True, width=100) if experiment else None
+    sources = " ".join(shlex.quote(str(source)) for source in analysis.results.sources)
+    commands = ["orchestrate sweep experiment.yaml"] if experiment else []
+    return {
+        "experiment_file": text.splitlines() if text else None,
+        "commands": [*commands, f"orchestrate analyze {sources}"],
+        "provenance": settings.flat(analysis.provenance) | _recorded(analysis.results.runs),
+    }
+
+
+def _recorded(runs: pd.DataFrame) -> dict[str, str]:
+    """Fingerprint, commit and versions that the runs recorded; several values where runs mix them."""
+    names = ["dataset_fingerprint", "git_commit", *sorted(name for name in runs.columns if name.endswith("_version"))]
+    known = [name for name in names if name in runs.columns and runs[name].notna().any()]
+    return {f"runs.{name}": ", ".join(sorted(map(str, runs[name].dropna().unique()))) for name in known}

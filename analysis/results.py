@@ -1,0 +1,144 @@
+"""Result tables as one value, whatever they were read from: results directories, or a CSV, TSV or Parquet file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from analysis.directory import Part, is_results_directory, read_directory
+from analysis.normalize import KEYS, normalize
+from analysis.place import Place
+from analysis.plain_file import read_plain_file
+from analysis.table import EPOCHS, PREDICTIONS
+
+# What may honestly differ between two executions and still must not go unsaid when it does.
+_ENVIRONMENT = (
+    "device", "hardware", "world_size", "torch_version", "transformers_version", "ray_version", "python_version",
+    "git_commit",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """Runs that can be compared, with what is known about them.
+
+    `runs` has one row a run and always the columns system, seed, split_seed, fold, status and score (float, NaN where
+    the run has none); whatever else the source held is kept. `epochs` and `predictions` follow `analysis.table` and
+    are empty (with their columns) where the source had none. `experiment` is the resolved experiment file, or None.
+    """
+
+    runs: pd.DataFrame
+    epochs: pd.DataFrame
+    predictions: pd.DataFrame
+    experiment: dict[str, Any] | None
+    warnings: tuple[str, ...]
+    sources: tuple[str, ...]
+
+
+def read(sources: Sequence[str | Path]) -> Results:
+    """Read one or more results directories and CSV, TSV or Parquet files as one comparison.
+
+    Nothing is dropped silently: whatever is not compared is named in `warnings`. Raises FileNotFoundError for a source
+    that is not there, Corrupt for a damaged one, ValueError for runs that must not be compared: two settings under one
+    system, one cell twice, several data sets or metrics' files that do not fit.
+    """
+    if not sources:
+        raise ValueError("nothing to read: name a results directory or a CSV, TSV or Parquet file")
+    parts = [_read(Place.at(source)) for source in sources]
+    warnings = [warning for part in parts for warning in part.warnings]
+    runs = _once(pd.concat([part.runs for part in parts], ignore_index=True), warnings)
+    _refuse_mixtures(runs)
+    experiment = next((part.experiment for part in parts if part.experiment is not None), None)
+    warnings += [*_limits(parts), *_mixed_environment(runs)]
+    return Results(
+        runs=runs,
+        epochs=_stack([part.epochs for part in parts]),
+        predictions=_stack([part.predictions for part in parts]),
+        experiment=experiment,
+        warnings=tuple(warnings),
+        sources=tuple(part.label for part in parts),
+    )
+
+
+def _read(place: Place) -> Part:
+    if place.is_directory():
+        if not is_results_directory(place):
+            raise ValueError(f"{place.label}: is not a results directory: it has neither runs.parquet nor runs/")
+        part = read_directory(place)
+    elif place.is_file():
+        empty = (EPOCHS.empty_table().to_pandas(), PREDICTIONS.empty_table().to_pandas())
+        part = Part(place.label, read_plain_file(place), *empty)
+    else:
+        raise FileNotFoundError(f"{place.label}: there is no such file or directory")
+    runs, warnings = normalize(part.runs, part.label)
+    return Part(part.label, runs, part.epochs, part.predictions, part.experiment, [*part.warnings, *warnings])
+
+
+def _stack(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    filled = [frame for frame in frames if not frame.empty]
+    if len(filled) < 2:
+        return filled[0] if filled else frames[0]
+    stacked = pd.concat(filled, ignore_index=True)
+    keys = [name for name in ("run_id", "epoch", "split", "item", "position") if name in stacked.columns]
+    return stacked.drop_duplicates(subset=keys, ignore_index=True)
+
+
+def _once(runs: pd.DataFrame, warnings: list[str]) -> pd.DataFrame:
+    """Every run id once: the first record; a record before a failed attempt."""
+    if "run_id" not in runs.columns:
+        return runs
+    named = runs["run_id"].notna()
+    order = runs.assign(_failed=runs["status"] == "failed").sort_values("_failed", kind="stable").index
+    again = runs.loc[order].duplicated(subset="run_id").reindex(runs.index) & named
+    if again.any():
+        spread = runs[named].groupby("run_id")["score"].agg(lambda scores: scores.max() - scores.min()).max()
+        warnings.append(
+            f"{int(again.sum())} runs are in more than one source; the first record of each is used "
+            f"(their scores differ by at most {0.0 if pd.isna(spread) else spread:.6g})"
+        )
+    return runs[~again].reset_index(drop=True)
+
+
+def _refuse_mixtures(runs: pd.DataFrame) -> None:
+    if "settings_id" in runs.columns:
+        for system, settings in runs.groupby("system")["settings_id"]:
+            if settings.nunique() > 1:
+                raise ValueError(
+                    f"system {system!r} has runs with {settings.nunique()} different settings "
+                    f"({', '.join(sorted(settings.dropna().unique()))}); they are not one system"
+                )
+    for column, noun in (("task", "tasks"), ("dataset", "data sets"), ("dataset_fingerprint", "contents of the data")):
+        found = sorted(runs[column].dropna().astype(str).unique()) if column in runs.columns else []
+        if len(found) > 1:
+            raise ValueError(f"the runs are of {len(found)} {noun} ({', '.join(found)}); their scores do not compare")
+    cell = ["system", *KEYS]
+    twice = runs[runs.duplicated(subset=cell, keep=False)]
+    if not twice.empty:
+        first = twice.iloc[0]
+        key = ", ".join(f"{name} {first[name]}" for name in cell if not pd.isna(first[name]))
+        raise ValueError(f"{len(twice)} runs share their cell with another run, the first of them {key}")
+
+
+def _limits(parts: Sequence[Part]) -> list[str]:
+    """Subsets are stamped: a limited data set gives no real result."""
+    found = []
+    for part in parts:
+        data = (part.experiment or {}).get("data")
+        limit = data.get("limit") if isinstance(data, dict) else None
+        if limit is not None:
+            found.append(f"{part.label}: not a real result: only the first {limit} items were used")
+    return found
+
+
+def _mixed_environment(runs: pd.DataFrame) -> list[str]:
+    found = []
+    for column in _ENVIRONMENT:
+        counts = runs[column].dropna().value_counts() if column in runs.columns else pd.Series(dtype=int)
+        if len(counts) > 1:
+            listed = ", ".join(f"{value} ({count} runs)" for value, count in counts.items())
+            found.append(f"runs mix {column.replace('_', ' ')}: {listed}")
+    return found

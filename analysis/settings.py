@@ -1,0 +1,92 @@
+"""Which settings differ between the compared systems, so that no reader takes a difference in budget for one in quality."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from analysis.wording import exists, ranges
+
+if TYPE_CHECKING:
+    from analysis.analyze import Analysis
+
+RECORDED = (
+    "model_revision",
+    "precision",
+    "attention",
+    "parameters",
+    "trainable_parameters",
+    "init_from",
+    "selected_on",
+    "score_split",
+    "train_items",
+    "evaluation_items",
+    "truncated_words",
+    "world_size",
+    "cpu_threads",
+    "device",
+    "hardware",
+    "torch_version",
+    "transformers_version",
+    "ray_version",
+    "python_version",
+    "git_commit",
+)
+DEFAULT = "as in train"
+
+
+def differing(analysis: Analysis) -> pd.DataFrame:
+    """One row a setting, one column a system (of `analysis.systems`), as text; only settings that are not all the same.
+
+    Settings are what the experiment file says about a model and a recipe, and what the runs recorded. A system whose
+    runs differ among themselves has all its values. A mixture that all systems share is a warning of `results` instead.
+    """
+    systems = [str(name) for name in analysis.systems["system"]]
+    recorded = {name: _recorded(analysis, name) for name in systems}
+    written = {name: _written(analysis, name) for name in systems}
+    rows = []
+    for table, missing in ((written, DEFAULT), (recorded, "")):
+        for setting in dict.fromkeys(key for name in systems for key in table[name]):
+            values = [table[name].get(setting, missing) for name in systems]
+            if len(set(values)) > 1:
+                rows.append([setting, *values])
+    return pd.DataFrame(rows, columns=["setting", *systems])
+
+
+def _recorded(analysis: Analysis, system: str) -> dict[str, str]:
+    runs = analysis.results.runs
+    own = runs[runs["system"] == system]
+    return {name.replace("_", " "): _values(own[name]) for name in RECORDED if name in own.columns}
+
+
+def _values(column: pd.Series[Any]) -> str:
+    found = column.dropna().unique()
+    if pd.api.types.is_numeric_dtype(column) and all(float(value).is_integer() for value in found):
+        return ranges(int(value) for value in found) if len(found) > 1 else "".join(str(int(value)) for value in found)
+    return " | ".join(sorted(map(str, found)))
+
+
+def _written(analysis: Analysis, system: str) -> dict[str, str]:
+    """What the experiment file says about this system's model and recipe only."""
+    experiment = analysis.results.experiment or {}
+    runs = analysis.results.runs
+    first = runs[runs["system"] == system].iloc[0]
+    found: dict[str, str] = {}
+    for section, column in (("models", "model"), ("recipes", "recipe")):
+        name, entries = first.get(column), experiment.get(section)
+        if exists(name) and isinstance(entries, Mapping) and isinstance(entries.get(name), Mapping):
+            found |= flat(entries[name])
+    return found
+
+
+def flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Nested settings as `outer.inner` -> text; an empty mapping (a variant without options) is "on"."""
+    found: dict[str, str] = {}
+    for key, inner in value.items():
+        if isinstance(inner, Mapping) and inner:
+            found |= flat(inner, f"{prefix}{key}.")
+        else:
+            found[f"{prefix}{key}"] = "on" if inner == {} else str(inner)
+    return found

@@ -1,0 +1,1 @@
+"""One statistical test a file; each exports TEST."""

@@ -1,0 +1,57 @@
+"""Paired t-test: is the mean difference between two systems, run by run, other than zero? (Student 1908)"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from analysis.statistical_test import Floats, Setting, StatisticalTest, TestResult, degenerate, differences
+
+
+def run(values: Floats, setting: Setting) -> TestResult:
+    """t, df = n - 1, two-sided p and the t interval of the mean difference of [n, 2] scores.
+
+    With no variance between the differences there is no p; the interval is the difference itself.
+    """
+    difference = differences(values)
+    note = degenerate(difference)
+    if note is not None:
+        only = float(difference[0]) if len(difference) > 1 else None
+        return TestResult(ci_low=only, ci_high=only, note=note)
+    error = float(np.std(difference, ddof=1)) / math.sqrt(len(difference))
+    return t_result(float(np.mean(difference)), error, len(difference) - 1, setting.alpha)
+
+
+def t_result(mean: float, error: float, df: int, alpha: float) -> TestResult:
+    """The two-sided t-test of a mean with this standard error (above zero), and its interval."""
+    from scipy import stats
+
+    statistic = mean / error
+    margin = float(stats.t.ppf(1 - alpha / 2, df)) * error
+    p = float(2 * stats.t.sf(abs(statistic), df))
+    return TestResult(statistic, float(df), p, ci_low=mean - margin, ci_high=mean + margin, details={"error": error})
+
+
+def equivalence_p(mean: float, error: float, df: float, rope: float) -> float:
+    """p of the two one-sided t-tests that the mean difference lies within (-rope, rope) (TOST; Schuirmann 1987)."""
+    from scipy import stats
+
+    return float(max(stats.t.sf((mean + rope) / error, df), stats.t.cdf((mean - rope) / error, df)))
+
+
+def _smallest_p(n: int, systems: int) -> float:
+    return 0.0 if n >= 2 else 1.0
+
+
+TEST = StatisticalTest(
+    name="paired_t",
+    title="Paired t-test",
+    systems="two",
+    values="scores",
+    assumes="differences that are independent and about normal",
+    generalises_over="new seeds on the same split",
+    source="Student 1908",
+    smallest_p=_smallest_p,
+    run=run,
+)

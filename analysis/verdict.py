@@ -1,0 +1,73 @@
+"""From evidence to one of five words; pure, so that every rule can be checked without a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from analysis.config import Direction
+
+Verdict = Literal["better", "worse", "equivalent", "inconclusive", "undecidable"]
+FEWEST_FOR_INTERVALS, FEWEST_FOR_VERDICT, FEWEST_WITHOUT_WARNING = 3, 5, 10
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known about one pair: `p_holm` and `smallest_p_holm` are of the primary test, the difference is a - b.
+
+    `smallest_p_holm` is the smallest Holm p this number of runs could have given. `note` says why there is no test;
+    `blocked` why a verdict would mislead; `needed` how many pairs could decide.
+    """
+
+    n: int
+    difference: float | None
+    p_holm: float | None
+    smallest_p_holm: float
+    tost_p: float | None = None
+    note: str | None = None
+    blocked: str | None = None
+    disagreement: str | None = None
+    needed: int | None = None
+
+
+def decide(evidence: Evidence, alpha: float, rope: float | None, direction: Direction) -> tuple[Verdict, str]:
+    """What may be said about a compared with b, and why. p > alpha never becomes "no difference"."""
+    undecidable = _undecidable(evidence)
+    if undecidable is not None:
+        return "undecidable", undecidable
+    if evidence.blocked is not None:
+        return "inconclusive", evidence.blocked
+    assert evidence.difference is not None
+    significant = evidence.p_holm is not None and evidence.p_holm < alpha
+    large = abs(evidence.difference) >= (rope or 0.0)
+    if significant and large:
+        gained = evidence.difference > 0 if direction == "maximize" else evidence.difference < 0
+        return ("better" if gained else "worse"), f"Holm p {evidence.p_holm:.3g} is below {alpha:g}"
+    if evidence.tost_p is not None and evidence.tost_p < alpha:
+        return "equivalent", f"the difference lies within {rope:g} of zero (TOST p {evidence.tost_p:.3g})"
+    if evidence.smallest_p_holm >= alpha:
+        return "undecidable", _too_few(evidence, alpha)
+    return "inconclusive", _inconclusive(evidence, alpha, rope, significant)
+
+
+def _undecidable(evidence: Evidence) -> str | None:
+    if evidence.n < FEWEST_FOR_INTERVALS:
+        return f"{evidence.n} complete pairs: descriptive only"
+    if evidence.note is not None:
+        return evidence.note
+    if evidence.n < FEWEST_FOR_VERDICT:
+        return f"{evidence.n} complete pairs: an interval, but no verdict below {FEWEST_FOR_VERDICT}"
+    return None
+
+
+def _too_few(evidence: Evidence, alpha: float) -> str:
+    reason = f"{evidence.n} pairs cannot give a Holm p below {evidence.smallest_p_holm:.3g}, and {alpha:g} is needed"
+    return reason if evidence.needed is None else f"{reason}: it takes at least {evidence.needed} pairs"
+
+
+def _inconclusive(evidence: Evidence, alpha: float, rope: float | None, significant: bool) -> str:
+    if significant:
+        return f"significant (Holm p {evidence.p_holm:.3g}), but smaller than the region of equivalence ({rope:g})"
+    if evidence.disagreement is not None:
+        return evidence.disagreement
+    return f"Holm p {evidence.p_holm:.3g} is not below {alpha:g}; that is no proof of equality"

@@ -1,0 +1,1 @@
+"""Experiments, storage, executors and the command line."""

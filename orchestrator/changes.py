@@ -1,0 +1,99 @@
+"""Changes that the command line makes to an experiment file before it is checked: --set, --models, --seeds and the like."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator import yaml_file
+from orchestrator.errors import InvalidExperiment, Problem
+from orchestrator.problems import suggestion
+from orchestrator.yaml_file import Document, KeyPath
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What was asked for on the command line; None or empty leaves the file's value.
+
+    `models`, `recipes` and `seeds` replace the file's lists. A model that the file does not have takes the settings of
+    the file's `train`; a recipe must be one of the file's. Raises InvalidExperiment when applied.
+    """
+
+    models: tuple[str, ...] | None = None
+    recipes: tuple[str, ...] | None = None
+    seeds: str | None = None
+    data: str | None = None
+    limit: int | None = None
+    settings: tuple[str, ...] = ()
+
+    def apply(self, document: Document) -> Document:
+        """The document with all changes; `--set` comes first, so that it can add a recipe that --recipes picks."""
+        for setting in self.settings:
+            document = _set(document, setting)
+        if self.models is not None:
+            document = document.replaced(("models",), _models(document, self.models), "--models")
+        if self.recipes is not None:
+            document = document.replaced(("recipes",), _recipes(document, self.recipes), "--recipes")
+        if self.seeds is not None:
+            document = document.replaced(("seeds",), self.seeds, "--seeds")
+        if self.data is not None:
+            document = document.replaced(("data",), _data(document, self.data), "--data")
+        if self.limit is not None:
+            document = document.replaced(("data", "limit"), self.limit, "--limit")
+        return document
+
+
+def _set(document: Document, setting: str) -> Document:
+    key, separator, text = setting.partition("=")
+    if not separator or not key.strip():
+        raise InvalidExperiment("--set", [Problem("", f"must be key.sub=value, got {setting!r}")])
+    if key.startswith("models.") and isinstance(document.content.get("models"), list):
+        document = document.replaced(("models",), _by_name(document), document.source)
+    path = _split_key(key.strip(), document.content)
+    return document.replaced(path, yaml_file.scalar(text), f"--set {key.strip()}")
+
+
+def _split_key(key: str, content: Any) -> KeyPath:
+    """Cut a dotted key where the content has keys, because a model's name may hold dots itself."""
+    path: list[str] = []
+    parts = key.split(".")
+    while parts:
+        length = 1
+        if isinstance(content, dict):
+            length = next((size for size in range(len(parts), 0, -1) if ".".join(parts[:size]) in content), 1)
+        path.append(".".join(parts[:length]))
+        content = content.get(path[-1]) if isinstance(content, dict) else None
+        parts = parts[length:]
+    return tuple(path)
+
+
+def _by_name(document: Document) -> dict[str, Any]:
+    models = document.content.get("models")
+    if isinstance(models, dict):
+        return models
+    return {str(name): {} for name in models} if isinstance(models, list) else {}
+
+
+def _models(document: Document, chosen: Sequence[str]) -> Any:
+    if len(set(chosen)) < len(chosen):
+        return list(chosen)
+    known = _by_name(document)
+    return {name: known.get(name, {}) for name in chosen}
+
+
+def _recipes(document: Document, chosen: Sequence[str]) -> dict[str, Any]:
+    written = document.content.get("recipes", {"default": {}})
+    recipes = written if isinstance(written, dict) else {}
+    unknown = [name for name in chosen if name not in recipes]
+    if unknown:
+        problems = [Problem("recipes", f"unknown recipe {name!r}{suggestion(name, recipes)}") for name in unknown]
+        raise InvalidExperiment("--recipes", problems)
+    return {name: recipes[name] for name in chosen}
+
+
+def _data(document: Document, path: str) -> dict[str, Any]:
+    written = document.content.get("data")
+    kept = {key: value for key, value in written.items() if key not in ("hub", "revision")} if isinstance(written, dict) else {}
+    return {**kept, "path": str(Path(path).expanduser().absolute())}

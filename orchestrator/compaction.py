@@ -1,0 +1,241 @@
+"""Gathers the records of all runs into the three tables that one line of pandas, polars or DuckDB reads.
+
+Only records that the manifest does not list are read; a table that is damaged is quarantined and built anew from the
+records; a damaged record is quarantined, reported, and its run is pending again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from analysis.table import Corrupt, sha256, to_parquet_bytes, to_table
+from orchestrator import attempts, manifest, records
+from orchestrator.disk import explained, free_name, move_aside
+from orchestrator.gathering import (
+    EPOCHS_ORDER,
+    RUNS_ORDER,
+    CompactedPredictions,
+    Gathered,
+    common_schema,
+    compacted_predictions,
+    rows_of,
+    streamed,
+)
+from orchestrator.lock import exclusive
+from orchestrator.manifest import MANIFEST, TABLES, Manifest, state_of
+from orchestrator.scan import RUNS, Scan, scan
+from trainables.engine.folder import Folder
+
+LOCK = "compaction.lock"
+QUARANTINE = "quarantine"
+RUNS_TABLE, EPOCHS_TABLE, PREDICTIONS_TABLE = TABLES
+
+
+@dataclass(frozen=True)
+class Compaction:
+    """What a compaction found: committed runs, failed ones, records added and removed since the last time.
+
+    `problems` says, for people, what was damaged and what became of it; `pending` are the runs that lost a damaged
+    record and have to run again.
+    """
+
+    runs: int
+    failed: int
+    added: int
+    removed: int
+    problems: tuple[str, ...] = ()
+    pending: tuple[str, ...] = ()
+
+
+@dataclass
+class _Work:
+    """A compaction under way. `whole`: the tables are what the manifest says."""
+
+    root: Folder
+    owner: str
+    known: Manifest
+    found: Scan
+    whole: bool
+    states: dict[str, str]
+    problems: list[str]
+    pending: list[str] = field(default_factory=list)
+    fresh: Gathered = field(default_factory=Gathered)
+    failed_rows: list[dict[str, Any]] = field(default_factory=list)
+    failed: dict[str, int] = field(default_factory=dict)
+
+
+def compact(root: Folder, owner: str, recheck: bool = False) -> Compaction:
+    """Bring the tables up to date with the records; nothing is written where nothing changed.
+
+    `recheck` reads every record again, and restores a damaged one from the tables where they still hold it.
+    Raises StorageFull or StorageUnwritable; the old tables are then still there.
+    """
+    with explained(root.uri), exclusive(root, LOCK):
+        work = _begin(root, owner)
+        fitting = _fitting(work)
+        _read_records(work, fitting, recheck)
+        _read_failures(work)
+        kept = fitting - work.fresh.run_ids - set(work.pending)
+        if not work.whole or work.fresh.run_ids or kept != set(work.known.records) or work.failed != work.known.failed:
+            _write_tables(work, kept)
+        return Compaction(
+            runs=len(kept) + len(work.fresh.run_ids),
+            failed=len(work.failed),
+            added=len(work.fresh.run_ids - set(work.known.records)),
+            removed=len(set(work.known.records) - set(work.found.committed)),
+            problems=tuple(work.problems),
+            pending=tuple(work.pending),
+        )
+
+
+def verify(root: Folder) -> tuple[str, ...]:
+    """Check every hash, schema and id of manifest, tables and records; returns what is wrong, and changes nothing."""
+    known, problems = _known(root)
+    for table in TABLES if known else ():
+        if state_of(root, known or Manifest(), table) == "damaged":
+            problems.append(f"{root.uri}/{table}: its SHA-256 is not the recorded one")
+    for run_id, name in scan(root).committed.items():
+        try:
+            records.load(root.child(f"{RUNS}/{run_id}"), name, run_id)
+        except Corrupt as error:
+            problems.append(str(error))
+    return tuple(problems)
+
+
+def set_aside_record(root: Folder, run_id: str) -> str:
+    """Quarantine a run's damaged record, so that the run is pending; returns where it went."""
+    place = f"{QUARANTINE}/{free_name(root, QUARANTINE, run_id)}"
+    records.move(root, f"{RUNS}/{run_id}", place)
+    return place
+
+
+def _known(root: Folder) -> tuple[Manifest | None, list[str]]:
+    try:
+        return manifest.read(root), []
+    except Corrupt as error:
+        return None, [str(error)]
+
+
+def _begin(root: Folder, owner: str) -> _Work:
+    known, problems = _known(root)
+    if problems:
+        place = move_aside(root, MANIFEST, QUARANTINE)
+        problems = [f"{problem}; moved to {place}" for problem in problems]
+    known = known or Manifest()
+    states: dict[str, str] = {table: state_of(root, known, table) for table in TABLES}
+    for table in [table for table, state in states.items() if state == "damaged"]:
+        place = move_aside(root, table, QUARANTINE)
+        problems.append(f"{root.uri}/{table}: not as recorded; moved to {place} and built anew from the records")
+    whole = set(states.values()) == {"whole"}
+    return _Work(root, owner, known, scan(root), whole, states, problems)
+
+
+def _fitting(work: _Work) -> set[str]:
+    """The runs whose rows in the tables are those of their records."""
+    if not work.whole:
+        return set()
+    found = work.found.committed
+    return {run_id for run_id, known in work.known.records.items() if found.get(run_id) == known["record"]}
+
+
+def _read_records(work: _Work, fitting: set[str], recheck: bool) -> None:
+    """Verify the records that are news (`recheck`: all) and gather their rows; damaged ones are repaired."""
+    for run_id, name in sorted(work.found.committed.items()):
+        if run_id in fitting and not recheck:
+            continue
+        try:
+            tables = records.load(work.root.child(f"{RUNS}/{run_id}"), name, run_id)
+        except Corrupt as error:
+            _repair(work, run_id, error, restorable=run_id in fitting)
+            continue
+        if run_id not in fitting:
+            work.fresh.add(run_id, tables)
+
+
+def _repair(work: _Work, run_id: str, error: Corrupt, restorable: bool) -> None:
+    """Quarantine a damaged record; write it again where the tables hold its rows, else the run is pending."""
+    tables = _tables_of(work.root, run_id) if restorable else None
+    place = set_aside_record(work.root, run_id)
+    if tables is None:
+        del work.found.committed[run_id]
+        work.pending.append(run_id)
+        work.problems.append(f"{error}; its record was moved to {place}, and run {run_id} is pending again")
+        return
+    record = records.from_tables(tables, work.owner)
+    records.publish(work.root.child(f"{RUNS}/{run_id}"), record)
+    work.found.committed[run_id] = record.name
+    work.fresh.add(run_id, tables)
+    work.problems.append(f"{error}; its record was moved to {place} and restored from the tables")
+
+
+def _tables_of(root: Folder, run_id: str) -> records.Tables:
+    """One run's rows of the compacted tables, without the columns that only other runs have."""
+    runs = records.without_empty_extras(rows_of(root, "runs", [run_id]), "runs")
+    epochs = records.without_empty_extras(rows_of(root, "epochs", [run_id]), "epochs")
+    with compacted_predictions(root, PREDICTIONS_TABLE) as compacted:
+        predictions = records.without_empty_extras(compacted.of(run_id), "predictions")
+    return records.Tables(runs["status"][0].as_py(), runs, epochs, predictions)
+
+
+def _read_failures(work: _Work) -> None:
+    """The rows of runs without a record whose newest attempt failed."""
+    for run_id, numbers in work.found.tried.items():
+        newest = _newest_attempt(work, run_id, numbers)
+        if newest is not None and newest[0].status == "failed":
+            work.failed[run_id] = newest[0].number
+            work.failed_rows.append(attempts.failed_row(*newest))
+
+
+def _newest_attempt(work: _Work, run_id: str, numbers: list[int]) -> tuple[attempts.Attempt, dict[str, Any]] | None:
+    for number in reversed(numbers):
+        try:
+            return attempts.read(work.root.child(f"{RUNS}/{run_id}"), number)
+        except Corrupt as error:
+            work.problems.append(f"{error}; this attempt is left out")
+    return None
+
+
+def _write_tables(work: _Work, kept: set[str]) -> None:
+    root = work.root
+    work.fresh.runs.add(to_table("runs", work.failed_rows))
+    if kept:
+        work.fresh.runs.add(rows_of(root, "runs", kept))
+        work.fresh.epochs.add(rows_of(root, "epochs", kept))
+    runs, epochs = work.fresh.runs.sorted_by(RUNS_ORDER), work.fresh.epochs.sorted_by(EPOCHS_ORDER)
+    files = {RUNS_TABLE: to_parquet_bytes(runs), EPOCHS_TABLE: to_parquet_bytes(epochs)}
+    described = {
+        name: {"sha256": sha256(data), "bytes": len(data), "rows": table.num_rows}
+        for (name, data), table in zip(files.items(), (runs, epochs), strict=True)
+    }
+    with contextlib.ExitStack() as stack:
+        old = stack.enter_context(compacted_predictions(root, PREDICTIONS_TABLE)) if kept else None
+        schema = common_schema([*work.fresh.prediction_schemas, *([old.schema] if old else [])])
+        predictions = stack.enter_context(streamed(root, schema, _predictions(work, kept, old)))
+        described[PREDICTIONS_TABLE] = dict(predictions.description)
+        root.write(MANIFEST, _manifest(work, kept, described).to_bytes())
+        for name, data in files.items():
+            root.write(name, data)
+        root.adopt(predictions.path, PREDICTIONS_TABLE)
+
+
+def _predictions(work: _Work, kept: set[str], old: CompactedPredictions | None) -> Iterator[pa.Table]:
+    for run_id in sorted(kept | work.fresh.run_ids):
+        if old is not None and run_id in kept:
+            yield old.of(run_id)
+        else:
+            folder = work.root.child(f"{RUNS}/{run_id}")
+            yield records.read_predictions(folder, work.found.committed[run_id])
+
+
+def _manifest(work: _Work, kept: set[str], described: dict[str, dict[str, Any]]) -> Manifest:
+    before = {"whole": work.known.hashes(), "older": work.known.previous}
+    previous = {table: before[state][table] for table, state in work.states.items() if state in before}
+    listed = {run_id: work.known.records[run_id] for run_id in kept}
+    for run_id, status in work.fresh.statuses.items():
+        listed[run_id] = {"record": str(work.found.committed[run_id]), "status": status}
+    return Manifest(described, previous, dict(sorted(listed.items())), work.failed)

@@ -1,0 +1,121 @@
+"""How results look in a terminal: aligned tables, plain text, one JSON document; data on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import json
+import math
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Console:
+    """What a command writes with. `as_json`: data is one JSON document; `quiet`: nothing but data, warnings and errors."""
+
+    as_json: bool = False
+    quiet: bool = False
+    color: bool | None = None
+
+    def data(self, text: str) -> None:
+        """A piece of the answer, on stdout."""
+        click.echo(clean(text), color=self.color)
+
+    def document(self, content: Mapping[str, Any]) -> None:
+        """The whole answer as one JSON document, on stdout. A number that does not exist is null."""
+        document = {"schema_version": SCHEMA_VERSION, **content}
+        click.echo(json.dumps(_finite(document), indent=2, ensure_ascii=False, allow_nan=False, default=str))
+
+    def note(self, text: str) -> None:
+        """Progress and remarks, on stderr."""
+        if not self.quiet:
+            click.echo(clean(text), err=True, color=self.color)
+
+    def warning(self, text: str) -> None:
+        """What the user should know, on stderr, also when quiet."""
+        click.echo(f"{self._styled('warning:', 'yellow')} {clean(text)}", err=True, color=self.color)
+
+    def error(self, text: str) -> None:
+        """Why the command ends, on stderr."""
+        click.echo(f"{self._styled('error:', 'red')} {clean(text)}", err=True, color=self.color)
+
+    def _styled(self, text: str, color: str) -> str:
+        return text if self.color is False else click.style(text, fg=color, bold=True)
+
+
+def clean(text: str) -> str:
+    """The text without control characters (but new lines), so that no name can drive the terminal."""
+    return "".join(char if char == "\n" or unicodedata.category(char)[0] != "C" else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Rows under their headings, columns two spaces apart; numbers to the right, everything else to the left."""
+    body = [[cell(value) for value in row] for row in rows]
+    widths = [max(map(_width, column)) for column in zip(columns, *body, strict=True)]
+    numeric = [all(_is_number(row[index]) for row in rows) and bool(rows) for index in range(len(columns))]
+    lines = [
+        "  ".join(_padded(text, width, right) for text, width, right in zip(line, widths, numeric, strict=True)).rstrip()
+        for line in [list(columns), *body]
+    ]
+    return "\n".join(lines)
+
+
+def cell(value: Any) -> str:
+    """A value as table text: floats with four decimals, nothing for what does not exist."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    return clean(str(value)).replace("\n", " ")
+
+
+def duration(seconds: float) -> str:
+    """`40 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`."""
+    whole = max(0, round(seconds))
+    for size, unit, smaller, small_unit in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if whole >= size:
+            rest = whole % size // smaller
+            return f"{whole // size} {unit} {rest} {small_unit}" if rest else f"{whole // size} {unit}"
+    return f"{whole} s"
+
+
+def size(num_bytes: float) -> str:
+    """`512 B`, `3.4 MiB`, `1.2 GiB`."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if num_bytes < 1024:
+            return f"{num_bytes:.0f} {unit}" if unit == "B" else f"{num_bytes:.1f} {unit}"
+        num_bytes /= 1024
+    return f"{num_bytes:.1f} TiB"
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 run`, `2 runs`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _is_number(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+
+
+def _width(text: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
+
+
+def _padded(text: str, width: int, right: bool) -> str:
+    space = " " * (width - _width(text))
+    return space + text if right else text + space
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value

@@ -1,0 +1,52 @@
+"""The one seam to the cluster: an executor takes runs and says what happens to them; in process or on Ray lanes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from orchestrator.executors.events import Event
+
+if TYPE_CHECKING:
+    from orchestrator.spec import RunSpec
+
+StopMode = Literal["checkpoint", "now"]
+
+
+class Executor(Protocol):
+    """Executes runs; records and attempts are written by the worker through the store, never by the caller."""
+
+    def execute(self, runs: Sequence[RunSpec], on_event: Callable[[Event], None]) -> None:
+        """Return when every run has a record, has used up its attempts, or was stopped.
+
+        `on_event` is called in the caller's thread, one event at a time, in order; what it raises ends the execution
+        and is raised again. A run that fails is an event and not an exception. Raises ClusterLost, ClusterTooSmall,
+        StorageNotShared or RemoteClient (below).
+        """
+
+    def stop(self, mode: StopMode) -> None:
+        """Ask a running `execute` to end; safe in a signal handler and from any thread; a harder mode may follow.
+
+        "checkpoint": runs stop at their next control point, write a checkpoint and stay pending.
+        "now": workers are killed.
+        """
+
+
+class ExecutorError(Exception):
+    """Something other than a run went wrong: the message says what and what to do next."""
+
+
+class ClusterLost(ExecutorError):
+    """The cluster went away (exit code 4); records are safe and the same command resumes."""
+
+
+class StorageNotShared(ExecutorError):
+    """A lane cannot read or write the results directory, or cannot read the data (exit code 4)."""
+
+
+class ClusterTooSmall(ExecutorError, ValueError):
+    """The layout that was asked for can never fit the cluster (exit code 2)."""
+
+
+class RemoteClient(ExecutorError, ValueError):
+    """A `ray://` address was given: the driver must run inside the cluster (exit code 2)."""

@@ -1,0 +1,266 @@
+"""Who holds which run: leases, gangs and lanes as one state machine without Ray, threads or clocks.
+
+Every method is one transition and takes the time (monotonic seconds); what others should hear of it is in `book.told`.
+A lease is held until its run ended, so that a rebuilt gang gets the same run with the next attempt number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.executors import policy
+from orchestrator.executors.book import Book
+from orchestrator.executors.events import (
+    LaneLost,
+    LaneRetired,
+    LaneStarted,
+    RunFailed,
+    RunFinished,
+    RunStarted,
+    RunStopped,
+)
+from orchestrator.executors.policy import Limits
+from orchestrator.executors.tickets import Ask, Gang, Lane, Lease, Member, Ticket, Verdict, Work
+from orchestrator.failure import Failure
+
+if TYPE_CHECKING:
+    from orchestrator.worker import Finished
+
+
+class Board:
+    """The lanes of one session and the runs they hold. `fatal` says why the session cannot go on at all."""
+
+    def __init__(self, tickets: Iterable[Ticket], lanes: int, limits: Limits, now: float) -> None:
+        self.book = Book(tickets, limits)
+        self.lanes = {number: Lane(number, since=now) for number in range(lanes)}
+        self.fatal: str | None = None
+        self._limits = limits
+        self._stopping = False
+
+    def request(self, run_id: str, now: float) -> None:
+        """A trial wants this run done, or takes up one whose earlier trial died."""
+        self.book.hold(run_id, now)
+        lease = self.leases().get(run_id)
+        if lease is None:
+            self.book.want(run_id)
+        elif lease.ask == "stop" and not self._stopping:
+            lease.ask = "continue"
+        self._settle(now)
+
+    def follow(self, run_id: str, after: int, now: float) -> tuple[list[Mapping[str, Any]], bool]:
+        """The run's epochs from number `after` on, and whether it ended; also the trial's sign of life."""
+        self.book.hold(run_id, now)
+        return self.book.rows(run_id, after), run_id in self.book.ended
+
+    def prune(self, run_id: str) -> None:
+        """The scheduler wants no more of this run: it ends at its next control point, as pruned."""
+        lease = self.leases().get(run_id)
+        if lease is not None:
+            lease.ask = "prune"
+
+    def join(self, number: int, gang_id: str, world_size: int, member: Member, problem: str | None, now: float) -> None:
+        """A worker is up. `problem`: why it cannot work (storage or data out of reach), which ends the session."""
+        lane = self.lanes[number]
+        if lane.gang is not None and lane.gang.gang_id != gang_id:
+            self.lose(number, "its workers were replaced", now)
+        if lane.gang is None:
+            lane.gang = Gang(gang_id, world_size, beat=now)
+            lane.generation += 1
+        lane.gang.members[member.rank] = member
+        self.fatal = self.fatal or problem
+        if lane.gang.is_complete and self.fatal is None:
+            hosts = tuple(lane.gang.members[rank].host for rank in sorted(lane.gang.members))
+            self.book.tell(LaneStarted(number, lane.generation, hosts, now - lane.since))
+            self._settle(now)
+
+    def next(
+        self, number: int, gang_id: str, rank: int, work_number: int, leaking: str | None, now: float
+    ) -> Work | Verdict:
+        """The gang's work of that number, the same for all ranks: given out once every rank has asked for it."""
+        gang = self._gang(number, gang_id)
+        if gang is None:
+            return "retire"
+        if gang.work is not None and gang.work.number == work_number:
+            return gang.work
+        gang.asked[rank] = work_number
+        gang.leaking = gang.leaking or leaking
+        if not gang.is_complete or any(gang.asked.get(other) != work_number for other in gang.members):
+            return "wait"
+        return self._hand_out(self.lanes[number], gang, now)
+
+    def poll(self, number: int, gang_id: str, now: float) -> Ask:
+        """Rank 0's sign of progress; what its run should do."""
+        gang, lease = self._gang(number, gang_id), self.lanes[number].lease
+        if gang is None or lease is None:
+            return "stop"
+        gang.beat = now
+        return lease.ask
+
+    def report(self, number: int, gang_id: str, row: Mapping[str, Any], now: float) -> None:
+        """One epoch of the current run."""
+        gang, lease = self._gang(number, gang_id), self.lanes[number].lease
+        if gang is not None and lease is not None:
+            gang.beat = now
+            self.book.report(lease.run_id, number, row)
+
+    def finish(self, number: int, gang_id: str, finished: Finished, now: float) -> None:
+        """Rank 0 is done with the current run and has committed its record, or recorded its failed attempt."""
+        lane, gang = self.lanes[number], self._gang(number, gang_id)
+        if gang is None or lane.lease is None:
+            return
+        if finished.recycle:
+            gang.leaking = gang.leaking or finished.error or "the run left the worker in doubt"
+        if finished.status == "failed":
+            self._fail(lane, finished.failure or Failure.CRASHED.word, finished.error or "", finished.retriable, now)
+        elif finished.status == "stopped":
+            self._stopped(lane, lane.lease)
+        else:
+            self._finished(lane, lane.lease, finished)
+        self._settle(now)
+
+    def crash(self, number: int, gang_id: str, error: str) -> None:
+        """A rank is about to leave with an exception that the others do not share; the first one is what counts."""
+        gang = self._gang(number, gang_id)
+        if gang is not None:
+            gang.error = gang.error or error
+
+    def leave(self, number: int, reason: str | None, now: float) -> bool:
+        """The lane's trainer ended; `reason` None: as it was told to. True when another trainer should follow."""
+        gang = self.lanes[number].gang
+        if reason is None and (self._stopping or gang is None or gang.verdict == "retire"):
+            self.close(number, "stopped" if self._stopping else "no waiting run needs it")
+            return False
+        return self.lose(number, reason or "its workers ended", now)
+
+    def lose(self, number: int, reason: str, now: float) -> bool:
+        """The lane's gang is gone, or could not start; False when the lane is given up.
+
+        A run that was being worked on is charged with an attempt and stays with the lane; when the lane cannot start
+        either, its run goes back to those that wait. A recycled gang is no loss.
+        """
+        lane = self.lanes[number]
+        gang, lease = lane.gang, lane.lease
+        lane.gang, lane.since = None, now
+        if gang is None:
+            self._release(lane)
+        reason = (gang and (gang.leaking if gang.verdict == "recycle" else gang.error)) or reason
+        held = lease.run_id if lease is not None and lease.handed else None
+        self.book.tell(LaneLost(number, lane.generation, reason, held))
+        lane.losses += 0 if gang is not None and gang.verdict == "recycle" else 1
+        if held is not None:
+            self._fail(lane, _kind_of_loss(gang), reason, True, now, recorded=False)
+        if policy.budget_is_spent(lane.losses, self._limits):
+            self.close(number, f"{lane.losses} gangs in a row were lost before a run came to its end: {reason}")
+        self._settle(now)
+        return lane.state != "closed"
+
+    def close(self, number: int, reason: str) -> None:
+        """The lane is over; a run it still holds goes back to those that wait."""
+        lane = self.lanes[number]
+        if lane.state == "closed":
+            return
+        lane.state = "closed"
+        self._release(lane)
+        self.book.tell(LaneRetired(number, reason))
+
+    def stop(self, now: float) -> None:
+        """Runs in work stop at their next control point, with a checkpoint; the others are not begun."""
+        self._stopping = True
+        for lane in self.lanes.values():
+            if lane.lease is not None and not lane.lease.handed:
+                lane.lease = None
+            elif lane.lease is not None:
+                lane.lease.ask = "stop"
+        self.book.drop(self.leases())
+        self._settle(now)
+
+    def tick(self, now: float) -> list[tuple[int, list[Member]]]:
+        """Ask runs whose trial is gone to stop; lanes and their workers that have stalled since the last tick."""
+        found = []
+        for lane in self.lanes.values():
+            if lane.lease is None:
+                continue
+            if self.book.is_orphan(lane.lease.run_id, now):
+                lane.lease.ask = "stop"
+            gang = lane.gang
+            if gang is not None and not gang.stalled and now - gang.beat > self._limits.stall_seconds:
+                gang.stalled = True
+                gang.error = f"no progress for {self._limits.stall_seconds:g} s (--stall-timeout)"
+                found.append((lane.number, list(gang.members.values())))
+        return found
+
+    def leases(self) -> dict[str, Lease]:
+        """What lanes hold, by run."""
+        return {lane.lease.run_id: lane.lease for lane in self.lanes.values() if lane.lease is not None}
+
+    @property
+    def has_lanes(self) -> bool:
+        """Whether a lane is left that can still take runs."""
+        return any(lane.state == "open" for lane in self.lanes.values())
+
+    def _gang(self, number: int, gang_id: str) -> Gang | None:
+        """The lane's gang, unless the caller belongs to one that has been replaced."""
+        gang = self.lanes[number].gang
+        return gang if gang is not None and gang.gang_id == gang_id else None
+
+    def _hand_out(self, lane: Lane, gang: Gang, now: float) -> Work | Verdict:
+        if gang.verdict is None and gang.leaking is not None:
+            gang.verdict = "recycle"
+        if lane.state == "retiring" or (self._stopping and lane.lease is None):
+            gang.verdict = "retire"
+        if gang.verdict is not None:
+            return gang.verdict
+        if lane.lease is None:
+            return "wait"
+        lane.lease.handed, lane.lease.since, gang.beat = True, now, now
+        run_id = lane.lease.run_id
+        gang.work = Work(gang.next_number, self.book.tickets[run_id].run, self.book.attempt(run_id))
+        self.book.tell(RunStarted(run_id, lane.number, gang.work.attempt))
+        return gang.work
+
+    def _settle(self, now: float) -> None:
+        """Give waiting runs to idle lanes and retire the lanes that no run needs."""
+        for lane in [lane for lane in self.lanes.values() if lane.is_idle]:
+            run_id = self.book.take()
+            if run_id is not None and lane.gang is not None:
+                lane.lease, lane.gang.beat = Lease(run_id), now
+        idle = [lane.number for lane in self.lanes.values() if lane.is_idle]
+        safe = [lane.lease.run_id for lane in self.lanes.values() if lane.gang is not None and lane.lease is not None]
+        for number in policy.surplus(idle, self.book.unassigned(safe)):
+            self.lanes[number].state = "retiring"
+
+    def _release(self, lane: Lane) -> None:
+        if lane.lease is not None:
+            self.book.want(lane.lease.run_id)
+            lane.lease = None
+
+    def _finished(self, lane: Lane, lease: Lease, finished: Finished) -> None:
+        attempt, score, seconds = self.book.attempt(lease.run_id), finished.score, finished.seconds
+        self.book.end(RunFinished(lease.run_id, lane.number, attempt, finished.status, score, finished.error, seconds))
+        lane.lease, lane.losses = None, 0
+
+    def _stopped(self, lane: Lane, lease: Lease) -> None:
+        """Stopped on request: over for this sweep. Stopped because its trial was silent: whoever asks gets it again."""
+        event = RunStopped(lease.run_id, lane.number, self.book.attempt(lease.run_id), checkpoint=True)
+        lane.lease = None
+        if self._stopping:
+            self.book.end(event)
+        else:
+            self.book.tell(event)
+            self.book.want(lease.run_id)
+
+    def _fail(self, lane: Lane, kind: str, error: str, retriable: bool, now: float, *, recorded: bool = True) -> None:
+        lease = lane.lease
+        assert lease is not None, "only a run that is held can fail"
+        attempt, seconds = self.book.attempt(lease.run_id), now - lease.since
+        event = RunFailed(lease.run_id, lane.number, attempt, kind, error, will_retry=False, seconds=seconds)
+        lease.handed = False
+        if not self.book.fail(event, retriable=retriable and not self._stopping, recorded=recorded):
+            lane.lease, lane.losses = None, 0
+
+
+def _kind_of_loss(gang: Gang | None) -> str:
+    if gang is None or gang.error is None:
+        return Failure.LOST.word
+    return Failure.STALLED.word if gang.stalled else Failure.CRASHED.word

@@ -1,0 +1,95 @@
+"""The runs of one session: which trials want them, how often they failed, how they ended, and what there is to tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from orchestrator.executors import policy
+from orchestrator.executors.events import EpochReported, Event, RunFailed, RunFinished, RunStopped
+from orchestrator.executors.policy import Limits
+from orchestrator.executors.tickets import Ticket
+
+End = RunFinished | RunFailed | RunStopped
+
+
+class Book:
+    """`told` holds (event, whether its attempt still has to be recorded); `ended` has None for runs never begun."""
+
+    def __init__(self, tickets: Iterable[Ticket], limits: Limits) -> None:
+        self.tickets = {ticket.run.run_id: ticket for ticket in tickets}
+        self.ended: dict[str, End | None] = {}
+        self.told: list[tuple[Event, bool]] = []
+        self._limits = limits
+        self._wanted: dict[str, None] = {}
+        self._failures: dict[str, int] = {}
+        self._holders: dict[str, float] = {}
+        self._rows: dict[str, list[Mapping[str, Any]]] = {}
+
+    def tell(self, event: Event, *, unrecorded: bool = False) -> None:
+        """Something happened."""
+        self.told.append((event, unrecorded))
+
+    def want(self, run_id: str) -> None:
+        """A run that no lane holds is to be done."""
+        if run_id not in self.ended:
+            self._wanted.setdefault(run_id)
+
+    def take(self) -> str | None:
+        """The run that has waited longest, which now belongs to the caller."""
+        run_id = next(iter(self._wanted), None)
+        if run_id is not None:
+            del self._wanted[run_id]
+        return run_id
+
+    def hold(self, run_id: str, now: float) -> None:
+        """The run's trial gives a sign of life."""
+        self._holders[run_id] = now
+
+    def is_orphan(self, run_id: str, now: float) -> bool:
+        """Whether the run's trial has been silent for too long."""
+        return now - self._holders.get(run_id, now) > self._limits.holder_seconds
+
+    def report(self, run_id: str, lane: int, row: Mapping[str, Any]) -> None:
+        """One epoch of a run."""
+        self._rows.setdefault(run_id, []).append(row)
+        self.tell(EpochReported(run_id, lane, row))
+
+    def rows(self, run_id: str, after: int) -> list[Mapping[str, Any]]:
+        """The run's epochs from number `after` on, over all its attempts."""
+        return self._rows.get(run_id, [])[after:]
+
+    def attempt(self, run_id: str) -> int:
+        """The number of the run's current or next attempt."""
+        return self.tickets[run_id].previous_attempts + self._failures.get(run_id, 0) + 1
+
+    def fail(self, event: RunFailed, *, retriable: bool, recorded: bool) -> bool:
+        """An attempt failed; whether the run gets another one."""
+        failures = self._failures[event.run_id] = self._failures.get(event.run_id, 0) + 1
+        again = policy.may_retry(failures, self._limits, event.kind, retriable)
+        event = replace(event, will_retry=again)
+        if not again:
+            self.ended[event.run_id] = event
+        self.tell(event, unrecorded=not recorded)
+        return again
+
+    def end(self, event: RunFinished | RunStopped) -> None:
+        """A run came to its end in this session."""
+        self.ended[event.run_id] = event
+        self.tell(event)
+
+    def drop(self, held: Iterable[str]) -> None:
+        """End every run that was not begun, silently; those in `held` are still being worked on."""
+        self._wanted.clear()
+        for run_id in self.tickets.keys() - set(held) - self.ended.keys():
+            self.ended[run_id] = None
+
+    def unassigned(self, held: Iterable[str]) -> int:
+        """How many runs are neither over nor held by a lane."""
+        return len(self.tickets.keys() - set(held) - self.ended.keys())
+
+    @property
+    def is_over(self) -> bool:
+        """Whether every run ended."""
+        return len(self.ended) == len(self.tickets)

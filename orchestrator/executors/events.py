@@ -1,0 +1,127 @@
+"""What an executor tells its caller while it executes runs: plain frozen values, in the order things happened.
+
+Of one run a caller sees `RunStarted`, any number of `EpochReported`, then exactly one of `RunFinished` (a committed
+record), `RunFailed` (an attempt; `will_retry` says whether another `RunStarted` of the same run follows) or
+`RunStopped` (stopped on request, stays pending).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class ClusterReady:
+    """The cluster answers. `resources`: what all its nodes have together; `dashboard`: its address here, or None."""
+
+    address: str
+    dashboard: str | None
+    nodes: int
+    resources: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class LanesPlanned:
+    """How the runs are laid out before the first lane starts; `in_process` has one lane of one worker."""
+
+    lanes: int
+    workers_per_run: int
+    cpus_per_worker: float
+    gpus_per_worker: float
+
+
+@dataclass(frozen=True)
+class LaneStarted:
+    """All workers of a lane are up; `generation` counts the lane's gangs, from 1. `hosts` has one name a worker."""
+
+    lane: int
+    generation: int
+    hosts: tuple[str, ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class LaneWaiting:
+    """A lane cannot start yet; `reason` names what it waits for."""
+
+    lane: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class LaneLost:
+    """A lane's gang ended before its time (killed, crashed, stalled, recycled); a new one follows, or `LaneRetired`."""
+
+    lane: int
+    generation: int
+    reason: str
+    run_id: str | None
+
+
+@dataclass(frozen=True)
+class LaneRetired:
+    """A lane ended for good: nothing pending needs it, or its failure budget is spent (`reason` says which)."""
+
+    lane: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class RunStarted:
+    """A lane took a run; `attempt` counts from 1 over all sweeps in this results directory."""
+
+    run_id: str
+    lane: int
+    attempt: int
+
+
+@dataclass(frozen=True)
+class EpochReported:
+    """One epoch's row of the `epochs` table, as the engine wrote it."""
+
+    run_id: str
+    lane: int
+    row: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class RunFinished:
+    """The run's record is committed. `score` is its headline metric (None where it has none: diverged, pruned)."""
+
+    run_id: str
+    lane: int
+    attempt: int
+    status: Literal["completed", "collapsed", "diverged", "pruned"]
+    score: float | None
+    error: str | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class RunFailed:
+    """One attempt failed. `kind` is a word of `policy.Failure`; `error` what the worker raised, or why it was lost."""
+
+    run_id: str
+    lane: int
+    attempt: int
+    kind: str
+    error: str
+    will_retry: bool
+    seconds: float
+
+
+@dataclass(frozen=True)
+class RunStopped:
+    """The run ended on request, before its end; it has no record and is pending for the next sweep."""
+
+    run_id: str
+    lane: int
+    attempt: int
+    checkpoint: bool
+
+
+LaneEvent = ClusterReady | LanesPlanned | LaneStarted | LaneWaiting | LaneLost | LaneRetired
+RunEvent = RunStarted | EpochReported | RunFinished | RunFailed | RunStopped
+Event = LaneEvent | RunEvent

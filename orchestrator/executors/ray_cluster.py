@@ -1,0 +1,196 @@
+"""A connection to Ray for one sweep: a private cluster on this machine or an existing one, and nothing left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shutil
+import signal
+import socket
+import tempfile
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import ray
+
+from orchestrator.executors import ClusterLost, ExecutorError, RemoteClient
+from orchestrator.executors.policy import Node
+
+logger = logging.getLogger(__name__)
+GIB = 1024**3
+HEAD = {"node:__internal_head__": 0.001}
+LONGEST_TEMPORARY = 40  # a Unix socket's path has 107 bytes, of which Ray uses up to 65
+PROBE_SECONDS = 3.0
+SHUTDOWN_SECONDS = 15.0
+SETTINGS = {
+    "RAY_TRAIN_ENABLE_STATE_TRACKING": "1",
+    "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "86400",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """An answering cluster. `temporary` is our own folder on this machine, None where the cluster is not ours."""
+
+    address: str
+    dashboard: str | None
+    nodes: tuple[Node, ...]
+    temporary: Path | None
+
+    def answers(self) -> bool:
+        """Whether the cluster's control service accepts connections."""
+        host, _, port = self.address.rpartition(":")
+        try:
+            with socket.create_connection((host.strip("[]"), int(port)), timeout=PROBE_SECONDS):
+                return True
+        except OSError:
+            return False
+
+
+@contextlib.contextmanager
+def connected(address: str | None, start_seconds: float, stall_seconds: float) -> Iterator[Cluster]:
+    """Start a cluster here (`address` None) or join one; on leaving, everything that this started is gone.
+
+    A connection that the process already has is used and left open. Raises RemoteClient or ExecutorError.
+    """
+    if address is not None and address.startswith("ray://"):
+        raise RemoteClient(f"{address}: the driver must run inside the cluster; use `orchestrate cluster submit`")
+    timeouts = {
+        "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": f"{start_seconds:g}",
+        "RAY_TRAIN_WORKER_HEALTH_CHECK_TIMEOUT_S": f"{stall_seconds:g}",
+    }
+    with _environment({**SETTINGS, **timeouts}), _quiet():
+        if ray.is_initialized():
+            yield _described(None)
+        else:
+            with _started(address) as temporary:
+                yield _described(temporary)
+
+
+@contextlib.contextmanager
+def _started(address: str | None) -> Iterator[Path | None]:
+    temporary = _temporary() if address is None else None
+    before = set(psutil.Process().children())
+    try:
+        _initialise(address, temporary)
+        roots = set(psutil.Process().children()) - before
+        try:
+            yield temporary
+        finally:
+            _shut_down(roots if address is None else set())
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _initialise(address: str | None, temporary: Path | None) -> None:
+    """Ray replaces the handler of SIGTERM and writes its token with the umask; neither may outlive this call."""
+    handler = _own_handler()
+    mask = os.umask(0o077)
+    local = {"include_dashboard": True, "dashboard_host": "127.0.0.1", "_temp_dir": str(temporary)}
+    try:
+        ray.init(
+            address=address or "local",
+            log_to_driver=False,
+            logging_level=logging.WARNING,
+            namespace="orchestrate",
+            **(local if temporary is not None else {}),
+        )
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise ExecutorError(f"no Ray cluster at {address or 'this machine'}: {error}") from error
+    finally:
+        os.umask(mask)
+        if handler is not None:
+            signal.signal(signal.SIGTERM, handler)
+
+
+def _own_handler() -> signal.Handlers | None:
+    found = signal.getsignal(signal.SIGTERM)
+    is_main = threading.current_thread() is threading.main_thread()
+    return found if is_main and found is not None else None  # type: ignore[return-value]
+
+
+def _described(temporary: Path | None) -> Cluster:
+    context = ray.get_runtime_context()
+    nodes = tuple(_node(found["Resources"]) for found in ray.nodes() if found["Alive"])
+    if not nodes:
+        raise ClusterLost("the Ray cluster has no living node")
+    worker = ray._private.worker.global_worker
+    dashboard = worker.node.webui_url if temporary is not None and worker.node is not None else None
+    return Cluster(context.gcs_address, dashboard and f"http://{dashboard}", nodes, temporary)
+
+
+def living_nodes() -> tuple[Node, ...]:
+    """The cluster's nodes as they are now."""
+    return tuple(_node(found["Resources"]) for found in ray.nodes() if found["Alive"])
+
+
+def _node(resources: dict[str, float]) -> Node:
+    return Node(resources.get("CPU", 0.0), resources.get("GPU", 0.0), resources.get("memory", 0.0) / GIB)
+
+
+def _shut_down(roots: set[psutil.Process]) -> None:
+    """Shut down without ever hanging, then make sure that no process of ours is left."""
+    family = [process for root in roots for process in _descendants(root)]
+    thread = threading.Thread(target=ray.shutdown, name="ray shutdown", daemon=True)
+    thread.start()
+    thread.join(SHUTDOWN_SECONDS)
+    _, alive = psutil.wait_procs(family, timeout=5.0)
+    for process in alive:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            logger.warning("process %d of the Ray cluster did not end; killing it", process.pid)
+            process.kill()
+    psutil.wait_procs(alive, timeout=5.0)
+
+
+def _descendants(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _temporary() -> Path:
+    """A private folder with a short path; folders of sweeps that were killed are removed."""
+    usual = Path(tempfile.gettempdir())
+    parent = usual if len(str(usual)) <= LONGEST_TEMPORARY - 20 else Path("/tmp")
+    for old in parent.glob("orchestrate-*-*"):
+        owner = old.name.split("-")[1]
+        if owner.isdecimal() and not psutil.pid_exists(int(owner)) and old.stat().st_uid == os.getuid():
+            shutil.rmtree(old, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"orchestrate-{os.getpid()}-", dir=parent))
+
+
+@contextlib.contextmanager
+def _environment(settings: dict[str, str]) -> Iterator[None]:
+    """Ray reads these when its parts start; what the user has set stays."""
+    added = [name for name in settings if name not in os.environ]
+    os.environ.update({name: settings[name] for name in added})
+    try:
+        yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """What Ray logs below a warning is in its session folder; our own lines and events say what matters."""
+    names = ("ray", "ray.tune", "ray.train")
+    before = {name: logging.getLogger(name).level for name in names}
+    for name in names:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)

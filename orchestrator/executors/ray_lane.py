@@ -1,0 +1,147 @@
+"""The supervisor of one lane: fits a trainer whose workers stay up, and starts another when that one breaks."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import signal
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+import ray.train
+from ray.exceptions import GetTimeoutError, RayActorError, RayError
+from ray.train.torch import TorchConfig, TorchTrainer
+from ray.util.placement_group import PlacementGroup, remove_placement_group
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from orchestrator.executors.events import Event, LaneWaiting
+from orchestrator.executors.policy import Layout
+from orchestrator.executors.ray_worker import LaneSetup, serve
+from orchestrator.executors.tickets import Member
+
+logger = logging.getLogger(__name__)
+KILL_SECONDS = 20.0
+
+
+class LaneGivenUp(Exception):
+    """Leaves the controller's callback so that the trainer ends: the lane's failure budget is spent."""
+
+
+class GangWatch(ray.train.UserCallback):
+    """In the Train controller: tells the control actor that the gang is lost as soon as Train knows."""
+
+    def __init__(self, control: Any, lane: int) -> None:
+        self._control = control
+        self._lane = lane
+
+    def after_exception(self, run_context: Any, worker_exceptions: dict[int, Exception]) -> None:
+        """Raises LaneGivenUp when this was one loss too many, and RayActorError when the control actor is gone."""
+        rank = min(worker_exceptions)
+        reason = f"rank {rank}: {_first_line(worker_exceptions[rank])}"
+        if not ray.get(self._control.lose.remote(self._lane, reason)):
+            raise LaneGivenUp(reason)
+
+
+@dataclass(frozen=True)
+class LaneSupervisor:
+    """Runs in a daemon thread of the driver until its lane has nothing more to do."""
+
+    setup: LaneSetup
+    layout: Layout
+    storage: str
+    tell: Callable[[Event], None]
+
+    def start(self) -> threading.Thread:
+        """Supervise from a new daemon thread: `fit` cannot be interrupted, and the process must not wait for it."""
+        thread = threading.Thread(target=self._run, name=f"lane {self.setup.lane}", daemon=True)
+        thread.start()
+        return thread
+
+    def _run(self) -> None:
+        try:
+            while self._fit_once():
+                logger.debug("lane %d: starting another trainer", self.setup.lane)
+        except RayError as error:
+            logger.debug("lane %d: its supervisor ends: %s", self.setup.lane, error)
+
+    def _fit_once(self) -> bool:
+        """Fit one trainer to its end; True when another one should follow. Raises RayError without a control actor."""
+        control, lane = self.setup.control, self.setup.lane
+        reason = None
+        try:
+            self._trainer().fit()
+        except (ray.train.TrainingFailedError, RayError) as error:
+            reason = _first_line(error)
+            _clean_up(ray.get(control.members.remote(lane)))
+        again: bool = ray.get(control.leave.remote(lane, reason))
+        if again:
+            self.tell(LaneWaiting(lane, f"{reason or 'its workers ended'}; it starts again with {self._needs()}"))
+        return again
+
+    def _trainer(self) -> TorchTrainer:
+        resources = {"CPU": self.layout.cpus_per_worker}
+        on_gpu = self.layout.gpus_per_worker > 0
+        if on_gpu:
+            resources["GPU"] = self.layout.gpus_per_worker
+        return TorchTrainer(
+            functools.partial(serve, self.setup),
+            torch_config=TorchConfig(backend="cpu:gloo,cuda:nccl" if on_gpu else "gloo"),
+            scaling_config=ray.train.ScalingConfig(
+                num_workers=self.layout.workers_per_run, use_gpu=on_gpu, resources_per_worker=resources
+            ),
+            run_config=ray.train.RunConfig(
+                name=f"lane {self.setup.lane}",
+                storage_path=self.storage,
+                failure_config=ray.train.FailureConfig(max_failures=-1, controller_failure_limit=0),
+                callbacks=[GangWatch(self.setup.control, self.setup.lane)],
+            ),
+        )
+
+    def _needs(self) -> str:
+        gpus = f" and {self.layout.gpus_per_worker:g} GPUs" if self.layout.gpus_per_worker else ""
+        return f"{self.layout.workers_per_run} x {self.layout.cpus_per_worker:g} CPUs{gpus}"
+
+
+def kill(members: Sequence[Member]) -> None:
+    """SIGKILL the workers from a task on each one's node: it ends a process that is stopped, too. Waits a while."""
+    by_node: dict[str, list[int]] = defaultdict(list)
+    for member in members:
+        by_node[member.node_id].append(member.pid)
+    tasks = [
+        ray.remote(num_cpus=0, max_retries=0)(kill_here)
+        .options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False))
+        .remote(pids)
+        for node, pids in by_node.items()
+    ]
+    ray.wait(tasks, num_returns=len(tasks), timeout=KILL_SECONDS) if tasks else None
+
+
+def kill_here(pids: Sequence[int]) -> None:
+    """SIGKILL those of the processes that are still Ray workers of this machine."""
+    for pid in pids:
+        title = Path(f"/proc/{pid}/cmdline")
+        if title.exists() and title.read_bytes().startswith(b"ray::"):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _clean_up(members: Sequence[Member]) -> None:
+    """What a dead controller leaves: workers that still run, and a placement group that holds their resources."""
+    try:
+        kill(members)
+        for group in {
+            member.placement_group for member in members if isinstance(member.placement_group, PlacementGroup)
+        }:
+            remove_placement_group(group)
+    except (GetTimeoutError, RayActorError) as error:
+        logger.warning("a lane's remains could not be removed: %s", error)
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__

@@ -1,0 +1,38 @@
+"""The Tune trial: a thin function that asks for a run to be done on a lane and forwards its epochs to Tune."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from numbers import Real
+from typing import Any
+
+import ray
+from ray import tune
+
+
+def follow(config: Mapping[str, Any], control: Any) -> None:
+    """Have the run `config["run"]` done and report its epochs until it ended, whatever its end is.
+
+    Tune stops a trial by raising SystemExit in here: the run then ends as pruned, at its next control point.
+    """
+    run_id = config["run"]
+    ray.get(control.request.remote(run_id))
+    reported = 0
+    try:
+        while True:
+            rows, ended = ray.get(control.follow.remote(run_id, reported))
+            for row in rows:
+                tune.report(finite_numbers(row))
+            reported += len(rows)
+            if ended:
+                return
+    except SystemExit:
+        ray.get(control.prune.remote(run_id))
+        raise
+
+
+def finite_numbers(row: Mapping[str, Any]) -> dict[str, float]:
+    """What a Tune scheduler can compare: it fails on None, and a NaN is never below a threshold."""
+    numbers = {name: float(value) for name, value in row.items() if isinstance(value, Real)}
+    return {name: value for name, value in numbers.items() if math.isfinite(value)}

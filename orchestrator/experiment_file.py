@@ -1,0 +1,74 @@
+"""Finds an experiment by the name of a built-in one or by the path of a file, and reads it into an Experiment."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from orchestrator import yaml_file
+from orchestrator.changes import Changes
+from orchestrator.errors import InvalidExperiment, UserError
+from orchestrator.problems import from_validation, suggestion
+from orchestrator.spec import Experiment
+from orchestrator.yaml_file import Document
+
+NO_CHANGES = Changes()
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """An experiment, the document it was read from, and the folder that its relative paths start at."""
+
+    experiment: Experiment
+    document: Document
+    folder: Path
+
+
+def load(name_or_path: str, changes: Changes = NO_CHANGES) -> Loaded:
+    """Read an experiment and apply the command line's changes. Raises InvalidExperiment with every problem, or UserError.
+
+    Relative paths in a file start at the file's folder; in a built-in experiment, at the working directory.
+    """
+    document, folder = _read(name_or_path)
+    document = changes.apply(document)
+    return Loaded(validate(document), document, folder)
+
+
+def validate(document: Document) -> Experiment:
+    """The experiment that a document describes. Raises InvalidExperiment with every problem of every key."""
+    try:
+        return Experiment.model_validate_json(json.dumps(document.content))
+    except ValidationError as error:
+        raise InvalidExperiment(document.source, from_validation(error, document, Experiment)) from None
+
+
+def built_in_names() -> list[str]:
+    """The experiments that come with the package."""
+    files = (entry.name for entry in _built_in_folder().iterdir())
+    return sorted(name.removesuffix(".yaml") for name in files if name.endswith(".yaml"))
+
+
+def built_in_document(name: str) -> Document:
+    """A built-in experiment's file."""
+    return yaml_file.parse((_built_in_folder() / f"{name}.yaml").read_text(encoding="utf-8"), f"{name}.yaml")
+
+
+def _built_in_folder() -> Traversable:
+    return resources.files("orchestrator") / "experiments"
+
+
+def _read(name_or_path: str) -> tuple[Document, Path]:
+    if name_or_path in built_in_names():
+        return built_in_document(name_or_path), Path.cwd()
+    path = Path(name_or_path).expanduser()
+    if path.suffix.lower() in (".yaml", ".yml") or path.is_file():
+        return yaml_file.read(path, name_or_path), path.absolute().parent
+    if (path / "experiment.yaml").is_file():
+        return yaml_file.read(path / "experiment.yaml"), path.absolute()
+    hint = suggestion(name_or_path, built_in_names())
+    raise UserError(f"unknown experiment {name_or_path!r}{hint}; or give the path of a YAML file")

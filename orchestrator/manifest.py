@@ -1,0 +1,68 @@
+"""`manifest.json`: the hashes of the compacted tables, and which records went into them, so that only news is read.
+
+It is written before the tables it describes are put in place; it also holds the hashes of those it replaces, so that a
+kill in between leaves old tables that are known to be whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from analysis.table import SCHEMA_VERSION, Corrupt
+from orchestrator.sealed_json import seal, unseal
+from trainables.engine.folder import Folder
+
+MANIFEST = "manifest.json"
+TABLES = ("runs.parquet", "epochs.parquet", "predictions.parquet")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """`tables`: file -> {sha256, bytes, rows}; `previous`: file -> SHA-256 of the table before; `records`: run_id ->
+    {record, status}; `failed`: run_id -> number of the newest attempt."""
+
+    tables: dict[str, dict[str, Any]] = field(default_factory=dict)
+    previous: dict[str, str] = field(default_factory=dict)
+    records: dict[str, dict[str, str]] = field(default_factory=dict)
+    failed: dict[str, int] = field(default_factory=dict)
+
+    def to_bytes(self) -> bytes:
+        """The file, sealed."""
+        tables: Mapping[str, Any] = {name: self.tables[name] for name in TABLES if name in self.tables}
+        return seal(
+            {
+                "schema_version": SCHEMA_VERSION,
+                "tables": tables,
+                "previous": self.previous,
+                "records": self.records,
+                "failed": self.failed,
+            }
+        )
+
+    def hashes(self) -> dict[str, str]:
+        """File -> SHA-256 of the tables it describes."""
+        return {name: str(table["sha256"]) for name, table in self.tables.items()}
+
+
+def read(root: Folder) -> Manifest | None:
+    """The manifest; None before the first compaction. Raises Corrupt."""
+    try:
+        data = root.read(MANIFEST)
+    except FileNotFoundError:
+        return None
+    content = unseal(data, f"{root.uri}/{MANIFEST}")
+    if content.pop("schema_version", None) != SCHEMA_VERSION:
+        raise Corrupt(f"{root.uri}/{MANIFEST}: its schema version is not {SCHEMA_VERSION}")
+    return Manifest(**content)
+
+
+def state_of(root: Folder, manifest: Manifest, table: str) -> Literal["whole", "older", "absent", "damaged"]:
+    """How a compacted table stands to the manifest; `older` is what a killed compaction leaves, and is whole."""
+    if not root.exists(table):
+        return "absent"
+    found = root.sha256(table)
+    if found == manifest.hashes().get(table):
+        return "whole"
+    return "older" if found == manifest.previous.get(table) else "damaged"

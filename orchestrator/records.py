@@ -1,0 +1,216 @@
+"""The record of one run: three Parquet files and their hashes, written so that exactly one record can ever count.
+
+`run.parquet` is created last and exclusively; its presence is the commit. The other files have names that follow from
+content (`record-`, `epochs-` and `predictions-<hash>`), so two writers of the same run never touch each other's files,
+and what a killed writer left behind belongs to no record. `record-<hash>.json` is the one whose hash is that of
+`run.parquet`; it holds the SHA-256 of all three.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from analysis.table import SCHEMA_VERSION, SCHEMAS, Corrupt, Kind, read_parquet, sha256, to_parquet_bytes, to_table
+from orchestrator.attempts import without_host
+from orchestrator.run_spec import RunSpec
+from orchestrator.sealed_json import seal, unseal
+from trainables.engine.folder import Folder
+from trainables.engine.outcome import Outcome
+
+RUN = "run.parquet"
+RECORD = "record-"
+PARTS = ("epochs-", "predictions-")
+HASH_LENGTH = 16
+
+
+@dataclass(frozen=True)
+class Record:
+    """A record ready to be written: the bytes of each file by name, `run.parquet` last."""
+
+    run_id: str
+    name: str
+    files: Mapping[str, bytes]
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The verified content of a record."""
+
+    status: str
+    runs: pa.Table
+    epochs: pa.Table
+    predictions: pa.Table
+
+
+def spec_columns(run: RunSpec) -> dict[str, Any]:
+    """The columns of the `runs` table that the specification alone decides."""
+    config = run.config
+    return {
+        "run_id": run.run_id,
+        "settings_id": run.settings_id,
+        "experiment": run.experiment,
+        "stage": run.stage,
+        "task": config.task,
+        "dataset": config.data.label,
+        "dataset_fingerprint": config.data.fingerprint,
+        "model": config.model.name,
+        "model_revision": config.model.revision,
+        "recipe": run.recipe,
+        "system": run.system,
+        "control": run.control,
+        "seed": config.seed,
+        "split_seed": config.split_seed,
+        "fold": config.fold,
+        "metric": run.metric,
+        "precision": config.model.precision,
+        "init_from": config.init_from,
+    }
+
+
+def from_outcome(run: RunSpec, outcome: Outcome, columns: Mapping[str, Any], attempt: int, owner: str) -> Record:
+    """The record of a run that came to a terminal end. Raises ValueError for a table that breaks the schema."""
+    if outcome.status == "stopped":
+        raise ValueError(f"run {run.run_id} was stopped: it has no record and stays pending")
+    row = {**outcome.columns, **columns, **spec_columns(run), "status": outcome.status, "attempt": attempt}
+    row["error"] = outcome.error and without_host(outcome.error)
+    row["hardware"] = row.get("hardware") and without_host(str(row["hardware"]))
+    return from_tables(
+        Tables(
+            outcome.status,
+            to_table("runs", [row]),
+            to_table("epochs", outcome.epochs.assign(run_id=run.run_id)),
+            to_table("predictions", outcome.predictions.assign(run_id=run.run_id)),
+        ),
+        owner,
+    )
+
+
+def from_tables(tables: Tables, owner: str) -> Record:
+    """The record that holds these tables; `owner` is the token of the sweep that writes it."""
+    run = to_parquet_bytes(tables.runs)
+    epochs, predictions = to_parquet_bytes(tables.epochs), to_parquet_bytes(tables.predictions)
+    row = tables.runs.select(["run_id", "settings_id", "attempt"]).to_pylist()[0]
+    parts = {f"epochs-{_short(epochs)}.parquet": epochs, f"predictions-{_short(predictions)}.parquet": predictions}
+    name = f"{RECORD}{_short(run)}.json"
+    content = {
+        "schema_version": SCHEMA_VERSION,
+        **row,
+        "status": tables.status,
+        "owner": owner,
+        "files": {file: {"sha256": sha256(data), "bytes": len(data)} for file, data in {**parts, RUN: run}.items()},
+    }
+    return Record(row["run_id"], name, {**parts, name: seal(content), RUN: run})
+
+
+def publish(folder: Folder, record: Record) -> bool:
+    """Write the record unless the run has one: then False, and nothing of this one stays that the other does not use."""
+    if folder.exists(RUN):
+        return False
+    for name, data in record.files.items():
+        if name != RUN:
+            folder.write(name, data)
+    if folder.create(RUN, record.files[RUN]):
+        return True
+    _withdraw(folder, record)
+    return False
+
+
+def _withdraw(folder: Folder, record: Record) -> None:
+    winner = current(folder, folder.names(RECORD))
+    if winner is None or winner == record.name:
+        return
+    used = set(_content(folder, winner)["files"]) | {winner}
+    for name in set(record.files) - used:
+        folder.delete(name)
+
+
+def current(folder: Folder, names: Sequence[str]) -> str | None:
+    """Which of the record files `names` belongs to the folder's `run.parquet`; None if none does.
+
+    A single candidate is taken without reading anything: `load` is what verifies.
+    """
+    candidates = [name for name in names if name.startswith(RECORD)]
+    if len(candidates) == 1:
+        return candidates[0]
+    expected = f"{RECORD}{folder.sha256(RUN)[:HASH_LENGTH]}.json"
+    return expected if expected in candidates else None
+
+
+def status(folder: Folder, name: str) -> str:
+    """The status that a record file states. Raises Corrupt."""
+    return str(_content(folder, name)["status"])
+
+
+def load(folder: Folder, name: str | None, run_id: str) -> Tables:
+    """Read a record and check every hash, schema and id. Raises Corrupt, naming the file and the reason."""
+    if name is None:
+        raise Corrupt(f"{folder.uri}/{RUN}: no record file belongs to it")
+    content = _content(folder, name)
+    epochs, predictions, run = (_only(content["files"], prefix, folder) for prefix in (*PARTS, RUN))
+    tables = Tables(
+        str(content["status"]),
+        _table(folder, run, content, "runs"),
+        _table(folder, epochs, content, "epochs"),
+        _table(folder, predictions, content, "predictions"),
+    )
+    if tables.runs.num_rows != 1 or tables.runs["status"][0].as_py() != tables.status:
+        raise Corrupt(f"{folder.uri}/{RUN}: not the one row of this record")
+    for table in (tables.runs, tables.epochs, tables.predictions):
+        if set(table["run_id"].unique().to_pylist()) - {run_id}:
+            raise Corrupt(f"{folder.uri}: holds rows of another run than {run_id}")
+    return tables
+
+
+def read_predictions(folder: Folder, name: str | None) -> pa.Table:
+    """The predictions of a record, verified. Raises Corrupt."""
+    assert name is not None, "only a record that was loaded before has predictions to read"
+    content = _content(folder, name)
+    return _table(folder, _only(content["files"], PARTS[1], folder), content, "predictions")
+
+
+def without_empty_extras(table: pa.Table, kind: Kind) -> pa.Table:
+    """The table without the columns beyond the kind's fixed ones that hold no value at all."""
+    fixed = SCHEMAS[kind].names
+    return table.select([name for name in table.column_names if name in fixed or table[name].null_count < len(table)])
+
+
+def move(root: Folder, source: str, target: str) -> None:
+    """Move a record's files between two folders of `root`, `run.parquet` first: from then on the run has no record."""
+    names = root.child(source).names()
+    for name in sorted((name for name in names if name.startswith((RUN, RECORD, *PARTS))), key=RUN.__ne__):
+        root.move(f"{source}/{name}", f"{target}/{name}")
+
+
+def _content(folder: Folder, name: str) -> dict[str, Any]:
+    label = f"{folder.uri}/{name}"
+    try:
+        content = unseal(folder.read(name), label)
+    except FileNotFoundError as error:
+        raise Corrupt(f"{label}: missing") from error
+    if content.get("schema_version") != SCHEMA_VERSION:
+        raise Corrupt(f"{label}: schema version {content.get('schema_version')}, this program reads {SCHEMA_VERSION}")
+    return content
+
+
+def _only(files: Mapping[str, Any], prefix: str, folder: Folder) -> str:
+    found = [name for name in files if name.startswith(prefix)]
+    if len(found) != 1:
+        raise Corrupt(f"{folder.uri}: its record names {len(found)} files {prefix}*")
+    return found[0]
+
+
+def _table(folder: Folder, name: str, content: Mapping[str, Any], kind: Kind) -> pa.Table:
+    label = f"{folder.uri}/{name}"
+    try:
+        data = folder.read(name)
+    except FileNotFoundError as error:
+        raise Corrupt(f"{label}: missing") from error
+    return read_parquet(data, content["files"][name]["sha256"], kind=kind, name=label)
+
+
+def _short(data: bytes) -> str:
+    return sha256(data)[:HASH_LENGTH]

@@ -1,0 +1,234 @@
+"""Turns what a user wrote into what is computed: names looked up, models and data pinned to their content, systems named.
+
+Nothing here imports torch or asks for a resource; every name that is wrong is reported at once, with its line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from orchestrator.errors import InvalidExperiment, Problem
+from orchestrator.experiment_file import Loaded
+from orchestrator.paths import anchored, file_hashes
+from orchestrator.problems import from_validation, suggestion
+from orchestrator.run_spec import RunSpec
+from orchestrator.spec import Experiment
+from orchestrator.yaml_file import Document, KeyPath
+from trainables import models, registry
+from trainables.engine import data
+from trainables.engine.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from trainables.engine.variant import Variant, resolve_variants
+
+DEFAULT_RECIPE = "default"
+Direction = Literal["maximize", "minimize"]
+Variants = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class System:
+    """What is compared: a model trained by a recipe. `config` is that of its runs, with the first seed and fold."""
+
+    name: str
+    model: str
+    recipe: str
+    control: str | None
+    config: RunConfig
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """An experiment whose names, paths, model revisions and data fingerprint are settled. `systems` are in grid order.
+
+    `metric` is what scores are; `file_hashes` pins the user's own files that are named by path.
+    """
+
+    experiment: Experiment
+    systems: tuple[System, ...]
+    metric: str
+    direction: Direction
+    file_hashes: Mapping[str, str]
+
+    @property
+    def folds(self) -> tuple[int | None, ...]:
+        """The folds that every seed runs, or one None."""
+        count = self.experiment.split.folds
+        return (None,) if count is None else tuple(range(count))
+
+    def run(self, system: System, seed: int, fold: int | None) -> RunSpec:
+        """One cell of the grid."""
+        return RunSpec(
+            experiment=self.experiment.experiment,
+            system=system.name,
+            recipe=system.recipe,
+            control=system.control,
+            config=system.config.model_copy(update={"seed": seed, "fold": fold}),
+            metric=self.metric,
+            file_hashes=dict(self.file_hashes),
+        )
+
+
+def resolve(loaded: Loaded) -> Resolved:
+    """Resolve an experiment. Raises InvalidExperiment with everything that cannot be found or does not fit together."""
+    check = Check(loaded.document)
+    experiment = anchored(loaded.experiment, loaded.folder)
+    task = check.attempt(("task",), lambda: registry.load("task", experiment.task))
+    variants = {name: _variants(check, name, recipe) for name, recipe in experiment.recipes.items()}
+    found = {name: _model(check, name, experiment) for name in experiment.models}
+    trains = {name: _train(check, name, experiment) for name in experiment.models}
+    fingerprint = _fingerprint(check, experiment.data)
+    hashes = check.attempt(("split", "ids"), lambda: file_hashes(experiment))
+    if task is not None:
+        _check_metric(check, experiment, task.metrics)
+    check.finish()
+    experiment = experiment.model_copy(
+        update={"data": experiment.data.model_copy(update={"fingerprint": fingerprint})},
+    )
+    metric = experiment.compare.metric or task.primary_metric
+    systems = tuple(
+        System(
+            name=_system_name(experiment, model, recipe),
+            model=model,
+            recipe=recipe,
+            control=_control(experiment, model, recipe),
+            config=RunConfig(
+                task=experiment.task,
+                data=experiment.data,
+                model=found[model],
+                variants=variants[recipe],
+                train=trains[model],
+                split=experiment.split,
+                seed=experiment.seeds[0],
+                metric=None if metric == task.primary_metric else metric,
+                direction=experiment.compare.direction,
+            ),
+        )
+        for recipe in experiment.recipes
+        for model in experiment.models
+    )
+    resolved = Resolved(experiment, systems, metric, experiment.compare.direction, hashes)
+    _check_controls(check, experiment, systems)
+    _check_distinct(check, resolved)
+    check.finish()
+    return resolved
+
+
+class Check:
+    """Collects problems, each at its line of the document, so that all are reported at once."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.problems: list[Problem] = []
+
+    def add(self, path: KeyPath, message: str) -> None:
+        """One problem per line of the message."""
+        self.problems += [self.document.problem(path, line) for line in message.splitlines()]
+
+    def attempt(self, path: KeyPath, action: Callable[[], Any], names: type[Any] | None = None) -> Any:
+        """What `action` returns; None, and a problem at `path`, where it raises a ValueError or cannot import a file."""
+        try:
+            return action()
+        except ValidationError as error:
+            self.problems += from_validation(error, self.document, names or TrainConfig, path)
+        except ValueError as error:
+            self.add(path, str(error))
+        except (ImportError, SyntaxError, NameError, AttributeError, TypeError) as error:
+            if not registry.is_path(str(path[-1])) and not registry.is_path(str(self._written(path))):
+                raise
+            self.add(path, f"the file cannot be imported: {type(error).__name__}: {error}")
+        return None
+
+    def finish(self) -> None:
+        """Raise InvalidExperiment if anything was wrong so far."""
+        if self.problems:
+            raise InvalidExperiment(self.document.source, self.problems)
+
+    def _written(self, path: KeyPath) -> Any:
+        try:
+            return self.document.value(path)
+        except (KeyError, IndexError, TypeError):
+            return None
+
+
+def _variants(check: Check, recipe: str, written: Mapping[str, Mapping[str, Any]]) -> Variants:
+    """The recipe in order of stage, each variant with all its options, so that a default written out changes nothing."""
+    before = len(check.problems)
+    loaded: dict[str, Variant] = {}
+    for name, options in written.items():
+        path = ("recipes", recipe, name)
+        loaded[name] = check.attempt(path, lambda name=name: registry.load("variant", name))
+        if loaded[name] is not None:
+            one = {name: options}
+            check.attempt(path, lambda one=one: resolve_variants(one, loaded.__getitem__), loaded[name].options)
+    if len(check.problems) > before:
+        return {}
+    applied = check.attempt(("recipes", recipe), lambda: resolve_variants(written, loaded.__getitem__)) or ()
+    keys = {id(variant): name for name, variant in loaded.items()}
+    return {keys[id(item.variant)]: item.options.model_dump(mode="json") for item in applied}
+
+
+def _model(check: Check, name: str, experiment: Experiment) -> ModelConfig:
+    overrides = experiment.models[name].model_overrides()
+    found: ModelConfig = check.attempt(_model_path(check, name), lambda: models.resolve(name, overrides))
+    return found
+
+
+def _train(check: Check, name: str, experiment: Experiment) -> TrainConfig:
+    merged = experiment.train.model_copy(update=experiment.models[name].train_overrides())
+    path = _model_path(check, name)
+    found: TrainConfig = check.attempt(path, lambda: TrainConfig.model_validate_json(merged.model_dump_json()))
+    return found
+
+
+def _model_path(check: Check, name: str) -> KeyPath:
+    """Where a model stands: under its name, or at its place in a list of names."""
+    written = check.document.content.get("models")
+    return ("models", written.index(name)) if isinstance(written, list) and name in written else ("models", name)
+
+
+def _fingerprint(check: Check, config: DataConfig) -> str | None:
+    """The content's hash; a file that already names another one asked for other data."""
+    found: str | None = check.attempt(("data",), lambda: data.fingerprint(config.model_copy(update={"fingerprint": None})))
+    if found is not None and config.fingerprint not in (None, found):
+        check.add(
+            ("data", "fingerprint"),
+            f"the data is not what this file was made with: its fingerprint is {found}; "
+            "restore the data, or remove the key to use what is there",
+        )
+    return found
+
+
+def _check_metric(check: Check, experiment: Experiment, known: Sequence[str]) -> None:
+    metric = experiment.compare.metric
+    if metric is not None and metric not in known:
+        check.add(("compare", "metric"), f"unknown metric {metric!r}{suggestion(metric, known)}")
+
+
+def _system_name(experiment: Experiment, model: str, recipe: str) -> str:
+    return model if list(experiment.recipes) == [DEFAULT_RECIPE] else f"{model}/{recipe}"
+
+
+def _control(experiment: Experiment, model: str, recipe: str) -> str | None:
+    controls = experiment.compare.controls
+    return controls.get(_system_name(experiment, model, recipe), controls.get(recipe))
+
+
+def _check_controls(check: Check, experiment: Experiment, systems: Sequence[System]) -> None:
+    known = [*dict.fromkeys([*experiment.recipes, *(system.name for system in systems)])]
+    for name in experiment.compare.controls:
+        if name not in known:
+            check.add(("compare", "controls", name), f"unknown system or recipe {name!r}{suggestion(name, known)}")
+
+
+def _check_distinct(check: Check, resolved: Resolved) -> None:
+    """Two systems that compute the same thing would share their records: a comparison of a thing with itself."""
+    seen: dict[str, str] = {}
+    for system in resolved.systems:
+        settings = resolved.run(system, resolved.experiment.seeds[0], resolved.folds[0]).settings_id
+        if settings in seen:
+            path = ("models", system.model) if len(resolved.experiment.recipes) == 1 else ("recipes", system.recipe)
+            check.add(path, f"{seen[settings]!r} and {system.name!r} are the same system under two names; drop one")
+        seen.setdefault(settings, system.name)

@@ -1,0 +1,108 @@
+"""One cell of the grid as a frozen value whose id is its content: what decides a result is in the id, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, Literal
+
+from pydantic import Field
+
+from trainables.engine.config import DataConfig, Frozen, ModelConfig, RunConfig
+
+IDENTITY_VERSION = 1
+ID_LENGTH = 16
+Stage = Literal["adapt", "fine-tune"]
+
+
+class RunSpec(Frozen):
+    """One run, resolved. `file_hashes` has the SHA-256 of every file of the user's that the configuration names by path.
+
+    `experiment`, `system`, `recipe`, `control` and `metric` (the name of what `score` is) say how the run is shown and
+    compared; the configuration decides what it computes.
+    """
+
+    experiment: str
+    stage: Stage = "fine-tune"
+    system: str
+    recipe: str
+    control: str | None = None
+    config: RunConfig
+    metric: str
+    file_hashes: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def direction(self) -> Literal["maximize", "minimize"]:
+        """Which scores are better."""
+        return self.config.direction
+
+    @cached_property
+    def run_id(self) -> str:
+        """First 16 hex digits of the SHA-256 of the identity as canonical JSON."""
+        return content_id(self.identity())
+
+    @cached_property
+    def settings_id(self) -> str:
+        """The same without seed, split seed and fold: runs that differ in nothing else share it."""
+        identity = self.identity()
+        for name in ("seed", "split_seed", "fold"):
+            identity.pop(name, None)
+        return content_id(identity)
+
+    def identity(self) -> dict[str, Any]:
+        """Everything that decides the result. Null means "not used", so that a later setting leaves old ids alone."""
+        config = self.config
+        found = {
+            "version": IDENTITY_VERSION,
+            "stage": self.stage,
+            "task": self._content(config.task),
+            "data": _data_identity(config.data, self._content),
+            "model": _model_identity(config.model),
+            "variants": {self._content(name): options for name, options in config.variants.items()},
+            "train": config.train.model_dump(mode="json"),
+            "split": config.split.model_dump(mode="json", exclude={"seed", "ids"}),
+            "split_ids": None if config.split.ids is None else self._content(config.split.ids),
+            "metric": config.metric,
+            "direction": None if config.direction == "maximize" else config.direction,
+            "seed": config.seed,
+            "split_seed": config.split_seed,
+            "fold": config.fold,
+            "init_from": config.init_from,
+        }
+        return {name: _without_nulls(value) for name, value in found.items() if value is not None}
+
+    def _content(self, name: str) -> str:
+        """A name as it is; a file of the user's by its content, because where it lies decides nothing."""
+        return f"sha256:{self.file_hashes[name]}" if name in self.file_hashes else name
+
+
+def content_id(value: Mapping[str, Any]) -> str:
+    """A short id of a JSON value that does not depend on the order of its keys. NaN and infinity raise ValueError."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:ID_LENGTH]
+
+
+def _data_identity(data: DataConfig, content: Any) -> dict[str, Any]:
+    """The data set's name or hub id, and its content. A file is its content alone."""
+    assert data.fingerprint is not None, "a run is identified by its data's fingerprint; resolve the experiment first"
+    name = None if data.name is None else content(data.name)
+    return {"id": name or data.hub, "fingerprint": data.fingerprint, "limit": data.limit}
+
+
+def _model_identity(model: ModelConfig) -> dict[str, Any]:
+    """A commit or weight hash where there is one, else the source's name."""
+    return {
+        "weights": model.revision or model.source,
+        "precision": model.precision,
+        "random_init": model.random_init,
+        "overrides": model.overrides,
+        "tokenizer": model.tokenizer,
+    }
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    return value

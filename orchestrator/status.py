@@ -1,0 +1,84 @@
+"""How far a sweep is, read from its results directory alone, also while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.storage import Store
+
+FAILED, PENDING = "failed", "pending"
+
+
+@dataclass(frozen=True)
+class SystemStatus:
+    """Runs of one system by what became of them; `failed` are those whose newest attempt failed, still pending."""
+
+    system: str
+    total: int
+    completed: int = 0
+    collapsed: int = 0
+    diverged: int = 0
+    pruned: int = 0
+    failed: int = 0
+    pending: int = 0
+
+
+@dataclass(frozen=True)
+class Status:
+    """All systems of the current grid. `others`: records that are no cells of it. `failures`: run -> why it failed."""
+
+    location: str
+    experiment: str | None
+    systems: tuple[SystemStatus, ...]
+    others: int
+    failures: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Runs of the whole grid by what became of them."""
+        names = ("total", "completed", "collapsed", "diverged", "pruned", FAILED, PENDING)
+        return {name: sum(getattr(system, name) for system in self.systems) for name in names}
+
+
+def status_of(store: Store) -> Status:
+    """The status of the results' current grid. Raises CorruptResults."""
+    return summarise(store, store.cells(), store.recorded())
+
+
+def summarise(store: Store, cells: Sequence[Mapping[str, Any]], recorded: Mapping[str, str]) -> Status:
+    """The status of a grid, given its cells (run_id, system, seed, fold) and the recorded runs (run_id -> status)."""
+    failures = failed_runs(store, [cell["run_id"] for cell in cells if cell["run_id"] not in recorded])
+    counts: dict[str, dict[str, int]] = {}
+    for cell in cells:
+        state = recorded.get(cell["run_id"], FAILED if cell["run_id"] in failures else PENDING)
+        system = counts.setdefault(cell["system"], {})
+        system[state] = system.get(state, 0) + 1
+        system["total"] = system.get("total", 0) + 1
+    labels = {cell["run_id"]: label(cell) for cell in cells}
+    return Status(
+        location=store.location,
+        experiment=str(cells[0]["experiment"]) if cells else None,
+        systems=tuple(SystemStatus(system, **states) for system, states in counts.items()),
+        others=len(set(recorded) - set(labels)),
+        failures={labels[run_id]: why for run_id, why in failures.items()},
+    )
+
+
+def failed_runs(store: Store, run_ids: Sequence[str]) -> dict[str, str]:
+    """Of these runs without a record, those whose newest attempt failed, and why."""
+    found = {}
+    for run_id in run_ids:
+        attempts = store.attempts(run_id)
+        if attempts and attempts[-1].status == FAILED:
+            newest = attempts[-1]
+            reason = (newest.message or "").strip().splitlines()
+            found[run_id] = ": ".join(filter(None, [newest.kind, reason[-1] if reason else ""]))
+    return found
+
+
+def label(cell: Mapping[str, Any]) -> str:
+    """A cell in words."""
+    fold = "" if cell.get("fold") is None else f" fold {cell['fold']}"
+    return f"{cell['system']} seed {cell['seed']}{fold}"

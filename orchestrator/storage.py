@@ -1,0 +1,220 @@
+"""The results directory of one experiment: every path in it, local or in an object store, belongs to this module.
+
+    <out>/experiment.yaml  cells.json  datasets.json     what the results are results of (ledger)
+    <out>/runs/<run_id>/   run.parquet and its parts (records), spec.json, log.txt, checkpoints/, attempts/<n>.json
+    <out>/runs.parquet  epochs.parquet  predictions.parquet  manifest.json     compacted, can be built anew (compaction)
+    <out>/quarantine/  forgotten/  sweep.lock  compaction.lock
+
+Nothing inside names the place it lies in, so a results directory can be moved.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from analysis.table import Corrupt
+from orchestrator import attempts, compaction, ledger, lock, manifest, records
+from orchestrator.attempts import Attempt
+from orchestrator.compaction import Compaction
+from orchestrator.disk import StorageFull, StorageUnwritable, explained, free_name
+from orchestrator.errors import UserError
+from orchestrator.ledger import DataChanged
+from orchestrator.lock import Holder, Locked
+from orchestrator.manifest import Manifest
+from orchestrator.run_reference import find_run
+from orchestrator.run_spec import RunSpec
+from orchestrator.scan import RUN_ID, RUNS, run_ids, scan
+from trainables.engine.folder import Folder
+from trainables.engine.outcome import Outcome
+
+__all__ = ["Attempt", "Compaction", "DataChanged", "Holder", "Locked", "StorageFull", "StorageUnwritable", "Store"]
+
+logger = logging.getLogger(__name__)
+SPEC, LOG, CHECKPOINTS, FORGOTTEN, PROBE = "spec.json", "log.txt", "checkpoints", "forgotten", "probe-"
+
+
+@dataclass(frozen=True)
+class Store:
+    """A results directory, opened by a sweep whose token `owner` is in everything it writes. Picklable where its file
+    system is; opening creates nothing."""
+
+    root: Folder
+    owner: str
+
+    @classmethod
+    def open(cls, out: str | Path, owner: str | None = None) -> Store:
+        """Open a local path or a URI. Raises UserError for a URI that no installed file system serves."""
+        try:
+            root = Folder.at(out)
+        except (ValueError, ImportError, OSError) as error:
+            raise UserError(f"--out {str(out)!r} cannot be opened: {error}") from error
+        return cls(root, owner or secrets.token_hex(8))
+
+    @property
+    def location(self) -> str:
+        """The directory, to show to a person."""
+        return self.root.uri
+
+    def probe(self) -> None:
+        """Write, read and remove a small file. Raises StorageUnwritable or StorageFull, before any run starts."""
+        name = f"{PROBE}{secrets.token_hex(8)}"
+        with explained(self.location):
+            self.root.write(name, name.encode())
+            found = self.root.read(name)
+            self.root.delete(name)
+        if found != name.encode():
+            raise StorageUnwritable(f"{self.location} does not give back what is written to it; choose another --out")
+
+    def folder(self, run_id: str) -> Folder:
+        """Everything of one run. Raises ValueError for what is no run id."""
+        if not RUN_ID.fullmatch(run_id):
+            raise ValueError(f"{run_id!r} is not a run id (16 hexadecimal digits)")
+        return self.root.child(f"{RUNS}/{run_id}")
+
+    def checkpoints(self, run_id: str) -> Folder:
+        """Where a run keeps its checkpoints."""
+        return self.folder(run_id).child(CHECKPOINTS)
+
+    def recorded(self) -> dict[str, str]:
+        """run_id -> status of every committed record, from listings and the manifest; tables are not read.
+
+        A record whose file is damaged is left out; `compact` quarantines it.
+        """
+        known = self._manifest().records
+        found = {}
+        for run_id, name in scan(self.root).committed.items():
+            if known.get(run_id, {}).get("record") == name:
+                found[run_id] = known[run_id]["status"]
+            elif name is not None and (status := self._status(run_id, name)) is not None:
+                found[run_id] = status
+        return found
+
+    def commit(
+        self, run: RunSpec, outcome: Outcome, *, attempt: int = 1, columns: Mapping[str, Any] | None = None
+    ) -> bool:
+        """Write the record of a run that came to its end. `columns` are `runs` columns the engine does not know.
+
+        False when the run has a whole record already: the first one counts, and this end becomes an attempt.
+        Raises StorageFull or StorageUnwritable (nothing is committed then), ValueError for a stopped run or for
+        columns that break the schema.
+        """
+        record = records.from_outcome(run, outcome, columns or {}, attempt, self.owner)
+        folder = self.folder(run.run_id)
+        with explained(folder.uri):
+            self._write_spec(folder, run)
+            if records.publish(folder, record) or (
+                self._quarantined_if_damaged(run.run_id) and records.publish(folder, record)
+            ):
+                return True
+        message = f"{outcome.status}, but a record was there already"
+        self.record_attempt(run, Attempt(attempt, "superseded", "superseded", message))
+        return False
+
+    def record_attempt(self, run: RunSpec, attempt: Attempt) -> int:
+        """Write down a try that left no record; returns its number, the next free one where its own is taken."""
+        folder = self.folder(run.run_id)
+        with explained(folder.uri):
+            self._write_spec(folder, run)
+            return attempts.write(folder, records.spec_columns(run), replace(attempt, owner=self.owner))
+
+    def attempts(self, run_id: str) -> tuple[Attempt, ...]:
+        """Every readable attempt at a run, in order."""
+        folder = self.folder(run_id)
+        found = []
+        for number in attempts.numbers(folder.child(attempts.ATTEMPTS).names()):
+            try:
+                found.append(attempts.read(folder, number)[0])
+            except Corrupt:
+                found.append(Attempt(number, kind="damaged", message="the file of this attempt is damaged"))
+        return tuple(found)
+
+    def append_log(self, run_id: str, text: str) -> None:
+        """Add to a run's own log."""
+        with explained(self.folder(run_id).uri):
+            self.folder(run_id).append(LOG, text.encode("utf-8", "backslashreplace"))
+
+    def log(self, run_id: str) -> str | None:
+        """A run's log; None if there is none."""
+        folder = self.folder(run_id)
+        return folder.read(LOG).decode("utf-8", "replace") if folder.exists(LOG) else None
+
+    def log_path(self, run_id: str) -> Path | None:
+        """Where a run's log lies; None where the results are not in local files."""
+        return self.folder(run_id).child(LOG).local_path if self.root.is_local else None
+
+    def compact(self, recheck: bool = False) -> Compaction:
+        """Bring the three tables up to date; see `compaction.compact`."""
+        return compaction.compact(self.root, self.owner, recheck)
+
+    def verify(self) -> tuple[str, ...]:
+        """Check everything, change nothing; returns what is wrong."""
+        return compaction.verify(self.root)
+
+    def lock(self, owner: str | None = None) -> AbstractContextManager[Holder]:
+        """Keep other sweeps out while the context lasts. Raises Locked, which names the holder."""
+        return lock.hold(self.root, owner or self.owner)
+
+    def forget(self, run_id: str) -> str:
+        """Move all of a run aside, to `forgotten/<run_id>-<n>`; returns where. Raises UserError if there is none."""
+        if run_id not in run_ids(self.root):
+            raise UserError(f"no run {run_id} in {self.location}")
+        place = f"{FORGOTTEN}/{free_name(self.root, FORGOTTEN, run_id)}"
+        with explained(self.location):
+            if not self.root.is_local:
+                records.move(self.root, f"{RUNS}/{run_id}", place)
+            self.root.move(f"{RUNS}/{run_id}", place)
+        return place
+
+    def write_experiment(self, experiment: Mapping[str, Any], cells: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+        """Remember the resolved experiment and its cells; returns what changed since the last time, a line a key."""
+        with explained(self.location):
+            return ledger.write_experiment(self.root, experiment, cells)
+
+    def experiment(self) -> dict[str, Any] | None:
+        """The resolved experiment, or None. Raises CorruptResults."""
+        return ledger.read_experiment(self.root)
+
+    def cells(self) -> list[dict[str, Any]]:
+        """The cells of the current grid. Raises CorruptResults."""
+        return ledger.read_cells(self.root)
+
+    def check_fingerprint(self, dataset: str, fingerprint: str, accept: bool = False) -> None:
+        """Refuse data that is not what the records were made with. Raises DataChanged unless `accept`."""
+        with explained(self.location):
+            ledger.check_fingerprint(self.root, dataset, fingerprint, accept)
+
+    def resolve_run(self, text: str) -> str:
+        """The id of the run that the beginning of an id, or `system:seed`, names. Raises UserError."""
+        return find_run(text, self.cells(), run_ids(self.root))
+
+    def _write_spec(self, folder: Folder, run: RunSpec) -> None:
+        folder.create(SPEC, (run.model_dump_json(indent=1) + "\n").encode())
+
+    def _manifest(self) -> Manifest:
+        try:
+            return manifest.read(self.root) or Manifest()
+        except Corrupt as error:
+            logger.warning("%s; the next compaction builds it anew", error)
+            return Manifest()
+
+    def _status(self, run_id: str, name: str) -> str | None:
+        try:
+            return records.status(self.folder(run_id), name)
+        except Corrupt as error:
+            logger.warning("%s; the run counts as pending", error)
+            return None
+
+    def _quarantined_if_damaged(self, run_id: str) -> bool:
+        folder = self.folder(run_id)
+        try:
+            records.load(folder, records.current(folder, folder.names(records.RECORD)), run_id)
+        except Corrupt as error:
+            logger.warning("%s; moved to %s", error, compaction.set_aside_record(self.root, run_id))
+            return True
+        return False

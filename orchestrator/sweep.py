@@ -1,0 +1,153 @@
+"""Executes what is missing of an experiment's grid: lock, check, execute, compact, count. Running it again resumes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+
+from orchestrator import grid
+from orchestrator.data_check import DataFacts, check_data
+from orchestrator.errors import EXIT_FAILED_RUNS
+from orchestrator.executors import Executor
+from orchestrator.executors.events import Event
+from orchestrator.interruption import stopping
+from orchestrator.places import default_out
+from orchestrator.progress import Progress
+from orchestrator.records import spec_columns
+from orchestrator.resolve import Resolved
+from orchestrator.run_spec import RunSpec
+from orchestrator.status import Status, failed_runs, summarise
+from orchestrator.storage import Compaction, Store
+
+Watch = Callable[[Progress], AbstractContextManager[Callable[[Event], None]]]
+
+
+@dataclass(frozen=True)
+class SweepOptions:
+    """How a grid is executed. `retry`: failed runs are tried again. None leaves what the experiment file says."""
+
+    out: str | None = None
+    in_process: bool = False
+    workers: int | None = None
+    lanes: int | None = None
+    address: str | None = None
+    stall_seconds: float | None = None
+    accept_new_data: bool = False
+    retry: bool = True
+    strict: bool = False
+    max_runs: int = grid.MAXIMUM_RUNS
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """How a sweep ended. `ran`: runs that it executed. `problems`: what compaction found damaged."""
+
+    status: Status
+    out: str
+    ran: int
+    exit_code: int
+    facts: DataFacts
+    changed: tuple[str, ...] = ()
+    problems: tuple[str, ...] = field(default=())
+
+    @property
+    def finished(self) -> bool:
+        """Whether every cell of the grid has a record."""
+        counts = self.status.counts
+        return counts["failed"] == counts["pending"] == 0
+
+
+@contextlib.contextmanager
+def unwatched(progress: Progress) -> Iterator[Callable[[Event], None]]:
+    """Counts events and shows nothing."""
+    yield progress.update
+
+
+def no_one(text: str) -> None:
+    """Listens to nothing."""
+
+
+def sweep(
+    resolved: Resolved,
+    options: SweepOptions,
+    *,
+    watch: Watch = unwatched,
+    tell: Callable[[str], None] = no_one,
+) -> SweepResult:
+    """Execute every cell without a record. `watch` shows events, `tell` gets remarks in words.
+
+    Raises UserError (its exit_code says which kind), DataError or an ExecutorError; records written until then stay.
+    """
+    cells = grid.runs(resolved, options.max_runs)
+    facts = check_data(resolved, strict=options.strict)
+    store = Store.open(options.out or default_out(resolved.experiment.experiment))
+    store.probe()
+    with store.lock():
+        check_fingerprint(store, resolved, options.accept_new_data)
+        columns = [spec_columns(run) for run in cells]
+        changed = store.write_experiment(resolved.experiment.model_dump(mode="json"), columns)
+        for line in changed:
+            tell(f"changed since the last sweep here: {line}")
+        recorded = store.recorded()
+        todo = to_do(store, grid.pending(cells, recorded), options.retry)
+        tell(f"{len(cells)} runs, {len(cells) - len(grid.pending(cells, recorded))} recorded, {len(todo)} to do")
+        signal_code = _execute(resolved, store, options, todo, Progress(cells, recorded), watch, tell)
+        compaction = store.compact()
+    status = summarise(store, columns, store.recorded())
+    ran = len(set(store.recorded()) - set(recorded))
+    return _result(status, store, ran, signal_code, facts, changed, compaction)
+
+
+def check_fingerprint(store: Store, resolved: Resolved, accept: bool) -> None:
+    """Refuse data that is not what the records here were made with; a limited data set is one of its own."""
+    data = resolved.experiment.data
+    assert data.fingerprint is not None
+    name = data.label if data.limit is None else f"{data.label} (first {data.limit} items)"
+    store.check_fingerprint(name, data.fingerprint, accept)
+
+
+def to_do(store: Store, pending: Sequence[RunSpec], retry: bool) -> list[RunSpec]:
+    """The pending runs that this sweep executes: all, or without those that failed before."""
+    if retry:
+        return list(pending)
+    failed = failed_runs(store, [run.run_id for run in pending])
+    return [run for run in pending if run.run_id not in failed]
+
+
+def _execute(
+    resolved: Resolved,
+    store: Store,
+    options: SweepOptions,
+    todo: Sequence[RunSpec],
+    progress: Progress,
+    watch: Watch,
+    tell: Callable[[str], None],
+) -> int | None:
+    """Run what is to do; returns the exit code of a signal that came meanwhile, or None."""
+    if not todo:
+        return None
+    executor = executor_for(resolved, store, options)
+    try:
+        with stopping(executor, tell) as interruption, watch(progress) as on_event:
+            executor.execute(todo, on_event)
+    except Exception:
+        store.compact()
+        raise
+    return interruption.exit_code
+
+
+def _result(
+    status: Status,
+    store: Store,
+    ran: int,
+    signal_code: int | None,
+    facts: DataFacts,
+    changed: tuple[str, ...],
+    compaction: Compaction,
+) -> SweepResult:
+    counts = status.counts
+    unsound = counts["failed"] + counts["pending"] + counts["diverged"]
+    code = signal_code if signal_code is not None else EXIT_FAILED_RUNS if unsound else 0
+    return SweepResult(status, store.location, ran, code, facts, changed, compaction.problems)

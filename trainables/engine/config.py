@@ -1,0 +1,131 @@
+"""The settings that decide what a run computes: frozen values, light to import (no torch)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Precision = Literal["fp32", "bf16", "fp16"]
+Schedule = Literal["linear", "constant", "cosine", "plateau"]
+Positive = Annotated[float, Field(gt=0)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Frozen(BaseModel):
+    """A value: immutable, without unknown keys, without NaN or infinity, without silent conversion."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True, protected_namespaces=())
+
+
+class EarlyStopping(Frozen):
+    """Stop once the primary validation metric has not improved for `patience` epochs."""
+
+    patience: int = Field(ge=1)
+
+
+class TrainConfig(Frozen):
+    """How a model is trained. `batch_size` is global: items per optimizer step over all workers."""
+
+    epochs: int = Field(default=3, ge=1)
+    batch_size: int = Field(default=16, ge=1)
+    learning_rate: Positive = 5e-5
+    weight_decay: float = Field(default=0.01, ge=0)
+    betas: tuple[Fraction, Fraction] = (0.9, 0.999)
+    epsilon: Positive = 1e-8
+    schedule: Schedule = "linear"
+    warmup: float = Field(default=0.0, ge=0, description="steps when at least 1, a share of all steps when below 1")
+    plateau_factor: float = Field(default=0.1, gt=0, lt=1, description="schedule plateau: the rate is multiplied by this")
+    plateau_patience: int = Field(default=1, ge=0, description="schedule plateau: epochs without improvement before that")
+    clip: Positive | None = Field(default=1.0, description="largest global L2 norm of the gradient; null: no clipping")
+    max_length: int = Field(default=128, ge=4, description="pieces per item, special tokens included")
+    dropout: Fraction | None = Field(default=None, description="null: as the checkpoint's configuration says")
+    early_stopping: EarlyStopping | None = None
+
+
+class SplitConfig(Frozen):
+    """Which items train, choose the epoch (validation) and are reported (test).
+
+    `seed: run` draws a new split with every run's seed: it licenses another claim and another test than a fixed split.
+    `ids` names a JSON file with lists of item ids per part.
+    """
+
+    validation: Fraction | None = Field(default=None, description="share of items; null: the data set's own split, else 0.2")
+    test: Fraction = 0.0
+    seed: int | Literal["run"] = 42
+    folds: int | None = Field(default=None, ge=2)
+    ids: str | None = None
+
+    @model_validator(mode="after")
+    def _parts_leave_items_to_train_on(self) -> SplitConfig:
+        if (self.validation or 0.0) + self.test >= 1:
+            raise ValueError("validation and test together leave nothing to train on")
+        if self.folds and (self.validation or self.ids):
+            raise ValueError("folds already decide the validation part; drop validation and ids")
+        return self
+
+
+class DataConfig(Frozen):
+    """Where the items come from: exactly one of a data set's name, a file or a Hugging Face Hub id.
+
+    `fingerprint` is the SHA-256 of the content; it is filled in when an experiment is resolved.
+    """
+
+    name: str | None = None
+    path: str | None = None
+    hub: str | None = None
+    revision: str | None = None
+    format: Literal["json", "jsonl", "csv", "tsv", "parquet", "conll"] | None = None
+    columns: dict[str, str] = Field(default_factory=dict, description="field of the task -> column of the file")
+    limit: int | None = Field(default=None, ge=1, description="only the first items; results are stamped not real")
+    fingerprint: str | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> DataConfig:
+        if sum(source is not None for source in (self.name, self.path, self.hub)) == 0:
+            raise ValueError("one of name, path or hub is needed")
+        if self.path is not None and self.hub is not None:
+            raise ValueError("path and hub exclude each other")
+        return self
+
+    @property
+    def label(self) -> str:
+        """The short name used in tables."""
+        return self.name or self.hub or str(self.path).replace("\\", "/").rsplit("/", 1)[-1]
+
+
+class ModelConfig(Frozen):
+    """One model, fully resolved: what is loaded, in which precision, with which tokenizer quirks.
+
+    `revision` is the hub commit or, for local weights, the SHA-256 of configuration, tokenizer and weights.
+    """
+
+    name: str
+    source: str = Field(description="hub id or absolute path of a folder in Hugging Face format")
+    revision: str | None = None
+    precision: Precision = "fp32"
+    random_init: bool = Field(default=False, description="architecture of `source`, weights drawn from the run's seed")
+    overrides: dict[str, Any] = Field(default_factory=dict, description="model configuration, e.g. num_hidden_layers: 3")
+    tokenizer: dict[str, Any] = Field(default_factory=dict, description="tokenizer arguments, e.g. add_prefix_space")
+    trust_remote_code: bool = False
+
+
+class RunConfig(Frozen):
+    """Everything that decides the result of one run, and nothing else."""
+
+    task: str
+    data: DataConfig
+    model: ModelConfig
+    variants: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    train: TrainConfig = TrainConfig()
+    split: SplitConfig = SplitConfig()
+    seed: int = Field(ge=0, lt=2**32)
+    fold: int | None = None
+    init_from: str | None = None
+    metric: str | None = Field(default=None, description="chooses the best epoch; null: the task's primary metric")
+    direction: Literal["maximize", "minimize"] = "maximize"
+
+    @property
+    def split_seed(self) -> int:
+        """The seed that draws the split of this run."""
+        return self.seed if self.split.seed == "run" else self.split.seed

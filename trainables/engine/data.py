@@ -1,0 +1,142 @@
+"""From a data setting to items: where the data lies, what its fingerprint is, and the corpus itself; never torch."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from trainables import registry
+from trainables.engine import hub
+from trainables.engine.config import DataConfig
+from trainables.engine.corpus import Corpus, DataError, Dataset, Reading
+from trainables.engine.fingerprint import file_sha256, files_sha256, text_sha256
+from trainables.engine.items import read_items
+
+READING = 1  # raise it whenever the same bytes are read as other items: fingerprints then change
+
+
+def load_corpus(data: DataConfig, *, offline: bool = False) -> Corpus:
+    """Read the items. Raises DataError where the data cannot be found or used, with file, row and reason."""
+    dataset = _dataset(data)
+    location = locate(data, offline=offline)
+    reading = _read(data, dataset, location, offline)
+    items, parts = reading.items, reading.parts
+    notes = dataset.notes if dataset else ()
+    if data.limit is not None and data.limit < len(items):
+        notes = (*notes, f"only the first {data.limit} of {len(items)} items: not a real result")
+        items, parts = items[: data.limit], None
+    found = fingerprint(data, offline=offline)
+    if data.fingerprint not in (None, found):
+        raise DataError(
+            f"{location}: its content changed: fingerprint {found[:12]}, expected {str(data.fingerprint)[:12]}"
+        )
+    return Corpus(data.label, items, found, parts, notes, str(location))
+
+
+def fingerprint(data: DataConfig, *, offline: bool = False) -> str:
+    """SHA-256 (hex) of the source (bytes of the files, or hub commit) and of the settings it is read with."""
+    settings = {"columns": data.columns, "format": data.format, "limit": data.limit, "reading": READING}
+    location = locate(data, offline=offline)
+    if isinstance(location, str):
+        source = f"{location}@{_commit(data, location, offline)}"
+    elif location.is_dir():
+        dataset = _dataset(data)
+        names = dataset.files if dataset else ()
+        source = files_sha256([location / name for name in names], location)
+    else:
+        source = file_sha256(location)
+    return text_sha256(json.dumps([source, settings], sort_keys=True))
+
+
+def locate(data: DataConfig, *, offline: bool = False) -> Path | str:
+    """The file or folder that holds the data, or the hub id when it is to be loaded from there.
+
+    The order is `data.path`, `$ORCHESTRATE_DATA/<name>/`, the files that come with the package, the hub.
+    Raises DataError that names all the places where a copy would be found.
+    """
+    dataset = _dataset(data)
+    if data.path is not None:
+        return _given(Path(data.path).expanduser().absolute(), dataset)
+    if data.name is not None:
+        local = _local(data.name, dataset)
+        if local is not None:
+            return local
+    repository = data.hub or (dataset.hub if dataset else None)
+    if repository is not None and _reachable(repository, data.revision, offline):
+        return repository
+    raise DataError(_not_found(data, dataset, repository))
+
+
+def _dataset(data: DataConfig) -> Dataset | None:
+    """The registered data set of this name. A name beside a path or hub id may also be just a label."""
+    if data.name is None:
+        return None
+    labels_only = (data.path or data.hub) and not registry.is_path(data.name)
+    if labels_only and data.name not in registry.names("dataset"):
+        return None
+    found: Dataset = registry.load("dataset", data.name)
+    return found
+
+
+def _given(path: Path, dataset: Dataset | None) -> Path:
+    if path.is_file():
+        return path
+    if not path.is_dir():
+        raise DataError(f"data.path: {path} does not exist")
+    absent = [name for name in (dataset.files if dataset else ()) if not (path / name).is_file()]
+    if dataset is None:
+        raise DataError(f"data.path: {path} is a folder; give the file")
+    if absent:
+        raise DataError(f"data.path: {path} lacks {', '.join(absent)}")
+    return path
+
+
+def _local(name: str, dataset: Dataset | None) -> Path | None:
+    label = dataset.name if dataset else name
+    root = os.environ.get("ORCHESTRATE_DATA")
+    folders = [Path(root).expanduser().absolute() / spelling for spelling in _spellings(label)] if root else []
+    if dataset is not None and dataset.folder is not None:
+        folders.append(dataset.folder)
+    for folder in folders:
+        if dataset is not None and all((folder / file).is_file() for file in dataset.files):
+            return folder
+    return None
+
+
+def _spellings(name: str) -> list[str]:
+    return list(dict.fromkeys([name, name.replace("-", "_"), name.replace("_", "-")]))
+
+
+def _reachable(repository: str, revision: str | None, offline: bool) -> bool:
+    return (
+        not hub.is_offline(offline) or hub.commit(repository.partition(":")[0], revision, "dataset", True) is not None
+    )
+
+
+def _commit(data: DataConfig, repository: str, offline: bool) -> str:
+    found = hub.commit(repository.partition(":")[0], data.revision, "dataset", offline)
+    if found is None:
+        raise DataError(_not_found(data, _dataset(data), repository))
+    return found
+
+
+def _read(data: DataConfig, dataset: Dataset | None, location: Path | str, offline: bool) -> Reading:
+    if isinstance(location, str):
+        columns = {**(dataset.columns if dataset else {}), **data.columns}
+        return hub.read_hub(location, _commit(data, location, offline), columns, offline)
+    if dataset is not None and (location.is_dir() or location.name in dataset.files) and not data.columns:
+        return dataset.read(location)
+    return Reading(read_items(location, data.format, data.columns))
+
+
+def _not_found(data: DataConfig, dataset: Dataset | None, repository: str | None) -> str:
+    label = (dataset.name if dataset else data.name) or data.label
+    files = ", ".join(dataset.files) if dataset else "its files"
+    root = os.environ.get("ORCHESTRATE_DATA")
+    state = f"is {root}" if root else "is not set"
+    copy = f"{repository} cannot be reached and is not in the local cache" if repository else "none is known for it"
+    return (
+        f"no copy of the data set {label!r}; give one of: --data PATH (data.path) · {files} under "
+        f"$ORCHESTRATE_DATA/{label}/ (ORCHESTRATE_DATA {state}) · a Hugging Face Hub id as data.hub ({copy})"
+    )

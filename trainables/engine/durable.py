@@ -1,0 +1,99 @@
+"""Local files that are whole or absent after a kill or a power cut, readable by their owner only."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+TEMPORARY = ".partial-"
+NO_HARD_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+
+
+def flush(path: Path) -> None:
+    """Make the bytes of a file, or the entries of a directory, outlive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_directory(directory: Path) -> None:
+    """Create a directory and what is missing above it, each for its owner only and durable."""
+    missing = []
+    while not directory.is_dir():
+        missing.append(directory)
+        directory = directory.parent
+    for new in reversed(missing):
+        new.mkdir(mode=0o700, exist_ok=True)
+        flush(new.parent)
+
+
+def replace(target: Path, data: bytes) -> None:
+    """Put `data` in place of the file: a reader sees the old bytes or the new ones, never a mixture."""
+    with _written_beside(target, data) as temporary:
+        temporary.replace(target)
+        flush(target.parent)
+
+
+def create(target: Path, data: bytes) -> bool:
+    """Write the file unless it exists; of several at once exactly one gets True (where hard links exist)."""
+    with _written_beside(target, data) as temporary:
+        created = _link(temporary, target)
+        flush(target.parent)
+    return created
+
+
+def append(target: Path, data: bytes) -> None:
+    """Add `data` to the end of the file with one write; not flushed: for logs."""
+    make_directory(target.parent)
+    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    with os.fdopen(descriptor, "wb", buffering=0) as stream:
+        stream.write(data)
+
+
+def move(source: Path, target: Path) -> None:
+    """Rename a file or a directory. Raises OSError where a directory that is not empty has the name."""
+    make_directory(target.parent)
+    source.rename(target)
+    flush(target.parent)
+    flush(source.parent)
+
+
+@contextlib.contextmanager
+def _written_beside(target: Path, data: bytes) -> Iterator[Path]:
+    make_directory(target.parent)
+    temporary = target.parent / f"{TEMPORARY}{secrets.token_hex(8)}"
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _link(temporary: Path, target: Path) -> bool:
+    try:
+        os.link(temporary, target)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in NO_HARD_LINKS:
+            raise
+        return _rename_if_absent(temporary, target)
+    return True
+
+
+def _rename_if_absent(temporary: Path, target: Path) -> bool:
+    """The best a file system without hard links offers: two writers at the same instant could both win."""
+    if target.exists():
+        return False
+    temporary.rename(target)
+    return True

@@ -1,0 +1,71 @@
+"""Scores a model on a set of features: every rank computes its share, and the original order is restored."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from trainables.engine.batching import evaluation_batches, shard
+from trainables.engine.config import Precision
+from trainables.engine.features import Ragged
+from trainables.engine.feed import Feed
+from trainables.engine.group import Group
+from trainables.engine.optimizer import autocast
+from trainables.engine.task import Task
+
+TOKENS_PER_BATCH = 4096
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Mean loss over terms, and per output one row a feature, in feature order."""
+
+    loss: float
+    outputs: dict[str, Ragged]
+    seconds: float
+
+
+@torch.inference_mode()
+def evaluate(model: nn.Module, task: Task, feed: Feed, group: Group, precision: Precision) -> Evaluation:
+    """Run the model over all features of `feed`. No feature is padded in twice, whatever the number of ranks."""
+    started = time.perf_counter()
+    model.eval()
+    losses: list[torch.Tensor] = []
+    parts: list[tuple[np.ndarray, dict[str, torch.Tensor]]] = []
+    for batch in evaluation_batches(feed.lengths, TOKENS_PER_BATCH):
+        rows = shard(batch, group.rank, group.world_size)
+        if len(rows) == 0:
+            continue
+        inputs = feed.batch(rows)
+        with autocast(precision, group.device):
+            outputs = model(**{name: tensor for name, tensor in inputs.items() if name != "labels"})
+        losses.append(task.loss(outputs, inputs))
+        parts.append((rows, task.outputs(outputs, inputs)))
+    loss_sum = float(torch.stack(losses).double().sum()) if losses else 0.0
+    total = group.total([loss_sum])[0] / max(1, int(feed.terms.sum()))
+    assembled = _assemble(parts, feed, group, frozenset(task.piece_outputs))
+    return Evaluation(total, assembled, time.perf_counter() - started)
+
+
+def is_usable(evaluation: Evaluation) -> bool:
+    """False when the loss is not a number: such a model has no score."""
+    return math.isfinite(evaluation.loss)
+
+
+def _assemble(
+    parts: list[tuple[np.ndarray, dict[str, torch.Tensor]]], feed: Feed, group: Group, per_piece: frozenset[str]
+) -> dict[str, Ragged]:
+    """Rows of all ranks in feature order; outputs with one value a piece are cropped to the feature's length."""
+    mine = [(rows, {name: tensor.cpu().numpy() for name, tensor in outputs.items()}) for rows, outputs in parts]
+    rows_of: dict[str, list[np.ndarray]] = {}
+    for rows, outputs in (part for rank_parts in group.gather(mine) for part in rank_parts):
+        for name, values in outputs.items():
+            target = rows_of.setdefault(name, [np.empty(0)] * len(feed.lengths))
+            for row, value in zip(rows, values, strict=True):
+                target[row] = value[: feed.lengths[row]] if name in per_piece else np.atleast_1d(value)
+    return {name: Ragged.from_rows(rows, rows[0].dtype) for name, rows in rows_of.items()}

@@ -1,0 +1,97 @@
+"""Rows of unequal length without padding: one flat array and its offsets, so that they can live in a memory map."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """N rows of unequal length: row i is `values[offsets[i]:offsets[i + 1]]`; `offsets` is int64 of length N + 1."""
+
+    values: Array
+    offsets: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Length of each row, [N]."""
+        return np.diff(self.offsets)
+
+    def row(self, index: int) -> Array:
+        """Row `index` as a view."""
+        return self.values[self.offsets[index] : self.offsets[index + 1]]
+
+    def take(self, indices: Sequence[int] | Array) -> Ragged:
+        """The rows at `indices`, in that order, copied."""
+        positions, offsets = self.positions(indices)
+        return Ragged(self.values[positions], offsets)
+
+    def positions(self, indices: Sequence[int] | Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Where in `values` the rows at `indices` lie, flat, and the offsets of the gathered rows."""
+        chosen = np.asarray(indices, dtype=np.int64)
+        lengths = self.lengths[chosen]
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        shift = np.repeat(self.offsets[chosen] - offsets[:-1], lengths)
+        return np.arange(offsets[-1], dtype=np.int64) + shift, offsets
+
+    @classmethod
+    def from_rows(cls, rows: Iterable[Any], dtype: Any) -> Ragged:
+        """Pack one-dimensional rows, in order."""
+        arrays = [np.asarray(row, dtype=dtype) for row in rows]
+        lengths = np.fromiter((len(array) for array in arrays), dtype=np.int64, count=len(arrays))
+        values = np.concatenate(arrays) if arrays else np.zeros(0, dtype=dtype)
+        return cls(values, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
+
+
+@dataclass(frozen=True)
+class Features:
+    """F features of the items of a corpus, ready to be batched.
+
+    `columns`  what the model's forward takes (at least `input_ids`), and `labels`, which only the loss reads
+    `padding`  the value that fills each column up to the longest row of a batch
+    `item`     int32 [F], index into the corpus' items; one item may give several features
+    `terms`    int32 [F], number of loss terms of each feature
+    `extra`    what only the host needs, e.g. the word each piece belongs to
+    `facts`    counts worth telling, e.g. `truncated_words`
+    """
+
+    columns: dict[str, Ragged]
+    padding: dict[str, int]
+    item: NDArray[np.int32]
+    terms: NDArray[np.int32]
+    extra: dict[str, Ragged] = field(default_factory=dict)
+    facts: dict[str, int] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.item)
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Pieces of each feature, special tokens included, [F]."""
+        return self.columns["input_ids"].lengths
+
+    def take(self, indices: Sequence[int] | Array) -> Features:
+        """The features at `indices`, in that order, copied; counts in `facts` stay those of the whole."""
+        chosen = np.asarray(indices, dtype=np.int64)
+        return Features(
+            columns={name: column.take(chosen) for name, column in self.columns.items()},
+            padding=self.padding,
+            item=self.item[chosen],
+            terms=self.terms[chosen],
+            extra={name: column.take(chosen) for name, column in self.extra.items()},
+            facts=self.facts,
+        )
+
+    def of_items(self, indices: Sequence[int] | Array) -> NDArray[np.int64]:
+        """The features that belong to the given items, in feature order."""
+        return np.flatnonzero(np.isin(self.item, np.asarray(indices)))

@@ -1,0 +1,74 @@
+"""Batches of padded tensors, gathered by index from ragged columns. Legend: B features in a batch, T pieces each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from trainables.engine.batching import Indices
+from trainables.engine.features import Features, Ragged
+
+DEVICE_SHARE = 0.1  # columns go to the device as a whole when they need less than this share of its free memory
+
+
+@dataclass(frozen=True)
+class Column:
+    """One ragged column as two flat tensors, on the device where it fits, else on the host."""
+
+    values: torch.Tensor
+    offsets: torch.Tensor
+    padding: int
+
+    def gather(self, rows_B: torch.Tensor, positions_T: torch.Tensor) -> torch.Tensor:
+        """Rows padded to T: [B, T]."""
+        start_B = self.offsets[rows_B]
+        length_B = self.offsets[rows_B + 1] - start_B
+        real_BT = positions_T < length_B[:, None]
+        index_BT = torch.where(real_BT, start_B[:, None] + positions_T, 0)
+        return torch.where(real_BT, self.values[index_BT].long(), self.padding)
+
+
+class Feed:
+    """Serves batches of one set of features on one device.
+
+    `padding` is the fixed width of every batch, or None for the longest feature in it. Where all features of a batch
+    are equally long there is no `attention_mask`: attention then takes its unmasked kernel, with the same result.
+    """
+
+    def __init__(self, features: Features, device: torch.device, padding: int | None = None) -> None:
+        """Place the columns; host columns are copied batch by batch."""
+        self.lengths: NDArray[np.int64] = features.columns["input_ids"].lengths
+        self.terms: NDArray[np.int64] = np.asarray(features.terms, dtype=np.int64)
+        self._device = device
+        self._padding = padding
+        self._home = device if _fits(features, device) else torch.device("cpu")
+        self._columns = {
+            name: _column(ragged, features.padding[name], self._home) for name, ragged in features.columns.items()
+        }
+
+    def batch(self, rows: Indices) -> dict[str, torch.Tensor]:
+        """What the model's forward takes, [B, T] each, for these features."""
+        lengths = self.lengths[rows]
+        width = self._padding or int(lengths.max())
+        rows_B = torch.from_numpy(np.ascontiguousarray(rows)).to(self._home, non_blocking=True)
+        positions_T = torch.arange(width, device=self._home)
+        batch = {name: column.gather(rows_B, positions_T) for name, column in self._columns.items()}
+        if int(lengths.min()) < width:
+            lengths_B = torch.from_numpy(lengths).to(self._home, non_blocking=True)
+            batch["attention_mask"] = (positions_T < lengths_B[:, None]).long()
+        return {name: tensor.to(self._device, non_blocking=True) for name, tensor in batch.items()}
+
+
+def _column(ragged: Ragged, padding: int, home: torch.device) -> Column:
+    values = torch.from_numpy(np.array(ragged.values)).to(home)
+    return Column(values, torch.from_numpy(np.array(ragged.offsets, dtype=np.int64)).to(home), padding)
+
+
+def _fits(features: Features, device: torch.device) -> bool:
+    if device.type != "cuda":
+        return False
+    needed = sum(ragged.values.nbytes + ragged.offsets.nbytes for ragged in features.columns.values())
+    return needed < DEVICE_SHARE * torch.cuda.mem_get_info(device)[0]

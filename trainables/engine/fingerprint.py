@@ -1,0 +1,67 @@
+"""SHA-256 of files, computed once: the user's cache remembers it by path, size and modification time."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+_SETTLED_SECONDS = 2.0  # a file changed this recently can change again within one tick of the file system's clock
+
+
+def cache_folder() -> Path:
+    """The user's cache of this product: `$XDG_CACHE_HOME/orchestrator`, else `~/.cache/orchestrator`."""
+    root = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(root).expanduser() / "orchestrator"
+
+
+def file_sha256(path: Path, cache: Path | None = None) -> str:
+    """SHA-256 (hex) of a file's bytes, from the cache where path, size and time are those of an earlier reading."""
+    path = path.resolve()
+    index = (cache or cache_folder()) / "fingerprints.json"
+    status = path.stat()
+    stamp = [status.st_size, status.st_mtime_ns]
+    known = _load(index).get(str(path))
+    if isinstance(known, list) and known[:2] == stamp and isinstance(known[-1], str):
+        return known[-1]
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if time.time() - status.st_mtime > _SETTLED_SECONDS:
+        _remember(index, str(path), [*stamp, digest])
+    return digest
+
+
+def files_sha256(paths: Iterable[Path], root: Path, cache: Path | None = None) -> str:
+    """SHA-256 (hex) over the names (relative to `root`) and contents of several files, whatever their order."""
+    lines = sorted(f"{path.relative_to(root).as_posix()} {file_sha256(path, cache)}" for path in paths)
+    return text_sha256("\n".join(lines))
+
+
+def text_sha256(text: str) -> str:
+    """SHA-256 (hex) of a text in UTF-8."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _load(index: Path) -> dict[str, Any]:
+    """A cache that is absent or damaged is an empty one."""
+    try:
+        known = json.loads(index.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def _remember(index: Path, key: str, value: list[Any]) -> None:
+    """Add one entry. A cache that cannot be written only costs time; of two writers at once the last one wins."""
+    known = {**_load(index), key: value}
+    with contextlib.suppress(OSError):
+        index.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=index.parent, delete=False, encoding="utf-8") as file:
+            json.dump(known, file)
+        Path(file.name).replace(index)

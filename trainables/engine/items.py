@@ -1,0 +1,98 @@
+"""Turns rows of a file into items: columns get the task's names, word rows become sentences, ids are checked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from trainables.engine.corpus import DataError, Item
+from trainables.engine.readers import Row, read_rows
+
+_SENTENCE = "sentence_id"
+
+
+def read_items(path: Path, format: str | None = None, columns: Mapping[str, str] | None = None) -> list[Item]:
+    """The items of a file. `columns` maps a field of the task to the column that holds it.
+
+    A row is an item, unless `words` holds single words: then adjacent rows of one `sentence_id` (or `id`) are an item.
+    An item without an id gets its row number. Raises DataError with file, row and reason.
+    """
+    rows = _renamed(path, read_rows(path, format), dict(columns or {}))
+    items = [item for _, item in _unique(path, _items(path, rows))]
+    if not items:
+        raise DataError(f"{path}: the file holds no items")
+    return items
+
+
+def _renamed(path: Path, rows: Iterable[Row], columns: dict[str, str]) -> Iterator[Row]:
+    for number, row in rows:
+        absent = [column for column in columns.values() if column not in row]
+        if absent:
+            raise DataError(f"{path}: row {number}: no column {absent[0]!r}; there are: {', '.join(map(str, row))}")
+        renamed = {field: row[column] for field, column in columns.items()}
+        rest = {name: value for name, value in row.items() if name not in columns.values() and name not in renamed}
+        yield number, {**rest, **renamed}
+
+
+def _items(path: Path, rows: Iterator[Row]) -> Iterator[Row]:
+    first = next(rows, None)
+    if first is None:
+        return
+    rows = _chain(first, rows)
+    key = "id" if "id" in first[1] else _SENTENCE
+    if isinstance(first[1].get("words"), str) and key in first[1]:
+        yield from _sentences(path, rows, key)
+        return
+    for number, row in rows:
+        yield number, {key: _listed(path, number, key, value) for key, value in row.items()}
+
+
+def _chain(first: Row, rest: Iterator[Row]) -> Iterator[Row]:
+    yield first
+    yield from rest
+
+
+def _listed(path: Path, number: int, field: str, value: Any) -> Any:
+    """The lists of a row-per-sentence CSV are JSON inside a cell."""
+    if field not in ("words", "labels") or not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        reason = f"{field} must be a JSON list, or the file needs a {_SENTENCE} column with one word a row"
+        raise DataError(f"{path}: row {number}: {reason}") from error
+
+
+def _sentences(path: Path, rows: Iterable[Row], key: str) -> Iterator[Row]:
+    sentence: Item | None = None
+    for number, row in rows:
+        identity = row.get(key)
+        if sentence is None or identity != sentence["id"]:
+            if sentence is not None:
+                yield number - 1, sentence
+            sentence = {"id": identity, "words": []} | ({"labels": []} if "labels" in row else {})
+            if row.get("cluster") is not None:
+                sentence["cluster"] = row["cluster"]
+        for field in ("words", "labels"):
+            if field not in sentence:
+                continue
+            if not isinstance(row.get(field), str):
+                raise DataError(f"{path}: row {number}: {field} must be text, got {row.get(field)!r}")
+            sentence[field].append(row[field])
+    if sentence is not None:
+        yield number, sentence
+
+
+def _unique(path: Path, items: Iterable[Row]) -> Iterator[Row]:
+    seen: dict[str, int] = {}
+    for number, item in items:
+        item.setdefault("id", number)
+        identity = item["id"]
+        if isinstance(identity, bool) or not isinstance(identity, int | str) or identity == "":
+            raise DataError(f"{path}: row {number}: an id must be text or a whole number, got {identity!r}")
+        if str(identity) in seen:
+            raise DataError(f"{path}: row {number}: the id {identity!r} was used before, at row {seen[str(identity)]}")
+        seen[str(identity)] = number
+        yield number, item

@@ -1,0 +1,28 @@
+"""Tokenised data and base weights that fit each other: what all runs of one model on one data set share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trainables.engine.features import Features
+from trainables.engine.models import Pristine
+from trainables.engine.vocabulary import vocabulary_of, with_compact_embedding, with_compact_ids
+
+
+@dataclass(frozen=True)
+class Material:
+    """Features and model speak of the same piece ids; `unused_parameters` were left out because no item uses them."""
+
+    features: Features
+    pristine: Pristine
+    unused_parameters: int = 0
+
+    @classmethod
+    def without_unused_rows(cls, features: Features, pristine: Pristine) -> Material:
+        """Both, over the pieces that occur; unchanged where the model needs its whole vocabulary."""
+        vocabulary = vocabulary_of(features, pristine)
+        if vocabulary is None:
+            return cls(features, pristine)
+        smaller = with_compact_embedding(pristine, vocabulary)
+        width = smaller.module.get_input_embeddings().embedding_dim
+        return cls(with_compact_ids(features, vocabulary), smaller, vocabulary.num_unused * width)

@@ -1,0 +1,169 @@
+"""Which items train, choose the epoch (validation) and are reported (test): pure functions of items, settings, seed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainables.engine.config import SplitConfig
+from trainables.engine.corpus import DataError, Item, Parts
+
+Indices = NDArray[np.int64]
+PARTS = ("train", "validation", "test")
+DEFAULT_VALIDATION = 0.2
+_NOT_CONTENT = ("id", "cluster", "label", "labels")
+
+
+@dataclass(frozen=True)
+class Split:
+    """Sorted, disjoint item indices per part; `duplicates` counts evaluation items whose content also trains."""
+
+    train: Indices
+    validation: Indices
+    test: Indices
+    duplicates: int = 0
+
+    def part(self, name: str) -> Indices:
+        """The indices of "train", "validation" or "test"."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}[name]
+
+
+def make_split(
+    items: Sequence[Item],
+    split: SplitConfig,
+    seed: int,
+    fold: int | None = None,
+    parts: Parts | None = None,
+    strata: Sequence[Hashable] | None = None,
+    content: Callable[[Item], Hashable] | None = None,
+) -> Split:
+    """The split that the settings describe; equal arguments give equal splits on every machine.
+
+    An ids file decides alone; then folds; then the data set's own parts, when neither validation nor test is asked for;
+    else a permutation drawn from `seed`, per stratum where `strata` (one per item) is given.
+    Raises DataError where a part would be empty or an id is unknown or used twice.
+    """
+    chosen = _indices(items, split, seed, fold, parts, strata)
+    for name in ("train", "validation"):
+        if not len(chosen[name]):
+            raise DataError(f"split: no item is left for {name} ({len(items)} items)")
+    return Split(**chosen, duplicates=_duplicates(items, chosen, content or _content))
+
+
+def ids_fingerprint(path: str | Path) -> str:
+    """SHA-256 (hex) of an ids file's meaning: the ids per part, whatever their order or the file's layout."""
+    ids = {part: sorted(map(str, values)) for part, values in _read_ids(Path(path)).items()}
+    return hashlib.sha256(json.dumps(ids, sort_keys=True).encode()).hexdigest()
+
+
+def _indices(
+    items: Sequence[Item],
+    split: SplitConfig,
+    seed: int,
+    fold: int | None,
+    parts: Parts | None,
+    strata: Sequence[Hashable] | None,
+) -> dict[str, Indices]:
+    if split.ids is not None:
+        return _from_ids(items, Path(split.ids))
+    order = _order(len(items), seed, strata)
+    if split.folds is not None:
+        return _from_fold(order, split, fold)
+    if parts is not None and split.validation is None and not split.test:
+        return _from_parts(parts, seed)
+    return _cut(order, DEFAULT_VALIDATION if split.validation is None else split.validation, split.test)
+
+
+def _order(count: int, seed: int, strata: Sequence[Hashable] | None) -> Indices:
+    """A permutation whose every contiguous stretch holds the strata in proportion (all one stratum: just shuffled)."""
+    shuffled = np.random.default_rng(seed).permutation(count)
+    if strata is None:
+        return shuffled
+    members: dict[Hashable, list[int]] = {}
+    for index in shuffled.tolist():
+        members.setdefault(strata[index], []).append(index)
+    place = {index: (rank + 0.5) / len(group) for group in members.values() for rank, index in enumerate(group)}
+    return np.array(sorted(shuffled.tolist(), key=place.__getitem__), dtype=np.int64)
+
+
+def _cut(order: Indices, validation: float, test: float) -> dict[str, Indices]:
+    """The first items of the permutation are the test part, the next the validation part, sizes rounded to nearest."""
+    num_test = round(len(order) * test)
+    num_validation = round(len(order) * validation)
+    return {
+        "test": np.sort(order[:num_test]),
+        "validation": np.sort(order[num_test : num_test + num_validation]),
+        "train": np.sort(order[num_test + num_validation :]),
+    }
+
+
+def _from_fold(order: Indices, split: SplitConfig, fold: int | None) -> dict[str, Indices]:
+    folds = split.folds or 0
+    if fold is None or not 0 <= fold < folds:
+        raise ValueError(f"fold must be between 0 and {folds - 1}, got {fold}")
+    num_test = round(len(order) * split.test)
+    rest = order[num_test:]
+    if folds > len(rest):
+        raise DataError(f"split.folds is {folds}, but there are only {len(rest)} items")
+    pieces = np.array_split(rest, folds)
+    train = np.concatenate([piece for number, piece in enumerate(pieces) if number != fold])
+    return {"train": np.sort(train), "validation": np.sort(pieces[fold]), "test": np.sort(order[:num_test])}
+
+
+def _from_parts(parts: Parts, seed: int) -> dict[str, Indices]:
+    """The official parts; without an official validation part, a share of the training part stands in for it."""
+    train = np.sort(np.asarray(parts["train"], dtype=np.int64))
+    test = np.sort(np.asarray(parts.get("test", []), dtype=np.int64))
+    if "validation" in parts:
+        return {"train": train, "validation": np.sort(np.asarray(parts["validation"], dtype=np.int64)), "test": test}
+    cut = _cut(_order(len(train), seed, None), DEFAULT_VALIDATION, 0.0)
+    return {"train": train[cut["train"]], "validation": train[cut["validation"]], "test": test}
+
+
+def _from_ids(items: Sequence[Item], path: Path) -> dict[str, Indices]:
+    index = {str(item["id"]): position for position, item in enumerate(items)}
+    taken: dict[str, str] = {}
+    chosen: dict[str, Indices] = {}
+    for part in PARTS:
+        keys = [str(value) for value in _read_ids(path).get(part, [])]
+        for key in keys:
+            if key not in index:
+                raise DataError(f"{path}: {part}: no item has the id {key}")
+            if key in taken:
+                raise DataError(f"{path}: the id {key} is in {taken[key]} and in {part}")
+            taken[key] = part
+        chosen[part] = np.sort(np.array([index[key] for key in keys], dtype=np.int64))
+    return chosen
+
+
+def _read_ids(path: Path) -> dict[str, list[Any]]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise DataError(f"split.ids: cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise DataError(f"split.ids: {path} is not JSON: {error}") from error
+    if not isinstance(document, Mapping) or not set(document) <= set(PARTS):
+        raise DataError(f"split.ids: {path} must be a JSON object with lists of ids under {', '.join(PARTS)}")
+    for part, values in document.items():
+        if not isinstance(values, list) or not all(isinstance(value, str | int) for value in values):
+            raise DataError(f"split.ids: {path}: {part} must be a list of ids (text or whole numbers)")
+    return dict(document)
+
+
+def _content(item: Item) -> Hashable:
+    """What a model would see of an item, as a value that can be compared: neither its id nor its labels."""
+    return json.dumps({key: value for key, value in item.items() if key not in _NOT_CONTENT}, sort_keys=True)
+
+
+def _duplicates(items: Sequence[Item], chosen: dict[str, Indices], content: Callable[[Item], Hashable]) -> int:
+    trained = {content(items[index]) for index in chosen["train"]}
+    evaluated = np.concatenate([chosen["validation"], chosen["test"]])
+    return sum(content(items[index]) in trained for index in evaluated)

@@ -1,0 +1,47 @@
+"""The tensors of a checkpoint: model, optimizer, and the best epoch's weights and outputs, under flat names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+from trainables.engine.best import Best
+from trainables.engine.features import Ragged
+
+Tensors = dict[str, torch.Tensor]
+
+
+def tensors_of(model: nn.Module, optimizer: torch.optim.Optimizer, best: Best) -> Tensors:
+    """Copies on the host, so that tied weights and views can be saved."""
+    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    for index, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in state.items()}
+    tensors |= {f"best.weights.{name}": tensor for name, tensor in best.weights.items()}
+    for name, ragged in best.outputs.items():
+        tensors[f"best.outputs.{name}.values"] = torch.from_numpy(ragged.values)
+        tensors[f"best.outputs.{name}.offsets"] = torch.from_numpy(ragged.offsets)
+    return {name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors.items()}
+
+
+def restore_tensors(
+    tensors: Mapping[str, torch.Tensor], model: nn.Module, optimizer: torch.optim.Optimizer, best: Best
+) -> None:
+    """Put the tensors of `tensors_of` back. Raises RuntimeError when they are of another model."""
+    model.load_state_dict(_below(tensors, "model."))
+    states: dict[int, Tensors] = {}
+    for name, tensor in _below(tensors, "optimizer.").items():
+        index, key = name.split(".", 1)
+        states.setdefault(int(index), {})[key] = tensor
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": states})
+    best.weights = _below(tensors, "best.weights.")
+    outputs = _below(tensors, "best.outputs.")
+    names = {name.rsplit(".", 1)[0] for name in outputs}
+    best.outputs = {
+        name: Ragged(outputs[f"{name}.values"].numpy(), outputs[f"{name}.offsets"].numpy()) for name in sorted(names)
+    }
+
+
+def _below(tensors: Mapping[str, torch.Tensor], prefix: str) -> Tensors:
+    return {name[len(prefix) :]: tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -1,0 +1,37 @@
+"""What a worker keeps between runs: tokenised data, split features, base weights. Only speed depends on it."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar
+
+Value = TypeVar("Value")
+KEPT_PER_KIND = 4
+
+
+class Warm:
+    """Values by (kind, key), built at first use; of each kind the few used last are kept.
+
+    A value must never be changed by the run that gets it: a warm run has to equal a cold one bit for bit.
+    """
+
+    def __init__(self, kept_per_kind: int = KEPT_PER_KIND) -> None:
+        """Start cold."""
+        self._kept = kept_per_kind
+        self._values: dict[str, OrderedDict[Hashable, Any]] = {}
+
+    def get(self, kind: str, key: Hashable, build: Callable[[], Value]) -> Value:
+        """The value of this key, built now if it is not there."""
+        values = self._values.setdefault(kind, OrderedDict())
+        if key not in values:
+            values[key] = build()
+        values.move_to_end(key)
+        while len(values) > self._kept:
+            values.popitem(last=False)
+        found: Value = values[key]
+        return found
+
+    def clear(self) -> None:
+        """Forget everything (after an out-of-memory, say)."""
+        self._values.clear()

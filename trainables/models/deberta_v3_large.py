@@ -1,0 +1,16 @@
+"""DeBERTa-v3-large (He et al. 2021): 24 layers with disentangled attention, SentencePiece vocabulary of 128k."""
+
+from __future__ import annotations
+
+from trainables.engine.preset import ModelPreset
+
+MODEL = ModelPreset(
+    name="deberta-v3-large",
+    description="DeBERTa-v3-large, 304M backbone parameters, disentangled attention",
+    source="microsoft/deberta-v3-large",
+    precision="bf16",
+    why_precision="its attention scores overflow in fp16; bf16 has the range of fp32",
+    parameters=434_000_000,
+    attentions=("eager",),
+    has_biases=True,
+)

