@@ -59,7 +59,7 @@ def compare(
         "b": b,
         "n_pairs": len(found.keys),
         "dropped_pairs": len(found.dropped),
-        **_description(found.scores, config.alpha),
+        **_description(found.scores, config),
         **_test_columns(tests),
         **_sensitivity(found.scores, tests, config, comparisons),
         "failure_difference": failures.difference,
@@ -108,10 +108,11 @@ def _both(paired: TestResult, flip: TestResult) -> TestResult:
     return TestResult(p=max(paired.p, flip.p), ci_low=paired.ci_low, ci_high=paired.ci_high, details=paired.details)
 
 
-def _description(scores: Floats, alpha: float) -> dict[str, Any]:
+def _description(scores: Floats, config: CompareConfig) -> dict[str, Any]:
     first, second = scores[:, 0], scores[:, 1]
     difference = differences(scores)
-    superiority = effect_size.probability_of_superiority(difference, alpha) or (None, None, None)
+    gain = 1.0 if config.direction == "maximize" else -1.0  # superior means better, not larger
+    superiority = effect_size.probability_of_superiority(gain * difference, config.alpha) or (None, None, None)
     return {
         **{f"mean_{side}": _mean(values) for side, values in (("a", first), ("b", second), ("diff", difference))},
         **{f"std_{side}": _std(values) for side, values in (("a", first), ("b", second), ("diff", difference))},
@@ -120,7 +121,7 @@ def _description(scores: Floats, alpha: float) -> dict[str, Any]:
         "prob_superiority": superiority[0],
         "prob_superiority_low": superiority[1],
         "prob_superiority_high": superiority[2],
-        "a12": effect_size.a12(first, second),
+        "a12": effect_size.a12(gain * first, gain * second),
         "correlation": effect_size.pair_correlation(first, second),
         "shapiro_p": _shapiro(difference),
     }
@@ -162,7 +163,7 @@ def _test_columns(tests: _Tests) -> dict[str, Any]:
 
 
 def _sensitivity(scores: Floats, tests: _Tests, config: CompareConfig, comparisons: int) -> dict[str, Any]:
-    """Equivalence, and the smallest effect this design sees at 80% power at the first Holm step (alpha / comparisons)."""
+    """Equivalence, and the smallest effect seen with 80% power at the first Holm step (alpha / comparisons)."""
     error = tests.primary.details.get("error")
     if error is None or tests.n < FEWEST_FOR_INTERVALS:
         return {"tost_p": None, "detectable_dz": None, "detectable_difference": None}
@@ -171,7 +172,7 @@ def _sensitivity(scores: Floats, tests: _Tests, config: CompareConfig, compariso
     deviation = float(differences(scores).std(ddof=1))
     tost = None
     if config.rope is not None and tests.n >= FEWEST_FOR_VERDICT:
-        tost = paired_t.equivalence_p(float(differences(scores).mean()), error, tests.n - 1, config.rope)
+        tost = paired_t.equivalence_p(tests.primary.details["mean"], error, tests.n - 1, config.rope)
     return {
         "tost_p": tost,
         "detectable_dz": None if detectable is None or deviation == 0 else detectable / deviation,

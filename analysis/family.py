@@ -13,8 +13,8 @@ from analysis.comparison import PairResult, compare
 from analysis.config import CompareConfig
 from analysis.correction import holm
 from analysis.design import Design
-from analysis.verdict import Evidence, decide
 from analysis.sentences import sentence
+from analysis.verdict import Evidence, decide
 
 
 def compare_all(

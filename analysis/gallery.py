@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analysis import registry, spreadsheet
@@ -25,13 +24,6 @@ class Gallery:
     def svgs(self) -> dict[str, str]:
         """The pictures that `report.render` puts into its page: figure name -> SVG."""
         return {name: files["svg"].decode("utf-8") for name, files in self.files.items()}
-
-    def write(self, folder: Path) -> None:
-        """Write `<name>.svg`, `.pdf`, `.png` and `.csv` (the figure's data) for each figure; the folder is created."""
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, files in self.files.items():
-            for suffix, content in files.items():
-                (folder / f"{name}.{suffix}").write_bytes(content)
 
 
 def draw(analysis: Analysis) -> Gallery:

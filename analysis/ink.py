@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from analysis.wording import visible
+from analysis.typography import visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from analysis.wording import exists, listing, plural, ranges, whole
+from analysis.typography import METHODS, better, exists, listing, plural, ranges, whole
 
 if TYPE_CHECKING:
     from analysis.analyze import Analysis
@@ -85,14 +85,14 @@ def _scoring(analysis: Analysis) -> str:
     note = ", at the best epoch by that same score: scores are selected on evaluation data" if selected else ""
     part = only(analysis, "score_split")
     where = f" on the {part} part" if exists(part) else ""
-    return f"The score is {analysis.metric} ({analysis.direction}d){where}{note}."
+    return f"The score is {analysis.metric} ({better(analysis.direction)}){where}{note}."
 
 
 def _comparison(analysis: Analysis) -> list[str]:
     pairs = analysis.comparisons
     if pairs.empty:
         return ["Scores are described by mean and standard deviation (n − 1); no pair could be compared."]
-    used = sorted({str(name).replace("_", " ") for name in pairs["primary_method"].dropna()})
+    used = sorted({METHODS.get(name, str(name)) for name in pairs["primary_method"].dropna()})
     primary = f" The primary test is {listing(used)}." if used else ""
     rope = f" Differences below {analysis.rope:g} count as irrelevant." if exists(analysis.rope) else ""
     return [

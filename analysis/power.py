@@ -12,15 +12,13 @@ def smallest_p(n: int, comparisons: int = 1) -> float:
     return min(1.0, comparisons * sign_flip.TEST.smallest_p(n, 2)) if n >= 1 else 1.0
 
 
-def seeds_needed(comparisons: int, alpha: float = 0.05) -> int:
+def seeds_needed(comparisons: int, alpha: float = 0.05) -> int | None:
     """Fewest seeds with which the first Holm step can reject at `alpha`: 6, 7, 8, 9 for 1, 3, 6, 10 comparisons at .05.
 
-    Raises ValueError where no number of seeds can (the Monte Carlo test has 99,999 resamples).
+    None where no number of seeds can: the test over more than 16 seeds has 99,999 resamples.
     """
-    for n in range(1, sign_flip.EXACT_UP_TO + 2):
-        if smallest_p(n, comparisons) < alpha:
-            return n
-    raise ValueError(f"no number of seeds decides {comparisons} comparisons at alpha {alpha}")
+    candidates = range(1, sign_flip.EXACT_UP_TO + 2)
+    return next((n for n in candidates if smallest_p(n, comparisons) < alpha), None)
 
 
 def power(n: int, dz: float, alpha: float = 0.05) -> float:

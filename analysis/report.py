@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from analysis import gallery, ink, methods, report_tables, settings
 from analysis.report_tables import Column, Grid
-from analysis.wording import exists, number, p_value, plural, visible
+from analysis.typography import better, exists, number, p_value, plural, visible
 
 if TYPE_CHECKING:
     from analysis.analyze import Analysis
@@ -91,7 +91,7 @@ def _answer(analysis: Analysis) -> dict[str, Any]:
 def _facts(analysis: Analysis) -> dict[str, str]:
     runs = analysis.results.runs
     facts = {
-        "Metric": f"{analysis.metric} ({analysis.direction}d)",
+        "Metric": f"{analysis.metric} ({better(analysis.direction)})",
         "Systems": str(len(analysis.systems)),
         "Seeds": f"{runs['seed'].nunique()} ({methods.seeds(analysis)})",
         "Runs": f"{int(runs['score'].notna().sum())} with a score, of {len(runs)}",
@@ -99,7 +99,7 @@ def _facts(analysis: Analysis) -> dict[str, str]:
     }
     for heading, column in (("Data", "dataset"), ("Task", "task")):
         if exists(methods.only(analysis, column)):
-            facts[heading] = str(methods.only(analysis, column))
+            facts[heading] = str(methods.only(analysis, column)).replace("_", " ")
     return facts
 
 
@@ -121,20 +121,20 @@ def _tables(analysis: Analysis) -> dict[str, Any]:
 
 
 def _omnibus(omnibus: Mapping[str, Any]) -> list[str]:
-    """One line a test, in whatever detail it gives: `statistic`, `df`, `p`, and other numbers by their names."""
+    """One line a test: its numbers by their names, then the mean rank of every system."""
     lines = []
     for name, result in omnibus.items():
-        if not isinstance(result, Mapping):
-            continue
-        numbers = {key: value for key, value in result.items() if isinstance(value, int | float) and exists(value)}
-        shown = [f"p {p_value(value)}" if key == "p" else f"{key.replace('_', ' ')} {_short(value)}" for key, value in numbers.items()]
-        if shown:
-            lines.append(f"{name.replace('_', ' ').capitalize()}: {', '.join(shown)}")
+        shown = [_named(key, value) for key, value in result.items() if isinstance(value, int | float) and exists(value)]
+        ranks = [f"{system} {number(rank, 2)}" for system, rank in result.get("mean_ranks", {}).items()]
+        ranked = f"; mean ranks: {', '.join(ranks)}" if ranks else ""
+        lines.append(f"{name.capitalize()} test: {', '.join(shown) or result.get('note')}{ranked}")
     return lines
 
 
-def _short(value: float) -> str:
-    return str(value) if isinstance(value, int) else number(value, 3)
+def _named(key: str, value: float) -> str:
+    if key == "p":
+        return f"p {p_value(value)}"
+    return f"{key.replace('_', ' ')} {value if isinstance(value, int) else number(value, 3)}"
 
 
 @dataclass(frozen=True)
@@ -166,13 +166,13 @@ def _skipped(reasons: Mapping[str, str]) -> list[dict[str, str]]:
 
 def _reproduction(analysis: Analysis) -> dict[str, Any]:
     experiment = analysis.results.experiment
-    text = yaml.safe_dump(experiment, sort_keys=False, allow_unicode=True, width=100) if experiment else None
+    text = yaml.safe_dump(experiment, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100) if experiment else None
     sources = " ".join(shlex.quote(str(source)) for source in analysis.results.sources)
     commands = ["orchestrate sweep experiment.yaml"] if experiment else []
     return {
         "experiment_file": text.splitlines() if text else None,
         "commands": [*commands, f"orchestrate analyze {sources}"],
-        "provenance": settings.flat(analysis.provenance) | _recorded(analysis.results.runs),
+        "provenance": _recorded(analysis.results.runs) | settings.flat(analysis.provenance),
     }
 
 
@@ -180,4 +180,4 @@ def _recorded(runs: pd.DataFrame) -> dict[str, str]:
     """Fingerprint, commit and versions that the runs recorded; several values where runs mix them."""
     names = ["dataset_fingerprint", "git_commit", *sorted(name for name in runs.columns if name.endswith("_version"))]
     known = [name for name in names if name in runs.columns and runs[name].notna().any()]
-    return {f"runs.{name}": ", ".join(sorted(map(str, runs[name].dropna().unique()))) for name in known}
+    return {name: ", ".join(sorted(map(str, runs[name].dropna().unique()))) for name in known}

@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.figure import SCORED
 from analysis.normalize import KEYS
-from analysis.wording import decimals, exists, interval, number, p_value, signed, whole
+from analysis.typography import METHODS, better, decimals, exists, interval, number, p_value, signed, whole
 
 if TYPE_CHECKING:
     from analysis.analyze import Analysis
@@ -50,6 +50,10 @@ def _text(heading: str, field: str, meaning: str = "") -> Column:
     return Column(heading, meaning, lambda row: str(row[field]) if exists(row[field]) else "", kind="text")
 
 
+_COLLAPSED = _field("Collapsed", "collapsed", "runs that only ever predict the majority class; they stay in", whole)
+_SCORELESS = _field("Without score", "scoreless", "runs that diverged or failed", whole)
+
+
 def summary(analysis: Analysis) -> Grid:
     """One row a system, the best mean first."""
     systems = analysis.systems
@@ -65,15 +69,15 @@ def summary(analysis: Analysis) -> Grid:
             "t interval of the mean over runs; it says nothing about new data and does not replace the paired comparison",
             lambda row: interval(row["ci_low"], row["ci_high"], places),
         ),
-        _field("Min", "min", "worst run for a score that is maximised", number, places),
+        _field("Min", "min", "lowest score of a run", number, places),
         _field("Median", "median", "middle run", number, places),
-        _field("Max", "max", "best run for a score that is maximised", number, places),
+        _field("Max", "max", "highest score of a run", number, places),
         _field("IQM", "iqm", "interquartile mean: mean of the middle half of the runs", number, places),
-        _field("Collapsed", "collapsed", "runs that only ever predict the majority class; they stay in", whole),
-        _field("Without score", "scoreless", "runs that diverged or failed", whole),
     ]
     rows = systems.assign(scoreless=systems["diverged"].fillna(0) + systems["failed"].fillna(0))
-    return Grid(f"{analysis.metric}, {analysis.direction}d, per system", columns, rows.to_dict("records"))
+    unusual = {"collapsed": _COLLAPSED, "scoreless": _SCORELESS}
+    columns += [column for name, column in unusual.items() if rows[name].fillna(0).any()]
+    return Grid(f"{analysis.metric} per system ({better(analysis.direction)})", columns, rows.to_dict("records"))
 
 
 def verdicts(analysis: Analysis) -> Grid:
@@ -103,7 +107,12 @@ def tests(analysis: Analysis) -> Grid:
     places = decimals(pairs["mean_diff"])
     columns = [
         _pair(),
-        _text("Primary test", "primary_method", "the test whose corrected p-value decides"),
+        Column(
+            "Primary test",
+            "the test whose corrected p-value decides; fixed by the design, not by the scores",
+            lambda row: METHODS.get(row["primary_method"], str(row["primary_method"])),
+            kind="text",
+        ),
         _field("Primary p", "primary_p", "its p-value before correction", p_value),
         _field("t", "t", "statistic of the paired t-test", signed, 3),
         _field("df", "df", "its degrees of freedom", whole),
@@ -111,10 +120,10 @@ def tests(analysis: Analysis) -> Grid:
         _field("Holm", "p_holm", "the same, corrected over all comparisons", p_value),
         _field("p, sign-flip", "p_sign_flip", "exact two-sided sign-flip test of the differences", p_value),
         _field("p, Wilcoxon", "wilcoxon_p", "Wilcoxon signed-rank test of the differences", p_value),
-        _field("Smallest p", "smallest_p", "the smallest two-sided p that this many pairs can reach: 2 / 2ⁿ", p_value),
+        _field("Smallest p", "smallest_p", "the smallest p-value that the primary test can reach with this many pairs", p_value),
         Column(
-            "95% interval, t" if analysis.alpha == 0.05 else "Interval, t",
-            "paired t interval of the difference, at the level of the report",
+            f"{100 * (1 - analysis.alpha):g}% interval, t",
+            "paired t interval of the difference, one at a time",
             lambda row: interval(row["ci_low"], row["ci_high"], places),
         ),
         _field("d_z", "dz", "mean difference in standard deviations of the differences", signed, 2),

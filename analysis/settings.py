@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from analysis.wording import exists, ranges
+from analysis.typography import exists, ranges
 
 if TYPE_CHECKING:
     from analysis.analyze import Analysis
@@ -34,7 +34,7 @@ RECORDED = (
     "python_version",
     "git_commit",
 )
-DEFAULT = "as in train"
+ABSENT = "–"
 
 
 def differing(analysis: Analysis) -> pd.DataFrame:
@@ -44,12 +44,12 @@ def differing(analysis: Analysis) -> pd.DataFrame:
     runs differ among themselves has all its values. A mixture that all systems share is a warning of `results` instead.
     """
     systems = [str(name) for name in analysis.systems["system"]]
-    recorded = {name: _recorded(analysis, name) for name in systems}
-    written = {name: _written(analysis, name) for name in systems}
+    shared = flat(_section(analysis.results.experiment or {}, "train"))
     rows = []
-    for table, missing in ((written, DEFAULT), (recorded, "")):
+    for of_system, defaults in ((_written, shared), (_recorded, {})):
+        table = {name: of_system(analysis, name) for name in systems}
         for setting in dict.fromkeys(key for name in systems for key in table[name]):
-            values = [table[name].get(setting, missing) for name in systems]
+            values = [table[name].get(setting) or defaults.get(setting) or ABSENT for name in systems]
             if len(set(values)) > 1:
                 rows.append([setting, *values])
     return pd.DataFrame(rows, columns=["setting", *systems])
@@ -75,10 +75,14 @@ def _written(analysis: Analysis, system: str) -> dict[str, str]:
     first = runs[runs["system"] == system].iloc[0]
     found: dict[str, str] = {}
     for section, column in (("models", "model"), ("recipes", "recipe")):
-        name, entries = first.get(column), experiment.get(section)
-        if exists(name) and isinstance(entries, Mapping) and isinstance(entries.get(name), Mapping):
-            found |= flat(entries[name])
+        if exists(name := first.get(column)):
+            found |= flat(_section(_section(experiment, section), name))
     return found
+
+
+def _section(value: Mapping[str, Any], name: Any) -> Mapping[str, Any]:
+    section = value.get(name)
+    return section if isinstance(section, Mapping) else {}
 
 
 def flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ class Changes:
     """What was asked for on the command line; None or empty leaves the file's value.
 
     `models`, `recipes` and `seeds` replace the file's lists. A model that the file does not have takes the settings of
-    the file's `train`; a recipe must be one of the file's. Raises InvalidExperiment when applied.
+    the file's `train`; a recipe must be one of the file's. `settings` are `key.sub=value` as YAML, `values` the same
+    as Python values. Raises InvalidExperiment when applied.
     """
 
     models: tuple[str, ...] | None = None
@@ -27,11 +28,12 @@ class Changes:
     data: str | None = None
     limit: int | None = None
     settings: tuple[str, ...] = ()
+    values: Mapping[str, Any] = field(default_factory=dict)
 
     def apply(self, document: Document) -> Document:
         """The document with all changes; `--set` comes first, so that it can add a recipe that --recipes picks."""
-        for setting in self.settings:
-            document = _set(document, setting)
+        for key, value in [*map(_parsed, self.settings), *self.values.items()]:
+            document = _set(document, key, value)
         if self.models is not None:
             document = document.replaced(("models",), _models(document, self.models), "--models")
         if self.recipes is not None:
@@ -45,14 +47,17 @@ class Changes:
         return document
 
 
-def _set(document: Document, setting: str) -> Document:
+def _parsed(setting: str) -> tuple[str, Any]:
     key, separator, text = setting.partition("=")
     if not separator or not key.strip():
         raise InvalidExperiment("--set", [Problem("", f"must be key.sub=value, got {setting!r}")])
+    return key.strip(), yaml_file.scalar(text)
+
+
+def _set(document: Document, key: str, value: Any) -> Document:
     if key.startswith("models.") and isinstance(document.content.get("models"), list):
         document = document.replaced(("models",), _by_name(document), document.source)
-    path = _split_key(key.strip(), document.content)
-    return document.replaced(path, yaml_file.scalar(text), f"--set {key.strip()}")
+    return document.replaced(_split_key(key, document.content), value, f"--set {key}")
 
 
 def _split_key(key: str, content: Any) -> KeyPath:

@@ -76,16 +76,14 @@ def exit_code(error: BaseException) -> int | None:
 
 def _foreign_exit_code(error: BaseException) -> int | None:
     """Exit codes of the error families that other modules own; imported only once something went wrong."""
+    from analysis.registry import UnknownName as UnknownAnalysis
     from analysis.table import Corrupt
     from orchestrator.executors import ClusterTooSmall, ExecutorError, RemoteClient
-    from orchestrator.storage import Locked
     from trainables.engine.corpus import DataError
     from trainables.registry import UnknownName
 
-    families: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], int], ...] = (
-        (Locked, EXIT_LOCKED),
-        (Corrupt, EXIT_CORRUPT),
-        ((ClusterTooSmall, RemoteClient, DataError, UnknownName), EXIT_USAGE),
-        (ExecutorError, EXIT_ENVIRONMENT),
-    )
-    return next((code for family, code in families if isinstance(error, family)), None)
+    if isinstance(error, Corrupt):
+        return EXIT_CORRUPT
+    if isinstance(error, ClusterTooSmall | RemoteClient | DataError | UnknownName | UnknownAnalysis):
+        return EXIT_USAGE
+    return EXIT_ENVIRONMENT if isinstance(error, ExecutorError) else None

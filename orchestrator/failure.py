@@ -35,13 +35,16 @@ def classify(error: BaseException) -> Failure:
     """The failure that an exception of a run means."""
     from orchestrator.errors import EnvironmentProblem
     from trainables.engine.corpus import DataError
+    from trainables.engine.models import ModelError
+    from trainables.engine.variant import WouldDoNothing
+    from trainables.registry import UnknownName
 
     text = f"{type(error).__name__}: {error}"
     if isinstance(error, MemoryError) or "OutOfMemoryError" in text or "can't allocate memory" in text:
         return Failure.OUT_OF_MEMORY
     if "CUDA error" in text or "AcceleratorError" in text or "NCCL error" in text:
         return Failure.DEVICE
-    if isinstance(error, DataError):
+    if isinstance(error, DataError | ModelError | WouldDoNothing | UnknownName):
         return Failure.DATA
     if isinstance(error, EnvironmentProblem | OSError):
         return Failure.STORAGE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from orchestrator.errors import UserError
@@ -46,3 +47,22 @@ def _only_one() -> Path:
     if not candidates:
         raise UserError(f"no results under {RESULTS.absolute()}; run `orchestrate sweep EXPERIMENT`, or name the directory")
     raise UserError(f"several results: say which of {', '.join(map(str, candidates))}")
+
+
+def find_run(reference: str, where: str | None) -> tuple[Store, str]:
+    """The run that `reference` names (beginning of an id, or system:seed) and its results.
+
+    `where` None: looked for in every directory under `results/`. Raises UserError where there is none, or several.
+    """
+    if where is not None or len(found()) < 2:
+        store = open_results(where)
+        return store, store.resolve_run(reference)
+    matches = []
+    for path in found():
+        store = Store.open(str(path))
+        with contextlib.suppress(UserError):
+            matches.append((store, store.resolve_run(reference)))
+    if len(matches) != 1:
+        which = "no run" if not matches else f"{len(matches)} results directories have a run"
+        raise UserError(f"{which} {reference!r} under {RESULTS}; say which directory with --out")
+    return matches[0]

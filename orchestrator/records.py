@@ -128,16 +128,16 @@ def _withdraw(folder: Folder, record: Record) -> None:
         folder.delete(name)
 
 
-def current(folder: Folder, names: Sequence[str]) -> str | None:
-    """Which of the record files `names` belongs to the folder's `run.parquet`; None if none does.
-
-    A single candidate is taken without reading anything: `load` is what verifies.
-    """
+def only(names: Sequence[str]) -> str | None:
+    """The record file among `names` where there is exactly one: then it is the run's, or the record is damaged."""
     candidates = [name for name in names if name.startswith(RECORD)]
-    if len(candidates) == 1:
-        return candidates[0]
+    return candidates[0] if len(candidates) == 1 else None
+
+
+def current(folder: Folder, names: Sequence[str]) -> str | None:
+    """Which of the record files `names` has the hash of the folder's `run.parquet`; None if none has."""
     expected = f"{RECORD}{folder.sha256(RUN)[:HASH_LENGTH]}.json"
-    return expected if expected in candidates else None
+    return expected if expected in names else None
 
 
 def status(folder: Folder, name: str) -> str:

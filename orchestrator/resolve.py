@@ -26,6 +26,7 @@ from trainables.engine.variant import Variant, resolve_variants
 DEFAULT_RECIPE = "default"
 Direction = Literal["maximize", "minimize"]
 Variants = dict[str, dict[str, Any]]
+_NO_MODEL = ModelConfig(name="", source="")  # stands where a problem was reported; never leaves `resolve`
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ class System:
 class Resolved:
     """An experiment whose names, paths, model revisions and data fingerprint are settled. `systems` are in grid order.
 
-    `metric` is what scores are; `file_hashes` pins the user's own files that are named by path.
+    `metric` is what scores are; `file_hashes` pins the user's own files that are named by path; `notes` are remarks
+    about this machine, e.g. that it lacks a precision.
     """
 
     experiment: Experiment
@@ -51,6 +53,7 @@ class Resolved:
     metric: str
     direction: Direction
     file_hashes: Mapping[str, str]
+    notes: tuple[str, ...] = ()
 
     @property
     def folds(self) -> tuple[int | None, ...]:
@@ -71,18 +74,22 @@ class Resolved:
         )
 
 
-def resolve(loaded: Loaded) -> Resolved:
-    """Resolve an experiment. Raises InvalidExperiment with everything that cannot be found or does not fit together."""
+def resolve(loaded: Loaded, *, must_be_available: bool = True) -> Resolved:
+    """Resolve an experiment. Raises InvalidExperiment with everything that cannot be found or does not fit together.
+
+    `must_be_available=False` is for looking only: a model that cannot be reached from here is a note and no error.
+    """
     check = Check(loaded.document)
     experiment = anchored(loaded.experiment, loaded.folder)
     task = check.attempt(("task",), lambda: registry.load("task", experiment.task))
     variants = {name: _variants(check, name, recipe) for name, recipe in experiment.recipes.items()}
-    found = {name: _model(check, name, experiment) for name in experiment.models}
+    found = {name: _model(check, name, experiment, must_be_available) for name in experiment.models}
     trains = {name: _train(check, name, experiment) for name in experiment.models}
     fingerprint = _fingerprint(check, experiment.data)
     hashes = check.attempt(("split", "ids"), lambda: file_hashes(experiment))
     if task is not None:
         _check_metric(check, experiment, task.metrics)
+    _check_controls(check, experiment)
     check.finish()
     experiment = experiment.model_copy(
         update={"data": experiment.data.model_copy(update={"fingerprint": fingerprint})},
@@ -90,7 +97,7 @@ def resolve(loaded: Loaded) -> Resolved:
     metric = experiment.compare.metric or task.primary_metric
     systems = tuple(
         System(
-            name=_system_name(experiment, model, recipe),
+            name=system_name(model, recipe),
             model=model,
             recipe=recipe,
             control=_control(experiment, model, recipe),
@@ -109,8 +116,7 @@ def resolve(loaded: Loaded) -> Resolved:
         for recipe in experiment.recipes
         for model in experiment.models
     )
-    resolved = Resolved(experiment, systems, metric, experiment.compare.direction, hashes)
-    _check_controls(check, experiment, systems)
+    resolved = Resolved(experiment, systems, metric, experiment.compare.direction, hashes, tuple(check.notes))
     _check_distinct(check, resolved)
     check.finish()
     return resolved
@@ -122,6 +128,7 @@ class Check:
     def __init__(self, document: Document) -> None:
         self.document = document
         self.problems: list[Problem] = []
+        self.notes: list[str] = []
 
     def add(self, path: KeyPath, message: str) -> None:
         """One problem per line of the message."""
@@ -170,10 +177,23 @@ def _variants(check: Check, recipe: str, written: Mapping[str, Mapping[str, Any]
     return {keys[id(item.variant)]: item.options.model_dump(mode="json") for item in applied}
 
 
-def _model(check: Check, name: str, experiment: Experiment) -> ModelConfig:
-    overrides = experiment.models[name].model_overrides()
-    found: ModelConfig = check.attempt(_model_path(check, name), lambda: models.resolve(name, overrides))
-    return found
+def _model(check: Check, name: str, experiment: Experiment, must_be_available: bool) -> ModelConfig:
+    """What is loaded, pinned to a commit or to the weights' hash."""
+    chosen = experiment.models[name].model_overrides()
+    preset = str(chosen.pop("path")) if str(chosen.get("path", "")).endswith(".py") else name
+    path = _model_path(check, name)
+    found: models.Resolved | None = check.attempt(path, lambda: models.resolved(preset, chosen))
+    if found is None:
+        return _NO_MODEL
+    check.notes += found.notes
+    config = found.config.model_copy(update={"name": name})
+    if must_be_available:
+        return check.attempt(path, lambda: models.pin(config)) or _NO_MODEL
+    try:
+        return models.pin(config)
+    except ValueError as error:
+        check.notes.append(f"{error}; until then its runs cannot be told from those of another revision")
+        return config
 
 
 def _train(check: Check, name: str, experiment: Experiment) -> TrainConfig:
@@ -207,17 +227,19 @@ def _check_metric(check: Check, experiment: Experiment, known: Sequence[str]) ->
         check.add(("compare", "metric"), f"unknown metric {metric!r}{suggestion(metric, known)}")
 
 
-def _system_name(experiment: Experiment, model: str, recipe: str) -> str:
-    return model if list(experiment.recipes) == [DEFAULT_RECIPE] else f"{model}/{recipe}"
+def system_name(model: str, recipe: str) -> str:
+    """`model/recipe`, or the model alone for the default recipe; so a recipe that is added later renames nothing."""
+    return model if recipe == DEFAULT_RECIPE else f"{model}/{recipe}"
 
 
 def _control(experiment: Experiment, model: str, recipe: str) -> str | None:
     controls = experiment.compare.controls
-    return controls.get(_system_name(experiment, model, recipe), controls.get(recipe))
+    return controls.get(system_name(model, recipe), controls.get(recipe))
 
 
-def _check_controls(check: Check, experiment: Experiment, systems: Sequence[System]) -> None:
-    known = [*dict.fromkeys([*experiment.recipes, *(system.name for system in systems)])]
+def _check_controls(check: Check, experiment: Experiment) -> None:
+    systems = [system_name(model, recipe) for recipe in experiment.recipes for model in experiment.models]
+    known = list(dict.fromkeys([*experiment.recipes, *systems]))
     for name in experiment.compare.controls:
         if name not in known:
             check.add(("compare", "controls", name), f"unknown system or recipe {name!r}{suggestion(name, known)}")

@@ -10,7 +10,8 @@ from analysis.config import CompareConfig
 from orchestrator.names import ModelName, Name
 from orchestrator.run_spec import RunSpec
 from orchestrator.seeds import parse_seeds
-from trainables.engine.config import DataConfig, Frozen, Precision, SplitConfig, TrainConfig
+from trainables.engine.config import DataConfig, Frozen, SplitConfig, TrainConfig
+from trainables.engine.preset import PrecisionChoice
 
 __all__ = ["Experiment", "ModelEntry", "Resources", "RunSpec"]
 
@@ -23,10 +24,11 @@ class ModelEntry(TrainConfig):
     Only keys that are written count: a key of `train` that is left out has the value of the experiment's `train`.
     """
 
-    path: str | None = Field(default=None, description="folder in Hugging Face format")
+    path: str | None = Field(default=None, description="folder in Hugging Face format, or a .py preset")
     hub: str | None = Field(default=None, description="Hugging Face Hub id, owner/name")
     revision: str | None = Field(default=None, description="commit, tag or branch on the hub")
-    precision: Precision | None = Field(default=None, description="null: as the preset says, on this device")
+    precision: PrecisionChoice | None = Field(default=None, description="null: the preset's, where the device has it")
+    random_init: bool = Field(default=False, description="this architecture, weights drawn from the run's seed")
     overrides: dict[str, Any] = Field(default_factory=dict, description="model configuration, e.g. num_hidden_layers")
     tokenizer: dict[str, Any] = Field(default_factory=dict, description="tokenizer arguments, e.g. add_prefix_space")
     trust_remote_code: bool = Field(default=False, description="run the repository's own code; needs a pinned commit")
@@ -47,7 +49,8 @@ class ModelEntry(TrainConfig):
 
     def model_overrides(self) -> dict[str, Any]:
         """The keys that say what is loaded, and how."""
-        return {key: getattr(self, key) for key in self.model_fields_set if key not in TrainConfig.model_fields}
+        keys = (key for key in ModelEntry.model_fields if key in self.model_fields_set - set(TrainConfig.model_fields))
+        return {key: value for key in keys if (value := getattr(self, key)) is not None}
 
 
 class Resources(Frozen):

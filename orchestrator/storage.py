@@ -18,7 +18,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from analysis.table import Corrupt
+import pyarrow as pa
+
+from analysis.table import Corrupt, read_parquet
 from orchestrator import attempts, compaction, ledger, lock, manifest, records
 from orchestrator.attempts import Attempt
 from orchestrator.compaction import Compaction
@@ -151,6 +153,13 @@ class Store:
     def compact(self, recheck: bool = False) -> Compaction:
         """Bring the three tables up to date; see `compaction.compact`."""
         return compaction.compact(self.root, self.owner, recheck)
+
+    def runs_table(self) -> pa.Table | None:
+        """The compacted `runs` table; None before the first compaction. Raises Corrupt."""
+        name = manifest.TABLES[0]
+        if not self.root.exists(name):
+            return None
+        return read_parquet(self.root.read(name), kind="runs", name=f"{self.location}/{name}")
 
     def verify(self) -> tuple[str, ...]:
         """Check everything, change nothing; returns what is wrong."""

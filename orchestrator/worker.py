@@ -7,40 +7,29 @@ import logging
 import time
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from enum import Enum
 from typing import Any, Protocol
 
 import torch
 
-from orchestrator.provenance import versions
+from orchestrator.attempts import Attempt
+from orchestrator.errors import EnvironmentProblem
+from orchestrator.failure import classify
+from orchestrator.provenance import software_columns
 from orchestrator.run_log import logging_to
 from orchestrator.run_spec import RunSpec
-from orchestrator.storage import Attempt, Store
+from orchestrator.storage import Store
+from trainables.engine.allocator import return_freed_memory
+from trainables.engine.checkpoint import Checkpoints
 from trainables.engine.control import Progress, Request
-from trainables.engine.corpus import DataError
 from trainables.engine.group import Group
+from trainables.engine.hardware import hardware_name
 from trainables.engine.loop import Layout, run
 from trainables.engine.outcome import Outcome
 from trainables.engine.warm import Warm
 
 logger = logging.getLogger(__name__)
-
-
-class Failure(Enum):
-    """Why an attempt ended without a record, and whether trying again could help."""
-
-    OUT_OF_MEMORY = ("out of memory", True)
-    DEVICE = ("the device reported an error", True)
-    DATA = ("the data cannot be used", False)
-    STORAGE = ("results cannot be written", False)
-    CRASHED = ("the run raised an error", True)
-
-    def __init__(self, meaning: str, retriable: bool) -> None:
-        """A sentence for people, and whether the policy may try again."""
-        self.meaning = meaning
-        self.retriable = retriable
 
 
 @dataclass(frozen=True)
@@ -80,28 +69,91 @@ def execute(
     """Run `spec` and commit its record, or write the attempt down. All ranks of the group call it alike.
 
     An exception that only some ranks raised is raised again: a half-reduced step cannot be rejoined, so the gang has
-    to end. Whoever started the gang then writes the attempt.
+    to end, and whoever started it writes the attempt.
     """
-    started, clock = datetime.now(UTC), time.monotonic()
-    result: Outcome | BaseException
+    this = _Attempt(spec, store, attempt, datetime.now(UTC), time.monotonic())
+    finished: Finished | None = None
     with logging_to(store, spec.run_id, enabled=group.is_main):
         try:
-            result = run(spec.config, group=group, warm=warm, control=control, folder=store.checkpoints(spec.run_id), layout=layout)
-        except Exception as error:  # noqa: BLE001 - the one place where a run's exception becomes an attempt
+            checkpoints = store.checkpoints(spec.run_id)
+            outcome = run(spec.config, group=group, warm=warm, control=control, folder=checkpoints, layout=layout)
+        except Exception as error:  # noqa: BLE001 - here a run's exception becomes an attempt
             if group.world_size > 1 and not control.all_ranks_raised():
                 raise
-            result = error
-            logger.exception("attempt %d failed", attempt)
-        seconds = time.monotonic() - clock
-        finished = _write(spec, store, result, attempt, started, seconds) if group.is_main else None
-    release(result)
-    return group.shared(finished)
+            finished = this.fail(error, group)
+            traceback.clear_frames(error.__traceback__)
+        else:
+            finished = this.conclude(outcome, group) if group.is_main else None
+    _release_memory(group)
+    shared: Finished = group.shared(finished)
+    return shared
 
 
-def release(result: object) -> None:
-    """Drop what a run left behind, so that the next one starts with the memory this one started with."""
-    if isinstance(result, BaseException):
-        traceback.clear_frames(result.__traceback__)
+@dataclass(frozen=True)
+class _Attempt:
+    """One try at a run, from its start; `clock` is monotonic seconds."""
+
+    spec: RunSpec
+    store: Store
+    number: int
+    started_at: datetime
+    clock: float
+
+    def conclude(self, outcome: Outcome, group: Group) -> Finished:
+        """Write the record; rank 0 does so alone, and a record that cannot be written is a failed attempt."""
+        try:
+            return self._commit(outcome, group)
+        except Exception as error:  # noqa: BLE001 - the other ranks wait for how this run ended
+            return self.fail(error, group)
+
+    def _commit(self, outcome: Outcome, group: Group) -> Finished:
+        if outcome.status == "stopped":
+            self._record(Attempt(self.number, "stopped", "stopped", outcome.error), group)
+            return self._finished("stopped", error=outcome.error)
+        columns = {"started_at": self.started_at, "finished_at": datetime.now(UTC), **software_columns()}
+        self.store.commit(self.spec, outcome, attempt=self.number, columns=columns)
+        Checkpoints(self.store.checkpoints(self.spec.run_id), 0.0).clear()
+        return self._finished(outcome.status, score=outcome.columns.get("score"), error=outcome.error)
+
+    def fail(self, error: Exception, group: Group) -> Finished:
+        """Write down why there is no record; only rank 0 writes."""
+        failure = classify(error)
+        message = str(error) or type(error).__name__
+        if group.is_main:
+            logger.error("attempt %d failed", self.number, exc_info=error)
+            text = "".join(traceback.format_exception(error))
+            self._record_failure(Attempt(self.number, "failed", failure.word, message, text), group)
+        return Finished(
+            self.spec.run_id,
+            self.number,
+            "failed",
+            error=message,
+            failure=failure.word,
+            retriable=failure.most_attempts != 1,
+            recycle=failure.spoils_the_process,
+            seconds=time.monotonic() - self.clock,
+        )
+
+    def _record_failure(self, attempt: Attempt, group: Group) -> None:
+        """Where even the attempt cannot be written, the log on stderr and the caller still hear of it."""
+        try:
+            self._record(attempt, group)
+        except EnvironmentProblem as error:
+            logger.error("attempt %d could not be written down: %s", self.number, error)
+
+    def _record(self, attempt: Attempt, group: Group) -> None:
+        times = {"started_at": self.started_at, "finished_at": datetime.now(UTC)}
+        self.store.record_attempt(self.spec, replace(attempt, hardware=hardware_name(group.device.type), **times))
+
+    def _finished(self, status: str, score: float | None = None, error: str | None = None) -> Finished:
+        seconds = time.monotonic() - self.clock
+        return Finished(self.spec.run_id, self.number, status, score=score, error=error, seconds=seconds)
+
+
+def _release_memory(group: Group) -> None:
+    """Drop what the run left behind, so that the next one starts with the memory this one started with."""
     gc.collect()
-    if torch.cuda.is_available():
+    if group.device.type == "cuda":
         torch.cuda.empty_cache()
+    else:
+        return_freed_memory()

@@ -9,7 +9,7 @@ import pandas as pd
 from analysis import ink
 from analysis.figure import Figure, NotApplicable, runs_of
 from analysis.normalize import KEYS
-from analysis.wording import visible
+from analysis.typography import visible
 
 if TYPE_CHECKING:
     from analysis.analyze import Analysis
@@ -41,8 +41,9 @@ def _of_pair(pair: pd.Series[object], wide: pd.DataFrame, analysis: Analysis) ->
     facts = {name: pair[name] for name in ("a", "b", "mean_diff", "verdict")}
     low, high = _interval(pair)
     level = f"{100 * (1 - analysis.alpha):g}%"
-    facts |= {"ci_low": low, "ci_high": high, "level": level, "rope": analysis.rope, "metric": analysis.metric}
-    return difference.assign(pair=f"{pair['a']}{ink.MINUS}{pair['b']}", **facts)
+    facts |= {"ci_low": low, "ci_high": high, "level": level, "rope": analysis.rope}
+    label = f"{pair['a']}{ink.MINUS}{pair['b']}"
+    return difference.assign(pair=label, **facts, metric=analysis.metric, direction=analysis.direction)
 
 
 def _interval(pair: pd.Series[object]) -> tuple[object, object]:
@@ -61,7 +62,10 @@ def draw(data: pd.DataFrame, ax: Axes) -> None:
     for pair, group in data.groupby("pair", sort=False):
         _pair(ax, group, positions[pair])
     ink.key(ax, {"decided: better or worse": ink.colour(0), "not decided": "white"})
-    ax.set_xlabel(f"difference in {visible(data['metric'].iloc[0])}, first minus second, {data['level'].iloc[0]} interval")
+    first = data.iloc[0]
+    side = "right" if first["direction"] == "maximize" else "left"
+    difference = f"difference in {visible(first['metric'])}, first minus second, with its {first['level']} interval"
+    ax.set_xlabel(f"{difference}\n{side} of zero: the first is better")
 
 
 def _pair(ax: Axes, group: pd.DataFrame, position: float) -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from analysis import ink
 from analysis.figure import Figure, scores
-from analysis.wording import visible
+from analysis.typography import visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -30,7 +30,8 @@ def t_result(mean: float, error: float, df: int, alpha: float) -> TestResult:
     statistic = mean / error
     margin = float(stats.t.ppf(1 - alpha / 2, df)) * error
     p = float(2 * stats.t.sf(abs(statistic), df))
-    return TestResult(statistic, float(df), p, ci_low=mean - margin, ci_high=mean + margin, details={"error": error})
+    details = {"mean": mean, "error": error}
+    return TestResult(statistic, float(df), p, ci_low=mean - margin, ci_high=mean + margin, details=details)
 
 
 def equivalence_p(mean: float, error: float, df: float, rope: float) -> float:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.executors import policy
-from orchestrator.executors.book import Book
+from orchestrator.executors.book import Book, end_of
 from orchestrator.executors.events import (
     LaneLost,
     LaneRetired,
@@ -18,7 +18,6 @@ from orchestrator.executors.events import (
     RunFailed,
     RunFinished,
     RunStarted,
-    RunStopped,
 )
 from orchestrator.executors.policy import Limits
 from orchestrator.executors.tickets import Ask, Gang, Lane, Lease, Member, Ticket, Verdict, Work
@@ -111,12 +110,23 @@ class Board:
             return
         if finished.recycle:
             gang.leaking = gang.leaking or finished.error or "the run left the worker in doubt"
-        if finished.status == "failed":
-            self._fail(lane, finished.failure or Failure.CRASHED.word, finished.error or "", finished.retriable, now)
-        elif finished.status == "stopped":
-            self._stopped(lane, lane.lease)
+        event = end_of(finished, number, self.book.attempt(finished.run_id))
+        if isinstance(event, RunFailed):
+            self._fail(lane, lane.lease, event, retriable=finished.retriable)
+        elif isinstance(event, RunFinished) or self._stopping:
+            self.book.end(event)
+            lane.lease, lane.losses = None, 0
         else:
-            self._finished(lane, lane.lease, finished)
+            self.book.tell(event)
+            self._release(lane)
+        self._settle(now)
+
+    def committed(self, event: RunFinished, now: float) -> None:
+        """A run whose gang was lost turned out to have its record; who was to be told has been told."""
+        self.book.ended[event.run_id] = event
+        for lane in self.lanes.values():
+            if lane.lease is not None and lane.lease.run_id == event.run_id and not lane.lease.handed:
+                lane.lease, lane.losses = None, 0
         self._settle(now)
 
     def crash(self, number: int, gang_id: str, error: str) -> None:
@@ -145,11 +155,15 @@ class Board:
         if gang is None:
             self._release(lane)
         reason = (gang and (gang.leaking if gang.verdict == "recycle" else gang.error)) or reason
-        held = lease.run_id if lease is not None and lease.handed else None
-        self.book.tell(LaneLost(number, lane.generation, reason, held))
+        held = lease if lease is not None and lease.handed else None
+        self.book.tell(LaneLost(number, lane.generation, reason, None if held is None else held.run_id))
         lane.losses += 0 if gang is not None and gang.verdict == "recycle" else 1
         if held is not None:
-            self._fail(lane, _kind_of_loss(gang), reason, True, now, recorded=False)
+            attempt, seconds = self.book.attempt(held.run_id), now - held.since
+            event = RunFailed(
+                held.run_id, number, attempt, _kind_of_loss(gang), reason, will_retry=False, seconds=seconds
+            )
+            self._fail(lane, held, event, retriable=True, recorded=False)
         if policy.budget_is_spent(lane.losses, self._limits):
             self.close(number, f"{lane.losses} gangs in a row were lost before a run came to its end: {reason}")
         self._settle(now)
@@ -235,26 +249,7 @@ class Board:
             self.book.want(lane.lease.run_id)
             lane.lease = None
 
-    def _finished(self, lane: Lane, lease: Lease, finished: Finished) -> None:
-        attempt, score, seconds = self.book.attempt(lease.run_id), finished.score, finished.seconds
-        self.book.end(RunFinished(lease.run_id, lane.number, attempt, finished.status, score, finished.error, seconds))
-        lane.lease, lane.losses = None, 0
-
-    def _stopped(self, lane: Lane, lease: Lease) -> None:
-        """Stopped on request: over for this sweep. Stopped because its trial was silent: whoever asks gets it again."""
-        event = RunStopped(lease.run_id, lane.number, self.book.attempt(lease.run_id), checkpoint=True)
-        lane.lease = None
-        if self._stopping:
-            self.book.end(event)
-        else:
-            self.book.tell(event)
-            self.book.want(lease.run_id)
-
-    def _fail(self, lane: Lane, kind: str, error: str, retriable: bool, now: float, *, recorded: bool = True) -> None:
-        lease = lane.lease
-        assert lease is not None, "only a run that is held can fail"
-        attempt, seconds = self.book.attempt(lease.run_id), now - lease.since
-        event = RunFailed(lease.run_id, lane.number, attempt, kind, error, will_retry=False, seconds=seconds)
+    def _fail(self, lane: Lane, lease: Lease, event: RunFailed, *, retriable: bool, recorded: bool = True) -> None:
         lease.handed = False
         if not self.book.fail(event, retriable=retriable and not self._stopping, recorded=recorded):
             lane.lease, lane.losses = None, 0

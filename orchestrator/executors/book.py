@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from orchestrator.executors import policy
-from orchestrator.executors.events import EpochReported, Event, RunFailed, RunFinished, RunStopped
+from orchestrator.executors.events import EpochReported, Event, RecordStatus, RunFailed, RunFinished, RunStopped
 from orchestrator.executors.policy import Limits
 from orchestrator.executors.tickets import Ticket
+from orchestrator.failure import Failure
+
+if TYPE_CHECKING:
+    from orchestrator.worker import Finished
 
 End = RunFinished | RunFailed | RunStopped
 
@@ -38,10 +42,12 @@ class Book:
 
     def take(self) -> str | None:
         """The run that has waited longest, which now belongs to the caller."""
-        run_id = next(iter(self._wanted), None)
-        if run_id is not None:
+        while self._wanted:
+            run_id = next(iter(self._wanted))
             del self._wanted[run_id]
-        return run_id
+            if run_id not in self.ended:
+                return run_id
+        return None
 
     def hold(self, run_id: str, now: float) -> None:
         """The run's trial gives a sign of life."""
@@ -93,3 +99,14 @@ class Book:
     def is_over(self) -> bool:
         """Whether every run ended."""
         return len(self.ended) == len(self.tickets)
+
+
+def end_of(finished: Finished, lane: int, attempt: int) -> End:
+    """What a worker's answer means; of a failure, `will_retry` is decided by `Book.fail`."""
+    if finished.status == "failed":
+        kind, error = finished.failure or Failure.CRASHED.word, finished.error or "no message"
+        return RunFailed(finished.run_id, lane, attempt, kind, error, will_retry=False, seconds=finished.seconds)
+    if finished.status == "stopped":
+        return RunStopped(finished.run_id, lane, attempt, checkpoint=True)
+    status = cast("RecordStatus", finished.status)
+    return RunFinished(finished.run_id, lane, attempt, status, finished.score, finished.error, finished.seconds)

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+RecordStatus = Literal["completed", "collapsed", "diverged", "pruned"]
+
 
 @dataclass(frozen=True)
 class ClusterReady:
@@ -93,7 +95,7 @@ class RunFinished:
     run_id: str
     lane: int
     attempt: int
-    status: Literal["completed", "collapsed", "diverged", "pruned"]
+    status: RecordStatus
     score: float | None
     error: str | None
     seconds: float
@@ -101,7 +103,7 @@ class RunFinished:
 
 @dataclass(frozen=True)
 class RunFailed:
-    """One attempt failed. `kind` is a word of `policy.Failure`; `error` what the worker raised, or why it was lost."""
+    """One attempt failed. `kind` is a word of `failure.Failure`; `error` what the worker raised, or why it was lost."""
 
     run_id: str
     lane: int

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import ray
@@ -96,7 +97,7 @@ def _initialise(address: str | None, temporary: Path | None) -> None:
     """Ray replaces the handler of SIGTERM and writes its token with the umask; neither may outlive this call."""
     handler = _own_handler()
     mask = os.umask(0o077)
-    local = {"include_dashboard": True, "dashboard_host": "127.0.0.1", "_temp_dir": str(temporary)}
+    local: dict[str, Any] = {"include_dashboard": True, "dashboard_host": "127.0.0.1", "_temp_dir": str(temporary)}
     try:
         ray.init(
             address=address or "local",
@@ -121,7 +122,7 @@ def _own_handler() -> signal.Handlers | None:
 
 def _described(temporary: Path | None) -> Cluster:
     context = ray.get_runtime_context()
-    nodes = tuple(_node(found["Resources"]) for found in ray.nodes() if found["Alive"])
+    nodes = living_nodes()
     if not nodes:
         raise ClusterLost("the Ray cluster has no living node")
     worker = ray._private.worker.global_worker
@@ -131,7 +132,7 @@ def _described(temporary: Path | None) -> Cluster:
 
 def living_nodes() -> tuple[Node, ...]:
     """The cluster's nodes as they are now."""
-    return tuple(_node(found["Resources"]) for found in ray.nodes() if found["Alive"])
+    return tuple(_node(found["Resources"]) for found in ray.nodes() if found["Alive"])  # type: ignore[no-untyped-call]
 
 
 def _node(resources: dict[str, float]) -> Node:

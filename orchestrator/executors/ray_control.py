@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.executors.board import Board
-from orchestrator.executors.events import Event
+from orchestrator.executors.events import Event, RunFinished
 from orchestrator.executors.policy import Limits
 from orchestrator.executors.tickets import Ask, Member, Ticket, Verdict, Work
 
@@ -98,6 +98,11 @@ class Control:
         await self._notify()
         await self._until(lambda: len(ranks) == world_size, RAISED_TOGETHER_SECONDS)
         return len(ranks) == world_size
+
+    async def committed(self, event: RunFinished) -> None:
+        """See Board.committed."""
+        self._board.committed(event, time.monotonic())
+        await self._notify()
 
     async def crash(self, lane: int, gang_id: str, error: str) -> None:
         """See Board.crash."""

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import ray
-import ray.train
 from ray.exceptions import GetTimeoutError, RayActorError, RayError
 from ray.train.torch import TorchConfig, TorchTrainer
+from ray.train.v2.api.callback import UserCallback
+from ray.train.v2.api.config import FailureConfig, RunConfig, ScalingConfig
+from ray.train.v2.api.exceptions import TrainingFailedError
 from ray.util.placement_group import PlacementGroup, remove_placement_group
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -33,7 +35,7 @@ class LaneGivenUp(Exception):
     """Leaves the controller's callback so that the trainer ends: the lane's failure budget is spent."""
 
 
-class GangWatch(ray.train.UserCallback):
+class GangWatch(UserCallback):
     """In the Train controller: tells the control actor that the gang is lost as soon as Train knows."""
 
     def __init__(self, control: Any, lane: int) -> None:
@@ -76,7 +78,7 @@ class LaneSupervisor:
         reason = None
         try:
             self._trainer().fit()
-        except (ray.train.TrainingFailedError, RayError) as error:
+        except (TrainingFailedError, RayError) as error:
             reason = _first_line(error)
             _clean_up(ray.get(control.members.remote(lane)))
         again: bool = ray.get(control.leave.remote(lane, reason))
@@ -89,16 +91,17 @@ class LaneSupervisor:
         on_gpu = self.layout.gpus_per_worker > 0
         if on_gpu:
             resources["GPU"] = self.layout.gpus_per_worker
+        train: Any = functools.partial(serve, self.setup)
         return TorchTrainer(
-            functools.partial(serve, self.setup),
+            train,
             torch_config=TorchConfig(backend="cpu:gloo,cuda:nccl" if on_gpu else "gloo"),
-            scaling_config=ray.train.ScalingConfig(
+            scaling_config=ScalingConfig(
                 num_workers=self.layout.workers_per_run, use_gpu=on_gpu, resources_per_worker=resources
             ),
-            run_config=ray.train.RunConfig(
+            run_config=RunConfig(  # type: ignore[arg-type]
                 name=f"lane {self.setup.lane}",
                 storage_path=self.storage,
-                failure_config=ray.train.FailureConfig(max_failures=-1, controller_failure_limit=0),
+                failure_config=FailureConfig(max_failures=-1, controller_failure_limit=0),
                 callbacks=[GangWatch(self.setup.control, self.setup.lane)],
             ),
         )

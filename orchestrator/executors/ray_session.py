@@ -1,73 +1,147 @@
-"""One session of lanes on a connected cluster: control actor, lane supervisors, Tune, and the driver's loop over them."""
+"""The driver's loop over one session of lanes: passes events on in order and carries out what they ask for."""
 
 from __future__ import annotations
 
-import hashlib
-import logging
 import queue
-import secrets
-import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
+from typing import cast
 
-import ray
-from ray.exceptions import GetTimeoutError, RayActorError, RayError
+from orchestrator.executors import ExecutorError, StopMode, StorageNotShared, preflight
+from orchestrator.executors.events import (
+    Event,
+    LaneStarted,
+    RecordStatus,
+    RunFailed,
+    RunFinished,
+    RunStarted,
+    RunStopped,
+)
+from orchestrator.executors.ray_control import Batch
+from orchestrator.executors.ray_crew import RETIRE_SECONDS, Crew, Plan
+from orchestrator.failure import Failure
+from orchestrator.storage import Attempt
 
-from orchestrator.executors import ClusterLost, ExecutorError, StorageNotShared, preflight
-from orchestrator.executors.events import Event, LaneStarted, RunFailed, RunFinished, RunStarted, RunStopped
-from orchestrator.executors.policy import Layout, Limits
-from orchestrator.executors.preflight import Preflight
-from orchestrator.executors.ray_cluster import HEAD, Cluster
-from orchestrator.executors.ray_control import Batch, Control
-from orchestrator.executors.ray_lane import LaneSupervisor, kill
-from orchestrator.executors.ray_tuner import Tuning
-from orchestrator.executors.ray_worker import LaneSetup
-from orchestrator.executors.tickets import Ticket
-from orchestrator.storage import Attempt, Store
-from trainables.engine.loop import Layout as RunLayout
-
-logger = logging.getLogger(__name__)
-NAMESPACE = "orchestrate"
 HEARTBEAT_SECONDS = 0.2
-PROBE_EVERY_SECONDS = 2.0
-LOST_AFTER_PROBES = 3
-TAKEOVER_SECONDS = 60.0
-RETIRE_SECONDS = 10.0
 
 
-class ControlLost(ExecutorError):
-    """The control actor died; lanes and trials start anew with what is still pending."""
+class StoppedAtOnce(Exception):
+    """The caller asked to stop now."""
 
 
-class Interrupted(Exception):
-    """The caller asked to stop at once."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a session is to do and with what. `storage` is where Tune and Train keep their own files."""
-
-    store: Store
-    cluster: Cluster
-    layout: Layout
-    limits: Limits
-    run_layout: RunLayout
-    storage: str
-    tickets: tuple[Ticket, ...]
-
-
-@dataclass
 class Session:
-    """Runs in the caller's thread; `mode` is what a signal handler may set at any time."""
+    """Runs in the caller's thread. `mode` returns what was asked for by now; `ended` names the runs that are over."""
 
-    plan: Plan
-    on_event: Callable[[Event], None]
-    mode: Callable[[], str | None]
-    inbox: queue.SimpleQueue[Batch | Event | Exception] = field(default_factory=queue.SimpleQueue)
-    working: dict[str, RunStarted] = field(default_factory=dict)
-    ended: set[str] = field(default_factory=set)
+    def __init__(self, plan: Plan, on_event: Callable[[Event], None], mode: Callable[[], StopMode | None]) -> None:
+        self.ended: set[str] = set()
+        self._plan = plan
+        self._on_event = on_event
+        self._mode = mode
+        self._asked = False
+        self._working: dict[str, RunStarted] = {}
 
     def run(self) -> None:
-        """Return when every run ended. Raises ControlLost, ClusterLost, StorageNotShared, ExecutorError or Interrupted."""
+        """Return when every run ended. Raises StoppedAtOnce, ControlLost, ClusterLost and other ExecutorErrors."""
+        crew = Crew(self._plan)
+        at_once = True
+        try:
+            while not self._turn(crew):
+                self._obey(crew)
+                crew.keep_tuning([found for found in self._plan.tickets if found.run.run_id not in self.ended])
+            self._let_lanes_end(crew)
+            at_once = False
+        finally:
+            crew.leave(at_once=at_once)
+
+    def stop_working(self) -> None:
+        """Tell of every run that was being worked on that it was stopped, without a checkpoint."""
+        for started in self._working.values():
+            self._on_event(RunStopped(started.run_id, started.lane, started.attempt, checkpoint=False))
+        self._working.clear()
+
+    def lose_working(self) -> None:
+        """Charge every run that was being worked on with an attempt: the lanes are gone with the control actor."""
+        for started in tuple(self._working.values()):
+            lost = RunFailed(
+                started.run_id,
+                started.lane,
+                started.attempt,
+                Failure.LOST.word,
+                "the control actor was lost",
+                True,
+                0.0,
+            )
+            self._on_event(self._recorded(lost))
+        self._working.clear()
+
+    def _turn(self, crew: Crew) -> bool:
+        """Handle one piece of news, if there is one soon; True when every run is over."""
+        try:
+            news = crew.inbox.get(timeout=HEARTBEAT_SECONDS)
+        except queue.Empty:
+            return False
+        if isinstance(news, ExecutorError):
+            raise news
+        if not isinstance(news, Batch):
+            self._on_event(news)
+            return False
+        for event, unrecorded in news.told:
+            self._hear(crew, event, unrecorded)
+        for _, members in news.stalled:
+            crew.kill_stalled(members)
+        if news.fatal is not None:
+            raise StorageNotShared(news.fatal)
+        if not news.is_over and not news.has_lanes:
+            raise ExecutorError(
+                "no lane is left that could go on; what is pending can be resumed with the same command"
+            )
+        return news.is_over
+
+    def _obey(self, crew: Crew) -> None:
+        mode = self._mode()
+        if mode == "now":
+            raise StoppedAtOnce
+        if mode == "checkpoint" and not self._asked:
+            self._asked = True
+            crew.stop_runs()
+
+    def _let_lanes_end(self, crew: Crew) -> None:
+        """Give the lanes some seconds to end by themselves; one that is still starting is not waited for."""
+        deadline = time.monotonic() + RETIRE_SECONDS
+        while crew.lanes_running and time.monotonic() < deadline:
+            self._turn(crew)
+            if self._mode() == "now":
+                return
+
+    def _hear(self, crew: Crew, event: Event, unrecorded: bool) -> None:
+        if isinstance(event, LaneStarted):
+            self._check_answers(crew, event)
+        if isinstance(event, RunFailed) and unrecorded:
+            event = self._recorded(event)
+            if isinstance(event, RunFinished):
+                crew.is_finished(event)
+        if isinstance(event, RunStarted):
+            self._working[event.run_id] = event
+        elif isinstance(event, RunFinished | RunFailed | RunStopped):
+            self._working.pop(event.run_id, None)
+            if not (isinstance(event, RunFailed) and event.will_retry):
+                self.ended.add(event.run_id)
+        self._on_event(event)
+
+    def _recorded(self, event: RunFailed) -> RunFinished | RunFailed:
+        """Write down an attempt whose worker could not; a worker that died after its commit has not failed at all."""
+        status = self._plan.store.recorded().get(event.run_id)
+        if status is not None:
+            self.ended.add(event.run_id)
+            found = cast("RecordStatus", status)
+            return RunFinished(event.run_id, event.lane, event.attempt, found, None, None, event.seconds)
+        run = next(ticket.run for ticket in self._plan.tickets if ticket.run.run_id == event.run_id)
+        number = self._plan.store.record_attempt(run, Attempt(event.attempt, "failed", event.kind, event.error))
+        return replace(event, attempt=number)
+
+    def _check_answers(self, crew: Crew, event: LaneStarted) -> None:
+        for rank in range(len(event.hosts)):
+            if not preflight.is_answered(crew.preflight, preflight.answer_of(event.lane, rank)):
+                where = f"{self._plan.store.location} as {event.hosts[rank]} sees it"
+                raise StorageNotShared(f"{where} is not the driver's: results must be on a shared file system or a URI")

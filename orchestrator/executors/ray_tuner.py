@@ -47,7 +47,7 @@ class WhenOver(Stopper):
 
 
 class Tuning:
-    """One `Tuner.fit` in a daemon thread. Nothing of its state is needed afterwards: our records decide what is done."""
+    """One `Tuner.fit` in a daemon thread. None of its state is needed: our records decide what is done."""
 
     def __init__(self, tickets: Sequence[Ticket], control: Any, lanes: int, storage: str, name: str) -> None:
         self._names = {ticket.run.run_id: ticket.name for ticket in tickets}
@@ -74,14 +74,15 @@ class Tuning:
         self._thread.join(seconds)
 
     def _fit(self) -> None:
+        names = self._names  # Tune pickles what these functions refer to, and a thread cannot be pickled
         trial = functools.partial(ray_trial.follow, control=self._control)
         tuner = tune.Tuner(
             tune.with_resources(trial, dict(HEAD)),
-            param_space={"run": tune.grid_search(list(self._names))},
+            param_space={"run": tune.grid_search(list(names))},
             tune_config=tune.TuneConfig(
                 search_alg=self._grid,
                 reuse_actors=True,
-                trial_name_creator=lambda found: self._names[found.config["run"]],
+                trial_name_creator=lambda found: names[found.config["run"]],
                 trial_dirname_creator=lambda found: str(found.config["run"]),
             ),
             run_config=tune.RunConfig(

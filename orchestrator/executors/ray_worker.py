@@ -92,16 +92,10 @@ def serve(setup: LaneSetup) -> str:
     torch.set_num_threads(setup.threads)
     group = Group.current(ray.train.torch.get_device())
     seat = Seat(setup, group.shared(secrets.token_hex(8)), group)
+    problem = preflight.check(setup.preflight, preflight.answer_of(setup.lane, group.rank))
     try:
-        seat.ask(
-            "join",
-            setup.lane,
-            seat.gang_id,
-            group.world_size,
-            _member(group),
-            preflight.check(setup.preflight, group.rank),
-        )
-        return _serve(seat, Store.open(setup.out))
+        seat.ask("join", setup.lane, seat.gang_id, group.world_size, _member(group), problem)
+        return _serve(seat, Store.open(setup.out, setup.owner))
     except RayActorError:
         return "the control actor is gone"
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from orchestrator.run_spec import RunSpec
+    from orchestrator.storage import Store
 
 Verdict = Literal["wait", "retire", "recycle"]
 Ask = Literal["continue", "stop", "prune"]
@@ -24,6 +26,12 @@ class Ticket:
         """How the run is called where people look: `minilm-l6 seed 3`."""
         fold = "" if self.run.config.fold is None else f" fold {self.run.config.fold}"
         return f"{self.run.system} seed {self.run.config.seed}{fold}"
+
+
+def tickets(runs: Sequence[RunSpec], store: Store) -> tuple[Ticket, ...]:
+    """A ticket a run, counting attempts on from those in the store."""
+    numbers = ([attempt.number for attempt in store.attempts(run.run_id)] for run in runs)
+    return tuple(Ticket(run, max(used, default=0)) for run, used in zip(runs, numbers, strict=True))
 
 
 @dataclass(frozen=True)

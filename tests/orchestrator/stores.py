@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.table import Kind, read_parquet
 from orchestrator.run_spec import RunSpec
 from orchestrator.storage import Store
 from trainables.engine.config import DataConfig, ModelConfig, RunConfig
@@ -29,7 +30,13 @@ def make_run(seed: int = 0, model: str = "small", **settings: Any) -> RunSpec:
 def make_outcome(score: float = 0.5, num_words: int = 5, **columns: Any) -> Outcome:
     """A completed run with two epochs and a few predicted words."""
     epochs = pd.DataFrame(
-        {"epoch": [1, 2], "step": [10, 20], "train_loss": [1.0, 0.5], "seconds": [0.1, 0.1], "metric_weighted_f1": [score / 2, score]}
+        {
+            "epoch": [1, 2],
+            "step": [10, 20],
+            "train_loss": [1.0, 0.5],
+            "seconds": [0.1, 0.1],
+            "metric_weighted_f1": [score / 2, score],
+        }
     )
     words = range(num_words)
     predictions = pd.DataFrame(
@@ -67,3 +74,8 @@ def cells(runs: list[RunSpec]) -> list[dict[str, Any]]:
         }
         for run in runs
     ]
+
+
+def read_table(store: Store, kind: Kind) -> pd.DataFrame:
+    """A compacted table."""
+    return read_parquet(store.root.read(f"{kind}.parquet"), kind=kind).to_pandas()

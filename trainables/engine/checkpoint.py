@@ -58,6 +58,7 @@ class Checkpoints:
             self._write(target, snapshot)
         except OSError as error:
             logger.warning("no checkpoint at step %d: %s cannot be written (%s)", step, target.uri, error)
+            self._folder.delete(f"step-{step:09d}")
             return False
         for old in self._steps()[:-KEPT]:
             self._folder.delete(old)

@@ -14,7 +14,7 @@ import os
 import re
 import secrets
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -78,7 +78,7 @@ class Folder:
 
     def child(self, name: str) -> Folder:
         """The folder `name` inside this one; nothing is created."""
-        return Folder(self.filesystem, self._target(name), self.scheme, self.top or self.path)
+        return replace(self, path=self._target(name), top=self.top or self.path)
 
     def read(self, name: str) -> bytes:
         """The bytes of a file. Raises FileNotFoundError."""

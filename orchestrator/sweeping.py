@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from orchestrator import grid
 from orchestrator.data_check import DataFacts, check_data
 from orchestrator.errors import EXIT_FAILED_RUNS
-from orchestrator.executors import Executor
 from orchestrator.executors.events import Event
 from orchestrator.interruption import stopping
+from orchestrator.layout import LayoutOptions, executor_for
 from orchestrator.places import default_out
 from orchestrator.progress import Progress
 from orchestrator.records import spec_columns
@@ -26,14 +26,10 @@ Watch = Callable[[Progress], AbstractContextManager[Callable[[Event], None]]]
 
 @dataclass(frozen=True)
 class SweepOptions:
-    """How a grid is executed. `retry`: failed runs are tried again. None leaves what the experiment file says."""
+    """How a grid is executed. `out` None: `results/<experiment>`; `retry`: failed runs are tried again."""
 
     out: str | None = None
-    in_process: bool = False
-    workers: int | None = None
-    lanes: int | None = None
-    address: str | None = None
-    stall_seconds: float | None = None
+    layout: LayoutOptions = LayoutOptions()
     accept_new_data: bool = False
     retry: bool = True
     strict: bool = False
@@ -128,7 +124,7 @@ def _execute(
     """Run what is to do; returns the exit code of a signal that came meanwhile, or None."""
     if not todo:
         return None
-    executor = executor_for(resolved, store, options)
+    executor = executor_for(store, resolved.experiment.resources, options.layout)
     try:
         with stopping(executor, tell) as interruption, watch(progress) as on_event:
             executor.execute(todo, on_event)

@@ -1,0 +1,45 @@
+"""Everything an analysis leaves behind: tables (CSV and Parquet), figures with their data, and the report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pyarrow as pa
+
+from analysis import payload, spreadsheet
+from analysis.place import Place
+from analysis.table import to_parquet_bytes
+
+if TYPE_CHECKING:
+    from analysis.analyze import Analysis
+
+
+def write(analysis: Analysis, folder: str | Path) -> list[str]:
+    """Write the tables, `figures/` and `report.html` to a directory or URI; returns the files, relative and sorted."""
+    from analysis import gallery, report
+
+    drawn = gallery.draw(analysis)
+    files = tables(analysis)
+    for name, formats in drawn.files.items():
+        files |= {f"figures/{name}.{suffix}": content for suffix, content in formats.items()}
+    files["report.html"] = report.render(analysis, drawn.svgs, drawn.skipped).encode()
+    place = Place.at(folder)
+    for name, content in files.items():
+        place.child(name).write(content)
+    return sorted(files)
+
+
+def tables(analysis: Analysis) -> dict[str, bytes]:
+    """File name -> bytes of the summary and of the tests, each as CSV and Parquet."""
+    frames = {"summary_statistics": payload.summary_table(analysis), "statistical_tests": payload.test_table(analysis)}
+    files = {f"{name}.csv": spreadsheet.to_csv(frame) for name, frame in frames.items()}
+    return files | {f"{name}.parquet": to_parquet_bytes(_table(frame)) for name, frame in frames.items()}
+
+
+def _table(frame: pd.DataFrame) -> pa.Table:
+    """Columns without any value are floating-point: a null type helps no reader."""
+    table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
+    fields = [field.with_type(pa.float64()) if pa.types.is_null(field.type) else field for field in table.schema]
+    return table.cast(pa.schema(fields))

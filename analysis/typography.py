@@ -1,0 +1,94 @@
+"""How names and numbers are printed: nothing acts, nothing pretends to be more exact than it is."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pandas as pd
+
+NONE = "–"
+MINUS = "\N{MINUS SIGN}"
+METHODS = {
+    "paired_t_and_sign_flip": "paired t and exact sign-flip, both of which must agree",
+    "paired_t": "paired t",
+    "sign_flip": "exact sign-flip",
+    "corrected_resampled_t": "corrected resampled t (Nadeau and Bengio 2003)",
+}
+_ACTING = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def visible(text: object) -> str:
+    """`text` with control, format, surrogate and line-breaking characters written as escapes, so that none acts."""
+    return "".join(
+        character.encode("unicode_escape").decode("ascii") if unicodedata.category(character) in _ACTING else character
+        for character in str(text)
+    )
+
+
+def exists(value: Any) -> bool:
+    """Whether there is a value: not None, not NaN, not an empty string."""
+    return value is not None and value != "" and not (pd.api.types.is_scalar(value) and pd.isna(value))
+
+
+def decimals(values: Iterable[float]) -> int:
+    """How many decimals a column of such values needs: four below ten, fewer above."""
+    largest = max((abs(value) for value in values if exists(value)), default=0.0)
+    return 4 if largest < 10 else max(0, 4 - math.floor(math.log10(largest)))
+
+
+def number(value: Any, places: int = 4) -> str:
+    """A number with a true minus sign; a dash where it does not exist."""
+    return f"{value:.{places}f}".replace("-", MINUS) if exists(value) else NONE
+
+
+def signed(value: Any, places: int = 4) -> str:
+    """A number that always shows its sign."""
+    return f"{value:+.{places}f}".replace("-", MINUS) if exists(value) else NONE
+
+
+def interval(low: Any, high: Any, places: int = 4) -> str:
+    """Both ends of an interval; a dash where it does not exist."""
+    return f"{number(low, places)} to {number(high, places)}" if exists(low) and exists(high) else NONE
+
+
+def p_value(value: Any) -> str:
+    """Three decimals, as far as a p-value carries meaning; below a thousandth only that it is."""
+    if not exists(value):
+        return NONE
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def whole(value: Any) -> str:
+    """A count; thousands are set apart by a narrow space."""
+    return f"{int(value):,}".replace(",", "\N{NARROW NO-BREAK SPACE}") if exists(value) else NONE
+
+
+def listing(names: Sequence[str]) -> str:
+    """a, b and c."""
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def ranges(numbers: Iterable[int]) -> str:
+    """Whole numbers with neighbours joined: 42-45, 50."""
+    groups: list[list[int]] = []
+    for value in sorted(set(numbers)):
+        if groups and value == groups[-1][-1] + 1:
+            groups[-1].append(value)
+        else:
+            groups.append([value])
+    return ", ".join(str(group[0]) if len(group) == 1 else f"{group[0]}–{group[-1]}" for group in groups)
+
+
+def plural(count: int, noun: str) -> str:
+    """1 run, 2 runs."""
+    return f"{whole(count)} {noun}{'' if count == 1 else 's'}"
+
+
+def better(direction: str) -> str:
+    """Which way a score is good, in words."""
+    return "higher is better" if direction == "maximize" else "lower is better"

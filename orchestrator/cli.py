@@ -1,0 +1,206 @@
+"""The command line: one command per verb; each parses, calls one function and prints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from orchestrator import cli_options as options
+from orchestrator.cli_results import analyze, forget, logs, results, status
+from orchestrator.cli_session import Commands, command
+from orchestrator.console import Console
+
+
+@click.group(cls=Commands, context_settings=options.CONTEXT)
+@click.version_option(package_name="orchestrator", prog_name="orchestrate")
+def main() -> None:
+    """Decide which transformer, recipe or hyper-parameters are really better on your task, and by how much.
+
+    EXPERIMENT is the name of a built-in experiment (see `list experiments`) or the path of a YAML file. Data goes to
+    stdout, progress to stderr. Exit codes: 0 done, 1 bug, 2 usage or configuration, 3 failed or diverged runs,
+    4 environment, 5 locked, 6 corrupt results, 130 and 143 signals.
+    """
+
+
+@main.command("list")
+@click.argument("kind", required=False, type=click.Choice(["tasks", "datasets", "models", "variants", "metrics", "experiments"]))
+@options.json_option
+@command
+def list_(console: Console, kind: str | None) -> None:
+    """What an experiment file can name."""
+    from dataclasses import asdict
+
+    from orchestrator import rendering
+    from orchestrator.listing import KINDS, entries
+
+    found = {name: entries(name) for name in KINDS if kind in (None, name)}
+    if console.as_json:
+        console.document({name: [asdict(entry) for entry in part] for name, part in found.items()})
+    else:
+        console.data(rendering.listing(found))
+
+
+@main.command()
+@options.experiment_argument
+@options.changes_options
+@click.option("--file-only", is_flag=True, help="Check the file alone: look up no name, data or model.")
+@options.json_option
+@command
+def validate(console: Console, experiment: str, file_only: bool, **values: Any) -> None:
+    """Check an experiment and print it with every default filled in."""
+    from orchestrator.experiment_file import load
+    from orchestrator.resolve import resolve
+    from orchestrator.yaml_file import dump
+
+    loaded = load(experiment, options.changes(values))
+    checked = loaded.experiment
+    if not file_only:
+        resolved = resolve(loaded, must_be_available=False)
+        checked = resolved.experiment
+        for note in resolved.notes:
+            console.warning(note)
+    content = checked.model_dump(mode="json")
+    if console.as_json:
+        console.document({"experiment": content})
+    else:
+        console.data(dump(content).rstrip())
+
+
+@main.command()
+@command
+def schema(console: Console) -> None:
+    """Print the JSON Schema of experiment files, for editors."""
+    import json
+
+    from orchestrator.json_schema import json_schema
+
+    console.data(json.dumps(json_schema(), indent=2))
+
+
+@main.command()
+@options.experiment_argument
+@options.changes_options
+@options.out_option
+@options.lanes_option
+@options.max_runs_option
+@options.json_option
+@command
+def plan(console: Console, experiment: str, out: str | None, lanes: int | None, max_runs: int, **values: Any) -> None:
+    """Show what a sweep would do: runs, what they can decide, time and disk. Starts nothing."""
+    from orchestrator.experiment_file import load
+    from orchestrator.resolve import resolve
+
+    resolved = resolve(load(experiment, options.changes(values)), must_be_available=False)
+    _show_plan(console, resolved, out=out, lanes=lanes, max_runs=max_runs)
+
+
+@main.command()
+@options.experiment_argument
+@options.changes_options
+@options.out_option
+@options.layout_options
+@click.option("--accept-new-data", is_flag=True, help="The data has changed on purpose: add runs for it.")
+@click.option("--no-retry", is_flag=True, help="Leave runs alone that failed before.")
+@click.option("--no-analyze", is_flag=True, help="Leave out the analysis at the end.")
+@click.option("--dry-run", is_flag=True, help="Only show the plan.")
+@options.strict_option
+@options.max_runs_option
+@options.json_option
+@command
+@click.pass_context
+def sweep(ctx: click.Context, console: Console, experiment: str, dry_run: bool, no_analyze: bool, **values: Any) -> None:
+    """Run every cell of an experiment that has no record yet, then analyse. Running it again resumes."""
+    from orchestrator.experiment_file import load
+    from orchestrator.resolve import resolve
+    from orchestrator.sweep_report import report, sweep_options
+    from orchestrator.sweeping import sweep as execute
+
+    loaded = load(experiment, options.changes(values))
+    chosen = sweep_options(values)
+    resolved = resolve(loaded, must_be_available=not dry_run)
+    if dry_run:
+        _show_plan(console, resolved, out=chosen.out, lanes=chosen.layout.lanes, max_runs=chosen.max_runs)
+        return
+    for note in resolved.notes:
+        console.warning(note)
+    result = execute(resolved, chosen, watch=_watch(console), tell=console.note)
+    ctx.exit(report(console, result, analyze=not no_analyze))
+
+
+@main.command()
+@options.experiment_argument
+@click.option("--model", required=True, help="One model: of the file, a preset, or a hub id.")
+@click.option("--seed", required=True, type=click.IntRange(min=0), help="One seed.")
+@click.option("--recipe", default="default", show_default=True, help="One recipe of the file.")
+@click.option("--fold", type=click.IntRange(min=0), help="One fold, where the experiment has folds.")
+@click.option("--set", "settings", multiple=True, metavar="KEY.SUB=VALUE", help="Change one key of the file; repeatable.")
+@click.option("--data", metavar="PATH", help="Where the data lies.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N items; not a real result.")
+@options.out_option
+@options.json_option
+@command
+@click.pass_context
+def run(ctx: click.Context, console: Console, experiment: str, fold: int | None, out: str | None, **values: Any) -> None:
+    """Run one cell in this process, without Ray."""
+    from orchestrator.changes import Changes
+    from orchestrator.experiment_file import load
+    from orchestrator.resolve import resolve
+    from orchestrator.single_run import run_cell
+    from orchestrator.sweep_report import report_cell
+
+    changes = Changes(
+        models=(values["model"],),
+        recipes=(values["recipe"],),
+        seeds=str(values["seed"]),
+        data=values["data"],
+        limit=values["limit"],
+        settings=values["settings"],
+    )
+    result = run_cell(resolve(load(experiment, changes)), fold, _watch(console), out)
+    ctx.exit(report_cell(console, result))
+
+
+@main.command()
+@click.option("--out", default="results", show_default=True, metavar="DIR", help="Where results would go.")
+@options.json_option
+@command
+@click.pass_context
+def doctor(ctx: click.Context, console: Console, out: str) -> None:
+    """Look whether this machine has what is needed, and say what to do where it has not."""
+    from dataclasses import asdict
+    from pathlib import Path
+
+    from orchestrator import rendering
+    from orchestrator.doctor import examine
+    from orchestrator.errors import EXIT_ENVIRONMENT
+
+    found = examine(Path(out))
+    if console.as_json:
+        console.document({"findings": [asdict(finding) for finding in found]})
+    else:
+        console.data(rendering.findings(found))
+    ctx.exit(EXIT_ENVIRONMENT if any(finding.state == "problem" for finding in found) else 0)
+
+
+for _command in (status, logs, results, forget, analyze):
+    main.add_command(_command)
+
+
+def _show_plan(console: Console, resolved: Any, **values: Any) -> None:
+    from orchestrator import rendering
+    from orchestrator.plan import plan as make_plan
+
+    found = make_plan(resolved, **values)
+    for warning in found.warnings:
+        console.warning(warning)
+    if console.as_json:
+        console.document(rendering.plan_document(found))
+    else:
+        console.data(rendering.plan(found))
+
+
+def _watch(console: Console) -> Any:
+    from orchestrator.display import shown
+
+    return lambda progress: shown(progress, console)

@@ -1,0 +1,88 @@
+"""Options that several commands share, so that each is spelt and explained once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from orchestrator.changes import Changes
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+experiment_argument = click.argument("experiment")
+
+out_option = click.option(
+    "--out", metavar="DIR", help="Results directory or URI (s3://, gs://). Default: results/<experiment>."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
+strict_option = click.option("--strict", is_flag=True, help="Refuse evaluation items that are also training items.")
+max_runs_option = click.option(
+    "--max-runs", type=click.IntRange(min=1), default=10_000, show_default=True, help="Largest grid that is accepted."
+)
+lanes_option = click.option("--lanes", type=click.IntRange(min=1), help="Runs at the same time.")
+
+
+def changes_options(command: Command) -> Command:
+    """What may be changed of an experiment file; the command gets one `changes` argument."""
+    options = (
+        click.option("--set", "settings", multiple=True, metavar="KEY.SUB=VALUE", help="Change one key of the file; repeatable."),
+        click.option("--models", metavar="A,B", help="Compare these models instead of the file's."),
+        click.option("--recipes", metavar="A,B", help="Only these recipes of the file."),
+        click.option("--seeds", metavar="42-51", help="These seeds instead of the file's."),
+        click.option("--data", metavar="PATH", help="Where the data lies."),
+        click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N items; not a real result."),
+    )
+    return _with(options, command)
+
+
+def layout_options(command: Command) -> Command:
+    """How a grid is executed."""
+    options = (
+        click.option("--workers", type=click.IntRange(min=1), help="Processes that train one run together."),
+        lanes_option,
+        click.option("--address", metavar="ADDRESS", help="Address of a running Ray cluster. Default: one on this machine."),
+        click.option("--in-process", is_flag=True, help="Without Ray: one run after another in this process."),
+        click.option("--attempts", type=click.IntRange(min=1), help="Most attempts at one run in this sweep."),
+        click.option("--stall-timeout", type=click.FloatRange(min=1), metavar="SECONDS", help="Without progress for so long, a lane is rebuilt."),
+    )
+    return _with(options, command)
+
+
+def output_options(command: Command) -> Command:
+    """How much is said, and how."""
+    options = (
+        click.option("-v", "--verbose", is_flag=True, help="Say more on stderr."),
+        click.option("--quiet", is_flag=True, help="Say nothing on stderr but warnings and errors."),
+        click.option("--no-color", is_flag=True, help="No colours (also: NO_COLOR)."),
+        click.option("--debug", is_flag=True, help="Show tracebacks."),
+    )
+    return _with(options, command)
+
+
+def changes(values: dict[str, Any]) -> Changes:
+    """Take the values of `changes_options` out of a command's arguments."""
+    from orchestrator.changes import Changes
+
+    return Changes(
+        models=_names(values.pop("models")),
+        recipes=_names(values.pop("recipes")),
+        seeds=values.pop("seeds"),
+        data=values.pop("data"),
+        limit=values.pop("limit"),
+        settings=values.pop("settings"),
+    )
+
+
+def _names(text: str | None) -> tuple[str, ...] | None:
+    return None if text is None else tuple(filter(None, (name.strip() for name in text.split(","))))
+
+
+def _with(options: tuple[Callable[[Command], Command], ...], command: Command) -> Command:
+    for option in reversed(options):
+        command = option(command)
+    return command

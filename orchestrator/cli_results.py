@@ -1,0 +1,110 @@
+"""The commands that only need results: status, logs, results, forget, analyze."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from orchestrator import cli_options as options
+from orchestrator.cli_session import command
+from orchestrator.console import Console
+
+where_argument = click.argument("where", required=False, metavar="[EXPERIMENT|DIR]")
+
+
+@click.command()
+@where_argument
+@options.json_option
+@command
+def status(console: Console, where: str | None) -> None:
+    """How far a sweep is, also while it runs."""
+    from orchestrator import rendering
+    from orchestrator.places import open_results
+    from orchestrator.status import status_of
+
+    found = status_of(open_results(where))
+    if console.as_json:
+        console.document(rendering.status_document(found))
+        return
+    console.data(f"{found.location}\n{rendering.status(found)}")
+
+
+@click.command()
+@click.argument("run")
+@options.out_option
+@command
+def logs(console: Console, run: str, out: str | None) -> None:
+    """The log of one run. RUN is the beginning of its id, or system:seed."""
+    from orchestrator.places import find_run
+    from orchestrator.run_history import history
+
+    console.data(history(*find_run(run, out)))
+
+
+@click.command()
+@where_argument
+@options.json_option
+@command
+def results(console: Console, where: str | None) -> None:
+    """The runs and their scores."""
+    from orchestrator.console import table
+    from orchestrator.places import open_results
+    from orchestrator.results_table import rows, shown
+
+    store = open_results(where)
+    found, warnings = rows(store)
+    for warning in warnings:
+        console.warning(warning)
+    if console.as_json:
+        console.document({"location": store.location, "runs": found, "warnings": list(warnings)})
+    else:
+        console.data(table(*shown(found)))
+
+
+@click.command()
+@click.argument("run")
+@options.out_option
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@command
+def forget(console: Console, run: str, out: str | None, yes: bool) -> None:
+    """Move a run's record aside, so that the next sweep runs it again. RUN is the beginning of its id, or system:seed."""
+    from orchestrator.places import find_run
+
+    store, run_id = find_run(run, out)
+    if not yes:
+        if not sys.stdin.isatty():
+            raise click.UsageError("forgetting asks first, and there is no terminal to ask on; pass --yes")
+        click.confirm(f"Forget run {run_id} in {store.location}?", abort=True, err=True)
+    with store.lock():
+        place = store.forget(run_id)
+        store.compact()
+    console.data(f"moved to {store.location}/{place}")
+
+
+@click.command()
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.option("--out", metavar="DIR", help="Where tables, figures and report go. Default: analysis/ in the results directory.")
+@click.option("--metric", help="Compare by this metric instead of the experiment's.")
+@click.option("--direction", type=click.Choice(["maximize", "minimize"]), help="Which scores are better.")
+@click.option("--alpha", type=float, help="Family-wise error rate.")
+@click.option("--rope", type=float, help="Differences below this do not matter.")
+@click.option("--generator-seed", type=click.IntRange(min=0), default=0, show_default=True, help="For resampling.")
+@options.json_option
+@command
+def analyze(
+    console: Console, sources: tuple[str, ...], out: str | None, generator_seed: int, **values: str | float | None
+) -> None:
+    """Compare systems. SOURCE is a results directory, or a CSV or Parquet file with system, seed and score."""
+    from orchestrator import rendering
+    from orchestrator.conclude import conclude
+
+    compare = {name: value for name, value in values.items() if value is not None}
+    found = conclude(list(sources), out=out, compare=compare, generator_seed=generator_seed)
+    for warning in found.analysis.warnings:
+        console.warning(warning)
+    if console.as_json:
+        console.document({**found.analysis.to_json(), "report": found.report})
+    else:
+        console.data(rendering.conclusion(found))
+        console.note(f"report: {found.report}")

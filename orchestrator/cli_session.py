@@ -1,0 +1,104 @@
+"""What every command shares: its console, logging, and how an error becomes a message and an exit code."""
+
+from __future__ import annotations
+
+import difflib
+import errno
+import functools
+import logging
+import os
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from orchestrator.cli_options import output_options
+from orchestrator.console import Console
+from orchestrator.errors import EXIT_BUG, exit_code
+
+PACKAGES = ("orchestrator", "trainables", "analysis")
+EXIT_INTERRUPTED = 130
+ARGUMENTS = "orchestrate.arguments"
+_DEBUG, _CONSOLE = "orchestrate.debug", "orchestrate.console"
+
+
+class Commands(click.Group):
+    """The program: suggests the nearest command, and turns errors into one message and the right exit code."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """As click does; the arguments are kept, so that a sweep can say how to resume it."""
+        given = list(args)
+        ctx = super().make_context(info_name, args, parent, **extra)
+        ctx.meta[ARGUMENTS] = given
+        return ctx
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with a suggestion for a command that is misspelt."""
+        if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else "; see orchestrate --help"
+            ctx.fail(f"no such command {args[0]!r}{hint}")
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; an unexpected exception is one line, and a traceback only with --debug."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except KeyboardInterrupt:
+            ctx.exit(EXIT_INTERRUPTED)
+        except Exception as error:  # noqa: BLE001 - the outermost place: whatever it is, the user gets a message
+            if isinstance(error, OSError) and error.errno == errno.EPIPE:
+                raise
+            ctx.exit(_explain(error, ctx))
+
+
+def command(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command its console as first argument, and the options that decide what it says."""
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, verbose: bool, quiet: bool, no_color: bool, debug: bool, **values: Any) -> Any:
+        color = False if no_color or os.environ.get("NO_COLOR") else None
+        console = Console(as_json=values.pop("as_json", False), quiet=quiet, color=color)
+        meta = click.get_current_context().meta
+        meta[_DEBUG], meta[_CONSOLE] = debug, console
+        configure_logging(logging.DEBUG if debug else logging.INFO if verbose else logging.WARNING)
+        return function(console, *args, **values)
+
+    return output_options(wrapper)
+
+
+class _ToStderr(logging.Handler):
+    """Log records as lines on whatever stderr is at the time."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(self.format(record), err=True)
+
+
+def configure_logging(level: int) -> None:
+    """The one place that decides where our packages' log records go."""
+    handler = _ToStderr()
+    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    for name in PACKAGES:
+        logger = logging.getLogger(name)
+        logger.handlers = [handler]
+        logger.setLevel(level)
+
+
+def _explain(error: Exception, ctx: click.Context) -> int:
+    console: Console = ctx.meta.get(_CONSOLE, Console())
+    if ctx.meta.get(_DEBUG):
+        click.echo("".join(traceback.format_exception(error)), err=True)
+    code = exit_code(error)
+    if code is not None:
+        console.error(str(error))
+        return code
+    first_line = next(iter(str(error).splitlines()), "")
+    console.error(f"{type(error).__name__}: {first_line}\nthis is a bug; run again with --debug to see where")
+    return EXIT_BUG

@@ -1,0 +1,81 @@
+"""Ends a sweep with its answer: analyses results and writes tables, figures and the report to one folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from analysis.analyze import Analysis, analyze_results
+from analysis.config import CompareConfig
+from analysis.output import write
+from analysis.results import read
+from analysis.table import Corrupt
+from orchestrator.errors import InvalidExperiment, UserError
+from orchestrator.problems import from_validation
+from orchestrator.yaml_file import Document
+
+FOLDER = "analysis"
+REPORT = "report.html"
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """The answer, and where its files are."""
+
+    analysis: Analysis
+    folder: str
+
+    @property
+    def report(self) -> str:
+        """The page to open."""
+        return f"{self.folder}/{REPORT}"
+
+
+def conclude(
+    sources: Sequence[str],
+    *,
+    out: str | None = None,
+    compare: Mapping[str, Any] | None = None,
+    generator_seed: int = 0,
+) -> Conclusion:
+    """Analyse results directories or tables, and write everything to `out`.
+
+    `compare` replaces single keys of the experiment file's `compare`. Raises UserError for sources that cannot be
+    compared, Corrupt for damaged ones.
+    """
+    folder = out or default_folder(sources)
+    try:
+        results = read(sources)
+        options = _options(results.experiment, compare or {})
+        found = analyze_results(results, options=options, generator_seed=generator_seed)
+    except (UserError, Corrupt):
+        raise
+    except FileNotFoundError as error:
+        raise UserError(f"{error.filename or error}: there is no such file or directory") from error
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    write(found, folder)
+    return Conclusion(found, folder)
+
+
+def _options(experiment: Mapping[str, Any] | None, changes: Mapping[str, Any]) -> CompareConfig:
+    written = {**((experiment or {}).get("compare") or {}), **changes}
+    try:
+        return CompareConfig.model_validate(written)
+    except ValidationError as error:
+        document = Document("compare", dict(written))
+        raise InvalidExperiment("compare", from_validation(error, document, CompareConfig)) from None
+
+
+def default_folder(sources: Sequence[str]) -> str:
+    """`analysis/` inside the only results directory; beside a table, `<its name>-analysis/`; of several, `analysis/`."""
+    if len(sources) != 1:
+        return FOLDER
+    source = sources[0].rstrip("/")
+    if Path(source).is_file() or source.endswith((".csv", ".tsv", ".parquet")):
+        return f"{source.rpartition('.')[0]}-{FOLDER}"
+    return f"{source}/{FOLDER}"

@@ -1,0 +1,175 @@
+"""All that a session of lanes has running at once: the control actor, lane supervisors, Tune, and the watchers."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import queue
+import secrets
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+from ray.exceptions import GetTimeoutError, RayActorError, RayError
+
+from orchestrator.executors import ClusterLost, ExecutorError, preflight
+from orchestrator.executors.events import Event, RunFinished
+from orchestrator.executors.policy import Layout, Limits
+from orchestrator.executors.preflight import Preflight
+from orchestrator.executors.ray_cluster import HEAD, Cluster
+from orchestrator.executors.ray_control import Batch, Control
+from orchestrator.executors.ray_lane import LaneSupervisor, kill
+from orchestrator.executors.ray_tuner import Tuning
+from orchestrator.executors.ray_worker import LaneSetup
+from orchestrator.executors.tickets import Member, Ticket
+from orchestrator.storage import Store
+from trainables.engine.loop import Layout as RunLayout
+
+logger = logging.getLogger(__name__)
+NAMESPACE = "orchestrate"
+PROBE_EVERY_SECONDS = 2.0
+LOST_AFTER_PROBES = 3
+TAKEOVER_SECONDS = 60.0
+ANSWER_SECONDS = 60.0
+RETIRE_SECONDS = 10.0
+TUNERS = 4
+
+
+class ControlLost(ExecutorError):
+    """The control actor died; lanes and trials start anew with what is still pending."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a session is to do and with what. `storage` is where Tune and Train keep their own files."""
+
+    store: Store
+    cluster: Cluster
+    layout: Layout
+    limits: Limits
+    run_layout: RunLayout
+    storage: str
+    tickets: tuple[Ticket, ...]
+
+
+class Crew:
+    """Threads of the driver and actors of the cluster; what they have to say is put into `inbox`."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.inbox: queue.SimpleQueue[Batch | Event | ExecutorError] = queue.SimpleQueue()
+        self.preflight = Preflight(plan.store.location, secrets.token_hex(8), _data(plan.tickets))
+        self._plan = plan
+        self._over = threading.Event()
+        self._tuners = 0
+        preflight.open_for_lanes(self.preflight)
+        self._control = _start_control(plan)
+        self._lanes = [self._supervise(lane) for lane in range(plan.layout.lanes)]
+        self._tuning = self._tune(plan.tickets)
+        for target in (self._listen, self._watch):
+            threading.Thread(target=target, name=target.__name__, daemon=True).start()
+
+    def stop_runs(self) -> None:
+        """Have runs stop at their next control point, with a checkpoint."""
+        self._control.stop.remote()
+
+    def is_finished(self, event: RunFinished) -> None:
+        """Tell the lanes that a run whose gang was lost had committed its record."""
+        self._control.committed.remote(event)
+
+    def kill_stalled(self, members: Sequence[Member]) -> None:
+        """SIGKILL workers without waiting for it; Train then replaces their gang."""
+        threading.Thread(target=kill, args=(members,), name="kill", daemon=True).start()
+
+    def keep_tuning(self, pending: Sequence[Ticket]) -> None:
+        """Start Tune again for what is pending, if it ended early. Raises ExecutorError when that happens too often."""
+        if pending and not self._tuning.is_running:
+            if self._tuners >= TUNERS:
+                raise ExecutorError(f"Ray Tune ended early {TUNERS} times; see the log of the driver")
+            self._tuning = self._tune(pending)
+
+    @property
+    def lanes_running(self) -> bool:
+        """Whether a lane's supervisor is still at work."""
+        return any(thread.is_alive() for thread in self._lanes)
+
+    def leave(self, *, at_once: bool) -> None:
+        """Let go of everything; nothing of it may outlive the session."""
+        self._over.set()
+        self._tuning.end(0.0 if at_once else RETIRE_SECONDS)
+        try:
+            if at_once:
+                kill(ray.get(self._control.members.remote(), timeout=ANSWER_SECONDS / 10))
+            ray.kill(self._control)
+        except (RayError, ValueError) as error:
+            logger.debug("the control actor is gone already: %s", error)
+        preflight.close(self.preflight)
+
+    def _supervise(self, lane: int) -> threading.Thread:
+        plan = self._plan
+        setup = LaneSetup(
+            lane=lane,
+            control=self._control,
+            out=plan.store.location,
+            owner=plan.store.owner,
+            threads=plan.layout.threads,
+            layout=plan.run_layout,
+            preflight=self.preflight,
+        )
+        return LaneSupervisor(setup, plan.layout, plan.storage, self.inbox.put).start()
+
+    def _tune(self, tickets: Sequence[Ticket]) -> Tuning:
+        self._tuners += 1
+        return Tuning(tickets, self._control, self._plan.layout.lanes, self._plan.storage, f"grid {self._tuners}")
+
+    def _listen(self) -> None:
+        """Bring the control actor's news to the driver's loop."""
+        while not self._over.is_set():
+            try:
+                batch: Batch = ray.get(self._control.batch.remote(), timeout=ANSWER_SECONDS)
+            except (RayActorError, GetTimeoutError) as error:
+                self.inbox.put(ControlLost(f"the control actor is gone: {error}"))
+                return
+            except RayError as error:
+                self.inbox.put(ExecutorError(f"Ray failed: {error}"))
+                return
+            self.inbox.put(batch)
+
+    def _watch(self) -> None:
+        """Notice a cluster that has gone before Ray ends this process for it (after a minute)."""
+        failed = 0
+        while not self._over.wait(PROBE_EVERY_SECONDS):
+            failed = 0 if self._plan.cluster.answers() else failed + 1
+            if failed == LOST_AFTER_PROBES:
+                self.inbox.put(ClusterLost(f"the Ray cluster at {self._plan.cluster.address} was lost"))
+                return
+
+
+def _start_control(plan: Plan) -> Any:
+    """The control actor under a name that follows from the results directory, so that no two drivers have one each.
+
+    A name that is taken belongs to lanes of a driver that is gone: waits until they are. Raises ExecutorError.
+    """
+    name = f"control {hashlib.sha256(plan.store.location.encode()).hexdigest()[:16]}"
+    actor = ray.remote(num_cpus=0, resources=dict(HEAD), max_restarts=0)(Control)
+    deadline = time.monotonic() + TAKEOVER_SECONDS
+    while True:
+        try:
+            control: Any = actor.options(name=name, namespace=NAMESPACE).remote(
+                plan.tickets, plan.layout.lanes, plan.limits
+            )
+            ray.get(control.members.remote(), timeout=ANSWER_SECONDS)
+        except ValueError as error:
+            if time.monotonic() > deadline:
+                raise ExecutorError(f"lanes of another sweep still work for {plan.store.location}") from error
+            time.sleep(1.0)
+        except RayError as error:
+            raise ExecutorError(f"the control actor could not start: {error}") from error
+        else:
+            return control
+
+
+def _data(tickets: Sequence[Ticket]) -> tuple[Any, ...]:
+    return tuple({ticket.run.config.data.model_dump_json(): ticket.run.config.data for ticket in tickets}.values())

@@ -1,0 +1,107 @@
+"""Executes runs on Ray: lanes of warm workers, scheduled by Ray Tune, on this machine or on a cluster."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Literal
+
+from orchestrator.executors import ClusterLost, StopMode, policy
+from orchestrator.executors.events import ClusterReady, Event, LanesPlanned
+from orchestrator.executors.policy import Limits
+from orchestrator.executors.ray_cluster import Cluster, connected
+from orchestrator.executors.ray_crew import ControlLost, Plan
+from orchestrator.executors.ray_session import Session, StoppedAtOnce
+from orchestrator.executors.tickets import tickets
+from orchestrator.run_spec import RunSpec
+from orchestrator.storage import Store
+from trainables.engine.folder import Folder
+from trainables.engine.loop import Layout as RunLayout
+
+SESSIONS = 4
+RAY_FILES = ".ray"
+
+
+class RayLanes:
+    """The Executor that runs sweeps. `lanes` None and `workers_per_run` "auto" choose what ends the grid first.
+
+    `address` None starts a private cluster on this machine; else the driver must run inside that cluster.
+    `gpus_per_worker` None is one where there are GPUs; fractions are for lanes of one worker.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        lanes: int | None = None,
+        workers_per_run: int | Literal["auto"] = "auto",
+        gpus_per_worker: float | None = None,
+        address: str | None = None,
+        limits: Limits | None = None,
+        run_layout: RunLayout | None = None,
+    ) -> None:
+        self._store = store
+        self._lanes = lanes
+        self._workers_per_run = workers_per_run
+        self._gpus_per_worker = gpus_per_worker
+        self._address = address
+        self._limits = limits or Limits()
+        self._run_layout = run_layout or RunLayout()
+        self._mode: StopMode | None = None
+
+    def stop(self, mode: StopMode) -> None:
+        """See Executor.stop."""
+        self._mode = mode
+
+    def execute(self, runs: Sequence[RunSpec], on_event: Callable[[Event], None]) -> None:
+        """See Executor.execute."""
+        if not runs or self._mode is not None:
+            return
+        with connected(self._address, self._limits.start_seconds, self._limits.stall_seconds) as cluster:
+            dashboard = cluster.dashboard
+            totals = {"CPU": sum(node.cpus for node in cluster.nodes), "GPU": sum(node.gpus for node in cluster.nodes)}
+            on_event(ClusterReady(cluster.address, dashboard, len(cluster.nodes), totals))
+            layout = policy.plan(
+                len(runs),
+                cluster.nodes,
+                lanes=self._lanes,
+                workers_per_run=self._workers_per_run,
+                gpus_per_worker=self._gpus_per_worker,
+                batch_size=min(run.config.train.batch_size for run in runs),
+            )
+            on_event(LanesPlanned(layout.lanes, layout.workers_per_run, layout.cpus_per_worker, layout.gpus_per_worker))
+            with self._ray_files(cluster) as storage:
+                plan = Plan(self._store, cluster, layout, self._limits, self._run_layout, storage, ())
+                self._sessions(plan, runs, on_event)
+
+    def _sessions(self, plan: Plan, runs: Sequence[RunSpec], on_event: Callable[[Event], None]) -> None:
+        """Usually one; another with what is pending when the control actor died."""
+        pending = list(runs)
+        for number in range(SESSIONS):
+            started = time.monotonic()
+            part = replace(plan, tickets=tickets(pending, self._store), storage=f"{plan.storage}/{number}")
+            session = Session(part, on_event, lambda: self._mode)
+            try:
+                session.run()
+                return
+            except StoppedAtOnce:
+                session.stop_working()
+                return
+            except ControlLost:
+                session.lose_working()
+                pending = [run for run in pending if run.run_id not in session.ended]
+        raise ClusterLost(f"the control actor was lost {SESSIONS} times, last after {time.monotonic() - started:.0f} s")
+
+    @contextmanager
+    def _ray_files(self, cluster: Cluster) -> Iterator[str]:
+        """Where Tune and Train keep files that nobody needs afterwards: all nodes must reach it."""
+        if cluster.temporary is not None:
+            yield str(cluster.temporary / "files")
+            return
+        folder = Folder.at(self._store.location)
+        try:
+            yield folder.child(RAY_FILES).uri
+        finally:
+            folder.delete(RAY_FILES)

@@ -1,0 +1,58 @@
+"""Chooses the executor of a sweep and its layout: what the command line says, else what the experiment file says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, TypeVar
+
+from orchestrator.executors import Executor
+from orchestrator.executors.policy import Limits
+from orchestrator.spec import Resources
+from orchestrator.storage import Store
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class LayoutOptions:
+    """What the command line says about the layout; None leaves it to the experiment file."""
+
+    in_process: bool = False
+    workers: int | None = None
+    lanes: int | None = None
+    address: str | None = None
+    stall_seconds: float | None = None
+    attempts: int | None = None
+
+    def limits(self) -> Limits:
+        """The bounds that keep a sweep from trying forever."""
+        limits = Limits()
+        if self.stall_seconds is not None:
+            limits = replace(limits, stall_seconds=self.stall_seconds)
+        return limits if self.attempts is None else replace(limits, attempts_per_run=self.attempts)
+
+
+def executor_for(store: Store, resources: Resources, options: LayoutOptions) -> Executor:
+    """In this process, or on Ray lanes; Ray and torch are imported only now."""
+    from trainables.engine.loop import Layout
+
+    layout = Layout(resources.accumulation, resources.checkpoint_minutes * 60)
+    if options.in_process:
+        from orchestrator.executors.in_process import InProcess
+
+        return InProcess(store, limits=options.limits(), run_layout=layout)
+    from orchestrator.executors.ray_lanes import RayLanes
+
+    return RayLanes(
+        store,
+        lanes=options.lanes or _chosen(resources.lanes),
+        workers_per_run=options.workers or resources.workers_per_run,
+        gpus_per_worker=_chosen(resources.gpus_per_worker),
+        address=options.address,
+        limits=options.limits(),
+        run_layout=layout,
+    )
+
+
+def _chosen(value: Value | Literal["auto"]) -> Value | None:
+    return None if value == "auto" else value

@@ -1,0 +1,110 @@
+"""What a sweep would do, before anything is asked for: cells, what is recorded, what p can be reached, time and disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from analysis import power
+from orchestrator import grid
+from orchestrator.data_check import DataFacts, check_data
+from orchestrator.estimate import Estimate, estimate
+from orchestrator.places import default_out
+from orchestrator.records import spec_columns
+from orchestrator.resolve import Resolved
+from orchestrator.run_spec import RunSpec
+from orchestrator.status import Status, summarise
+from orchestrator.storage import Store
+
+Design = Literal["one fixed split", "splits or folds that vary with the run"]
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What the design can decide. `smallest_p` and `seeds_needed` are None where the test has no such bound."""
+
+    design: Design
+    pairs: int
+    comparisons: int
+    alpha: float
+    smallest_p: float | None
+    seeds_needed: int | None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A sweep that has not happened yet. `pending` are the runs it would execute, in their order."""
+
+    experiment: str
+    question: str | None
+    metric: str
+    out: str
+    runs: int
+    pending: tuple[RunSpec, ...]
+    status: Status
+    reach: Reach
+    estimate: Estimate
+    facts: DataFacts
+    notes: tuple[str, ...] = ()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Everything that a person should weigh before starting."""
+        return (*self.notes, *self.facts.warnings, *self.reach.warnings)
+
+
+def plan(
+    resolved: Resolved, *, out: str | None = None, lanes: int | None = None, max_runs: int = grid.MAXIMUM_RUNS
+) -> Plan:
+    """Plan a sweep; reads the data and the results directory, starts nothing and writes nothing.
+
+    Raises UserError or DataError for what would also stop the sweep.
+    """
+    cells = grid.runs(resolved, max_runs)
+    facts = check_data(resolved)
+    store = Store.open(out or default_out(resolved.experiment.experiment))
+    recorded = store.recorded()
+    pending = tuple(grid.pending(cells, recorded))
+    return Plan(
+        experiment=resolved.experiment.experiment,
+        question=resolved.experiment.question,
+        metric=resolved.metric,
+        out=store.location,
+        runs=len(cells),
+        pending=pending,
+        status=summarise(store, [spec_columns(run) for run in cells], recorded),
+        reach=reach(resolved),
+        estimate=estimate(store, pending, facts, lanes),
+        facts=facts,
+        notes=resolved.notes,
+    )
+
+
+def reach(resolved: Resolved) -> Reach:
+    """What the number of seeds and systems can decide at the experiment's alpha (statistics: sign-flip, Holm)."""
+    experiment = resolved.experiment
+    systems = len(resolved.systems)
+    comparisons = systems * (systems - 1) // 2
+    pairs, alpha = len(experiment.seeds) * len(resolved.folds), experiment.compare.alpha
+    if experiment.split.seed == "run" or experiment.split.folds:
+        return Reach("splits or folds that vary with the run", pairs, comparisons, alpha, None, None, _few(pairs))
+    if not comparisons:
+        return Reach("one fixed split", pairs, 0, alpha, None, None, ("one system: there is nothing to compare",))
+    smallest, needed = power.smallest_p(pairs, comparisons), power.seeds_needed(comparisons, alpha)
+    warnings = _few(pairs)
+    if smallest >= alpha:
+        warnings += (
+            f"with {pairs} seeds the smallest p that can be reached is {smallest:.3g}, not below alpha {alpha:g}: "
+            f"every verdict would be undecidable; use at least {needed} seeds",
+        )
+    return Reach("one fixed split", pairs, comparisons, alpha, smallest, needed, warnings)
+
+
+def _few(pairs: int) -> tuple[str, ...]:
+    """What too few pairs allow, by their number."""
+    if pairs < 3:
+        return (f"{pairs} pairs of runs: the results can only be described, not tested",)
+    if pairs < 5:
+        return (f"{pairs} pairs of runs: intervals, but no verdict",)
+    return ()

@@ -1,0 +1,124 @@
+"""Puts plans, statuses, lists and answers into the words and tables that commands print."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.console import duration, plural, size, table
+
+if TYPE_CHECKING:
+    from orchestrator.conclude import Conclusion
+    from orchestrator.doctor import Finding
+    from orchestrator.listing import Entry
+    from orchestrator.plan import Plan
+    from orchestrator.status import Status
+
+STATES = ("total", "completed", "collapsed", "diverged", "pruned", "failed", "pending")
+
+
+def listing(kinds: Mapping[str, Sequence[Entry]]) -> str:
+    """Every kind with its entries."""
+    parts = []
+    for kind, entries in kinds.items():
+        lines = [f"  {entry.name:<24}{entry.description}" for entry in entries]
+        parts.append("\n".join([kind, *(lines or ["  none"])]))
+    return "\n\n".join(parts)
+
+
+def status(found: Status) -> str:
+    """A table of systems by what became of their runs, and why runs failed."""
+    columns = [name for name in STATES if name in ("total", "completed", "pending") or found.counts[name]]
+    rows = [[system.system, *(getattr(system, name) for name in columns)] for system in found.systems]
+    text = table(["system", *columns], rows)
+    if found.failures:
+        text += "\n\nfailed (the next sweep tries them again):\n"
+        text += "\n".join(f"  {label}: {why}" for label, why in found.failures.items())
+    if found.others:
+        text += f"\n\n{plural(found.others, 'record')} of earlier settings kept, not part of this grid"
+    return text
+
+
+def status_document(found: Status) -> dict[str, Any]:
+    """The same for `--json`."""
+    return {**asdict(found), "counts": found.counts}
+
+
+def plan(found: Plan) -> str:
+    """The grid, what it can decide, what it costs."""
+    facts, reach = found.facts, found.reach
+    lines = [
+        f"experiment  {found.experiment}" + (f": {found.question}" if found.question else ""),
+        f"data        {facts.items} items, {facts.labels} labels; {facts.train_items} train, {facts.evaluation_items} evaluate",
+        f"results     {found.out}",
+        f"runs        {found.runs} in the grid, {found.runs - len(found.pending)} recorded, {len(found.pending)} to do",
+        f"metric      {found.metric}",
+        f"design      {reach.design}; {plural(reach.pairs, 'pair')} for each of {plural(reach.comparisons, 'comparison')}",
+    ]
+    if reach.smallest_p is not None:
+        needed = f"; {reach.seeds_needed} seeds are the fewest that can" if reach.seeds_needed else ""
+        verb = "can" if reach.smallest_p < reach.alpha else "cannot"
+        lines.append(f"smallest p  {reach.smallest_p:.3g} after Holm: {verb} be below alpha {reach.alpha:g}{needed}")
+    lines += _costs(found)
+    return "\n".join([*lines, "", status(found.status)])
+
+
+def _costs(found: Plan) -> list[str]:
+    if not found.pending:
+        return []
+    estimate = found.estimate
+    time = f"time        about {duration(estimate.seconds)} on {plural(estimate.lanes, 'lane')} (from {estimate.source})"
+    disk = f"disk        about {size(estimate.result_bytes)} of results"
+    return [time, f"{disk}, up to {size(estimate.checkpoint_bytes)} of checkpoints while runs are under way"]
+
+
+def plan_document(found: Plan) -> dict[str, Any]:
+    """The same for `--json`."""
+    return {
+        "experiment": found.experiment,
+        "question": found.question,
+        "metric": found.metric,
+        "out": found.out,
+        "runs": found.runs,
+        "pending": [
+            {"run_id": run.run_id, "system": run.system, "seed": run.config.seed, "fold": run.config.fold}
+            for run in found.pending
+        ],
+        "status": status_document(found.status),
+        "reach": asdict(found.reach),
+        "estimate": asdict(found.estimate),
+        "data": asdict(found.facts),
+        "warnings": list(found.warnings),
+    }
+
+
+def findings(found: Sequence[Finding]) -> str:
+    """What the doctor saw, one line each, and what to do."""
+    marks = {"ok": "ok      ", "warning": "warning ", "problem": "PROBLEM "}
+    lines = []
+    for finding in found:
+        lines.append(f"{marks[finding.state]} {finding.name:<14} {finding.text}")
+        if finding.advice:
+            lines.append(f"{'':<24}-> {finding.advice}")
+    return "\n".join(lines)
+
+
+def conclusion(found: Conclusion) -> str:
+    """The answer: headline, what it generalises over, systems, pairs."""
+    analysis = found.analysis
+    systems = table(
+        ["system", "n", "mean", "std", "min", "max"],
+        [[row.system, row.n, row.mean, row.std, row.min, row.max] for row in analysis.systems.itertuples()],
+    )
+    pairs = table(
+        ["a", "b", "pairs", "a - b", "ci low", "ci high", "p (Holm)", "verdict for a"],
+        [
+            [row.a, row.b, row.n_pairs, row.mean_diff, row.ci_low, row.ci_high, row.primary_p_holm, row.verdict]
+            for row in analysis.comparisons.itertuples()
+        ],
+    )
+    parts = [f"{analysis.metric}\n{systems}"]
+    if len(analysis.comparisons):
+        parts.append(pairs)
+    return "\n\n".join([*parts, analysis.headline, analysis.claim])

@@ -1,0 +1,115 @@
+"""Ends a sweep for its user: counts, the answer, where everything is, and what to type next."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from orchestrator import rendering
+from orchestrator.cli_session import ARGUMENTS
+from orchestrator.console import Console, plural
+from orchestrator.errors import UserError
+from orchestrator.layout import LayoutOptions
+from orchestrator.sweeping import SweepOptions, SweepResult
+
+if TYPE_CHECKING:
+    from orchestrator.conclude import Conclusion
+    from orchestrator.single_run import CellResult
+
+SIGNALLED = 128
+
+
+def sweep_options(values: dict[str, Any]) -> SweepOptions:
+    """The command line's values as options of a sweep."""
+    return SweepOptions(
+        out=values["out"],
+        layout=LayoutOptions(
+            in_process=values["in_process"],
+            workers=values["workers"],
+            lanes=values["lanes"],
+            address=values["address"],
+            stall_seconds=values["stall_timeout"],
+            attempts=values["attempts"],
+        ),
+        accept_new_data=values["accept_new_data"],
+        retry=not values["no_retry"],
+        strict=values["strict"],
+        max_runs=values["max_runs"],
+    )
+
+
+def report(console: Console, result: SweepResult, *, analyze: bool) -> int:
+    """Print how a sweep ended, analysed where that is possible; returns the exit code."""
+    for text in (*result.facts.warnings, *result.problems):
+        console.warning(text)
+    found = _concluded(console, result) if analyze else None
+    next_command = _next_command(result)
+    if console.as_json:
+        console.document(_document(result, found, next_command))
+        return result.exit_code
+    console.data(rendering.status(result.status))
+    if found is not None:
+        for warning in found.analysis.warnings:
+            console.warning(warning)
+        console.data(f"\n{rendering.conclusion(found)}")
+    console.data(f"\n{plural(result.ran, 'run')} executed, {_counted(result)}\nresults: {result.out}")
+    if found is not None:
+        console.data(f"report:  {found.report}")
+    console.data(f"next:    {next_command}")
+    return result.exit_code
+
+
+def report_cell(console: Console, result: CellResult) -> int:
+    """Print how one run ended; returns the exit code."""
+    if console.as_json:
+        fields = {name: getattr(result, name) for name in ("out", "ran", "status", "score", "error")}
+        console.document({"run_id": result.run.run_id, "system": result.run.system, **fields})
+        return result.exit_code
+    score = "" if result.score is None else f", {result.run.metric} {result.score:.4f}"
+    known = "" if result.ran else " (recorded earlier; `orchestrate forget` makes room for another run)"
+    console.data(f"{result.run.system} seed {result.run.config.seed}: {result.status}{score}{known}")
+    console.data(f"run {result.run.run_id} in {result.out}")
+    return result.exit_code
+
+
+def _concluded(console: Console, result: SweepResult) -> Conclusion | None:
+    counts = result.status.counts
+    if result.exit_code > SIGNALLED or not counts["completed"] + counts["collapsed"]:
+        return None
+    from orchestrator.conclude import conclude
+
+    try:
+        return conclude([result.out])
+    except UserError as error:
+        console.warning(f"no analysis: {error}")
+        return None
+
+
+def _counted(result: SweepResult) -> str:
+    counts = result.status.counts
+    names = [name for name in rendering.STATES[1:] if counts[name]]
+    return f"{', '.join(f'{counts[name]} {name}' for name in names)} of {plural(counts['total'], 'run')}"
+
+
+def _next_command(result: SweepResult) -> str:
+    """The same command where something is left to do, else a look at the results."""
+    arguments = click.get_current_context().meta.get(ARGUMENTS, [])
+    if not result.finished:
+        return shlex.join(["orchestrate", *arguments])
+    return shlex.join(["orchestrate", "results", result.out])
+
+
+def _document(result: SweepResult, found: Conclusion | None, next_command: str) -> dict[str, Any]:
+    return {
+        "status": rendering.status_document(result.status),
+        "out": result.out,
+        "ran": result.ran,
+        "exit_code": result.exit_code,
+        "changed": list(result.changed),
+        "warnings": [*result.facts.warnings, *result.problems],
+        "analysis": None if found is None else found.analysis.to_json(),
+        "report": None if found is None else found.report,
+        "next": next_command,
+    }
