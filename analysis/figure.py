@@ -30,7 +30,8 @@ class Figure:
     `data(analysis)` gives a tidy frame (one row a mark) and raises `NotApplicable` where there is nothing to show.
     `draw(data, ax)` draws it. With `panels` the picture has one Axes for each value of that column, drawn from the
     whole frame plus a boolean column `here`, true for the rows of the panel, so that a panel can show the others faintly.
-    `rows` names the column whose values are the rows of the picture: the height follows from them.
+    `rows` names the column whose values are the rows of the picture: the height follows from them, and
+    `frame_inches` is what axis, label and legend take.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Figure:
     row_inches: float = 0.42
     panels: str | None = None
     panel_inches: float = 1.9
+    frame_inches: float = 0.62
 
     def frame(self, analysis: Analysis) -> pd.DataFrame:
         """The figure's data; raises `NotApplicable`, naming the missing columns or the figure's own reason."""

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from analysis.typography import METHODS, better, exists, listing, plural, ranges, whole
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from analysis.analyze import Analysis
 
 
@@ -93,7 +95,7 @@ def _comparison(analysis: Analysis) -> list[str]:
     if pairs.empty:
         return ["Scores are described by mean and standard deviation (n − 1); no pair could be compared."]
     used = sorted({METHODS.get(name, str(name)) for name in pairs["primary_method"].dropna()})
-    primary = f" The primary test is {listing(used)}." if used else ""
+    primary = f" The primary test is the {listing(used)}{_reference(pairs)}." if used else ""
     rope = f" Differences below {analysis.rope:g} count as irrelevant." if exists(analysis.rope) else ""
     return [
         "Scores are described by mean and standard deviation (n − 1 in the denominator). Systems were compared pairwise, "
@@ -102,6 +104,14 @@ def _comparison(analysis: Analysis) -> list[str]:
         "the probability of superiority.",
         *(["The Friedman test over seeds is reported as a description."] if "friedman" in analysis.omnibus else []),
     ]
+
+
+def _reference(pairs: pd.DataFrame) -> str:
+    notes = {
+        "paired_t_and_sign_flip": " (both must reject)",
+        "corrected_resampled_t": " of Nadeau and Bengio (2003)",
+    }
+    return notes.get(pairs["primary_method"].iloc[0], "")
 
 
 def _software(analysis: Analysis) -> str:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
-FRAME_INCHES, TITLE_INCHES, MOST_COLUMNS = 0.62, 0.42, 3
-ROW_LABEL_INCHES, TITLE_CHARACTER_INCHES = 2.2, 0.088
+TITLE_INCHES, MOST_COLUMNS = 0.42, 3
+ROW_LABEL_INCHES, AXIS_INCHES, TITLE_CHARACTER_INCHES = 2.2, 0.6, 0.088
 DOTS_PER_INCH = 200
 
 
@@ -84,7 +84,7 @@ def _keep_outer_labels(ax: Axes, *, left: bool, bottom: bool) -> None:
 
 def _title_columns(figure: Figure, columns: int) -> int:
     """How many characters of a title fit over one panel, beside the room that the labels at the left take."""
-    room = ink.WIDTH_INCHES - (ROW_LABEL_INCHES if figure.rows else FRAME_INCHES)
+    room = ink.WIDTH_INCHES - (ROW_LABEL_INCHES if figure.rows else AXIS_INCHES)
     return int(room / columns / TITLE_CHARACTER_INCHES)
 
 
@@ -92,7 +92,7 @@ def _panel_inches(figure: Figure, data: pd.DataFrame) -> float:
     title = TITLE_INCHES if figure.panels else 0.0
     if figure.rows is None:
         return figure.panel_inches + title
-    return ink.rows_height(list(data[figure.rows].drop_duplicates()), figure.row_inches) + FRAME_INCHES + title
+    return ink.rows_height(list(data[figure.rows].drop_duplicates()), figure.row_inches) + figure.frame_inches + title
 
 
 def _save(canvas: Canvas, kind: str, metadata: dict[str, None]) -> bytes:

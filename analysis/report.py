@@ -134,7 +134,7 @@ def _omnibus(omnibus: Mapping[str, Any]) -> list[str]:
 def _named(key: str, value: float) -> str:
     if key == "p":
         return f"p {p_value(value)}"
-    return f"{key.replace('_', ' ')} {value if isinstance(value, int) else number(value, 3)}"
+    return f"{key.replace('_', ' ')} {int(value) if float(value).is_integer() else number(value, 3)}"
 
 
 @dataclass(frozen=True)

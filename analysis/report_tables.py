@@ -109,7 +109,7 @@ def tests(analysis: Analysis) -> Grid:
         _pair(),
         Column(
             "Primary test",
-            "the test whose corrected p-value decides; fixed by the design, not by the scores",
+            "the test whose corrected p-value decides, fixed by the design; where two are named, both must agree",
             lambda row: METHODS.get(row["primary_method"], str(row["primary_method"])),
             kind="text",
         ),
@@ -160,7 +160,8 @@ def scores(analysis: Analysis) -> Grid:
 def failures(analysis: Analysis) -> Grid | None:
     """Every run that is not a plain success, with its reason; None if there is none."""
     runs = analysis.results.runs
-    unusual = runs[runs["status"] != "completed"]
+    again = runs["attempt"].fillna(1) > 1 if "attempt" in runs.columns else False
+    unusual = runs[(runs["status"] != "completed") | again]
     if unusual.empty:
         return None
     shown = unusual.reindex(columns=["system", *KEYS, "status", "attempt", "error", "run_id"])
@@ -169,11 +170,11 @@ def failures(analysis: Analysis) -> Grid | None:
         Column("System", "", lambda row: str(row["system"]), kind="name"),
         *(_text(key.replace("_", " "), key) for key in KEYS if shown[key].notna().any()),
         _text("Status", "status", "collapsed runs have a score and stay in; the others have none"),
-        _field("Attempt", "attempt", "how often the run had been tried by then", whole),
+        _field("Attempt", "attempt", "the attempt that this row is of; 1 is the first", whole),
         _text("Reason", "error", "first line of the error; the run's log has the rest"),
         _text("Run", "run_id", "its identity, as orchestrate logs takes it"),
     ]
-    return Grid("Runs that did not simply complete", columns, shown.to_dict("records"))
+    return Grid("Runs that did not complete at the first attempt", columns, shown.to_dict("records"))
 
 
 def _first_line(error: object) -> str:

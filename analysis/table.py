@@ -123,7 +123,7 @@ def to_table(kind: Kind, rows: pd.DataFrame | Sequence[Mapping[str, Any]]) -> pa
     columns = {field.name: _column(frame, field) for field in fixed}
     fields = list(fixed)
     for name in sorted(set(frame.columns) - set(fixed.names)):
-        columns[name] = _extra_column(kind, frame[name])
+        columns[name] = _extra_column(kind, name, frame)
         fields.append(pa.field(name, columns[name].type))
     table = pa.Table.from_pydict(columns, schema=pa.schema(fields, metadata=fixed.metadata))
     check(kind, table)
@@ -139,8 +139,12 @@ def _column(frame: pd.DataFrame, field: pa.Field) -> pa.Array:
         raise ValueError(f"column {field.name} does not hold {field.type}: {error}") from error
 
 
-def _extra_column(kind: Kind, values: pd.Series[Any]) -> pa.Array:
-    return _array(values, None if kind == "predictions" else pa.float64())
+def _extra_column(kind: Kind, name: str, frame: pd.DataFrame) -> pa.Array:
+    if kind == "predictions":
+        return _array(frame[name], None)
+    if not name.startswith(METRIC_PREFIXES):
+        raise ValueError(f"column {name} is not one of {kind}")
+    return _column(frame, pa.field(name, pa.float64()))
 
 
 def _array(values: pd.Series[Any], data_type: pa.DataType | None) -> pa.Array:

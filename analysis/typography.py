@@ -12,10 +12,10 @@ import pandas as pd
 NONE = "–"
 MINUS = "\N{MINUS SIGN}"
 METHODS = {
-    "paired_t_and_sign_flip": "paired t and exact sign-flip, both of which must agree",
+    "paired_t_and_sign_flip": "paired t and exact sign-flip",
     "paired_t": "paired t",
     "sign_flip": "exact sign-flip",
-    "corrected_resampled_t": "corrected resampled t (Nadeau and Bengio 2003)",
+    "corrected_resampled_t": "corrected resampled t",
 }
 _ACTING = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 

@@ -52,7 +52,10 @@ def sweep(experiment: Loaded | str | Path, options: SweepOptions | None = None) 
 
 
 def analyze(
-    *sources: str | Path, out: str | Path | None = None, compare: Mapping[str, Any] | None = None, generator_seed: int = 0
+    *sources: str | Path,
+    out: str | Path | None = None,
+    compare: Mapping[str, Any] | None = None,
+    generator_seed: int = 0,
 ) -> Conclusion:
     """Compare the systems in results directories or tables, and write tables, figures and the report.
 

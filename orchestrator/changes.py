@@ -1,4 +1,4 @@
-"""Changes that the command line makes to an experiment file before it is checked: --set, --models, --seeds and the like."""
+"""Changes that the command line makes to an experiment file before it is checked: --set, --models, --seeds, ..."""
 
 from __future__ import annotations
 
@@ -100,5 +100,9 @@ def _recipes(document: Document, chosen: Sequence[str]) -> dict[str, Any]:
 
 def _data(document: Document, path: str) -> dict[str, Any]:
     written = document.content.get("data")
-    kept = {key: value for key, value in written.items() if key not in ("hub", "revision")} if isinstance(written, dict) else {}
+    kept = (
+        {key: value for key, value in written.items() if key not in ("hub", "revision")}
+        if isinstance(written, dict)
+        else {}
+    )
     return {**kept, "path": str(Path(path).expanduser().absolute())}

@@ -24,7 +24,9 @@ def main() -> None:
 
 
 @main.command("list")
-@click.argument("kind", required=False, type=click.Choice(["tasks", "datasets", "models", "variants", "metrics", "experiments"]))
+@click.argument(
+    "kind", required=False, type=click.Choice(["tasks", "datasets", "models", "variants", "metrics", "experiments"])
+)
 @options.json_option
 @command
 def list_(console: Console, kind: str | None) -> None:
@@ -108,8 +110,7 @@ def plan(console: Console, experiment: str, out: str | None, lanes: int | None, 
 @options.max_runs_option
 @options.json_option
 @command
-@click.pass_context
-def sweep(ctx: click.Context, console: Console, experiment: str, dry_run: bool, no_analyze: bool, **values: Any) -> None:
+def sweep(console: Console, experiment: str, dry_run: bool, no_analyze: bool, **values: Any) -> int:
     """Run every cell of an experiment that has no record yet, then analyse. Running it again resumes."""
     from orchestrator.experiment_file import load
     from orchestrator.resolve import resolve
@@ -121,11 +122,11 @@ def sweep(ctx: click.Context, console: Console, experiment: str, dry_run: bool, 
     resolved = resolve(loaded, must_be_available=not dry_run)
     if dry_run:
         _show_plan(console, resolved, out=chosen.out, lanes=chosen.layout.lanes, max_runs=chosen.max_runs)
-        return
+        return 0
     for note in resolved.notes:
         console.warning(note)
     result = execute(resolved, chosen, watch=_watch(console), tell=console.note)
-    ctx.exit(report(console, result, analyze=not no_analyze))
+    return report(console, result, analyze=not no_analyze)
 
 
 @main.command()
@@ -134,14 +135,15 @@ def sweep(ctx: click.Context, console: Console, experiment: str, dry_run: bool, 
 @click.option("--seed", required=True, type=click.IntRange(min=0), help="One seed.")
 @click.option("--recipe", default="default", show_default=True, help="One recipe of the file.")
 @click.option("--fold", type=click.IntRange(min=0), help="One fold, where the experiment has folds.")
-@click.option("--set", "settings", multiple=True, metavar="KEY.SUB=VALUE", help="Change one key of the file; repeatable.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY.SUB=VALUE", help="Change one key of the file; repeatable."
+)
 @click.option("--data", metavar="PATH", help="Where the data lies.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N items; not a real result.")
 @options.out_option
 @options.json_option
 @command
-@click.pass_context
-def run(ctx: click.Context, console: Console, experiment: str, fold: int | None, out: str | None, **values: Any) -> None:
+def run(console: Console, experiment: str, fold: int | None, out: str | None, **values: Any) -> int:
     """Run one cell in this process, without Ray."""
     from orchestrator.changes import Changes
     from orchestrator.experiment_file import load
@@ -158,15 +160,14 @@ def run(ctx: click.Context, console: Console, experiment: str, fold: int | None,
         settings=values["settings"],
     )
     result = run_cell(resolve(load(experiment, changes)), fold, _watch(console), out)
-    ctx.exit(report_cell(console, result))
+    return report_cell(console, result)
 
 
 @main.command()
 @click.option("--out", default="results", show_default=True, metavar="DIR", help="Where results would go.")
 @options.json_option
 @command
-@click.pass_context
-def doctor(ctx: click.Context, console: Console, out: str) -> None:
+def doctor(console: Console, out: str) -> int:
     """Look whether this machine has what is needed, and say what to do where it has not."""
     from dataclasses import asdict
     from pathlib import Path
@@ -180,7 +181,7 @@ def doctor(ctx: click.Context, console: Console, out: str) -> None:
         console.document({"findings": [asdict(finding) for finding in found]})
     else:
         console.data(rendering.findings(found))
-    ctx.exit(EXIT_ENVIRONMENT if any(finding.state == "problem" for finding in found) else 0)
+    return EXIT_ENVIRONMENT if any(finding.state == "problem" for finding in found) else 0
 
 
 for _command in (status, logs, results, forget, analyze):

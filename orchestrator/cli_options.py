@@ -30,12 +30,16 @@ lanes_option = click.option("--lanes", type=click.IntRange(min=1), help="Runs at
 def changes_options(command: Command) -> Command:
     """What may be changed of an experiment file; the command gets one `changes` argument."""
     options = (
-        click.option("--set", "settings", multiple=True, metavar="KEY.SUB=VALUE", help="Change one key of the file; repeatable."),
+        click.option(
+            "--set", "settings", multiple=True, metavar="KEY.SUB=VALUE", help="Change one key of the file; repeatable."
+        ),
         click.option("--models", metavar="A,B", help="Compare these models instead of the file's."),
         click.option("--recipes", metavar="A,B", help="Only these recipes of the file."),
         click.option("--seeds", metavar="42-51", help="These seeds instead of the file's."),
         click.option("--data", metavar="PATH", help="Where the data lies."),
-        click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N items; not a real result."),
+        click.option(
+            "--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N items; not a real result."
+        ),
     )
     return _with(options, command)
 
@@ -45,10 +49,17 @@ def layout_options(command: Command) -> Command:
     options = (
         click.option("--workers", type=click.IntRange(min=1), help="Processes that train one run together."),
         lanes_option,
-        click.option("--address", metavar="ADDRESS", help="Address of a running Ray cluster. Default: one on this machine."),
+        click.option(
+            "--address", metavar="ADDRESS", help="Address of a running Ray cluster. Default: one on this machine."
+        ),
         click.option("--in-process", is_flag=True, help="Without Ray: one run after another in this process."),
         click.option("--attempts", type=click.IntRange(min=1), help="Most attempts at one run in this sweep."),
-        click.option("--stall-timeout", type=click.FloatRange(min=1), metavar="SECONDS", help="Without progress for so long, a lane is rebuilt."),
+        click.option(
+            "--stall-timeout",
+            type=click.FloatRange(min=1),
+            metavar="SECONDS",
+            help="Without progress for so long, a lane is rebuilt.",
+        ),
     )
     return _with(options, command)
 

@@ -68,7 +68,7 @@ def results(console: Console, where: str | None) -> None:
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @command
 def forget(console: Console, run: str, out: str | None, yes: bool) -> None:
-    """Move a run's record aside, so that the next sweep runs it again. RUN is the beginning of its id, or system:seed."""
+    """Move a run's record aside: the next sweep runs it again. RUN is the beginning of its id, or system:seed."""
     from orchestrator.places import find_run
 
     store, run_id = find_run(run, out)
@@ -84,7 +84,9 @@ def forget(console: Console, run: str, out: str | None, yes: bool) -> None:
 
 @click.command()
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
-@click.option("--out", metavar="DIR", help="Where tables, figures and report go. Default: analysis/ in the results directory.")
+@click.option(
+    "--out", metavar="DIR", help="Where tables, figures and report go. Default: analysis/ in the results directory."
+)
 @click.option("--metric", help="Compare by this metric instead of the experiment's.")
 @click.option("--direction", type=click.Choice(["maximize", "minimize"]), help="Which scores are better.")
 @click.option("--alpha", type=float, help="Family-wise error rate.")

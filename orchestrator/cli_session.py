@@ -53,23 +53,25 @@ class Commands(click.Group):
             raise
         except KeyboardInterrupt:
             ctx.exit(EXIT_INTERRUPTED)
-        except Exception as error:  # noqa: BLE001 - the outermost place: whatever it is, the user gets a message
+        except Exception as error:
             if isinstance(error, OSError) and error.errno == errno.EPIPE:
                 raise
             ctx.exit(_explain(error, ctx))
 
 
 def command(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command its console as first argument, and the options that decide what it says."""
+    """Give a command its console and the options for what it says; what it returns is the exit code."""
 
     @functools.wraps(function)
-    def wrapper(*args: Any, verbose: bool, quiet: bool, no_color: bool, debug: bool, **values: Any) -> Any:
+    def wrapper(*args: Any, verbose: bool, quiet: bool, no_color: bool, debug: bool, **values: Any) -> None:
         color = False if no_color or os.environ.get("NO_COLOR") else None
         console = Console(as_json=values.pop("as_json", False), quiet=quiet, color=color)
         meta = click.get_current_context().meta
         meta[_DEBUG], meta[_CONSOLE] = debug, console
         configure_logging(logging.DEBUG if debug else logging.INFO if verbose else logging.WARNING)
-        return function(console, *args, **values)
+        code = function(console, *args, **values)
+        if code:
+            click.get_current_context().exit(code)
 
     return output_options(wrapper)
 

@@ -202,6 +202,7 @@ def _newest_attempt(work: _Work, run_id: str, numbers: list[int]) -> tuple[attem
 
 def _write_tables(work: _Work, kept: set[str]) -> None:
     root = work.root
+    root.discard_scratches()
     work.fresh.runs.add(to_table("runs", work.failed_rows))
     if kept:
         work.fresh.runs.add(rows_of(root, "runs", kept))

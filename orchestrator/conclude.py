@@ -72,7 +72,7 @@ def _options(experiment: Mapping[str, Any] | None, changes: Mapping[str, Any]) -
 
 
 def default_folder(sources: Sequence[str]) -> str:
-    """`analysis/` inside the only results directory; beside a table, `<its name>-analysis/`; of several, `analysis/`."""
+    """`analysis/` inside the only results directory; beside a table, `<name>-analysis/`; of several, `analysis/`."""
     if len(sources) != 1:
         return FOLDER
     source = sources[0].rstrip("/")

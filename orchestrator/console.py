@@ -1,4 +1,4 @@
-"""How results look in a terminal: aligned tables, plain text, one JSON document; data on stdout, everything else on stderr."""
+"""How results look in a terminal: aligned tables or one JSON document; data on stdout, the rest on stderr."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class Console:
-    """What a command writes with. `as_json`: data is one JSON document; `quiet`: nothing but data, warnings and errors."""
+    """What a command writes with. `as_json`: data is one JSON document; `quiet`: only data, warnings, errors."""
 
     as_json: bool = False
     quiet: bool = False
@@ -50,7 +50,9 @@ class Console:
 
 def clean(text: str) -> str:
     """The text without control characters (but new lines), so that no name can drive the terminal."""
-    return "".join(char if char == "\n" or unicodedata.category(char)[0] != "C" else "\N{REPLACEMENT CHARACTER}" for char in text)
+    return "".join(
+        char if char == "\n" or unicodedata.category(char)[0] != "C" else "\N{REPLACEMENT CHARACTER}" for char in text
+    )
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
@@ -59,7 +61,9 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     widths = [max(map(_width, column)) for column in zip(columns, *body, strict=True)]
     numeric = [all(_is_number(row[index]) for row in rows) and bool(rows) for index in range(len(columns))]
     lines = [
-        "  ".join(_padded(text, width, right) for text, width, right in zip(line, widths, numeric, strict=True)).rstrip()
+        "  ".join(
+            _padded(text, width, right) for text, width, right in zip(line, widths, numeric, strict=True)
+        ).rstrip()
         for line in [list(columns), *body]
     ]
     return "\n".join(lines)

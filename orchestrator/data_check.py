@@ -14,7 +14,7 @@ from trainables.engine.task import Task
 
 @dataclass(frozen=True)
 class DataFacts:
-    """What is known of the data before the first run. `duplicates`: most evaluation items of a split that also train."""
+    """What is known of the data before the first run. `duplicates`: evaluation items that also train (most)."""
 
     items: int
     labels: int

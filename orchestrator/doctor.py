@@ -1,4 +1,4 @@
-"""Looks whether this machine can do what the product does, and says what to do where it cannot; imports nothing heavy."""
+"""Looks whether this machine can do what the product does, and what to do where it cannot; imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from trainables.engine import hardware
 State = Literal["ok", "warning", "problem"]
 
 OLDEST_PYTHON = (3, 11)
-# Oldest version that works (pyproject.toml) and is not open to a published attack: ray before 2.56 ran code from Parquet
-# files, transformers up to 5.2 ran a repository's code through its configuration, pyarrow before 14.0.1 likewise.
+# Oldest version that works (pyproject.toml) and is not open to a published attack: ray before 2.56 ran code from
+# Parquet files, transformers up to 5.2 a repository's code through its configuration, pyarrow before 14.0.1 likewise.
 OLDEST_PACKAGES = {
     "ray": "2.60",
     "torch": "2.11",
@@ -95,7 +95,9 @@ def _numbers(version: str) -> tuple[int, ...]:
 def _dashboard() -> Finding:
     missing = [name for name in DASHBOARD_MODULES if importlib.util.find_spec(name) is None]
     if missing:
-        return Finding("dashboard", "problem", f"no module {', '.join(missing)}", "pip install 'ray[default,train,tune]'")
+        return Finding(
+            "dashboard", "problem", f"no module {', '.join(missing)}", "pip install 'ray[default,train,tune]'"
+        )
     return Finding("dashboard", "ok", "its packages are installed")
 
 
@@ -107,7 +109,9 @@ def _processor() -> Finding:
 def _memory() -> Finding:
     found = machine.memory_gib()
     if found < LOW_MEMORY_GIB:
-        return Finding("memory", "warning", f"{found:.1f} GiB", f"a lane needs about {LOW_MEMORY_GIB:g} GiB: use --lanes 1")
+        return Finding(
+            "memory", "warning", f"{found:.1f} GiB", f"a lane needs about {LOW_MEMORY_GIB:g} GiB: use --lanes 1"
+        )
     return Finding("memory", "ok", f"{found:.1f} GiB")
 
 
@@ -150,17 +154,23 @@ def _quickstart() -> Finding:
         found = importlib.metadata.version(QUICKSTART_PACKAGE)
     except importlib.metadata.PackageNotFoundError:
         advice = "pip install 'orchestrator[quickstart]'"
-        return Finding("quickstart", "warning", "the small models of `orchestrate sweep quickstart` are missing", advice)
+        return Finding(
+            "quickstart", "warning", "the small models of `orchestrate sweep quickstart` are missing", advice
+        )
     return Finding("quickstart", "ok", f"{QUICKSTART_PACKAGE} {found}")
 
 
 def _data() -> Finding:
     root = os.environ.get("ORCHESTRATE_DATA")
     if not root:
-        return Finding("data", "ok", "ORCHESTRATE_DATA is not set: data comes with the package, by --data, or from the hub")
+        return Finding(
+            "data", "ok", "ORCHESTRATE_DATA is not set: data comes with the package, by --data, or from the hub"
+        )
     folder = Path(root).expanduser()
     if not folder.is_dir():
-        return Finding("data", "problem", f"ORCHESTRATE_DATA is {root}, which is no folder", "set it to the data folder")
+        return Finding(
+            "data", "problem", f"ORCHESTRATE_DATA is {root}, which is no folder", "set it to the data folder"
+        )
     names = registry.names("dataset")
     found = [name for name in names if any((folder / spelling).is_dir() for spelling in (name, name.replace("-", "_")))]
     return Finding("data", "ok", f"ORCHESTRATE_DATA is {root}; in it: {', '.join(found) or 'no data set of ours'}")

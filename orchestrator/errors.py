@@ -1,4 +1,4 @@
-"""What can go wrong for a user, with the exit code each kind ends with: every message says what, where and what to do next."""
+"""What can go wrong for a user, with its exit code: every message says what, where, and what to do next."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class CorruptResults(UserError):
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong in an experiment: where (line of the file, or `source` where it is not the file) and what."""
+    """One thing that is wrong in an experiment: where (line of the file, or another `source`) and what."""
 
     key: str
     message: str

@@ -17,7 +17,7 @@ from trainables.engine.hardware import this_machine
 # arXiv:2001.08361, section 2.1). Rates are what a small encoder reaches on one core with AVX-512 (all its weights
 # counted), and a cautious value for a data-centre GPU with such small batches.
 TRAIN_OPERATIONS, EVALUATION_OPERATIONS = 6, 2
-OPERATIONS_PER_SECOND_AND_CORE = 1.5e11
+OPERATIONS_PER_SECOND_AND_CORE = 2.5e11
 OPERATIONS_PER_SECOND_AND_GPU = 5e13
 UNKNOWN_PARAMETERS = 125_000_000
 SHARE_OF_MAXIMUM_LENGTH = 0.4
@@ -63,7 +63,9 @@ def _measured(store: Store) -> dict[str, float]:
     if table is None:
         return {}
     frame = table.select(["settings_id", "seconds_total"]).to_pandas().dropna()
-    return {str(name): float(seconds) for name, seconds in frame.groupby("settings_id")["seconds_total"].median().items()}
+    return {
+        str(name): float(seconds) for name, seconds in frame.groupby("settings_id")["seconds_total"].median().items()
+    }
 
 
 def _seconds(run: RunSpec, facts: DataFacts, measured: Mapping[str, float], lanes: int) -> float:

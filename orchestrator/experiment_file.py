@@ -30,7 +30,7 @@ class Loaded:
 
 
 def load(name_or_path: str, changes: Changes = NO_CHANGES) -> Loaded:
-    """Read an experiment and apply the command line's changes. Raises InvalidExperiment with every problem, or UserError.
+    """Read an experiment and apply the command line's changes. Raises UserError, with every problem.
 
     Relative paths in a file start at the file's folder; in a built-in experiment, at the working directory.
     """

@@ -13,10 +13,12 @@ _WITH_FOLDERS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_][A-Za-z0-
 
 
 def check_name(name: str) -> str:
-    """The name itself. Raises ValueError unless it is letters, digits and `_ . + -`, and begins with none of `. + -`."""
+    """The name. Raises ValueError unless it is letters, digits and `_ . + -`, and begins with none of `. + -`."""
     _check_length(name)
     if not _PLAIN.fullmatch(name):
-        raise ValueError(f"may hold letters, digits, '_', '.', '+' and '-' and begin with a letter or digit, got {name!r}")
+        raise ValueError(
+            f"may hold letters, digits, '_', '.', '+' and '-' and begin with a letter or digit, got {name!r}"
+        )
     return name
 
 

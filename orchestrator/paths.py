@@ -40,7 +40,11 @@ def file_hashes(experiment: Experiment) -> dict[str, str]:
 
     Raises UserError or DataError for one that cannot be read.
     """
-    named = [experiment.task, experiment.data.name, *(name for recipe in experiment.recipes.values() for name in recipe)]
+    named = [
+        experiment.task,
+        experiment.data.name,
+        *(name for recipe in experiment.recipes.values() for name in recipe),
+    ]
     found = {name: _sha256(Path(name)) for name in named if name is not None and registry.is_path(name)}
     if experiment.split.ids is not None:
         found[experiment.split.ids] = ids_fingerprint(experiment.split.ids)

@@ -45,7 +45,9 @@ def _only_one() -> Path:
     if len(candidates) == 1:
         return candidates[0]
     if not candidates:
-        raise UserError(f"no results under {RESULTS.absolute()}; run `orchestrate sweep EXPERIMENT`, or name the directory")
+        raise UserError(
+            f"no results under {RESULTS.absolute()}; run `orchestrate sweep EXPERIMENT`, or name the directory"
+        )
     raise UserError(f"several results: say which of {', '.join(map(str, candidates))}")
 
 

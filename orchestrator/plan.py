@@ -1,4 +1,4 @@
-"""What a sweep would do, before anything is asked for: cells, what is recorded, what p can be reached, time and disk."""
+"""What a sweep would do, before anything is asked for: cells, records, reachable p, time and disk."""
 
 from __future__ import annotations
 

@@ -115,7 +115,9 @@ def _hint(found: Sequence[ErrorDetails]) -> str:
     kinds = {details["type"] for details in found}
     if kinds & {"int_type", "float_type"} and _is_number(value):
         return "; remove the quotes"
-    options = [option for details in found for option in re.findall(r"'([^']*)'", details.get("ctx", {}).get("expected", ""))]
+    options = [
+        option for details in found for option in re.findall(r"'([^']*)'", details.get("ctx", {}).get("expected", ""))
+    ]
     near = difflib.get_close_matches(value, options, n=1)
     return f"; did you mean {near[0]!r}?" if near else ""
 

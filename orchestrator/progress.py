@@ -138,8 +138,8 @@ def _lane_line(event: events.Event) -> str | None:
         dashboard = f"; dashboard {event.dashboard}" if event.dashboard else ""
         return f"cluster ready: {event.nodes} node(s), {resources}{dashboard}"
     if isinstance(event, events.LanesPlanned):
-        each = f"{event.workers_per_run} worker(s), {event.cpus_per_worker:g} CPU(s), {event.gpus_per_worker:g} GPU(s) each"
-        return f"lanes: {event.lanes} of {each}"
+        each = f"{event.cpus_per_worker:g} CPU(s) and {event.gpus_per_worker:g} GPU(s) each"
+        return f"lanes: {event.lanes} of {event.workers_per_run} worker(s), {each}"
     if isinstance(event, events.LaneStarted):
         return f"lane {event.lane} is up after {duration(event.seconds)}"
     if isinstance(event, events.LaneWaiting):

@@ -107,7 +107,7 @@ def from_tables(tables: Tables, owner: str) -> Record:
 
 
 def publish(folder: Folder, record: Record) -> bool:
-    """Write the record unless the run has one: then False, and nothing of this one stays that the other does not use."""
+    """Write the record unless the run has one: then False, and of this one only files stay that the other uses too."""
     if folder.exists(RUN):
         return False
     for name, data in record.files.items():

@@ -11,14 +11,14 @@ from orchestrator.console import duration, plural, size, table
 if TYPE_CHECKING:
     from orchestrator.conclude import Conclusion
     from orchestrator.doctor import Finding
-    from orchestrator.listing import Entry
+    from orchestrator.listing import Entry, Kind
     from orchestrator.plan import Plan
     from orchestrator.status import Status
 
 STATES = ("total", "completed", "collapsed", "diverged", "pruned", "failed", "pending")
 
 
-def listing(kinds: Mapping[str, Sequence[Entry]]) -> str:
+def listing(kinds: Mapping[Kind, Sequence[Entry]]) -> str:
     """Every kind with its entries."""
     parts = []
     for kind, entries in kinds.items():
@@ -50,11 +50,13 @@ def plan(found: Plan) -> str:
     facts, reach = found.facts, found.reach
     lines = [
         f"experiment  {found.experiment}" + (f": {found.question}" if found.question else ""),
-        f"data        {facts.items} items, {facts.labels} labels; {facts.train_items} train, {facts.evaluation_items} evaluate",
+        f"data        {facts.items} items, {facts.labels} labels; "
+        f"{facts.train_items} train, {facts.evaluation_items} evaluate",
         f"results     {found.out}",
         f"runs        {found.runs} in the grid, {found.runs - len(found.pending)} recorded, {len(found.pending)} to do",
         f"metric      {found.metric}",
-        f"design      {reach.design}; {plural(reach.pairs, 'pair')} for each of {plural(reach.comparisons, 'comparison')}",
+        f"design      {reach.design}; "
+        f"{plural(reach.pairs, 'pair')} for each of {plural(reach.comparisons, 'comparison')}",
     ]
     if reach.smallest_p is not None:
         needed = f"; {reach.seeds_needed} seeds are the fewest that can" if reach.seeds_needed else ""
@@ -68,7 +70,9 @@ def _costs(found: Plan) -> list[str]:
     if not found.pending:
         return []
     estimate = found.estimate
-    time = f"time        about {duration(estimate.seconds)} on {plural(estimate.lanes, 'lane')} (from {estimate.source})"
+    time = (
+        f"time        about {duration(estimate.seconds)} on {plural(estimate.lanes, 'lane')} (from {estimate.source})"
+    )
     disk = f"disk        about {size(estimate.result_bytes)} of results"
     return [time, f"{disk}, up to {size(estimate.checkpoint_bytes)} of checkpoints while runs are under way"]
 

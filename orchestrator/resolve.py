@@ -1,23 +1,22 @@
-"""Turns what a user wrote into what is computed: names looked up, models and data pinned to their content, systems named.
+"""Turns what a user wrote into what is computed: names looked up, models and data pinned, systems named.
 
 Nothing here imports torch or asks for a resource; every name that is wrong is reported at once, with its line.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
-from pydantic import ValidationError
-
-from orchestrator.errors import InvalidExperiment, Problem
+from orchestrator.checking import Check
 from orchestrator.experiment_file import Loaded
 from orchestrator.paths import anchored, file_hashes
-from orchestrator.problems import from_validation, suggestion
+from orchestrator.problems import suggestion
 from orchestrator.run_spec import RunSpec
 from orchestrator.spec import Experiment
-from orchestrator.yaml_file import Document, KeyPath
+from orchestrator.yaml_file import KeyPath
 from trainables import models, registry
 from trainables.engine import data
 from trainables.engine.config import DataConfig, ModelConfig, RunConfig, TrainConfig
@@ -122,54 +121,15 @@ def resolve(loaded: Loaded, *, must_be_available: bool = True) -> Resolved:
     return resolved
 
 
-class Check:
-    """Collects problems, each at its line of the document, so that all are reported at once."""
-
-    def __init__(self, document: Document) -> None:
-        self.document = document
-        self.problems: list[Problem] = []
-        self.notes: list[str] = []
-
-    def add(self, path: KeyPath, message: str) -> None:
-        """One problem per line of the message."""
-        self.problems += [self.document.problem(path, line) for line in message.splitlines()]
-
-    def attempt(self, path: KeyPath, action: Callable[[], Any], names: type[Any] | None = None) -> Any:
-        """What `action` returns; None, and a problem at `path`, where it raises a ValueError or cannot import a file."""
-        try:
-            return action()
-        except ValidationError as error:
-            self.problems += from_validation(error, self.document, names or TrainConfig, path)
-        except ValueError as error:
-            self.add(path, str(error))
-        except (ImportError, SyntaxError, NameError, AttributeError, TypeError) as error:
-            if not registry.is_path(str(path[-1])) and not registry.is_path(str(self._written(path))):
-                raise
-            self.add(path, f"the file cannot be imported: {type(error).__name__}: {error}")
-        return None
-
-    def finish(self) -> None:
-        """Raise InvalidExperiment if anything was wrong so far."""
-        if self.problems:
-            raise InvalidExperiment(self.document.source, self.problems)
-
-    def _written(self, path: KeyPath) -> Any:
-        try:
-            return self.document.value(path)
-        except (KeyError, IndexError, TypeError):
-            return None
-
-
 def _variants(check: Check, recipe: str, written: Mapping[str, Mapping[str, Any]]) -> Variants:
-    """The recipe in order of stage, each variant with all its options, so that a default written out changes nothing."""
+    """The recipe in order of stage, each variant with all its options: a default written out changes nothing."""
     before = len(check.problems)
     loaded: dict[str, Variant] = {}
     for name, options in written.items():
         path = ("recipes", recipe, name)
-        loaded[name] = check.attempt(path, lambda name=name: registry.load("variant", name))
+        loaded[name] = check.attempt(path, partial(registry.load, "variant", name))
         if loaded[name] is not None:
-            one = {name: options}
-            check.attempt(path, lambda one=one: resolve_variants(one, loaded.__getitem__), loaded[name].options)
+            check.attempt(path, partial(resolve_variants, {name: options}, loaded.__getitem__), loaded[name].options)
     if len(check.problems) > before:
         return {}
     applied = check.attempt(("recipes", recipe), lambda: resolve_variants(written, loaded.__getitem__)) or ()
@@ -211,7 +171,9 @@ def _model_path(check: Check, name: str) -> KeyPath:
 
 def _fingerprint(check: Check, config: DataConfig) -> str | None:
     """The content's hash; a file that already names another one asked for other data."""
-    found: str | None = check.attempt(("data",), lambda: data.fingerprint(config.model_copy(update={"fingerprint": None})))
+    found: str | None = check.attempt(
+        ("data",), lambda: data.fingerprint(config.model_copy(update={"fingerprint": None}))
+    )
     if found is not None and config.fingerprint not in (None, found):
         check.add(
             ("data", "fingerprint"),

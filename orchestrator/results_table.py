@@ -25,7 +25,7 @@ def rows(store: Store) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
         raise UserError(str(error)) from error
     frame = results.runs.sort_values(["system", "seed", "fold"], kind="stable")
     values = frame.astype(object).where(frame.notna(), None)
-    return [dict(row) for row in values.to_dict("records")], results.warnings
+    return [{str(name): value for name, value in row.items()} for row in values.to_dict("records")], results.warnings
 
 
 def shown(found: list[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:

@@ -1,4 +1,4 @@
-"""One cell of the grid as a frozen value whose id is its content: what decides a result is in the id, and nothing else."""
+"""One cell of the grid as a frozen value whose id is its content: what decides a result, and nothing else."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Stage = Literal["adapt", "fine-tune"]
 
 
 class RunSpec(Frozen):
-    """One run, resolved. `file_hashes` has the SHA-256 of every file of the user's that the configuration names by path.
+    """One run, resolved. `file_hashes` has the SHA-256 of each file of the user's that the configuration names.
 
     `experiment`, `system`, `recipe`, `control` and `metric` (the name of what `score` is) say how the run is shown and
     compared; the configuration decides what it computes.

@@ -20,9 +20,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from analysis.table import Corrupt, read_parquet
+from analysis.table import Corrupt, read_parquet, sha256
 from orchestrator import attempts, compaction, ledger, lock, manifest, records
-from orchestrator.attempts import Attempt
+from orchestrator.attempts import Attempt, without_host
 from orchestrator.compaction import Compaction
 from orchestrator.disk import StorageFull, StorageUnwritable, explained, free_name
 from orchestrator.errors import UserError
@@ -97,6 +97,15 @@ class Store:
                 found[run_id] = status
         return found
 
+    def status(self, run_id: str) -> str | None:
+        """The status of one run's record, without listing the others; None where it has no whole one."""
+        folder = self.folder(run_id)
+        names = folder.names()
+        if records.RUN not in names:
+            return None
+        name = records.current(folder, names)
+        return None if name is None else self._status(run_id, name)
+
     def commit(
         self, run: RunSpec, outcome: Outcome, *, attempt: int = 1, columns: Mapping[str, Any] | None = None
     ) -> bool:
@@ -137,9 +146,8 @@ class Store:
         return tuple(found)
 
     def append_log(self, run_id: str, text: str) -> None:
-        """Add to a run's own log."""
-        with explained(self.folder(run_id).uri):
-            self.folder(run_id).append(LOG, text.encode("utf-8", "backslashreplace"))
+        """Add to a run's own log; this machine's name is left out. Raises OSError: a log is no reason to end a run."""
+        self.folder(run_id).append(LOG, without_host(text).encode("utf-8", "backslashreplace"))
 
     def log(self, run_id: str) -> str | None:
         """A run's log; None if there is none."""
@@ -155,11 +163,17 @@ class Store:
         return compaction.compact(self.root, self.owner, recheck)
 
     def runs_table(self) -> pa.Table | None:
-        """The compacted `runs` table; None before the first compaction. Raises Corrupt."""
+        """The `runs` of the last compaction, verified; None before the first one, and where it is damaged."""
         name = manifest.TABLES[0]
         if not self.root.exists(name):
             return None
-        return read_parquet(self.root.read(name), kind="runs", name=f"{self.location}/{name}")
+        data, known = self.root.read(name), self._manifest()
+        hashes = known.previous if known.previous.get(name) == sha256(data) else known.hashes()
+        try:
+            return read_parquet(data, hashes.get(name, ""), kind="runs", name=f"{self.location}/{name}")
+        except Corrupt as error:
+            logger.warning("%s; the next compaction builds it anew", error)
+            return None
 
     def verify(self) -> tuple[str, ...]:
         """Check everything, change nothing; returns what is wrong."""

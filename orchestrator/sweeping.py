@@ -29,7 +29,7 @@ class SweepOptions:
     """How a grid is executed. `out` None: `results/<experiment>`; `retry`: failed runs are tried again."""
 
     out: str | None = None
-    layout: LayoutOptions = LayoutOptions()
+    layout: LayoutOptions = field(default_factory=LayoutOptions)
     accept_new_data: bool = False
     retry: bool = True
     strict: bool = False

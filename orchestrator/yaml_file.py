@@ -1,4 +1,4 @@
-"""Reads a YAML file the strict way: plain values only, every key once, and the line of every key kept for error messages.
+"""Reads a YAML file the strict way: plain values only, every key once, and each key's line kept for messages.
 
 Scalars follow the core schema of YAML 1.2.2 (section 10.3.2): `3e-5` is a number, `yes` and `2026-01-31` are text and
 `010` is ten, unlike in PyYAML's YAML 1.1. Tags, anchors and aliases are refused: a settings file needs none of them,
@@ -55,9 +55,9 @@ class Document:
         return value
 
     def replaced(self, path: KeyPath, value: Any, origin: str) -> Document:
-        """A copy in which `path` holds `value`, set by `origin`; mappings on the way are made where they are missing."""
+        """A copy in which `path` holds `value`, set by `origin`; missing mappings on the way are made."""
         content = copy.deepcopy(self.content)
-        inner = content
+        inner: dict[Any, Any] = content
         for part in path[:-1]:
             if not isinstance(inner.get(part), dict):
                 inner[part] = {}
@@ -108,7 +108,7 @@ def scalar(text: str) -> Any:
 
 
 def dump(content: dict[str, Any]) -> str:
-    """YAML text that `parse` reads back to an equal mapping: keys in their order, and nothing that YAML 1.1 reads otherwise."""
+    """YAML text that `parse` reads back to an equal mapping: keys in order, nothing that YAML 1.1 reads otherwise."""
     return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)
 
 
@@ -122,11 +122,15 @@ class _Loader(yaml.SafeLoader):
     depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        event: Any = self.peek_event()
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
-            raise _Refused(problem="anchors and aliases are not supported; write the value out", problem_mark=event.start_mark)
+            raise _Refused(
+                problem="anchors and aliases are not supported; write the value out", problem_mark=event.start_mark
+            )
         if event.tag not in (None, "!"):
-            raise _Refused(problem=f"the tag {event.tag!r} is refused: only plain values are read", problem_mark=event.start_mark)
+            raise _Refused(
+                problem=f"the tag {event.tag!r} is refused: only plain values are read", problem_mark=event.start_mark
+            )
         if self.depth >= MAXIMUM_DEPTH:
             raise _Refused(problem=f"nested deeper than {MAXIMUM_DEPTH} levels", problem_mark=event.start_mark)
         self.depth += 1
@@ -173,7 +177,7 @@ class _Reader:
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
             return [self.value(child, (*path, index)) for index, child in enumerate(node.value)]
-        if node.style is not None:
+        if isinstance(node, yaml.ScalarNode) and node.style is not None:
             return node.value
         return self._plain(node, path)
 
@@ -228,7 +232,7 @@ _CORE_SCHEMA: tuple[tuple[str, re.Pattern[str], Callable[[str], Any]], ...] = (
 class _Dumper(yaml.SafeDumper):
     """Writes what `parse` reads back: no aliases, text quoted where the core schema would read something else."""
 
-    yaml_implicit_resolvers: ClassVar[dict[Any, Any]] = {}
+    yaml_implicit_resolvers: ClassVar[dict[Any, Any]] = {}  # type: ignore[misc]
 
     def ignore_aliases(self, data: Any) -> bool:
         return True

@@ -52,14 +52,10 @@ def tiny_model(folder: Path, family: Family = "bert", seed: int = 0, **overrides
 
 def tiny_items(count: int = 24, offset: int = 0) -> list[dict[str, Any]]:
     """Items of a token-classification task that a tiny model can learn: a word's class follows from the word."""
-    words = [sentence.split() for sentence in SENTENCES]
+    sentences = [SENTENCES[index % len(SENTENCES)].split() for index in range(count)]
     return [
-        {
-            "id": index + offset,
-            "words": words[index % len(words)],
-            "labels": [_label(w) for w in words[index % len(words)]],
-        }
-        for index in range(count)
+        {"id": number, "words": words, "labels": [_label(word) for word in words]}
+        for number, words in enumerate(sentences, start=offset)
     ]
 
 
@@ -110,9 +106,8 @@ def _wordpiece() -> str:
     special = list(_special("bert").values())
     words = sorted({word.lower() for sentence in SENTENCES for word in sentence.split()})
     letters = [*string.ascii_lowercase, *string.digits]
-    vocabulary = dict.fromkeys(
-        [*special, *letters, *(f"##{letter}" for letter in letters), *words[::2], "##ing", "##er"]
-    )
+    inner = [f"##{piece}" for piece in (*letters, "ing", "er")]
+    vocabulary = dict.fromkeys([*special, *letters, *inner, *words[::2]])
     tokenizer = Tokenizer(models.WordPiece({piece: index for index, piece in enumerate(vocabulary)}, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()

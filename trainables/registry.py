@@ -6,7 +6,6 @@ import difflib
 import hashlib
 import importlib
 import importlib.util
-import re
 import sys
 from importlib.machinery import PathFinder
 from pathlib import Path
@@ -22,7 +21,6 @@ _PACKAGES: dict[str, str] = {
     "metric": "analysis.metrics",
 }
 _HYPHENATED = ("dataset", "model")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
 class UnknownName(ValueError):
@@ -47,9 +45,9 @@ def load(kind: Kind, name: str) -> Any:
     """
     if is_path(name):
         return _constant(kind, _import_file(kind, Path(name)), name)
-    stem = name.replace("-", "_")
-    if not _NAME.fullmatch(name) or not (_folder(kind) / f"{stem}.py").is_file():
-        raise UnknownName(kind, name, names(kind))
+    stem, known = name.replace("-", "_"), names(kind)
+    if stem not in (entry.replace("-", "_") for entry in known):
+        raise UnknownName(kind, name, known)
     return _constant(kind, importlib.import_module(f"{_PACKAGES[kind]}.{stem}"), name)
 
 

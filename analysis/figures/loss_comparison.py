@@ -45,4 +45,5 @@ FIGURE = Figure(
     needs=("runs.best_epoch", "epochs.train_loss", "epochs.eval_loss"),
     data=data,
     draw=draw,
+    frame_inches=0.86,
 )

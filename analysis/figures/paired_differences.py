@@ -92,4 +92,5 @@ FIGURE = Figure(
     draw=draw,
     rows="pair",
     row_inches=0.46,
+    frame_inches=1.0,
 )

@@ -87,7 +87,8 @@ def plan(
     `gpus_per_worker` None is one where the cluster has GPUs, else none. `batch_size` is the smallest global batch of
     the runs. Raises ClusterTooSmall, naming what is there, for a layout that can never fit.
     """
-    if min(num_runs, lanes or 1, 1 if workers_per_run == "auto" else workers_per_run) < 1:
+    asked = [num_runs, 1 if lanes is None else lanes, 1 if workers_per_run == "auto" else workers_per_run]
+    if min(asked) < 1:
         raise ValueError(f"lanes, workers and runs must be at least 1, got {lanes}, {workers_per_run}, {num_runs}")
     gpus = gpus_per_worker if gpus_per_worker is not None else float(any(node.gpus >= 1 for node in nodes))
     if gpus > 0:

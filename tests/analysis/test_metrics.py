@@ -16,8 +16,8 @@ from analysis.metrics import (
     weighted_f1_with_outside,
 )
 
-GOLD = "O OBDH OBDH O Power O O O Thermal O".split()
-PREDICTED = "O OBDH O O Power O O Power O O".split()
+GOLD = ["O", "OBDH", "OBDH", "O", "Power", "O", "O", "O", "Thermal", "O"]
+PREDICTED = ["O", "OBDH", "O", "O", "Power", "O", "O", "Power", "O", "O"]
 
 
 def test_the_hand_checked_sentence_has_the_expected_scores() -> None:

@@ -1,4 +1,4 @@
-"""Every registered statistical test: symmetric, honest under the null, truthful about its smallest p, safe at the edges."""
+"""Every registered statistical test: symmetric, honest under the null, truthful about its smallest p, safe at edges."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_a_missing_score_never_enters(name: str, bad: float) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_values_of_another_shape_are_refused(name: str) -> None:
     test = registry.load("test", name)
-    with pytest.raises(ValueError, match="shape|three or more"):
+    with pytest.raises(ValueError, match=r"shape|three or more"):
         test.run(np.ones((5, 3)) if test.systems == "two" else np.ones((5, 2)), setting())
 
 

@@ -49,6 +49,7 @@ def test_a_committed_run_is_recorded_with_its_status(store: Store) -> None:
     assert store.commit(diverged, Outcome("diverged", "loss became NaN at step 3")) is True
 
     assert store.recorded() == {run.run_id: "completed", diverged.run_id: "diverged"}
+    assert [store.status(one.run_id) for one in (run, diverged, make_run(3))] == ["completed", "diverged", None]
 
 
 def test_a_record_holds_the_exact_tables_and_the_hashes_of_its_files(tmp_path: Path) -> None:

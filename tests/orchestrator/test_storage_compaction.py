@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import logging
 import secrets
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +17,6 @@ from tests.orchestrator.stores import fill, make_outcome, make_run, read_table
 from trainables.engine.outcome import Outcome
 
 KINDS: tuple[Kind, ...] = ("runs", "epochs", "predictions")
-NUM_RUNS_OF_THE_MEASUREMENT = 200
 
 
 @pytest.fixture(params=["local", "memory"])
@@ -188,15 +185,13 @@ def test_tables_that_are_missing_are_built_anew_without_a_complaint(store: Store
         _assert_same(_tables(store), before)
 
 
-def test_how_long_many_runs_take(tmp_path: Path) -> None:
-    store = Store.open(tmp_path)
-    for seed in range(NUM_RUNS_OF_THE_MEASUREMENT):
-        store.commit(make_run(seed), Outcome("pruned"))
-    seconds = {}
-    for what, work in {"first": store.compact, "again": store.compact, "recorded": store.recorded}.items():
-        started = time.perf_counter()
-        work()
-        seconds[what] = time.perf_counter() - started
-    logging.getLogger(__name__).info("%d runs: %s", NUM_RUNS_OF_THE_MEASUREMENT, seconds)
+def test_the_compacted_runs_are_given_only_when_they_are_whole(store: Store) -> None:
+    assert store.runs_table() is None
+    fill(store, 2)
+    store.compact()
+    table = store.runs_table()
+    assert table is not None
+    assert table["seed"].to_pylist() == [0, 1]
 
-    assert len(store.recorded()) == NUM_RUNS_OF_THE_MEASUREMENT
+    store.root.write("runs.parquet", store.root.read("epochs.parquet"))
+    assert store.runs_table() is None

@@ -17,7 +17,7 @@ class DataError(ValueError):
 
 @dataclass(frozen=True)
 class Reading:
-    """What a reader makes of a file: items in order and, where the source has an official split, item indices per part."""
+    """What a reader makes of a file: items in order and, where the source has its own split, item indices per part."""
 
     items: list[Item]
     parts: Parts | None = None
@@ -47,8 +47,8 @@ class Corpus:
 class Dataset:
     """One named data set: which files it needs and how they become items.
 
-    `read` gets the folder that holds `files`. A bundled data set brings its files next to its module; `hub` is where else
-    the data may come from, with `columns` (field of the task -> column there).
+    `read` gets the folder that holds `files`, or one of them. A bundled data set names the `folder` it comes in; `hub`
+    is where else the data may come from, with `columns` (field of the task -> column there).
     """
 
     name: str

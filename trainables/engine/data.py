@@ -109,9 +109,9 @@ def _spellings(name: str) -> list[str]:
 
 
 def _reachable(repository: str, revision: str | None, offline: bool) -> bool:
-    return (
-        not hub.is_offline(offline) or hub.commit(repository.partition(":")[0], revision, "dataset", True) is not None
-    )
+    if not hub.is_offline(offline):
+        return True
+    return hub.commit(repository.partition(":")[0], revision, "dataset", offline=True) is not None
 
 
 def _commit(data: DataConfig, repository: str, offline: bool) -> str:

@@ -26,6 +26,7 @@ from trainables.engine.durable import TEMPORARY
 SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+)://")
 PYARROW_SCHEMES = frozenset({"file", "s3", "gs", "gcs", "abfs", "abfss", "hdfs", "viewfs", "hf", "mock"})
 OBJECT_STORES = frozenset({"s3", "gcs", "abfs"})
+SCRATCH = f"{TEMPORARY}scratch-"
 CHUNK_BYTES = 1 << 22
 
 
@@ -172,9 +173,14 @@ class Folder:
     def scratch(self) -> Path:
         """A new local path for a file too large for memory, later given to `adopt`; unlink it if that never happens."""
         if not self.is_local:
-            return Path(tempfile.gettempdir()) / f"{TEMPORARY}{secrets.token_hex(16)}"
+            return Path(tempfile.gettempdir()) / f"{SCRATCH}{secrets.token_hex(16)}"
         durable.make_directory(Path(self.path))
-        return Path(self.path) / f"{TEMPORARY}{secrets.token_hex(8)}"
+        return Path(self.path) / f"{SCRATCH}{secrets.token_hex(8)}"
+
+    def discard_scratches(self) -> None:
+        """Remove the scratch files that killed processes left here; nobody else may be using one now."""
+        for left in Path(self.path).glob(f"{SCRATCH}*") if self.is_local else ():
+            left.unlink(missing_ok=True)
 
     def adopt(self, scratch: Path, name: str) -> None:
         """Turn the file at `scratch` into `name`, as durably and wholly as `write` does."""

@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 from trainables.engine.corpus import DataError, Item, Reading
 
+Kind = Literal["dataset", "model"]
+
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _PARTS = {"train": "train", "validation": "validation", "dev": "validation", "valid": "validation", "test": "test"}
 
@@ -23,9 +25,7 @@ def is_offline(asked: bool = False) -> bool:
     return asked or os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
 
 
-def commit(
-    repository: str, revision: str | None, kind: Literal["dataset", "model"], offline: bool = False
-) -> str | None:
+def commit(repository: str, revision: str | None, kind: Kind, offline: bool = False) -> str | None:
     """The commit a revision (default: main) stands for, from the hub, or offline from the local cache.
 
     None where neither knows it.
@@ -44,7 +44,7 @@ def commit(
     return found if is_commit(found) else None
 
 
-def _asked(repository: str, revision: str | None, kind: str) -> str | None:
+def _asked(repository: str, revision: str | None, kind: Kind) -> str | None:
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HFValidationError, HTTPError  # the HTTP library's own error, whichever it is
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -42,11 +43,16 @@ def _items(path: Path, rows: Iterator[Row]) -> Iterator[Row]:
         return
     rows = _chain(first, rows)
     key = "id" if "id" in first[1] else _SENTENCE
-    if isinstance(first[1].get("words"), str) and key in first[1]:
+    if key in first[1] and _is_one_word(first[1].get("words")):
         yield from _sentences(path, rows, key)
         return
     for number, row in rows:
         yield number, {key: _listed(path, number, key, value) for key, value in row.items()}
+
+
+def _is_one_word(words: Any) -> bool:
+    """Text that is not a JSON list; a word row whose first word is such a list does not occur."""
+    return isinstance(words, str) and not (words.startswith("[") and words.endswith("]") and len(words) > 1)
 
 
 def _chain(first: Row, rest: Iterator[Row]) -> Iterator[Row]:
@@ -66,23 +72,22 @@ def _listed(path: Path, number: int, field: str, value: Any) -> Any:
 
 
 def _sentences(path: Path, rows: Iterable[Row], key: str) -> Iterator[Row]:
-    sentence: Item | None = None
-    for number, row in rows:
-        identity = row.get(key)
-        if sentence is None or identity != sentence["id"]:
-            if sentence is not None:
-                yield number - 1, sentence
-            sentence = {"id": identity, "words": []} | ({"labels": []} if "labels" in row else {})
-            if row.get("cluster") is not None:
-                sentence["cluster"] = row["cluster"]
+    for identity, group in itertools.groupby(rows, lambda row: row[1].get(key)):
+        words = list(group)
+        number, first = words[0]
+        sentence: Item = {"id": identity}
+        if first.get("cluster") is not None:
+            sentence["cluster"] = first["cluster"]
         for field in ("words", "labels"):
-            if field not in sentence:
-                continue
-            if not isinstance(row.get(field), str):
-                raise DataError(f"{path}: row {number}: {field} must be text, got {row.get(field)!r}")
-            sentence[field].append(row[field])
-    if sentence is not None:
+            if field in first:
+                sentence[field] = [_text(path, place, field, row.get(field)) for place, row in words]
         yield number, sentence
+
+
+def _text(path: Path, number: int, field: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise DataError(f"{path}: row {number}: {field} must be text, got {value!r}")
+    return value
 
 
 def _unique(path: Path, items: Iterable[Row]) -> Iterator[Row]:

@@ -33,8 +33,8 @@ class PackagedWeights:
 class ModelPreset:
     """One model by name.
 
-    `precision` is what it is trained in where the machine can ("auto": bf16 where the device has it, else fp32), for the
-    reason given. `parameters` is approximate, `attentions` are the kernels its architecture has, the default first;
+    `precision` is what it is trained in where the machine can ("auto": bf16 where the device has it, else fp32), for
+    the reason given. `parameters` is approximate, `attentions` are the kernels its architecture has, the default first;
     `has_biases` says whether its encoder has bias terms (techniques that train only these need them).
     """
 

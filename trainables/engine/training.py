@@ -231,6 +231,7 @@ class Training:
             "position": vars(self.position),
             "totals": totals,
             "loss_sums": loss_sums,
+            "norm": float(self._norm),
             "rate": self.rate.state(),
             "best": {"epoch": self.best.epoch, "score": self.best.score, "epochs_since": self.best.epochs_since},
             "stepper": self.stepper.state(),
@@ -251,6 +252,7 @@ class Training:
         same_layout = len(sums) == self.group.world_size
         mine = sums[self.group.rank] if same_layout else sum(sums) * (self.group.rank == 0)
         self._loss_sum = torch.full_like(self._loss_sum, mine)
+        self._norm = torch.full_like(self._norm, state["norm"])
 
 
 def _parallel(model: nn.Module, group: Group) -> nn.Module:

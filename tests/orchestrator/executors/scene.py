@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import psutil
 
 from analysis.table import VOLATILE_COLUMNS
 from orchestrator.executors.events import Event, RunEvent
+from orchestrator.executors.policy import Limits
+from orchestrator.executors.ray_lanes import RayLanes
 from orchestrator.run_spec import RunSpec
 from orchestrator.storage import Store
 from tests.tiny import tiny_data, tiny_model
@@ -60,4 +64,35 @@ def tables(store: Store) -> dict[str, pd.DataFrame]:
         table = table.drop(columns=[name for name in table.columns if name in VOLATILE_COLUMNS])
         keys = [name for name in ("run_id", "epoch", "split", "item", "position") if name in table.columns]
         found[kind] = table.sort_values(keys).reset_index(drop=True)
+    return found
+
+
+@contextlib.contextmanager
+def ray_here() -> Iterator[None]:
+    """A private Ray cluster of this process; the one that is there already, if any."""
+    import ray
+
+    from orchestrator.executors.ray_cluster import connected
+
+    if ray.is_initialized():
+        yield
+        return
+    with connected(None, start_seconds=60.0, stall_seconds=600.0):
+        yield
+
+
+def lanes(store: Store, **options: Any) -> RayLanes:
+    """The executor on Ray, with bounds short enough for a test."""
+    limits = {"start_seconds": 30.0, "holder_seconds": 10.0, **options.pop("limits", {})}
+    return RayLanes(store, limits=Limits(**limits), **options)
+
+
+def ray_processes(title: str) -> list[psutil.Process]:
+    """The living Ray processes below this one whose title begins with `ray::<title>`."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            words = process.cmdline()
+            if words and words[0].startswith(f"ray::{title}") and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
     return found

@@ -1,0 +1,41 @@
+# Two commands from a fresh clone: `make sweep` runs the quick start, `make test` checks everything.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: sweep test format check benchmarks clean
+
+sweep: $(VENV)/.quickstart          ## the quick start: 3 models x 7 seeds on the bundled sample
+	$(BIN)/orchestrate sweep quickstart
+
+test: check                         ## format, lint, types, tests
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(VENV)/.dev                ## rewrite files as `make test` wants them
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+benchmarks: $(VENV)/.dev            ## side-by-side measurements against peers (needs ORCHESTRATE_DATA)
+	$(BIN)/python -m benchmarks.training_throughput
+	$(BIN)/python -m benchmarks.run_overhead
+
+clean:
+	rm -rf $(VENV) build *.egg-info
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.quickstart: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[quickstart]'
+	touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev,quickstart,sentencepiece]'
+	touch $@ $(VENV)/.quickstart

@@ -1,0 +1,53 @@
+"""What a benchmark's numbers were measured on, and how they are written down: JSON and a Markdown page beside it."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import psutil
+import torch
+
+from trainables.engine.hardware import hardware_name
+
+RESULTS = Path(__file__).parent / "results"
+LIBRARIES = ("torch", "transformers", "ray", "numpy")
+
+
+def machine() -> dict[str, Any]:
+    """Hardware and versions, without the machine's name."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "hardware": hardware_name(device),
+        "cores": psutil.cpu_count(logical=False) or psutil.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "python": platform.python_version(),
+        **{name: version(name) for name in LIBRARIES},
+    }
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """Median, smallest and largest."""
+    return {"median": median(values), "min": min(values), "max": max(values)}
+
+
+def write(name: str, title: str, command: str, document: Mapping[str, Any], table: Sequence[Mapping[str, Any]]) -> Path:
+    """Write `results/<name>.json` and `.md`; returns the page's path. Every row of `table` has the same keys."""
+    RESULTS.mkdir(exist_ok=True)
+    facts = machine()
+    content = {"benchmark": name, "command": command, "machine": facts, **document}
+    (RESULTS / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    columns = list(table[0])
+    lines = [f"# {title}", "", f"{facts['date']} · {', '.join(f'{key} {facts[key]}' for key in facts if key != 'date')}"]
+    lines += ["", f"`{command}`", "", f"| {' | '.join(columns)} |", f"|{' --- |' * len(columns)}"]
+    lines += [f"| {' | '.join(str(row[column]) for column in columns)} |" for row in table]
+    page = RESULTS / f"{name}.md"
+    page.write_text("\n".join([*lines, ""]), encoding="utf-8")
+    return page

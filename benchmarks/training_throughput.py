@@ -1,0 +1,214 @@
+"""Training speed and score of a sweep against the stock Hugging Face Trainer, on the same items, in one run.
+
+The peer trains on the whole machine with dynamic padding; ours is `orchestrate sweep` with one-thread lanes. Both get
+the same split ids, tokens, labels, batch size, schedule and epochs, and the same function scores both. Peer first, ours
+next, repeated. Speeds are of the training part alone (evaluation and set-up excluded); ours add up over the lanes.
+
+    ORCHESTRATE_DATA=... python benchmarks/training_throughput.py
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.machine import spread, write
+from orchestrator.api import load_experiment
+from orchestrator.run_spec import RunSpec
+
+EXPERIMENT, MODEL = "cr-ecss", "minilm-l6"
+
+
+def resolved_run(arguments: argparse.Namespace, seed: int) -> RunSpec:
+    """The run of the built-in experiment that both sides execute."""
+    from orchestrator.resolve import resolve
+
+    settings = {"train.learning_rate": arguments.learning_rate, "train.epochs": arguments.epochs}
+    loaded = load_experiment(
+        EXPERIMENT, models=[MODEL], seeds=[seed], settings={**settings, "train.early_stopping": None}
+    )
+    return resolve(loaded).runs()[0]
+
+
+def run_peer(arguments: argparse.Namespace, seed: int) -> dict[str, float]:
+    """Fine-tune with the stock Trainer in a process of its own: samples/s of training, score of the best epoch."""
+    command = [sys.executable, "-m", "benchmarks.training_throughput", "--peer-seed", str(seed), *_shared(arguments)]
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    finished = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
+    answer: dict[str, float] = json.loads(finished.stdout.splitlines()[-1])
+    return answer
+
+
+def peer(arguments: argparse.Namespace, seed: int) -> dict[str, float]:
+    """The stock Trainer on the run's items; prints nothing but progress to stderr."""
+    import torch
+    from transformers import AutoModelForTokenClassification, AutoTokenizer, DataCollatorForTokenClassification
+    from transformers import Trainer, TrainerCallback, TrainingArguments
+
+    from trainables import registry
+    from trainables.engine.data import load_corpus
+    from trainables.engine.features import Ragged
+    from trainables.engine.splits import make_split
+    from trainables.engine.tokens import load_features
+
+    config = resolved_run(arguments, seed).config
+    task = registry.load("task", config.task)
+    corpus = load_corpus(config.data)
+    labels = task.label_space(corpus.items)
+    features = load_features(task, corpus, config.model, labels, config.train.max_length)
+    split = make_split(corpus.items, config.split, config.split_seed)
+    rows = {part: features.take(features.of_items(split.part(part))) for part in ("train", "validation")}
+    torch.manual_seed(seed)
+    model = AutoModelForTokenClassification.from_pretrained(config.model.source, num_labels=len(labels))
+    tokenizer = AutoTokenizer.from_pretrained(config.model.source)
+    seconds: list[float] = []
+    scores: list[float] = []
+
+    class Clock(TrainerCallback):
+        """Times epochs of training alone."""
+
+        def on_epoch_begin(self, *unused: Any, **others: Any) -> None:
+            self.started = time.perf_counter()
+
+        def on_epoch_end(self, *unused: Any, **others: Any) -> None:
+            seconds.append(time.perf_counter() - self.started)
+
+    def metrics(prediction: Any) -> dict[str, float]:
+        labelled = np.argmax(prediction.predictions, axis=-1)
+        lengths = rows["validation"].lengths
+        outputs = {"label": Ragged.from_rows([labelled[i, :n] for i, n in enumerate(lengths)], np.int64)}
+        table = task.predictions(corpus.items, rows["validation"], outputs, labels)
+        scores.append(task.score(table)[task.primary_metric])
+        return {"score": scores[-1]}
+
+    with tempfile.TemporaryDirectory() as folder:
+        settings = TrainingArguments(
+            output_dir=folder,
+            seed=seed,
+            num_train_epochs=config.train.epochs,
+            per_device_train_batch_size=config.train.batch_size,
+            per_device_eval_batch_size=32,
+            learning_rate=config.train.learning_rate,
+            weight_decay=config.train.weight_decay,
+            lr_scheduler_type="linear",
+            max_grad_norm=config.train.clip,
+            eval_strategy="epoch",
+            save_strategy="no",
+            report_to=[],
+            disable_tqdm=True,
+            use_cpu=not torch.cuda.is_available(),
+        )
+        trainer = Trainer(
+            model=model,
+            args=settings,
+            train_dataset=_rows(rows["train"]),
+            eval_dataset=_rows(rows["validation"]),
+            data_collator=DataCollatorForTokenClassification(tokenizer),
+            compute_metrics=metrics,
+            callbacks=[Clock()],
+        )
+        started = time.perf_counter()
+        trainer.train()
+        total = time.perf_counter() - started
+    items = len(rows["train"]) * config.train.epochs
+    return {
+        "samples_per_second": items / sum(seconds),
+        "score": max(scores),
+        "seconds_per_run": total,
+        "threads": torch.get_num_threads(),
+    }
+
+
+def _rows(features: Any) -> list[dict[str, list[int]]]:
+    return [
+        {name: column.row(index).tolist() for name, column in features.columns.items()} for index in range(len(features))
+    ]
+
+
+def run_ours(arguments: argparse.Namespace, seeds: list[int], lanes: int) -> dict[str, Any]:
+    """`orchestrate sweep` of the same run with one seed a lane, all at once."""
+    with tempfile.TemporaryDirectory() as folder:
+        numbers = ",".join(map(str, seeds))
+        command = [sys.executable, "-m", "orchestrator.cli", "sweep", EXPERIMENT, "--models", MODEL, "--seeds", numbers]
+        command += ["--set", f"train.learning_rate={arguments.learning_rate}"]
+        command += ["--set", f"train.epochs={arguments.epochs}", "--set", "train.early_stopping=null"]
+        subprocess.run([*command, "--lanes", str(lanes), "--out", folder, "--no-analyze", "--quiet"], check=True)
+        runs = pd.read_parquet(Path(folder) / "runs.parquet")
+    assert len(runs) == len(seeds), "every run has a record"
+    wall = (runs["finished_at"].max() - runs["started_at"].min()).total_seconds()
+    return {
+        "samples_per_second": float(runs["samples_per_second"].median() * lanes),
+        "scores": runs["score"].tolist(),
+        "seconds_per_run": wall / len(runs),
+        "threads": int(runs["cpu_threads"].iloc[0]),
+    }
+
+
+def _shared(arguments: argparse.Namespace) -> list[str]:
+    return ["--learning-rate", str(arguments.learning_rate), "--epochs", str(arguments.epochs)]
+
+
+def measure(arguments: argparse.Namespace) -> Path:
+    """Peer and ours in turn; the ratio is taken round by round."""
+    rounds = []
+    for number in range(arguments.rounds):
+        seeds = [arguments.first_seed + number * arguments.lanes + lane for lane in range(arguments.lanes)]
+        theirs = run_peer(arguments, seeds[0])
+        ours = run_ours(arguments, seeds, arguments.lanes)
+        ratio = ours["samples_per_second"] / theirs["samples_per_second"]
+        whole = theirs["seconds_per_run"] / ours["seconds_per_run"]
+        rounds.append({"peer": theirs, "ours": ours, "training_ratio": ratio, "whole_run_ratio": whole})
+        logging.info("round %d: %s", number + 1, json.dumps(rounds[-1]))
+    table = [
+        {
+            "round": number,
+            "peer samples/s": f"{found['peer']['samples_per_second']:.1f}",
+            "ours samples/s": f"{found['ours']['samples_per_second']:.1f}",
+            "training ratio": f"{found['training_ratio']:.2f}",
+            "whole-run ratio": f"{found['whole_run_ratio']:.2f}",
+            "peer score": f"{found['peer']['score']:.3f}",
+            "our scores": ", ".join(f"{score:.3f}" for score in found["ours"]["scores"]),
+        }
+        for number, found in enumerate(rounds, start=1)
+    ]
+    summary = {
+        "rounds": rounds,
+        "training_ratio": spread([found["training_ratio"] for found in rounds]),
+        "whole_run_ratio": spread([found["whole_run_ratio"] for found in rounds]),
+    }
+    name = f"{arguments.name}"
+    command = f"python -m benchmarks.training_throughput {' '.join(_shared(arguments))}"
+    return write(name, f"Training throughput: {EXPERIMENT}, {MODEL}, against the stock Trainer", command, summary, table)
+
+
+def main() -> None:
+    """Parse the command line and measure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--lanes", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--learning-rate", type=float, default=3e-4)
+    parser.add_argument("--first-seed", type=int, default=42)
+    parser.add_argument("--name", default="training_throughput")
+    parser.add_argument("--peer-seed", type=int, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
+    if arguments.peer_seed is not None:
+        print(json.dumps(peer(arguments, arguments.peer_seed)))
+        return
+    print(measure(arguments))
+
+
+if __name__ == "__main__":
+    main()

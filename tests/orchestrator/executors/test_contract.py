@@ -1,0 +1,182 @@
+"""What every executor promises: each run is recorded exactly once, a failing one harms no other, stopping loses nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from orchestrator.executors import Executor
+from orchestrator.executors.events import EpochReported, Event, LanesPlanned, LaneStarted, RunFailed, RunFinished
+from orchestrator.executors.events import RunStarted, RunStopped
+from orchestrator.executors.in_process import InProcess
+from orchestrator.run_spec import RunSpec
+from orchestrator.storage import Store
+from tests.orchestrator.executors.scene import broken_run, lanes, of_run, prepare, tables, tiny_run
+
+MakeExecutor = Callable[[Store], Executor]
+LONG = 100
+
+
+def in_process(store: Store) -> Executor:
+    return InProcess(store, threads=1)
+
+
+def one_lane(store: Store) -> Executor:
+    return lanes(store, lanes=1)
+
+
+EXECUTORS = [
+    pytest.param(in_process, id="in_process"),
+    pytest.param(one_lane, id="ray_lanes", marks=pytest.mark.ray),
+]
+
+
+@dataclass(frozen=True)
+class Executed:
+    """A grid with one failing run, executed."""
+
+    store: Store
+    good: list[RunSpec]
+    broken: RunSpec
+    events: list[Event]
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return prepare(tmp_path_factory.mktemp("it's a scene"))
+
+
+@pytest.fixture(scope="module")
+def execute_grid(scene: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[MakeExecutor], Executed]:
+    """Each executor executes the grid once; the tests look at what it left."""
+    known: dict[MakeExecutor, Executed] = {}
+
+    def execute(make: MakeExecutor) -> Executed:
+        if make not in known:
+            good, broken = [tiny_run(scene, seed) for seed in range(3)], broken_run(scene)
+            found = Executed(Store.open(tmp_path_factory.mktemp("results")), good, broken, [])
+            make(found.store).execute([good[0], broken, *good[1:]], found.events.append)
+            known[make] = found
+        return known[make]
+
+    return execute
+
+
+@pytest.mark.parametrize("make", EXECUTORS)
+def test_every_run_that_can_be_done_has_exactly_one_record(
+    make: MakeExecutor, execute_grid: Callable[[MakeExecutor], Executed]
+) -> None:
+    executed = execute_grid(make)
+    assert set(executed.store.recorded()) == {run.run_id for run in executed.good}
+    finished = [event.run_id for event in executed.events if isinstance(event, RunFinished)]
+    assert sorted(finished) == sorted(run.run_id for run in executed.good)
+    assert all(executed.store.attempts(run.run_id) == () for run in executed.good)
+
+
+@pytest.mark.parametrize("make", EXECUTORS)
+def test_a_run_that_raises_becomes_an_attempt_with_its_reason_and_no_record(
+    make: MakeExecutor, execute_grid: Callable[[MakeExecutor], Executed]
+) -> None:
+    executed = execute_grid(make)
+    started, failed = of_run(executed.events, executed.broken)
+    assert started.attempt == failed.attempt == 1
+    assert "no-such-model" in failed.error
+    assert not failed.will_retry
+    attempts = executed.store.attempts(executed.broken.run_id)
+    assert [(attempt.number, attempt.status, attempt.kind) for attempt in attempts] == [(1, "failed", failed.kind)]
+
+
+@pytest.mark.parametrize("make", EXECUTORS)
+def test_events_come_in_order(make: MakeExecutor, execute_grid: Callable[[MakeExecutor], Executed]) -> None:
+    executed = execute_grid(make)
+    kinds = [type(event) for event in executed.events]
+    assert kinds.index(LanesPlanned) < kinds.index(LaneStarted) < kinds.index(RunStarted)
+    for run in executed.good:
+        assert [type(event) for event in of_run(executed.events, run)] == [
+            RunStarted,
+            EpochReported,
+            EpochReported,
+            RunFinished,
+        ]
+        assert [event.row["epoch"] for event in of_run(executed.events, run)[1:3]] == [1, 2]
+
+
+@pytest.mark.ray
+def test_a_warm_lane_gives_bit_for_bit_what_a_cold_process_gives(
+    execute_grid: Callable[[MakeExecutor], Executed], tmp_path: Path
+) -> None:
+    """On the lane each run follows others; here each has caches of its own, and they come in the opposite order."""
+    warm = execute_grid(one_lane)
+    cold = Store.open(tmp_path)
+    for run in reversed(warm.good):
+        in_process(cold).execute([run], lambda event: None)
+    ours, theirs = tables(warm.store), tables(cold)
+    executed = ours["runs"][ours["runs"]["status"] != "failed"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(executed, theirs["runs"], check_exact=True)
+    for kind in ("epochs", "predictions"):
+        pd.testing.assert_frame_equal(ours[kind], theirs[kind], check_exact=True)
+
+
+@pytest.mark.parametrize("make", EXECUTORS)
+def test_a_stopped_run_stays_pending_and_the_next_execution_ends_like_one_without_a_stop(
+    make: MakeExecutor, scene: Path, tmp_path: Path
+) -> None:
+    store, runs = Store.open(tmp_path / "stopped"), [tiny_run(scene, 7, epochs=LONG), tiny_run(scene, 8)]
+    executor, events = make(store), []
+
+    def stop_after_three_epochs(event: Event) -> None:
+        events.append(event)
+        if isinstance(event, EpochReported) and event.row["epoch"] == 3:
+            executor.stop("checkpoint")
+
+    executor.execute(runs, stop_after_three_epochs)
+    assert store.recorded() == {}
+    assert of_run(events, runs[0])[-1] == RunStopped(runs[0].run_id, 0, 1, checkpoint=True)
+    assert of_run(events, runs[1]) == []
+    assert not any(isinstance(event, RunFailed) for event in events)
+
+    again: list[Event] = []
+    in_process(store).execute(runs, again.append)
+    assert set(store.recorded()) == {run.run_id for run in runs}
+    first = next(event for event in again if isinstance(event, EpochReported))
+    assert first.row["epoch"] > 3, "the run went on from its checkpoint"
+    clean = Store.open(tmp_path / "clean")
+    in_process(clean).execute(runs, lambda event: None)
+    for kind in ("runs", "epochs", "predictions"):
+        pd.testing.assert_frame_equal(tables(store)[kind], tables(clean)[kind], check_exact=True)
+
+
+@pytest.mark.parametrize("make", EXECUTORS)
+def test_stopping_at_once_ends_soon_and_leaves_no_record(make: MakeExecutor, scene: Path, tmp_path: Path) -> None:
+    store, run = Store.open(tmp_path), tiny_run(scene, 9, epochs=100_000)
+    executor, events = make(store), []
+
+    def stop_at_once(event: Event) -> None:
+        events.append(event)
+        if isinstance(event, EpochReported):
+            executor.stop("now")
+
+    executor.execute([run], stop_at_once)
+    assert store.recorded() == {}
+    assert isinstance(events[-1], RunStopped)
+
+
+@pytest.mark.parametrize("make", EXECUTORS)
+def test_what_a_listener_raises_ends_the_execution(make: MakeExecutor, scene: Path, tmp_path: Path) -> None:
+    def refuse(event: Event) -> None:
+        if isinstance(event, LanesPlanned):
+            raise LookupError("the listener has had enough")
+
+    with pytest.raises(LookupError, match="had enough"):
+        make(Store.open(tmp_path)).execute([tiny_run(scene, 10)], refuse)
+
+
+@pytest.mark.parametrize("make", EXECUTORS)
+def test_nothing_to_do_is_done_without_an_event(make: MakeExecutor, tmp_path: Path) -> None:
+    events: list[Event] = []
+    make(Store.open(tmp_path)).execute([], events.append)
+    assert events == []

@@ -1,0 +1,81 @@
+"""Entries are found from the files on disk, loaded one at a time, and misspelt names are answered with the nearest."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from trainables import registry
+
+
+def test_names_come_from_files_and_read_as_users_write_them() -> None:
+    assert "cr-ecss" in registry.names("dataset")
+    assert "deberta-v3-large" in registry.names("model")
+    assert "token_classification" in registry.names("task")
+    assert "weighted_f1" in registry.names("metric")
+    assert not [name for name in registry.names("metric") if name.startswith("_")]
+
+
+def test_an_entry_is_the_one_constant_of_its_module() -> None:
+    assert registry.load("dataset", "cr-ecss") is registry.load("dataset", "cr_ecss")
+    assert registry.load("dataset", "cr-ecss").name == "cr-ecss"
+
+
+@pytest.mark.parametrize("kind", ["task", "dataset", "model", "variant", "metric"])
+def test_every_entry_is_named_after_its_file(kind: registry.Kind) -> None:
+    for name in registry.names(kind):
+        assert registry.load(kind, name).name == name
+
+
+def test_a_misspelt_name_gets_the_nearest_one() -> None:
+    with pytest.raises(registry.UnknownName, match="unknown model 'roberta-bas'; did you mean 'roberta-base'"):
+        registry.load("model", "roberta-bas")
+
+
+@pytest.mark.parametrize("name", ["../../x", "x\0y", "-rf", "", "a" * 300, "🚀", "__init__", "/nowhere/at_all.py"])
+def test_hostile_names_are_unknown_names(name: str) -> None:
+    with pytest.raises(registry.UnknownName, match="unknown dataset"):
+        registry.load("dataset", name)
+
+
+def test_a_file_of_the_user_is_an_entry(tmp_path: Path) -> None:
+    path = tmp_path / "my metric's file.py"
+    path.write_text("METRIC = 'mine'\n", encoding="utf-8")
+    assert registry.load("metric", str(path)) == "mine"
+
+
+def test_a_broken_file_raises_what_it_raises_each_time(tmp_path: Path) -> None:
+    path = tmp_path / "broken.py"
+    path.write_text("1 / 0\n", encoding="utf-8")
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            registry.load("task", str(path))
+
+
+def test_a_file_without_the_constant_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "empty.py"
+    path.write_text("", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"empty\.py does not define TASK"):
+        registry.load("task", str(path))
+
+
+def test_loading_entries_imports_neither_torch_nor_ray() -> None:
+    script = (
+        "import sys\n"
+        "from trainables import registry\n"
+        "from trainables.models import resolve\n"
+        "from trainables.engine.config import DataConfig\n"
+        "from trainables.engine.data import fingerprint\n"
+        "for kind in ('task', 'dataset', 'model', 'variant', 'metric'):\n"
+        "    for name in registry.names(kind):\n"
+        "        registry.load(kind, name)\n"
+        "resolve('roberta-base')\n"
+        "fingerprint(DataConfig(name='requirements-sample'))\n"
+        "heavy = {'torch', 'ray', 'transformers', 'datasets', 'pandas', 'pyarrow'} & set(sys.modules)\n"
+        "sys.exit(', '.join(sorted(heavy)) or 0)\n"
+    )
+    finished = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (finished.returncode, finished.stderr) == (0, "")

@@ -1,0 +1,28 @@
+"""Requirements sample: 360 synthetic requirements of a spacecraft project, so that a first sweep needs no download."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from trainables.engine.corpus import Dataset, Reading
+from trainables.engine.items import read_items
+
+FILE = "requirements_sample.jsonl"
+
+
+def read(location: Path) -> Reading:
+    """The sentences in order; `location` is the file or its folder. There is no official split."""
+    return Reading(read_items(location / FILE if location.is_dir() else location, "jsonl"))
+
+
+DATASET = Dataset(
+    name="requirements-sample",
+    description="360 synthetic space requirements, words labelled with 7 subsystems (plain names, O outside)",
+    task="token_classification",
+    licence="MIT, as this project (written for it)",
+    files=(FILE,),
+    read=read,
+    folder=Path(__file__).parent,
+    synthetic=True,
+    notes=("synthetic data: the ranking of systems here says nothing about real requirements",),
+)
