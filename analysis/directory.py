@@ -103,6 +103,8 @@ def _runs(place: Place, own: Mapping[str, RunFolder], warnings: list[str]) -> pd
         raise Corrupt(f"{place.label}: runs.parquet cannot be used and there is no runs directory to rebuild it from")
     if compacted is None:
         compacted = SCHEMAS["runs"].empty_table().to_pandas()
+    if place.child("runs").is_directory():
+        compacted = _still_there(compacted, own, place.label, warnings)
     settled = set(compacted.loc[compacted["status"] != "failed", "run_id"])
     fresh = sorted(run_id for run_id, folder in own.items() if folder.is_recorded and run_id not in settled)
     frames = [compacted[~compacted["run_id"].isin(fresh)], *(own[run_id].table("runs") for run_id in fresh)]
@@ -110,6 +112,19 @@ def _runs(place: Place, own: Mapping[str, RunFolder], warnings: list[str]) -> pd
     attempts = [folder.failed_attempt() for run_id, folder in sorted(own.items()) if run_id not in known]
     frames.append(to_table("runs", [_of_runs(row) for row in attempts if row]).to_pandas())
     return _stacked(frames)
+
+
+def _still_there(
+    compacted: pd.DataFrame, own: Mapping[str, RunFolder], label: str, warnings: list[str]
+) -> pd.DataFrame:
+    """The rows whose run was not taken out of `runs/` since they were compacted; the others are named."""
+    recorded = {run_id for run_id, folder in own.items() if folder.is_recorded}
+    failed = compacted["status"] == "failed"
+    kept = compacted["run_id"].isin(recorded) | (failed & compacted["run_id"].isin(list(own)))
+    gone = [f"{run.system} seed {run.seed} ({run.run_id})" for run in compacted[~kept].itertuples()]
+    if gone:
+        warnings.append(f"{label}: {len(gone)} rows of runs.parquet have no record any more: {_listed(gone)}")
+    return compacted[kept]
 
 
 def _of_runs(row: Mapping[str, Any]) -> dict[str, Any]:

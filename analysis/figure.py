@@ -29,7 +29,7 @@ class Figure:
     `needs` names columns as `table.column`; where one is missing the figure is skipped and the reason is reported.
     `data(analysis)` gives a tidy frame (one row a mark) and raises `NotApplicable` where there is nothing to show.
     `draw(data, ax)` draws it. With `panels` the picture has one Axes for each value of that column, drawn from the
-    whole frame plus a boolean column `here`, true for the rows of the panel, so that a panel can show the others faintly.
+    whole frame plus a boolean column `here`, true for the rows of the panel: it can show the others faintly.
     `rows` names the column whose values are the rows of the picture: the height follows from them, and
     `frame_inches` is what axis, label and legend take.
     """

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Figures of one analysis in the order of the report: `files` per figure (suffix -> bytes), `skipped` with reasons."""
+    """Figures of one analysis in the report's order: `files` per figure (suffix -> bytes), `skipped` with reasons."""
 
     files: Mapping[str, Mapping[str, bytes]]
     skipped: Mapping[str, str]

@@ -7,7 +7,7 @@ neighbours differ in lightness too. A colour never carries a meaning alone: ever
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#4D4D4D")
 INK, SOFT, FAINT = "#1F2933", "#5F6B76", "#DDE2E7"
 WIDTH_INCHES = 7.2
-MINUS = " − "  # in the label of a pair
+MINUS = " \N{MINUS SIGN} "  # in the label of a pair
 LABEL_COLUMNS, LABEL_LINES, LINE_INCHES = 30, 3, 0.155
 
 STYLE: dict[str, Any] = {
@@ -105,6 +105,13 @@ def rows(
     return positions
 
 
+def system_rows(ax: Axes, data: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, float, int]]:
+    """Lay out one row a system; gives each system's part of `data`, its vertical position and its place."""
+    positions = rows(ax, list(data["system"].drop_duplicates()))
+    for system, group in data.groupby("system", sort=False):
+        yield group, positions[system], int(group["place"].iloc[0])
+
+
 def _row_label(ax: Axes, name: Hashable, position: float) -> None:
     """One text a line: an SVG viewer with another font then still aligns every line to the right."""
     lines = label_lines(name)
@@ -122,10 +129,11 @@ def _row_label(ax: Axes, name: Hashable, position: float) -> None:
 
 
 def spread(values: pd.Series[float], width: float) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Offsets in [-width/2, width/2] that keep the points of one row apart: by rank, so the same input gives the same ink."""
+    """Offsets in [-width/2, width/2] that keep the points of a row apart: by rank, so same input, same ink."""
     ranks = values.rank(method="first").to_numpy(dtype=float) - 1
     golden = (np.sqrt(5) - 1) / 2
-    return ((ranks * golden) % 1.0 - 0.5) * width
+    offsets: np.ndarray[Any, np.dtype[np.float64]] = ((ranks * golden) % 1.0 - 0.5) * width
+    return offsets
 
 
 def points(ax: Axes, values: pd.Series[float], position: float, place: int, width: float = 0.2) -> None:

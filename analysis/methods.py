@@ -15,13 +15,19 @@ if TYPE_CHECKING:
 
 def paragraph(analysis: Analysis) -> str:
     """Plain text, ready to paste; whatever the results do not tell is left out, never guessed."""
-    sentences = [_systems(analysis), *_training(analysis), _scoring(analysis), *_comparison(analysis), _software(analysis)]
+    sentences = [
+        _systems(analysis),
+        *_training(analysis),
+        _scoring(analysis),
+        *_comparison(analysis),
+        _software(analysis),
+    ]
     return " ".join(sentence for sentence in sentences if sentence)
 
 
 def seeds(analysis: Analysis) -> str:
     """The seeds of the runs, neighbours joined."""
-    found = analysis.results.runs["seed"].dropna().unique()
+    found: list[Any] = analysis.results.runs["seed"].dropna().unique().tolist()
     if all(str(seed).lstrip("-").isdigit() for seed in found):
         return ranges(int(seed) for seed in found)
     return ", ".join(sorted(map(str, found)))
@@ -30,7 +36,7 @@ def seeds(analysis: Analysis) -> str:
 def only(analysis: Analysis, column: str) -> Any:
     """The value of a column of `runs` that all runs share, else None."""
     runs = analysis.results.runs
-    found = runs[column].dropna().unique() if column in runs.columns else []
+    found: list[Any] = runs[column].dropna().unique().tolist() if column in runs.columns else []
     return found[0] if len(found) == 1 else None
 
 
@@ -93,15 +99,15 @@ def _scoring(analysis: Analysis) -> str:
 def _comparison(analysis: Analysis) -> list[str]:
     pairs = analysis.comparisons
     if pairs.empty:
-        return ["Scores are described by mean and standard deviation (n − 1); no pair could be compared."]
+        return ["Scores are described by mean and standard deviation (n - 1); no pair could be compared."]
     used = sorted({METHODS.get(name, str(name)) for name in pairs["primary_method"].dropna()})
     primary = f" The primary test is the {listing(used)}{_reference(pairs)}." if used else ""
     rope = f" Differences below {analysis.rope:g} count as irrelevant." if exists(analysis.rope) else ""
     return [
-        "Scores are described by mean and standard deviation (n − 1 in the denominator). Systems were compared pairwise, "
-        f"paired by seed (and split and fold, where they vary).{primary} Two-sided p-values were corrected by Holm's "
-        f"method over {plural(len(pairs), 'comparison')}; the level is {analysis.alpha:g}.{rope} Effect sizes are Hedges' g_z and "
-        "the probability of superiority.",
+        "Scores are described by mean and standard deviation (n - 1 in the denominator). Systems were compared "
+        f"pairwise, paired by seed (and split and fold, where they vary).{primary} Two-sided p-values were "
+        f"corrected by Holm's method over {plural(len(pairs), 'comparison')}; the level is {analysis.alpha:g}.{rope} Effect "
+        "sizes are Hedges' g_z and the probability of superiority.",
         *(["The Friedman test over seeds is reported as a description."] if "friedman" in analysis.omnibus else []),
     ]
 

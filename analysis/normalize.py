@@ -17,7 +17,8 @@ SCORELESS = ("diverged", "failed")
 def normalize(frame: pd.DataFrame, source: str) -> tuple[pd.DataFrame, list[str]]:
     """The runs with columns system, seed, split_seed, fold, status and score (float, NaN: none), and warnings.
 
-    system is the column `system`, else `model` or `model / recipe`. Keys are whole numbers (Int64) or text.
+    system is the column `system`, else `model/recipe`, or `model` where the recipe is `default` or not given. Keys are
+    whole numbers (Int64) or text.
     Raises ValueError, naming source, column and rows (1 is the first after a header), for what cannot be read.
     """
     runs = frame.reset_index(drop=True).copy()
@@ -53,11 +54,15 @@ def _systems(runs: pd.DataFrame, source: str) -> pd.Series[Any]:
             )
         systems = runs["model"].map(str, na_action="ignore")
         if "recipe" in runs.columns:
-            systems = systems + runs["recipe"].map(lambda recipe: "" if pd.isna(recipe) else f" / {recipe}")
+            systems = systems + runs["recipe"].map(_suffix)
     else:
         systems = runs["system"].map(str, na_action="ignore")
     _refuse_rows(systems.isna() | (systems == ""), source, "system is empty")
     return systems
+
+
+def _suffix(recipe: Any) -> str:
+    return "" if pd.isna(recipe) or recipe in ("", "default") else f"/{recipe}"
 
 
 def _key(values: pd.Series[Any]) -> Any:

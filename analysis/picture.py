@@ -27,7 +27,7 @@ DOTS_PER_INCH = 200
 
 def render(figure: Figure, data: pd.DataFrame) -> dict[str, bytes]:
     """The picture as {"svg", "pdf", "png"}: same frame, same bytes (no dates, fixed identifiers)."""
-    with _style(figure.name):
+    with style(figure.name):
         canvas = draw(figure, data)
         raw = {
             "svg": _save(canvas, "svg", {"Date": None, "Creator": None}),
@@ -38,11 +38,11 @@ def render(figure: Figure, data: pd.DataFrame) -> dict[str, bytes]:
 
 
 @contextmanager
-def _style(salt: str) -> Iterator[None]:
+def style(salt: str) -> Iterator[None]:
     """Our style on top of matplotlib's own defaults (not the user's), for the time of one picture."""
-    from matplotlib import style
+    from matplotlib import style as sheets
 
-    with warnings.catch_warnings(), style.context(["default", ink.STYLE | {"svg.hashsalt": salt}]):
+    with warnings.catch_warnings(), sheets.context(["default", ink.STYLE | {"svg.hashsalt": salt}]):
         # A script that the embedded font lacks is drawn as boxes in PDF and PNG; the SVG keeps its text.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         yield
@@ -119,7 +119,8 @@ def tidy_svg(raw: bytes, figure: Figure) -> bytes:
         "aria-describedby": f"{figure.name}-description",
         "style": "stroke-linejoin: round; stroke-linecap: butt",
     }
-    return ElementTree.tostring(root, encoding="utf-8") + b"\n"
+    text: bytes = ElementTree.tostring(root, encoding="utf-8")
+    return text + b"\n"
 
 
 def _drop(root: ElementTree.Element, *names: str) -> None:

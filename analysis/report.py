@@ -16,7 +16,7 @@ import yaml
 from markupsafe import Markup
 
 from analysis import gallery, ink, methods, report_tables, settings
-from analysis.report_tables import Column, Grid
+from analysis.report_tables import Column
 from analysis.typography import better, exists, number, p_value, plural, visible
 
 if TYPE_CHECKING:
@@ -114,7 +114,9 @@ def _tables(analysis: Analysis) -> dict[str, Any]:
         "failures": report_tables.failures(analysis),
         "settings": settings.differing(analysis),
         "selected": bool(analysis.systems["selected_on_evaluation"].any()),
-        "controls": {row["system"]: row["control"] for row in analysis.systems.to_dict("records") if exists(row["control"])},
+        "controls": {
+            row["system"]: row["control"] for row in analysis.systems.to_dict("records") if exists(row["control"])
+        },
         "colours": {name: ink.colour(place) for name, place in places.items()},
         "omnibus": _omnibus(analysis.omnibus),
     }
@@ -124,7 +126,9 @@ def _omnibus(omnibus: Mapping[str, Any]) -> list[str]:
     """One line a test: its numbers by their names, then the mean rank of every system."""
     lines = []
     for name, result in omnibus.items():
-        shown = [_named(key, value) for key, value in result.items() if isinstance(value, int | float) and exists(value)]
+        shown = [
+            _named(key, value) for key, value in result.items() if isinstance(value, int | float) and exists(value)
+        ]
         ranks = [f"{system} {number(rank, 2)}" for system, rank in result.get("mean_ranks", {}).items()]
         ranked = f"; mean ranks: {', '.join(ranks)}" if ranks else ""
         lines.append(f"{name.capitalize()} test: {', '.join(shown) or result.get('note')}{ranked}")
@@ -151,7 +155,7 @@ def _cell(column: Column, row: Any) -> Cell:
 
 
 def _pictures(svgs: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The pictures in the order of the report, each with its caption; the XML declaration has no place inside a page."""
+    """The pictures in the order of the report with their captions; an XML declaration has no place inside a page."""
     return [
         {"figure": figure, "svg": Markup(svgs[figure.name][svgs[figure.name].index("<svg") :])}
         for figure in gallery.figures()
@@ -166,7 +170,11 @@ def _skipped(reasons: Mapping[str, str]) -> list[dict[str, str]]:
 
 def _reproduction(analysis: Analysis) -> dict[str, Any]:
     experiment = analysis.results.experiment
-    text = yaml.safe_dump(experiment, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100) if experiment else None
+    text = (
+        yaml.safe_dump(experiment, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
+        if experiment
+        else None
+    )
     sources = " ".join(shlex.quote(str(source)) for source in analysis.results.sources)
     commands = ["orchestrate sweep experiment.yaml"] if experiment else []
     return {

@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.figure import SCORED
 from analysis.normalize import KEYS
-from analysis.typography import METHODS, better, decimals, exists, interval, number, p_value, signed, whole
+from analysis.typography import METHODS, MINUS, better, decimals, exists, interval, number, p_value, signed, whole
 
 if TYPE_CHECKING:
     from analysis.analyze import Analysis
@@ -63,10 +63,10 @@ def summary(analysis: Analysis) -> Grid:
         Column("System", "what is compared: a model trained by a recipe", lambda row: str(row["system"]), kind="name"),
         _field("n", "n", "runs with a score", whole),
         _field("Mean", "mean", "mean score over these runs", number, places),
-        _field("Std", "std", "standard deviation of single runs (n − 1 in the denominator)", number, places),
+        _field("Std", "std", "standard deviation of single runs (n - 1 in the denominator)", number, places),
         Column(
             f"{level} interval",
-            "t interval of the mean over runs; it says nothing about new data and does not replace the paired comparison",
+            "t interval of the mean over runs; no statement about new data, no substitute for the paired comparison",
             lambda row: interval(row["ci_low"], row["ci_high"], places),
         ),
         _field("Min", "min", "lowest score of a run", number, places),
@@ -86,7 +86,9 @@ def verdicts(analysis: Analysis) -> Grid:
     level = f"{100 * (1 - analysis.alpha):g}%"
     columns = [
         _pair(),
-        Column("Verdict", "what the first system is, compared with the second", lambda row: row["verdict"], kind="verdict"),
+        Column(
+            "Verdict", "what the first system is, compared with the second", lambda row: row["verdict"], kind="verdict"
+        ),
         _field("Pairs", "n_pairs", "seeds (with split and fold) that both systems completed", whole),
         _field("Difference", "mean_diff", "mean of the first system minus mean of the second", signed, places),
         Column(
@@ -94,9 +96,23 @@ def verdicts(analysis: Analysis) -> Grid:
             "interval of the difference by the primary test, not widened for the number of comparisons",
             lambda row: interval(row["primary_ci_low"], row["primary_ci_high"], places),
         ),
-        _field("p, Holm", "primary_p_holm", "primary p-value, corrected over all comparisons; the verdict uses it", p_value),
-        _field("Hedges g_z", "hedges_gz", "mean difference in standard deviations of the differences, bias-corrected", signed, 2),
-        _field("P(A>B)", "prob_superiority", "share of the pairs in which the first system is better; ties count half", number, 2),
+        _field(
+            "p, Holm", "primary_p_holm", "primary p-value, corrected over all comparisons; the verdict uses it", p_value
+        ),
+        _field(
+            "Hedges g_z",
+            "hedges_gz",
+            "mean difference in standard deviations of the differences, bias-corrected",
+            signed,
+            2,
+        ),
+        _field(
+            "P(A>B)",
+            "prob_superiority",
+            "share of the pairs in which the first system is better; ties count half",
+            number,
+            2,
+        ),
     ]
     return Grid("Every pair of systems", columns, analysis.comparisons.to_dict("records"))
 
@@ -120,7 +136,12 @@ def tests(analysis: Analysis) -> Grid:
         _field("Holm", "p_holm", "the same, corrected over all comparisons", p_value),
         _field("p, sign-flip", "p_sign_flip", "exact two-sided sign-flip test of the differences", p_value),
         _field("p, Wilcoxon", "wilcoxon_p", "Wilcoxon signed-rank test of the differences", p_value),
-        _field("Smallest p", "smallest_p", "the smallest p-value that the primary test can reach with this many pairs", p_value),
+        _field(
+            "Smallest p",
+            "smallest_p",
+            "the smallest p-value that the primary test can reach with this many pairs",
+            p_value,
+        ),
         Column(
             f"{100 * (1 - analysis.alpha):g}% interval, t",
             "paired t interval of the difference, one at a time",
@@ -132,16 +153,26 @@ def tests(analysis: Analysis) -> Grid:
             "interval of the share of pairs in which the first system is better",
             lambda row: interval(row["prob_superiority_low"], row["prob_superiority_high"], 2),
         ),
-        _field("A12", "a12", "chance that a random run of the first beats a random run of the second (unpaired)", number, 2),
-        _field("r", "correlation", "correlation of the two systems' scores over seeds: high is why pairing helps", signed, 2),
-        _field("Detectable", "detectable_difference", "difference that this many seeds find with 80% power", number, places),
+        _field(
+            "A12", "a12", "chance that a random run of the first beats a random run of the second (unpaired)", number, 2
+        ),
+        _field(
+            "r",
+            "correlation",
+            "correlation of the two systems' scores over seeds: high is why pairing helps",
+            signed,
+            2,
+        ),
+        _field(
+            "Detectable", "detectable_difference", "difference that this many seeds find with 80% power", number, places
+        ),
         _field("Dropped", "dropped_pairs", "seeds left out because one of the two systems has no score", whole),
     ]
     return Grid("Every test and effect size", columns, pairs.to_dict("records"))
 
 
 def _pair() -> Column:
-    return Column("A and B", "difference = A minus B", lambda row: f"{row['a']} − {row['b']}", kind="pair")
+    return Column("A and B", "difference = A minus B", lambda row: f"{row['a']} {MINUS} {row['b']}", kind="pair")
 
 
 def scores(analysis: Analysis) -> Grid:

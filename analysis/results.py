@@ -44,7 +44,7 @@ def read(sources: Sequence[str | Path]) -> Results:
 
     Nothing is dropped silently: whatever is not compared is named in `warnings`. Raises FileNotFoundError for a source
     that is not there, Corrupt for a damaged one, ValueError for runs that must not be compared: two settings under one
-    system, one cell twice, several data sets or metrics' files that do not fit.
+    system, one cell twice, several tasks or data sets.
     """
     if not sources:
         raise ValueError("nothing to read: name a results directory or a CSV, TSV or Parquet file")

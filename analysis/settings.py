@@ -1,4 +1,4 @@
-"""Which settings differ between the compared systems, so that no reader takes a difference in budget for one in quality."""
+"""Which settings differ between systems, so that no reader takes a difference in budget for one in quality."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from analysis.typography import exists, ranges
+from analysis.typography import NONE, exists, ranges
 
 if TYPE_CHECKING:
     from analysis.analyze import Analysis
@@ -34,7 +34,6 @@ RECORDED = (
     "python_version",
     "git_commit",
 )
-ABSENT = "–"
 
 
 def differing(analysis: Analysis) -> pd.DataFrame:
@@ -49,7 +48,7 @@ def differing(analysis: Analysis) -> pd.DataFrame:
     for of_system, defaults in ((_written, shared), (_recorded, {})):
         table = {name: of_system(analysis, name) for name in systems}
         for setting in dict.fromkeys(key for name in systems for key in table[name]):
-            values = [table[name].get(setting) or defaults.get(setting) or ABSENT for name in systems]
+            values = [table[name].get(setting) or defaults.get(setting) or NONE for name in systems]
             if len(set(values)) > 1:
                 rows.append([setting, *values])
     return pd.DataFrame(rows, columns=["setting", *systems])

@@ -68,31 +68,11 @@ PREDICTIONS = _schema(
 SCHEMAS: dict[Kind, pa.Schema] = {"runs": RUNS, "epochs": EPOCHS, "predictions": PREDICTIONS}
 
 # Times, speeds, memory, attempt, hardware, software and dates: what two honest executions may differ in.
-VOLATILE_COLUMNS = frozenset(
-    {
-        "attempt",
-        "seconds",
-        "seconds_total",
-        "seconds_train",
-        "seconds_eval",
-        "seconds_setup",
-        "samples_per_second",
-        "tokens_per_second",
-        "step_seconds_p50",
-        "peak_memory_gib",
-        "world_size",
-        "cpu_threads",
-        "device",
-        "hardware",
-        "torch_version",
-        "transformers_version",
-        "ray_version",
-        "python_version",
-        "git_commit",
-        "started_at",
-        "finished_at",
-    }
-)
+VOLATILE_COLUMNS = frozenset((
+    "attempt", "seconds", "seconds_total", "seconds_train", "seconds_eval", "seconds_setup", "samples_per_second",
+    "tokens_per_second", "step_seconds_p50", "peak_memory_gib", "world_size", "cpu_threads", "device", "hardware",
+    "torch_version", "transformers_version", "ray_version", "python_version", "git_commit", "started_at", "finished_at",
+))  # fmt: skip
 
 
 def runs_schema(metrics: Iterable[str] = (), parts: Iterable[str] = ()) -> pa.Schema:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-NONE = "–"
+NONE = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 METHODS = {
     "paired_t_and_sign_flip": "paired t and exact sign-flip",
@@ -81,7 +81,7 @@ def ranges(numbers: Iterable[int]) -> str:
             groups[-1].append(value)
         else:
             groups.append([value])
-    return ", ".join(str(group[0]) if len(group) == 1 else f"{group[0]}–{group[-1]}" for group in groups)
+    return ", ".join(str(group[0]) if len(group) == 1 else f"{group[0]}\N{EN DASH}{group[-1]}" for group in groups)
 
 
 def plural(count: int, noun: str) -> str:

@@ -53,7 +53,7 @@ def validate(console: Console, experiment: str, file_only: bool, **values: Any) 
     """Check an experiment and print it with every default filled in."""
     from orchestrator.experiment_file import load
     from orchestrator.resolve import resolve
-    from orchestrator.yaml_file import dump
+    from orchestrator.yaml_text import dump
 
     loaded = load(experiment, options.changes(values))
     checked = loaded.experiment

@@ -8,12 +8,11 @@ and they are how a file builds objects or grows to gigabytes.
 from __future__ import annotations
 
 import copy
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 
@@ -107,11 +106,6 @@ def scalar(text: str) -> Any:
     return value
 
 
-def dump(content: dict[str, Any]) -> str:
-    """YAML text that `parse` reads back to an equal mapping: keys in order, nothing that YAML 1.1 reads otherwise."""
-    return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)
-
-
 class _Refused(yaml.MarkedYAMLError):
     """Valid YAML that a settings file may not use."""
 
@@ -199,7 +193,7 @@ class _Reader:
 
     def _plain(self, node: yaml.Node, path: KeyPath) -> Any:
         text: str = node.value
-        for _, pattern, construct in _CORE_SCHEMA:
+        for pattern, construct in CORE_SCHEMA:
             if pattern.match(text):
                 if len(text) > MAXIMUM_DIGITS:
                     message = f"a number of {len(text)} characters"
@@ -217,34 +211,13 @@ def dotted(path: KeyPath) -> str:
     return text
 
 
-_CORE_SCHEMA: tuple[tuple[str, re.Pattern[str], Callable[[str], Any]], ...] = (
-    ("null", re.compile(r"(?:null|Null|NULL|~|)\Z"), lambda text: None),
-    ("bool", re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z"), lambda text: text.lower() == "true"),
-    ("int", re.compile(r"[-+]?[0-9]+\Z"), int),
-    ("int", re.compile(r"0o[0-7]+\Z"), lambda text: int(text[2:], 8)),
-    ("int", re.compile(r"0x[0-9a-fA-F]+\Z"), lambda text: int(text[2:], 16)),
-    ("float", re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z"), float),
-    ("float", re.compile(r"[-+]?\.(inf|Inf|INF)\Z"), lambda text: float(text.replace(".", ""))),
-    ("float", re.compile(r"\.(nan|NaN|NAN)\Z"), lambda text: float("nan")),
+CORE_SCHEMA: tuple[tuple[re.Pattern[str], Callable[[str], Any]], ...] = (
+    (re.compile(r"(?:null|Null|NULL|~|)\Z"), lambda text: None),
+    (re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z"), lambda text: text.lower() == "true"),
+    (re.compile(r"[-+]?[0-9]+\Z"), int),
+    (re.compile(r"0o[0-7]+\Z"), lambda text: int(text[2:], 8)),
+    (re.compile(r"0x[0-9a-fA-F]+\Z"), lambda text: int(text[2:], 16)),
+    (re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z"), float),
+    (re.compile(r"[-+]?\.(inf|Inf|INF)\Z"), lambda text: float(text.replace(".", ""))),
+    (re.compile(r"\.(nan|NaN|NAN)\Z"), lambda text: float("nan")),
 )
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes what `parse` reads back: no aliases, text quoted where the core schema would read something else."""
-
-    yaml_implicit_resolvers: ClassVar[dict[Any, Any]] = {}  # type: ignore[misc]
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
-def _represent_float(dumper: yaml.SafeDumper, number: float) -> yaml.Node:
-    text = json.dumps(number)
-    if "e" in text and "." not in text:
-        text = text.replace("e", ".0e")  # YAML 1.1 readers take 3e-05 for text
-    return dumper.represent_scalar("tag:yaml.org,2002:float", text)
-
-
-for _kind, _pattern, _construct in _CORE_SCHEMA:
-    _Dumper.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", _pattern, None)
-_Dumper.add_representer(float, _represent_float)

@@ -10,8 +10,9 @@ from analysis import ink
 from analysis.figure import Figure, epochs_of, runs_of
 
 if TYPE_CHECKING:
-    from analysis.analyze import Analysis
     from matplotlib.axes import Axes
+
+    from analysis.analyze import Analysis
 
 
 def data(analysis: Analysis) -> pd.DataFrame:
@@ -22,9 +23,8 @@ def data(analysis: Analysis) -> pd.DataFrame:
 
 def draw(data: pd.DataFrame, ax: Axes) -> None:
     """Hollow: training; filled: validation; large: mean over runs; the line is the gap between the two means."""
-    positions = ink.rows(ax, list(data["system"].drop_duplicates()))
-    for (system, place), group in data.groupby(["system", "place"], sort=False):
-        position, tone = positions[system], ink.colour(int(place))
+    for group, position, place in ink.system_rows(ax, data):
+        tone = ink.colour(place)
         train, validation = group["train_loss"], group["eval_loss"]
         ax.plot([train.mean(), validation.mean()], [position, position], color=tone, linewidth=1.6, zorder=2)
         for values, face in ((train, "white"), (validation, tone)):

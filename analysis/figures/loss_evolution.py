@@ -10,8 +10,9 @@ from analysis import ink
 from analysis.figure import Figure, epochs_of
 
 if TYPE_CHECKING:
-    from analysis.analyze import Analysis
     from matplotlib.axes import Axes
+
+    from analysis.analyze import Analysis
 
 
 def data(analysis: Analysis) -> pd.DataFrame:
@@ -52,9 +53,9 @@ FIGURE = Figure(
     name="loss_evolution",
     rank=60,
     title="Loss per epoch",
-    caption="Thick lines: mean over the runs that reached the epoch, dashed for training and solid for validation; band: "
-    "lowest to highest run; thin lines: single runs; grey: validation means of the other systems. A validation loss that "
-    "rises while the training loss falls is overfitting.",
+    caption="Thick lines: mean over the runs that reached the epoch, dashed for training, solid for validation; band: "
+    "lowest to highest run; thin lines: single runs; grey: validation means of the other systems. A validation loss "
+    "that rises while the training loss falls is overfitting.",
     needs=("epochs.epoch", "epochs.train_loss", "epochs.eval_loss"),
     data=data,
     draw=draw,

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from analysis import ink
 from analysis.figure import Figure, NotApplicable, runs_of
 from analysis.normalize import KEYS
-from analysis.typography import visible
+from analysis.typography import decimals, signed, visible
 
 if TYPE_CHECKING:
-    from analysis.analyze import Analysis
     from matplotlib.axes import Axes
+
+    from analysis.analyze import Analysis
 
 MOST_PAIRS = 36
 DECIDED = ("better", "worse")
@@ -36,24 +37,26 @@ def data(analysis: Analysis) -> pd.DataFrame:
     return pd.concat([_of_pair(pair, wide, analysis) for _, pair in pairs.iterrows()], ignore_index=True)
 
 
-def _of_pair(pair: pd.Series[object], wide: pd.DataFrame, analysis: Analysis) -> pd.DataFrame:
+def _of_pair(pair: pd.Series[Any], wide: pd.DataFrame, analysis: Analysis) -> pd.DataFrame:
     difference = (wide[pair["a"]] - wide[pair["b"]]).dropna().rename("difference").reset_index()
-    facts = {name: pair[name] for name in ("a", "b", "mean_diff", "verdict")}
+    facts: dict[str, Any] = {name: pair[name] for name in ("a", "b", "mean_diff", "verdict")}
     low, high = _interval(pair)
     level = f"{100 * (1 - analysis.alpha):g}%"
     facts |= {"ci_low": low, "ci_high": high, "level": level, "rope": analysis.rope}
     label = f"{pair['a']}{ink.MINUS}{pair['b']}"
-    return difference.assign(pair=label, **facts, metric=analysis.metric, direction=analysis.direction)
+    frame: pd.DataFrame = difference.assign(pair=label, **facts, metric=analysis.metric, direction=analysis.direction)
+    return frame
 
 
-def _interval(pair: pd.Series[object]) -> tuple[object, object]:
+def _interval(pair: pd.Series[Any]) -> tuple[float, float]:
     """The primary test's interval where it has one, else the paired t's."""
-    names = ("primary_ci_low", "primary_ci_high")
-    return tuple(pair[name] if pd.notna(pair[name]) else pair[name.removeprefix("primary_")] for name in names)
+    if pd.notna(pair["primary_ci_low"]):
+        return pair["primary_ci_low"], pair["primary_ci_high"]
+    return pair["ci_low"], pair["ci_high"]
 
 
 def draw(data: pd.DataFrame, ax: Axes) -> None:
-    """Filled: the verdict is better or worse; hollow: it is not; small points: single seeds; shaded: too small to matter."""
+    """Filled: better or worse; hollow: not decided; small points: single seeds; shaded: too small to matter."""
     positions = ink.rows(ax, list(data["pair"].drop_duplicates()), FIGURE.row_inches)
     rope = data["rope"].iloc[0]
     if pd.notna(rope):
@@ -76,15 +79,15 @@ def _pair(ax: Axes, group: pd.DataFrame, position: float) -> None:
         ax.plot([first["ci_low"], first["ci_high"]], [position] * 2, color=tone, linewidth=2.0, zorder=3)
     face = tone if first["verdict"] in DECIDED else "white"
     ax.scatter(first["mean_diff"], position, s=42, facecolors=face, edgecolors=tone, linewidths=1.5, zorder=4)
-    ink.value(ax, position, f"{first['mean_diff']:+.4f}".replace("-", "−"))
+    ink.value(ax, position, signed(first["mean_diff"], decimals(group["mean_diff"])))
 
 
 FIGURE = Figure(
     name="paired_differences",
     rank=10,
     title="Differences between systems",
-    caption="One row a pair, first system minus second. Large mark: mean difference over seeds; line: its interval, not "
-    "corrected for the number of comparisons; small points: the differences of single seeds. A filled mark is a verdict "
+    caption="One row a pair, first system minus second. Large mark: mean difference over seeds; line: its interval, "
+    "not corrected for the number of comparisons; small points: differences of single seeds. A filled mark is a verdict "
     "of better or worse after correction, a hollow one is not. Shaded, where set: the region of practical equivalence. "
     f"With more than {MOST_PAIRS} pairs only those with the best mean are drawn; the table has all.",
     needs=("runs.score",),

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from analysis import ink
-from analysis.figure import Figure, NotApplicable, predictions_of
 from analysis.class_scores import per_class
+from analysis.figure import Figure, NotApplicable, predictions_of
 
 if TYPE_CHECKING:
-    from analysis.analyze import Analysis
     from matplotlib.axes import Axes
+
+    from analysis.analyze import Analysis
 
 MOST_LABELS, MOST_ROWS = 200, 40
 
@@ -24,7 +25,9 @@ def data(analysis: Analysis) -> pd.DataFrame:
     """
     predictions = predictions_of(analysis, "gold", "predicted").dropna(subset="gold")
     if predictions["gold"].nunique() > MOST_LABELS:
-        raise NotApplicable(f"the gold column has {predictions['gold'].nunique()} different values: they are not classes")
+        raise NotApplicable(
+            f"the gold column has {predictions['gold'].nunique()} different values: they are not classes"
+        )
     runs = [_of_run(run) for _, run in predictions.groupby("run_id", sort=False)]
     frame = pd.concat(runs, ignore_index=True) if runs else pd.DataFrame()
     if frame.empty:
@@ -44,7 +47,7 @@ def _of_run(run: pd.DataFrame) -> pd.DataFrame:
 
 
 def draw(data: pd.DataFrame, ax: Axes) -> None:
-    """Point and bar: mean and standard deviation over runs; small points: runs; grey ticks: the other systems' means."""
+    """Point and bar: mean and standard deviation over runs; small points: runs; grey ticks: the other systems."""
     names = list(data["row"].drop_duplicates())[:MOST_ROWS]
     positions = ink.rows(ax, names, FIGURE.row_inches)
     shown = data[data["row"].isin(names)]
@@ -63,9 +66,10 @@ FIGURE = Figure(
     name="per_class_f1",
     rank=50,
     title="F1 of every class",
-    caption="Large points: means over runs, with one standard deviation on either side; small points: single runs; grey "
-    "ticks: the other systems. In brackets: how often the class occurs in the evaluated part (mean over runs). The "
-    f"outside label O is left out. With more than {MOST_ROWS} classes the most frequent are drawn and the data file has all.",
+    caption="Large points: means over runs, with one standard deviation on either side; small points: single runs; "
+    "grey ticks: the other systems. In brackets: how often the class occurs in the evaluated part (mean over runs). "
+    f"The outside label O is left out. With more than {MOST_ROWS} classes the most frequent are drawn; the data file "
+    "has all.",
     needs=("runs.run_id", "predictions.gold", "predictions.predicted"),
     data=data,
     draw=draw,

@@ -8,11 +8,12 @@ import pandas as pd
 
 from analysis import ink
 from analysis.figure import Figure, scores
-from analysis.typography import visible
+from analysis.typography import decimals, number, visible
 
 if TYPE_CHECKING:
-    from analysis.analyze import Analysis
     from matplotlib.axes import Axes
+
+    from analysis.analyze import Analysis
 
 
 def data(analysis: Analysis) -> pd.DataFrame:
@@ -24,25 +25,29 @@ def data(analysis: Analysis) -> pd.DataFrame:
 
 def draw(data: pd.DataFrame, ax: Axes) -> None:
     """Bars start at zero, so that their lengths may be compared."""
-    positions = ink.rows(ax, list(data["system"].drop_duplicates()))
-    for (system, place), group in data.groupby(["system", "place"], sort=False):
+    for group, position, place in ink.system_rows(ax, data):
         mean, std = group["mean"].iloc[0], group["std"].iloc[0]
-        tone = ink.colour(int(place))
-        ax.barh(positions[system], mean, height=0.27, color=f"{tone}55", edgecolor=tone, linewidth=1.0)
-        ink.points(ax, group["score"], positions[system] + 0.07, int(place), width=0.05)
+        tone = ink.colour(place)
+        ax.barh(position, mean, height=0.27, color=f"{tone}55", edgecolor=tone, linewidth=1.0)
+        ink.points(ax, group["score"], position + 0.07, place, width=0.05)
         if pd.notna(std):
-            ax.errorbar(mean, positions[system] - 0.06, xerr=std, color=ink.INK, capsize=3, linewidth=1.2, zorder=5)
-        ink.value(ax, positions[system], f"{mean:.4f}" if pd.isna(std) else f"{mean:.4f} ± {std:.4f}")
+            ax.errorbar(mean, position - 0.06, xerr=std, color=ink.INK, capsize=3, linewidth=1.2, zorder=5)
+        ink.value(ax, position, _text(mean, std))
     ax.axvline(0, color=ink.INK, linewidth=0.8)
     ax.set_xlabel(f"mean {visible(data['metric'].iloc[0])}")
+
+
+def _text(mean: float, std: float) -> str:
+    places = decimals([mean])
+    return number(mean, places) if pd.isna(std) else f"{number(mean, places)} ± {number(std, places)}"
 
 
 FIGURE = Figure(
     name="score_barplot",
     rank=30,
     title="Mean score",
-    caption="Bar: mean over seeds, drawn from zero. Error bar: one standard deviation over seeds on either side; it shows "
-    "how much runs vary and is not a test. Points: single runs.",
+    caption="Bar: mean over seeds, drawn from zero. Error bar: one standard deviation over seeds on either side; "
+    "it shows how much runs vary and is not a test. Points: single runs.",
     needs=("runs.score",),
     data=data,
     draw=draw,

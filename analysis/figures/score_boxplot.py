@@ -16,12 +16,11 @@ if TYPE_CHECKING:
 
 def draw(data: pd.DataFrame, ax: Axes) -> None:
     """Box: quartiles; line: median; whiskers: the furthest seed within 1.5 interquartile ranges; points: seeds."""
-    positions = ink.rows(ax, list(data["system"].drop_duplicates()))
-    for (system, place), group in data.groupby(["system", "place"], sort=False):
-        tone = ink.colour(int(place))
+    for group, position, place in ink.system_rows(ax, data):
+        tone = ink.colour(place)
         ax.boxplot(
             group["score"],
-            positions=[positions[system] - 0.05],
+            positions=[position - 0.05],
             widths=0.17,
             orientation="horizontal",
             manage_ticks=False,
@@ -32,7 +31,7 @@ def draw(data: pd.DataFrame, ax: Axes) -> None:
             whiskerprops={"color": tone, "linewidth": 1.1},
             capprops={"color": tone, "linewidth": 1.1},
         )
-        ink.points(ax, group["score"], positions[system] + 0.13, int(place))
+        ink.points(ax, group["score"], position + 0.13, place)
     ax.set_xlabel(visible(data["metric"].iloc[0]))
 
 
@@ -40,8 +39,8 @@ FIGURE = Figure(
     name="score_boxplot",
     rank=20,
     title="Scores over seeds",
-    caption="Each point is one run. Box: first to third quartile; thick line: median; whiskers: the furthest run within "
-    "1.5 interquartile ranges of the box.",
+    caption="Each point is one run. Box: first to third quartile; thick line: median; whiskers: the furthest run "
+    "within 1.5 interquartile ranges of the box.",
     needs=("runs.score",),
     data=scores,
     draw=draw,

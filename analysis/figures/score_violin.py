@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -18,19 +18,24 @@ FEWEST_SCORES = 3
 
 def draw(data: pd.DataFrame, ax: Axes) -> None:
     """A kernel density over the range of the runs; with fewer than three different scores only the points."""
-    positions = ink.rows(ax, list(data["system"].drop_duplicates()))
-    for (system, place), group in data.groupby(["system", "place"], sort=False):
+    for group, position, place in ink.system_rows(ax, data):
         if group["score"].nunique() >= FEWEST_SCORES:
-            _violin(ax, group["score"], positions[system], ink.colour(int(place)))
-        ink.points(ax, group["score"], positions[system], int(place), width=0.08)
+            _violin(ax, group["score"], position, ink.colour(place))
+        ink.points(ax, group["score"], position, place, width=0.08)
     ax.set_xlabel(visible(data["metric"].iloc[0]))
 
 
 def _violin(ax: Axes, values: pd.Series[float], position: float, tone: str) -> None:
     parts = ax.violinplot(
-        values.to_numpy(), positions=[position], widths=0.34, orientation="horizontal", showextrema=False, showmedians=True
+        values.to_numpy(),
+        positions=[position],
+        widths=0.34,
+        orientation="horizontal",
+        showextrema=False,
+        showmedians=True,
     )
-    for body in parts["bodies"]:
+    bodies: Any = parts["bodies"]
+    for body in bodies:
         body.set(facecolor=f"{tone}33", edgecolor=tone, linewidth=1.1, alpha=None)
     parts["cmedians"].set(color=tone, linewidth=2.2)
 

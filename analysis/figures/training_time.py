@@ -10,8 +10,9 @@ from analysis import ink
 from analysis.figure import Figure, runs_of
 
 if TYPE_CHECKING:
-    from analysis.analyze import Analysis
     from matplotlib.axes import Axes
+
+    from analysis.analyze import Analysis
 
 
 def data(analysis: Analysis) -> pd.DataFrame:
@@ -22,13 +23,12 @@ def data(analysis: Analysis) -> pd.DataFrame:
 def draw(data: pd.DataFrame, ax: Axes) -> None:
     """Bar: mean; points: runs. Minutes or hours where seconds would be unreadable."""
     unit, seconds = _unit(data["seconds_train"].max())
-    positions = ink.rows(ax, list(data["system"].drop_duplicates()))
-    for (system, place), group in data.groupby(["system", "place"], sort=False):
+    for group, position, place in ink.system_rows(ax, data):
         values = group["seconds_train"] / seconds
-        tone = ink.colour(int(place))
-        ax.barh(positions[system], values.mean(), height=0.27, color=f"{tone}55", edgecolor=tone, linewidth=1.0)
-        ink.points(ax, values, positions[system], int(place), width=0.16)
-        ink.value(ax, positions[system], f"{values.mean():.3g} {unit}")
+        tone = ink.colour(place)
+        ax.barh(position, values.mean(), height=0.27, color=f"{tone}55", edgecolor=tone, linewidth=1.0)
+        ink.points(ax, values, position, place, width=0.16)
+        ink.value(ax, position, f"{values.mean():.3g} {unit}")
     ax.axvline(0, color=ink.INK, linewidth=0.8)
     ax.set_xlabel(f"training time of a run [{unit}]")
 
@@ -43,8 +43,8 @@ FIGURE = Figure(
     name="training_time",
     rank=80,
     title="Training time",
-    caption="Bar: mean over runs; points: single runs; evaluation and loading excluded. Measured during the sweep, while "
-    "other runs may have shared the machine: a description of this sweep, not a claim about speed.",
+    caption="Bar: mean over runs; points: single runs; evaluation and loading excluded. Measured during the sweep, "
+    "while other runs may have shared the machine: a description of this sweep, not a claim about speed.",
     needs=("runs.seconds_train",),
     data=data,
     draw=draw,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from analysis.analyze import Analysis, analyze
+from analysis.analyze import Analysis, analyze, write
 from analysis.config import CompareConfig
 from analysis.output import tables
 from analysis.table import read_parquet
@@ -128,7 +130,7 @@ def test_the_direction_turns_the_verdict_and_not_the_difference(tmp_path: Path) 
     assert (pair["a"], pair["verdict"]) == ("low", "better")
     assert pair["mean_diff"] < 0
     assert (pair["prob_superiority"], pair["a12"]) == (1.0, 1.0)
-    assert "low is better than high by 0.3" in found.headline
+    assert "low is better than high by 0.29" in found.headline
 
 
 def test_a_region_of_equivalence_makes_tiny_differences_equivalent(tmp_path: Path) -> None:
@@ -319,3 +321,36 @@ def test_the_tables_are_written_as_csv_and_parquet_with_the_same_rows(tmp_path: 
         assert len(parquet) == len(text) == rows_expected
         assert list(parquet.columns) == list(text.columns)
     assert "p_holm" in pd.read_csv(tmp_path / "statistical_tests.csv").columns
+
+
+def test_everything_is_written_where_it_is_asked_for_a_uri_included(tmp_path: Path) -> None:
+    found = answer(tmp_path, draws(x=(0.8, 8), y=(0.5, 8)))
+    target = tmp_path / "it's\nhere"
+    names = write(found, target)
+    assert {"report.html", "summary_statistics.csv", "statistical_tests.parquet", "figures/score_boxplot.csv"} <= set(
+        names
+    )
+    assert all((target / name).stat().st_size > 0 for name in names)
+    assert write(found, (tmp_path / "again").as_uri()) == names
+    assert all((tmp_path / "again" / name).read_bytes() == (target / name).read_bytes() for name in names)
+
+
+def test_planning_needs_none_of_the_heavy_libraries() -> None:
+    code = (
+        "import sys, analysis.config, analysis.power, analysis.registry, analysis.metrics.weighted_f1; "
+        "analysis.power.seeds_needed(3); analysis.registry.names('test'); "
+        "print([name for name in ('pandas', 'pyarrow', 'scipy', 'statsmodels', 'matplotlib', 'torch', 'ray') "
+        "if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_reading_and_comparing_load_neither_torch_nor_ray_nor_the_rest_of_the_product() -> None:
+    code = (
+        "import sys, analysis.analyze; "
+        "print([name for name in ('torch', 'ray', 'orchestrator', 'trainables', 'scipy', 'statsmodels', 'matplotlib') "
+        "if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -71,12 +72,23 @@ def test_a_damaged_record_is_an_error_that_names_the_file(tmp_path: Path) -> Non
 def test_records_newer_than_the_compacted_table_are_read_too(tmp_path: Path) -> None:
     first, *newer = rows(SCORES)
     write_compacted(tmp_path, [first, {**newer[0], "status": "failed", "score": None}])
-    for row in newer:
+    for row in [first, *newer]:
         write_run(tmp_path, row)
     results = read([tmp_path])
     assert sorted(results.runs["score"]) == [0.7, 0.72, 0.8, 0.81]
     assert set(results.runs["status"]) == {"completed"}
     assert len(results.predictions) == 4
+
+
+def test_a_record_that_was_moved_aside_since_the_compaction_does_not_count(tmp_path: Path) -> None:
+    for row in rows(SCORES):
+        write_run(tmp_path, row)
+    write_compacted(tmp_path, rows(SCORES))
+    shutil.move(tmp_path / "runs" / "b-43", tmp_path / "forgotten-b-43")
+    results = read([tmp_path])
+    assert sorted(results.runs["score"]) == [0.7, 0.8, 0.81]
+    assert "1 rows of runs.parquet have no record any more: b seed 43 (b-43)" in results.warnings[0]
+    assert len(results.predictions) == 3
 
 
 def test_a_table_that_a_killed_compaction_left_is_still_whole(tmp_path: Path) -> None:
@@ -168,8 +180,8 @@ def test_a_byte_order_mark_and_spaces_after_commas_do_no_harm(tmp_path: Path) ->
 
 
 def test_model_and_recipe_make_a_system_where_there_is_none(tmp_path: Path) -> None:
-    (tmp_path / "x.csv").write_text("model,recipe,seed,score\nm,fast,1,0.5\nm,,1,0.4\n")
-    assert read([tmp_path / "x.csv"]).runs["system"].tolist() == ["m / fast", "m"]
+    (tmp_path / "x.csv").write_text("model,recipe,seed,score\nm,fast,1,0.5\nm,,1,0.4\nn,default,1,0.3\n")
+    assert read([tmp_path / "x.csv"]).runs["system"].tolist() == ["m/fast", "m", "n"]
 
 
 def test_missing_and_infinite_scores_are_failures_and_named(tmp_path: Path) -> None:

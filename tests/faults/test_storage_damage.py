@@ -123,7 +123,7 @@ def test_no_flipped_bit_of_a_record_is_ever_believed(tmp_path: Path, prefix: str
     fill(store, 4)
     path = _part(store, make_run(3), prefix)
     whole = path.read_bytes()
-    for position in range(0, len(whole) * 8, max(1, len(whole) * 8 // 150)):
+    for position in range(0, len(whole) * 8, max(1, len(whole) * 8 // 60)):
         damaged = bytearray(whole)
         damaged[position // 8] ^= 1 << position % 8
         path.write_bytes(damaged)

@@ -1,4 +1,4 @@
-"""Folders under hostile names, links, breaking connections and many writers: whole files, inside, for the owner only."""
+"""Folders under hostile names, links, breaking connections and many writers stay whole, inside, and private."""
 
 from __future__ import annotations
 

@@ -1,0 +1,60 @@
+"""The preflight process answers, in JSON and without loading weights, whether a model can do a task."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.tiny import FAMILIES, Family, tiny_model
+from trainables.engine.preflight import inspect_model
+
+
+def _question(folder: Path, max_length: int = 128, **changes: Any) -> dict[str, Any]:
+    model = {"name": "tiny", "source": str(folder), **changes}
+    return {"model": model, "task": "token_classification", "max_length": max_length}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_is_described(tmp_path: Path, family: Family) -> None:
+    facts = inspect_model(_question(tiny_model(tmp_path / family, family), tokenizer={"add_prefix_space": True}))
+    assert facts["error"] is None
+    assert facts["problems"] == []
+    assert facts["architecture"] == family
+    assert facts["has_biases"] == (family != "modernbert")
+    assert ("sdpa" in facts["attentions"]) == (family != "deberta-v2")
+    assert facts["max_positions"] == 160
+    assert facts["vocabulary"] == facts["tokenizer_size"]
+    assert 5_000 < facts["parameters"] < 100_000
+
+
+def test_weights_are_not_needed(tmp_path: Path) -> None:
+    folder = tiny_model(tmp_path / "bert")
+    (folder / "model.safetensors").unlink()
+    assert inspect_model(_question(folder))["error"] is None
+
+
+def test_what_would_fail_later_is_a_problem_now(tmp_path: Path) -> None:
+    folder = tiny_model(tmp_path / "modernbert", "modernbert")
+    problems = inspect_model(_question(folder, max_length=512))["problems"]
+    assert any("train.max_length is 512, but the model has 160 positions" in problem for problem in problems)
+    assert any("add_prefix_space: true" in problem for problem in problems)
+
+
+def test_a_vocabulary_that_is_too_small_is_a_problem(tmp_path: Path) -> None:
+    folder = tiny_model(tmp_path / "bert")
+    problems = inspect_model(_question(folder, overrides={"vocab_size": 50}))["problems"]
+    assert any("they do not belong together" in problem for problem in problems)
+
+
+def test_the_process_answers_every_question_in_order(tmp_path: Path) -> None:
+    questions = [_question(tiny_model(tmp_path / "bert")), _question(tmp_path / "absent")]
+    command = [sys.executable, "-m", "trainables.engine.preflight"]
+    finished = subprocess.run(command, input=json.dumps(questions), capture_output=True, text=True, check=True)
+    good, bad = json.loads(finished.stdout)
+    assert good["error"] is None
+    assert "cannot be loaded" in bad["error"]
