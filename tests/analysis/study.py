@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from analysis import gallery
 from analysis.analyze import Analysis, analyze_results
 from analysis.config import CompareConfig
 from analysis.normalize import normalize
@@ -43,9 +45,16 @@ def results(systems: Sequence[str] = THREE, seeds: int = 7, epochs: int = 4, **c
     return Results(normalized, pd.DataFrame(rows), pd.DataFrame(said), experiment, tuple(warnings), ("results/study",))
 
 
-def analysis(systems: Sequence[str] = THREE, seeds: int = 7, **columns: Any) -> Analysis:
+@cache
+def analysis(systems: tuple[str, ...] = THREE, seeds: int = 7) -> Analysis:
     """The answer to that study."""
-    return analyze_results(results(systems, seeds, **columns))
+    return analyze_results(results(systems, seeds))
+
+
+@cache
+def drawn(systems: tuple[str, ...] = THREE) -> gallery.Gallery:
+    """Its figures, with three seeds."""
+    return gallery.draw(analysis(systems, seeds=3))
 
 
 def without(found: Results, table: str, *columns: str) -> Analysis:

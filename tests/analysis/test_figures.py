@@ -62,9 +62,8 @@ def test_ranks_put_the_figures_in_one_order_that_starts_with_the_answer() -> Non
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_same_results_give_the_same_bytes_in_every_format(name: str) -> None:
-    data = figure(name).frame(study.analysis(seeds=3))
-    first, second = picture.render(figure(name), data), picture.render(figure(name), data)
-    assert first == second
+    first = study.drawn().files[name]
+    assert picture.render(figure(name), figure(name).frame(study.analysis(seeds=3))).items() <= first.items()
     assert first["pdf"].startswith(b"%PDF")
     assert first["png"].startswith(b"\x89PNG")
     assert b"Date" not in first["svg"]
@@ -73,7 +72,7 @@ def test_the_same_results_give_the_same_bytes_in_every_format(name: str) -> None
 @pytest.mark.parametrize("name", NAMES)
 def test_a_figure_can_be_drawn_again_from_its_saved_data(name: str) -> None:
     """`draw` needs nothing that the CSV does not hold."""
-    files = gallery.draw(study.analysis(seeds=3)).files[name]
+    files = study.drawn().files[name]
     again = pd.read_csv(io.BytesIO(files["csv"]))
     assert picture.render(figure(name), again)["png"] == files["png"]
 
@@ -109,14 +108,14 @@ def is_shown(text: Text) -> bool:
     if not axes.get_visible():
         return False
     for axis, (low, high) in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
-        for tick in axis.get_major_ticks():
-            if text in (tick.label1, tick.label2):
-                return min(low, high) <= tick.get_loc() <= max(low, high)
+        if text in {label for tick in axis.majorTicks for label in (tick.label1, tick.label2)}:
+            ticks = [tick for tick in axis.get_major_ticks() if text in (tick.label1, tick.label2)]
+            return any(min(low, high) <= tick.get_loc() <= max(low, high) for tick in ticks)
     return True
 
 
 def test_hostile_names_are_shown_and_never_act() -> None:
-    drawn = gallery.draw(study.analysis(study.HOSTILE, seeds=3))
+    drawn = study.drawn(study.HOSTILE)
     assert set(drawn.svgs) == set(NAMES)
     for svg in drawn.svgs.values():
         root = ElementTree.fromstring(svg)
@@ -130,7 +129,7 @@ def test_hostile_names_are_shown_and_never_act() -> None:
 
 
 def test_identifiers_of_all_figures_together_are_unique_and_every_reference_is_met() -> None:
-    roots = [ElementTree.fromstring(svg) for svg in gallery.draw(study.analysis(seeds=3)).svgs.values()]
+    roots = [ElementTree.fromstring(svg) for svg in study.drawn().svgs.values()]
     elements = [element for root in roots for element in root.iter()]
     identifiers = Counter(element.attrib["id"] for element in elements if "id" in element.attrib)
     assert max(identifiers.values()) == 1
@@ -141,7 +140,7 @@ def test_identifiers_of_all_figures_together_are_unique_and_every_reference_is_m
 
 
 def test_an_svg_has_a_name_and_a_description_and_no_metadata() -> None:
-    svg = gallery.draw(study.analysis(seeds=3)).svgs["score_boxplot"]
+    svg = study.drawn().svgs["score_boxplot"]
     root = ElementTree.fromstring(svg)
     assert root.get("role") == "img"
     assert root.get("aria-labelledby") == "score_boxplot-title"
@@ -252,7 +251,7 @@ def test_one_run_a_system_and_equal_scores_can_be_drawn() -> None:
 
 
 def test_data_files_neutralise_formulas_in_names() -> None:
-    text = gallery.draw(study.analysis(study.HOSTILE, seeds=3)).files["score_boxplot"]["csv"].decode()
+    text = study.drawn(study.HOSTILE).files["score_boxplot"]["csv"].decode()
     assert ",'=1+1," in text
     assert ",=1+1," not in text
 

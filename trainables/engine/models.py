@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 import transformers
+from safetensors import SafetensorError
 from torch import nn
 
 from trainables.engine.config import ModelConfig
@@ -192,7 +193,7 @@ def _explained(config: ModelConfig) -> Iterator[None]:
         yield
     except ModelError:
         raise
-    except (OSError, ValueError, RuntimeError, ImportError, KeyError) as error:
+    except (OSError, ValueError, RuntimeError, ImportError, KeyError, SafetensorError) as error:
         hint = ""
         folder = Path(config.source)
         if folder.is_dir() and (folder / "pytorch_model.bin").exists() and not any(folder.glob("*.safetensors")):
