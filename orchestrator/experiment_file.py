@@ -47,6 +47,15 @@ def validate(document: Document) -> Experiment:
         raise InvalidExperiment(document.source, from_validation(error, document, Experiment)) from None
 
 
+def name_in(path: Path) -> str:
+    """The experiment's name as a file states it. Raises InvalidExperiment for a file that states none."""
+    document = yaml_file.read(path)
+    name = document.content.get("experiment")
+    if not isinstance(name, str):
+        raise InvalidExperiment(document.source, [document.problem(("experiment",), "is needed")])
+    return name
+
+
 def built_in_names() -> list[str]:
     """The experiments that come with the package."""
     files = (entry.name for entry in _built_in_folder().iterdir())

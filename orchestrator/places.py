@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
+from orchestrator import experiment_file
 from orchestrator.errors import UserError
 from orchestrator.storage import Store
 
@@ -17,7 +18,7 @@ def default_out(experiment: str) -> str:
 
 
 def open_results(where: str | None) -> Store:
-    """The results at a directory or URI, or those of the experiment with that name under `results/`.
+    """The results at a directory or URI, or those under `results/` of the experiment with that name or file.
 
     None: the only results directory under `results/`. Raises UserError where there is none, or several.
     """
@@ -25,9 +26,10 @@ def open_results(where: str | None) -> Store:
         return Store.open(_only_one())
     if "://" in where or is_results(Path(where)):
         return Store.open(where)
-    if is_results(RESULTS / where):
-        return Store.open(str(RESULTS / where))
-    raise UserError(f"no results in {where} or {RESULTS / where}; known: {', '.join(map(str, found())) or 'none'}")
+    name = experiment_file.name_in(Path(where)) if Path(where).is_file() else where
+    if is_results(RESULTS / name):
+        return Store.open(RESULTS / name)
+    raise UserError(f"no results in {RESULTS / name}; known: {', '.join(map(str, found())) or 'none'}")
 
 
 def found() -> list[Path]:

@@ -111,8 +111,10 @@ class _Attempt:
             self._record(Attempt(self.number, "stopped", "stopped", outcome.error), group)
             return self._finished("stopped", error=outcome.error)
         columns = {"started_at": self.started_at, "finished_at": datetime.now(UTC), **software_columns()}
-        self.store.commit(self.spec, outcome, attempt=self.number, columns=columns)
+        first = self.store.commit(self.spec, outcome, attempt=self.number, columns=columns)
         Checkpoints(self.store.checkpoints(self.spec.run_id), 0.0).clear()
+        if not first:
+            return self._finished(self.store.status(self.spec.run_id) or outcome.status, error="a record was there already")
         return self._finished(outcome.status, score=outcome.columns.get("score"), error=outcome.error)
 
     def fail(self, error: Exception, group: Group) -> Finished:
@@ -142,8 +144,10 @@ class _Attempt:
             logger.error("attempt %d could not be written down: %s", self.number, error)
 
     def _record(self, attempt: Attempt, group: Group) -> None:
-        times = {"started_at": self.started_at, "finished_at": datetime.now(UTC)}
-        self.store.record_attempt(self.spec, replace(attempt, hardware=hardware_name(group.device.type), **times))
+        hardware, now = hardware_name(group.device.type), datetime.now(UTC)
+        self.store.record_attempt(
+            self.spec, replace(attempt, hardware=hardware, started_at=self.started_at, finished_at=now)
+        )
 
     def _finished(self, status: str, score: float | None = None, error: str | None = None) -> Finished:
         seconds = time.monotonic() - self.clock

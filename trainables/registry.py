@@ -45,18 +45,15 @@ def load(kind: Kind, name: str) -> Any:
     """
     if is_path(name):
         return _constant(kind, _import_file(kind, Path(name)), name)
-    stem, known = name.replace("-", "_"), names(kind)
-    if stem not in (entry.replace("-", "_") for entry in known):
-        raise UnknownName(kind, name, known)
-    return _constant(kind, importlib.import_module(f"{_PACKAGES[kind]}.{stem}"), name)
+    return _constant(kind, importlib.import_module(f"{_PACKAGES[kind]}.{file_of(kind, name).stem}"), name)
 
 
 def file_of(kind: Kind, name: str) -> Path:
     """The module of a registered entry, which is not imported. Raises UnknownName."""
-    path = _folder(kind) / f"{name.replace('-', '_')}.py"
-    if not _NAME.fullmatch(name) or not path.is_file():
-        raise UnknownName(kind, name, names(kind))
-    return path
+    stem, known = name.replace("-", "_"), names(kind)
+    if stem not in (entry.replace("-", "_") for entry in known):
+        raise UnknownName(kind, name, known)
+    return _folder(kind) / f"{stem}.py"
 
 
 def is_path(name: str) -> bool:

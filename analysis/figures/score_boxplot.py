@@ -13,25 +13,38 @@ from analysis.typography import visible
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from analysis.analyze import Analysis
+
+REACH = 1.5  # interquartile ranges that a whisker may span (Tukey 1977)
+HALF_HEIGHT, ABOVE, BELOW = 0.085, 0.05, 0.13
+
+
+def data(analysis: Analysis) -> pd.DataFrame:
+    """One row a run: its score, with `q1`, `median`, `q3` (linear quantiles) and whisker ends of its system."""
+    frame = scores(analysis)
+    boxes = pd.DataFrame({system: _box(own) for system, own in frame.groupby("system")["score"]}).T
+    return frame.join(boxes, on="system")
+
+
+def _box(values: pd.Series[float]) -> dict[str, float]:
+    q1, median, q3 = (float(values.quantile(share)) for share in (0.25, 0.5, 0.75))
+    reach = REACH * (q3 - q1)
+    inside = values[(values >= q1 - reach) & (values <= q3 + reach)]
+    return {"q1": q1, "median": median, "q3": q3, "whisker_low": inside.min(), "whisker_high": inside.max()}
+
 
 def draw(data: pd.DataFrame, ax: Axes) -> None:
-    """Box: quartiles; line: median; whiskers: the furthest seed within 1.5 interquartile ranges; points: seeds."""
+    """The box above, the runs below it."""
     for group, position, place in ink.system_rows(ax, data):
-        tone = ink.colour(place)
-        ax.boxplot(
-            group["score"],
-            positions=[position - 0.05],
-            widths=0.17,
-            orientation="horizontal",
-            manage_ticks=False,
-            showfliers=False,
-            patch_artist=True,
-            boxprops={"facecolor": f"{tone}33", "edgecolor": tone, "linewidth": 1.1},
-            medianprops={"color": tone, "linewidth": 2.2},
-            whiskerprops={"color": tone, "linewidth": 1.1},
-            capprops={"color": tone, "linewidth": 1.1},
-        )
-        ink.points(ax, group["score"], position + 0.13, place)
+        tone, box, height = ink.colour(place), group.iloc[0], position - ABOVE
+        low, high = height - HALF_HEIGHT, height + HALF_HEIGHT
+        for inner, outer in (("q1", "whisker_low"), ("q3", "whisker_high")):
+            ax.plot([box[inner], box[outer]], [height, height], color=tone, linewidth=1.1)
+            ax.vlines(box[outer], low + 0.03, high - 0.03, color=tone, linewidth=1.1)
+        width = box["q3"] - box["q1"]
+        ax.barh(height, width, left=box["q1"], height=2 * HALF_HEIGHT, color=f"{tone}33", edgecolor=tone, linewidth=1.1)
+        ax.vlines(box["median"], low, high, color=tone, linewidth=2.2, zorder=3)
+        ink.points(ax, group["score"], position + BELOW, place)
     ax.set_xlabel(visible(data["metric"].iloc[0]))
 
 
@@ -42,6 +55,6 @@ FIGURE = Figure(
     caption="Each point is one run. Box: first to third quartile; thick line: median; whiskers: the furthest run "
     "within 1.5 interquartile ranges of the box.",
     needs=("runs.score",),
-    data=scores,
+    data=data,
     draw=draw,
 )

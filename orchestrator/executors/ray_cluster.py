@@ -17,6 +17,7 @@ from typing import Any
 
 import psutil
 import ray
+from ray._private import auto_init_hook
 
 from orchestrator.executors import ClusterLost, ExecutorError, RemoteClient
 from orchestrator.executors.policy import Node
@@ -65,6 +66,8 @@ def connected(address: str | None, start_seconds: float, stall_seconds: float) -
     """
     if address is not None and address.startswith("ray://"):
         raise RemoteClient(f"{address}: the driver must run inside the cluster; use `orchestrate cluster submit`")
+    # A call of Ray without a connection would start a second cluster, say in a thread that outlives this context.
+    auto_init_hook.enable_auto_connect = False
     timeouts = {
         "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": f"{start_seconds:g}",
         "RAY_TRAIN_WORKER_HEALTH_CHECK_TIMEOUT_S": f"{stall_seconds:g}",

@@ -59,7 +59,7 @@ class Crew:
     """Threads of the driver and actors of the cluster; what they have to say is put into `inbox`."""
 
     def __init__(self, plan: Plan) -> None:
-        self.inbox: queue.SimpleQueue[Batch | Event | ExecutorError] = queue.SimpleQueue()
+        self.inbox: queue.SimpleQueue[Batch | Event | Exception] = queue.SimpleQueue()
         self.preflight = Preflight(plan.store.location, secrets.token_hex(8), _data(plan.tickets))
         self._plan = plan
         self._over = threading.Event()
@@ -87,7 +87,7 @@ class Crew:
         """Start Tune again for what is pending, if it ended early. Raises ExecutorError when that happens too often."""
         if pending and not self._tuning.is_running:
             if self._tuners >= TUNERS:
-                raise ExecutorError(f"Ray Tune ended early {TUNERS} times; see the log of the driver")
+                raise ExecutorError(f"Ray Tune ended early {TUNERS} times, last with: {self._tuning.error}")
             self._tuning = self._tune(pending)
 
     @property
@@ -132,8 +132,8 @@ class Crew:
             except (RayActorError, GetTimeoutError) as error:
                 self.inbox.put(ControlLost(f"the control actor is gone: {error}"))
                 return
-            except RayError as error:
-                self.inbox.put(ExecutorError(f"Ray failed: {error}"))
+            except Exception as error:  # noqa: BLE001 - a thread's exception would reach nobody; the driver raises it
+                self.inbox.put(error)
                 return
             self.inbox.put(batch)
 

@@ -57,7 +57,7 @@ class LaneSupervisor:
     setup: LaneSetup
     layout: Layout
     storage: str
-    tell: Callable[[Event], None]
+    tell: Callable[[Event | Exception], None]
 
     def start(self) -> threading.Thread:
         """Supervise from a new daemon thread: `fit` cannot be interrupted, and the process must not wait for it."""
@@ -69,8 +69,10 @@ class LaneSupervisor:
         try:
             while self._fit_once():
                 logger.debug("lane %d: starting another trainer", self.setup.lane)
-        except RayError as error:
-            logger.debug("lane %d: its supervisor ends: %s", self.setup.lane, error)
+        except RayActorError as error:
+            logger.debug("lane %d: the control actor is gone: %s", self.setup.lane, error)
+        except Exception as error:  # noqa: BLE001 - a thread's exception would reach nobody; the driver raises it
+            self.tell(error)
 
     def _fit_once(self) -> bool:
         """Fit one trainer to its end; True when another one should follow. Raises RayError without a control actor."""

@@ -81,7 +81,7 @@ class Session:
             news = crew.inbox.get(timeout=HEARTBEAT_SECONDS)
         except queue.Empty:
             return False
-        if isinstance(news, ExecutorError):
+        if isinstance(news, Exception):
             raise news
         if not isinstance(news, Batch):
             self._on_event(news)

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ray import tune
-from ray.exceptions import RayError
 from ray.tune.search.basic_variant import BasicVariantGenerator
 from ray.tune.stopper import Stopper
 
@@ -56,6 +55,7 @@ class Tuning:
         self._name = name
         self._grid = Grid(max_concurrent=lanes)
         self._stop = WhenOver()
+        self.error: Exception | None = None
         self._thread = threading.Thread(target=self._fit, name="tune", daemon=True)
         self._thread.start()
 
@@ -74,9 +74,16 @@ class Tuning:
         self._thread.join(seconds)
 
     def _fit(self) -> None:
+        try:
+            self._tuner().fit()
+        except Exception as error:
+            self.error = error
+            logger.debug("Ray Tune ended early", exc_info=True)
+
+    def _tuner(self) -> tune.Tuner:
         names = self._names  # Tune pickles what these functions refer to, and a thread cannot be pickled
         trial = functools.partial(ray_trial.follow, control=self._control)
-        tuner = tune.Tuner(
+        return tune.Tuner(
             tune.with_resources(trial, dict(HEAD)),
             param_space={"run": tune.grid_search(list(names))},
             tune_config=tune.TuneConfig(
@@ -93,7 +100,3 @@ class Tuning:
                 failure_config=tune.FailureConfig(max_failures=TRIAL_FAILURES),
             ),
         )
-        try:
-            tuner.fit()
-        except (RayError, tune.TuneError, OSError, RuntimeError) as error:
-            logger.warning("Ray Tune ended early: %s", error)

@@ -1,4 +1,4 @@
-"""Requirements sample: 360 synthetic requirements of a spacecraft project, so that a first sweep needs no download."""
+"""Requirements sample: 400 synthetic requirements of a spacecraft project, so that a first sweep needs no download."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def read(location: Path) -> Reading:
 
 DATASET = Dataset(
     name="requirements-sample",
-    description="360 synthetic space requirements, words labelled with 7 subsystems (plain names, O outside)",
+    description="400 synthetic space requirements, words labelled with 7 subsystems (plain names, O outside)",
     task="token_classification",
     licence="MIT, as this project (written for it)",
     files=(FILE,),

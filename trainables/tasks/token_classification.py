@@ -17,6 +17,7 @@ from trainables import registry
 from trainables.engine.corpus import DataError, Item
 from trainables.engine.features import Features, Ragged
 from trainables.engine.splits import Split
+from trainables.tasks._words import kept_words, require_word_pieces, word_facts, word_of_piece
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,9 +58,7 @@ class TokenClassification:
                 raise DataError(f"item {number} (id {item.get('id')!r}): {reason}")
         labels = self.label_space(items)
         if len(labels) < 2:
-            raise DataError(
-                f"there is only one class ({', '.join(labels) or 'none'}): nothing can be learned or scored"
-            )
+            raise DataError(f"there is only one class ({', '.join(labels) or 'none'}): nothing can be learned")
 
     def label_space(self, items: Sequence[Item]) -> tuple[str, ...]:
         """All labels: `O` first, the others sorted by name."""
@@ -74,9 +73,7 @@ class TokenClassification:
                 absent = [label for label in items[index]["labels"] if label not in known]
                 if absent:
                     where = f"{part} item {items[index]['id']!r}"
-                    raise DataError(
-                        f"{where}: the label {absent[0]!r} does not occur in the training part; change split"
-                    )
+                    raise DataError(f"{where}: no training item has the label {absent[0]!r}; change the split")
 
     def encode(
         self, items: Sequence[Item], tokenizer: PreTrainedTokenizerBase, labels: Sequence[str], max_length: int
@@ -85,14 +82,14 @@ class TokenClassification:
 
         Kept for the host: `word`, the word each piece is of (-1: special), and `piece_label`, the label of that word.
         """
-        _require_word_pieces(tokenizer)
-        kept = [[place for place, word in enumerate(item["words"]) if word.strip()] for item in items]
+        require_word_pieces(tokenizer)
+        kept = kept_words(items)
         words = [[item["words"][place] for place in places] for item, places in zip(items, kept, strict=True)]
         encodings = tokenizer(
             words, is_split_into_words=True, truncation=True, max_length=max_length, return_attention_mask=False
         ).encodings
         offsets = np.cumsum([0, *(len(encoding.ids) for encoding in encodings)]).astype(np.int64)
-        place = _places(encodings, kept, offsets)
+        place = word_of_piece(encodings, kept, offsets)
         gold = _word_labels(items, labels)
         item_of_piece = np.repeat(np.arange(len(items)), np.diff(offsets))
         piece_label = np.where(place < 0, NO_LABEL, gold.values[gold.offsets[item_of_piece] + place])
@@ -108,7 +105,7 @@ class TokenClassification:
             item=np.arange(len(items), dtype=np.int32),
             terms=terms,
             extra={"word": Ragged(place, offsets), "piece_label": Ragged(piece_label.astype(np.int32), offsets)},
-            facts=_facts(items, kept, encodings, terms),
+            facts=word_facts(items, kept, encodings, terms),
         )
 
     def build_model(self, source: ModelSource, labels: Sequence[str]) -> Pristine:
@@ -133,8 +130,8 @@ class TokenClassification:
     ) -> pd.DataFrame:
         """One row a scored word: what its first piece says, null where truncation cut it off (never correct).
 
-        `position` is the word's place in the item, white-space-only words counted; `pieces` holds the labels of all
-        pieces of the word that the model saw.
+        `position` is the word's place in the item, white-space-only words counted; `pieces` are the labels of all
+        pieces of the word that the model saw, tab between them.
         """
         import pandas as pd
 
@@ -161,7 +158,7 @@ class TokenClassification:
                 "gold": gold[visible],
                 "predicted": names[predicted][visible],
                 "correct": (gold == names[predicted])[visible],
-                "pieces": _lists(labels, said, counts[visible]),
+                "pieces": _joined(names[said], counts[visible]),
             }
         )
 
@@ -200,45 +197,16 @@ def _fault(item: Item) -> str | None:
         return f"{len(words or ())} words but {len(labels or ())} labels"
     if not any(word.strip() for word in words or ()):
         return "there is no word besides white space"
-    return "a label is empty" if any(not label.strip() for label in labels or ()) else None
+    return "a label is empty or holds a control character" if not all(map(_is_label, labels or ())) else None
 
 
-def _require_word_pieces(tokenizer: PreTrainedTokenizerBase) -> None:
-    if not getattr(tokenizer, "is_fast", False):
-        raise ValueError(f"{tokenizer.name_or_path}: token_classification needs a fast tokenizer (tokenizer.json)")
-    state = str(tokenizer.backend_tokenizer.pre_tokenizer)
-    if "ByteLevel(add_prefix_space=False" in state:
-        reason = "its byte-level tokenizer would read every word as the middle of one"
-        raise ValueError(f"{tokenizer.name_or_path}: {reason}; set the model's tokenizer: {{add_prefix_space: true}}")
-
-
-def _places(encodings: Sequence[Any], kept: Sequence[Sequence[int]], offsets: NDArray[np.int64]) -> NDArray[np.int32]:
-    """For every piece the place of its word in the item, flat; -1 for special pieces."""
-    starts = np.cumsum([0, *(len(places) for places in kept)])
-    flat = np.fromiter(chain.from_iterable(kept), np.int32, starts[-1])
-    words = chain.from_iterable(encoding.word_ids for encoding in encodings)
-    word = np.fromiter((-1 if index is None else index for index in words), np.int64, offsets[-1])
-    cell = word + np.repeat(starts[:-1], np.diff(offsets))
-    return np.where(word < 0, -1, flat[np.where(word < 0, 0, cell)]).astype(np.int32)
+def _is_label(label: str) -> bool:
+    return bool(label.strip()) and label.isprintable()
 
 
 def _word_labels(items: Sequence[Item], labels: Sequence[str]) -> Ragged:
     number = {label: index for index, label in enumerate(labels)}
     return Ragged.from_rows(([number[label] for label in item["labels"]] for item in items), np.int64)
-
-
-def _facts(
-    items: Sequence[Item], kept: Sequence[Sequence[int]], encodings: Sequence[Any], terms: NDArray[np.int32]
-) -> dict[str, int]:
-    """Words that are not scored, or scored as misses. A word without pieces is one the tokenizer cannot see."""
-    missed = np.array([len(places) for places in kept]) - terms
-    cut = np.array([bool(encoding.overflowing) for encoding in encodings], dtype=bool)
-    return {
-        "truncated_items": int(cut.sum()),
-        "truncated_words": int(missed[cut].sum()),
-        "words_without_pieces": int(missed[~cut].sum()),
-        "white_space_words": sum(len(item["words"]) - len(places) for item, places in zip(items, kept, strict=True)),
-    }
 
 
 def _column(scored: Sequence[Item], field: str, owner: NDArray[np.int64]) -> Any:
@@ -247,14 +215,10 @@ def _column(scored: Sequence[Item], field: str, owner: NDArray[np.int64]) -> Any
     return values[owner]
 
 
-def _lists(labels: Sequence[str], said: NDArray[Any], counts: NDArray[np.int64]) -> pd.Series[Any]:
-    """Lists of labels in Arrow memory: as Python objects they would slow down every later garbage collection."""
-    import pandas as pd
-    import pyarrow as pa
-
-    ends = pa.array(np.concatenate([[0], np.cumsum(counts)]).astype(np.int32))
-    values = pa.array(labels, pa.string()).take(pa.array(said.astype(np.int32)))
-    return pd.Series(pa.ListArray.from_arrays(ends, values), dtype=pd.ArrowDtype(pa.list_(pa.string())))
+def _joined(labels: NDArray[Any], counts: NDArray[np.int64]) -> list[str]:
+    """Labels of the pieces of each word as one text, tab between them: plain in every file format."""
+    flat, ends = labels.tolist(), np.cumsum(counts).tolist()
+    return ["\t".join(flat[end - count : end]) for end, count in zip(ends, counts.tolist(), strict=True)]
 
 
 def _metric(name: str) -> Any:
@@ -273,9 +237,6 @@ def _filled(predicted: list[str | None], metric: str) -> list[str | None]:
 
 def _piece_score(predictions: pd.DataFrame, gold: list[str | None]) -> float:
     """Weighted F1 over the pieces the model saw, each of the label of its word, as the study's code scored."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    pieces = pa.array(predictions["pieces"])
-    repeated = np.repeat(np.array(gold, dtype=object), pc.list_value_length(pieces).to_numpy(zero_copy_only=False))
-    return float(_metric("weighted_f1").score(repeated.tolist(), pc.list_flatten(pieces).to_pylist()))
+    pieces = [text.split("\t") if text else [] for text in predictions["pieces"]]
+    repeated = [label for label, row in zip(gold, pieces, strict=True) for _ in row]
+    return float(_metric("weighted_f1").score(repeated, list(chain.from_iterable(pieces))))

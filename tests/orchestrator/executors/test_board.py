@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 
 from orchestrator.executors.board import Board
-from orchestrator.executors.events import LaneLost, LaneRetired, LaneStarted, RunFailed, RunFinished, RunStarted, RunStopped
+from orchestrator.executors.events import (
+    LaneLost,
+    LaneRetired,
+    LaneStarted,
+    RunFailed,
+    RunFinished,
+    RunStarted,
+    RunStopped,
+)
 from orchestrator.executors.policy import Limits
 from orchestrator.executors.tickets import Member, Ticket, Work
 from orchestrator.run_spec import RunSpec

@@ -1,4 +1,4 @@
-"""What every executor promises: each run is recorded exactly once, a failing one harms no other, stopping loses nothing."""
+"""What every executor promises: one record a run, a failing run harms no other, stopping loses nothing."""
 
 from __future__ import annotations
 
@@ -10,8 +10,16 @@ import pandas as pd
 import pytest
 
 from orchestrator.executors import Executor
-from orchestrator.executors.events import EpochReported, Event, LanesPlanned, LaneStarted, RunFailed, RunFinished
-from orchestrator.executors.events import RunStarted, RunStopped
+from orchestrator.executors.events import (
+    EpochReported,
+    Event,
+    LanesPlanned,
+    LaneStarted,
+    RunFailed,
+    RunFinished,
+    RunStarted,
+    RunStopped,
+)
 from orchestrator.executors.in_process import InProcess
 from orchestrator.run_spec import RunSpec
 from orchestrator.storage import Store
@@ -19,6 +27,7 @@ from tests.orchestrator.executors.scene import broken_run, lanes, of_run, prepar
 
 MakeExecutor = Callable[[Store], Executor]
 LONG = 100
+pytestmark = pytest.mark.filterwarnings("default")  # Ray warns of its own code, in this process
 
 
 def in_process(store: Store) -> Executor:

@@ -48,8 +48,8 @@ def test_the_sample_comes_with_the_package_and_is_marked_synthetic() -> None:
     assert dataset.bundled
     assert dataset.synthetic
     assert "synthetic" in corpus.notes[0]
-    assert len(corpus) == 360
-    assert len({" ".join(item["words"]) for item in corpus.items}) == 360
+    assert len(corpus) == 400
+    assert len({" ".join(item["words"]) for item in corpus.items}) == 400
 
 
 def test_words_of_the_sample_mean_different_things_in_different_sentences() -> None:

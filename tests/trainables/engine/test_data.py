@@ -30,7 +30,7 @@ def _ecss(folder: Path) -> Path:
 
 
 def test_a_file_is_read_whatever_its_path_looks_like(tmp_path: Path) -> None:
-    folder = tmp_path / "it's a\n\"folder\""
+    folder = tmp_path / 'it\'s a\n"folder"'
     folder.mkdir()
     corpus = load_corpus(DataConfig(path=str(tiny_data(folder / "my data.jsonl"))))
     assert corpus.items == tiny_items()
@@ -44,7 +44,9 @@ def test_a_named_data_set_is_found_under_the_data_root(
     folder = _ecss(tmp_path / "root" / spelling)
     monkeypatch.setenv("ORCHESTRATE_DATA", str(tmp_path / "root"))
     assert locate(DataConfig(name="cr-ecss")) == folder
-    assert load_corpus(DataConfig(name="cr-ecss")).items == [{"id": 0, "words": ["The", "bus"], "labels": ["O", "Power"]}]
+    assert load_corpus(DataConfig(name="cr-ecss")).items == [
+        {"id": 0, "words": ["The", "bus"], "labels": ["O", "Power"]}
+    ]
 
 
 def test_an_explicit_path_comes_before_the_data_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,7 +79,9 @@ def test_a_hub_data_set_that_is_not_cached_is_an_error_offline(tmp_path: Path, m
         ({"name": "cr-ecss", "path": "."}, r"lacks CR_ECSS_dataset\.json"),
     ],
 )
-def test_a_wrong_path_is_explained(data: dict[str, Any], reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_path_is_explained(
+    data: dict[str, Any], reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match=reason):
         load_corpus(DataConfig(**data))
@@ -98,7 +102,8 @@ def test_a_data_set_of_the_user_is_given_by_path(tmp_path: Path) -> None:
         "from trainables.engine.items import read_items\n"
         "def read(location):\n"
         "    return Reading(read_items(location / 'rows.jsonl'), {'train': range(20), 'validation': range(20, 24)})\n"
-        "DATASET = Dataset('mine', 'my data', 'token_classification', 'mine', ('rows.jsonl',), read, Path(__file__).parent)\n"
+        "HERE = Path(__file__).parent\n"
+        "DATASET = Dataset('mine', 'my data', 'token_classification', 'mine', ('rows.jsonl',), read, HERE)\n"
     )
     (tmp_path / "mine.py").write_text(source, encoding="utf-8")
     corpus = load_corpus(DataConfig(name=str(tmp_path / "mine.py")))

@@ -29,7 +29,9 @@ def test_taking_rows_is_taking_them_one_by_one(rows: list[list[int]], data: st.D
 
 def test_features_are_found_by_item_and_taken_with_everything_they_hold() -> None:
     ids = Ragged.from_rows([[5, 6], [7], [8, 9]], np.int32)
-    features = Features({"input_ids": ids}, {"input_ids": 0}, np.array([0, 1, 1], np.int32), np.array([2, 1, 2], np.int32))
+    features = Features(
+        {"input_ids": ids}, {"input_ids": 0}, np.array([0, 1, 1], np.int32), np.array([2, 1, 2], np.int32)
+    )
     assert features.of_items([1]).tolist() == [1, 2]
     taken = features.take([2, 0])
     assert taken.item.tolist() == [1, 0]

@@ -105,7 +105,7 @@ def test_the_attention_kernel_can_be_chosen_where_the_architecture_has_it(tmp_pa
     config: Any = bert.module.config
     assert config._attn_implementation == "eager"
     deberta = ModelSource(_config(tiny_model(tmp_path / "deberta", "deberta-v2")), attention="sdpa")
-    with pytest.raises(ModelError, match="tiny: .*does not support"):
+    with pytest.raises(ModelError, match=r"tiny: .*does not support"):
         deberta.load(AUTO, LABELS)
 
 
@@ -129,7 +129,7 @@ def test_pickled_weights_are_refused(tmp_path: Path) -> None:
     folder = tiny_model(tmp_path / "bert")
     (folder / "model.safetensors").unlink()
     torch.save({}, folder / "pytorch_model.bin")
-    with pytest.raises(ModelError, match="pickled weights .* can run code and are refused: save them as safetensors"):
+    with pytest.raises(ModelError, match=r"pickled weights .* can run code and are refused: save them as safetensors"):
         _load(folder)
 
 
@@ -154,7 +154,7 @@ def test_a_truncated_weights_file_is_an_error_about_the_model(tmp_path: Path) ->
     folder = tiny_model(tmp_path / "bert")
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
-    with pytest.raises(ModelError, match="tiny: .*cannot be loaded"):
+    with pytest.raises(ModelError, match=r"tiny: .*cannot be loaded"):
         _load(folder)
 
 

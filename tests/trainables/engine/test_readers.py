@@ -66,7 +66,9 @@ def test_tables_of_words_have_text_ids(tmp_path: Path) -> None:
 
 def test_a_csv_of_sentences_holds_json_lists(tmp_path: Path) -> None:
     text = 'id,words,labels\n7,"[""The"", ""bus""]","[""O"", ""Power""]"\n'
-    assert read_items(_write(tmp_path / "a.csv", text)) == [{"id": "7", "words": ["The", "bus"], "labels": ["O", "Power"]}]
+    assert read_items(_write(tmp_path / "a.csv", text)) == [
+        {"id": "7", "words": ["The", "bus"], "labels": ["O", "Power"]}
+    ]
 
 
 def test_quotes_in_a_tsv_are_literal(tmp_path: Path) -> None:
@@ -113,7 +115,11 @@ GOOD = '{"id": 1, "words": ["x"], "labels": ["O"]}\n'
         ("a.json", '{"id": 1}', r"must hold one list of objects"),
         ("a.json", "[]", r"holds no rows"),
         ("a.json", '[{"sentence_id": 0, "words": "x", "labels": 3}]', r"row 1: labels must be text, got 3"),
-        ("a.json", '[{"sentence_id": 0, "words": "x"}, {"sentence_id": 0, "words": null}]', r"row 2: words must be text"),
+        (
+            "a.json",
+            '[{"sentence_id": 0, "words": "x"}, {"sentence_id": 0, "words": null}]',
+            r"row 2: words must be text",
+        ),
         ("a.csv", "id,words\n1,x\n2\n", r"row 3: 1 values for 2 columns"),
         ("a.csv", "id,id\n1,x\n", r"row 1: the column names must be distinct"),
         ("a.csv", 'id,words\n1,"x\n', r"row \d+: unexpected end of data"),

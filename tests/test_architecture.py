@@ -1,0 +1,110 @@
+"""The arrows of the design hold: who may import whom, and what may be imported without anybody asking for it."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from analysis.table import RUNS
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("orchestrator", "trainables", "analysis")
+FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+RAY_MAY_BE_IMPORTED_IN = ("orchestrator/executors/", "orchestrator/cluster.py")
+
+
+def relative(path: Path) -> str:
+    """The path as the tree shows it."""
+    return path.relative_to(ROOT).as_posix()
+
+
+def imported(path: Path, *, at_module_level: bool = False) -> Iterator[str]:
+    """Every module that a file imports; type-checking imports are left out."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in _nodes(tree, at_module_level):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{relative(path)} imports relatively"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _nodes(node: ast.AST, at_module_level: bool) -> Iterator[ast.AST]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            continue
+        if at_module_level and isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        yield child
+        yield from _nodes(child, at_module_level)
+
+
+def top(module: str) -> str:
+    """The package a module belongs to."""
+    return module.partition(".")[0]
+
+
+@pytest.mark.parametrize("path", FILES, ids=relative)
+def test_every_arrow_between_packages_points_the_right_way(path: Path) -> None:
+    package, modules = top(relative(path).replace("/", ".")), list(imported(path))
+    forbidden = {"analysis": {"orchestrator", "trainables", "torch", "ray"}, "trainables": {"orchestrator", "ray"}}
+    assert not {top(module) for module in modules} & forbidden.get(package, set())
+    if package == "trainables":
+        others = [module for module in modules if top(module) == "analysis" and "analysis.metrics" not in module]
+        assert others == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=relative)
+def test_ray_is_imported_only_where_the_design_says(path: Path) -> None:
+    if not relative(path).startswith(RAY_MAY_BE_IMPORTED_IN):
+        assert "ray" not in {top(module) for module in imported(path)}
+
+
+@pytest.mark.parametrize("kind", ["tasks", "datasets", "models", "variants"])
+def test_a_registered_module_does_not_import_torch_when_it_is_looked_at(kind: str) -> None:
+    for path in (ROOT / "trainables" / kind).glob("*.py"):
+        heavy = {top(module) for module in imported(path, at_module_level=True)} & {"torch", "transformers", "ray"}
+        assert not heavy, relative(path)
+
+
+def test_the_engine_never_names_a_task_model_or_variant() -> None:
+    names = {
+        path.stem
+        for kind in ("tasks", "models", "variants")
+        for path in (ROOT / "trainables" / kind).glob("*.py")
+        if not path.stem.startswith("_")
+    } - set(RUNS.names)  # `attention` is a variant, and a column of the `runs` table
+    kinds = ("trainables.tasks", "trainables.models", "trainables.variants")
+    for path in (ROOT / "trainables" / "engine").glob("*.py"):
+        assert not [module for module in imported(path) if module.startswith(kinds)], relative(path)
+        constants = {node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)}
+        assert not names & {value for value in constants if isinstance(value, str)}, relative(path)
+
+
+@pytest.mark.parametrize("path", FILES, ids=relative)
+def test_every_module_begins_with_a_sentence_that_says_what_it_is_for(path: Path) -> None:
+    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    assert len(docstring.partition("\n")[0]) > 20
+
+
+@pytest.mark.parametrize("path", FILES, ids=relative)
+def test_files_and_functions_stay_small(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 280
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert (node.end_lineno or 0) - node.lineno < 55, node.name
+
+
+def test_no_package_has_a_module_that_is_named_after_nothing() -> None:
+    vague = {"utils", "helpers", "common", "misc", "base", "manager", "factory"}
+    assert not [relative(path) for path in FILES if path.stem in vague]
+
+
+def test_the_packages_are_importable_one_by_one() -> None:
+    assert set(PACKAGES) <= {path.name for path in ROOT.iterdir() if path.is_dir()}
+    assert sys.version_info >= (3, 11)
