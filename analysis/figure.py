@@ -30,7 +30,7 @@ class Figure:
     `data(analysis)` gives a tidy frame (one row a mark) and raises `NotApplicable` where there is nothing to show.
     `draw(data, ax)` draws it. With `panels` the picture has one Axes for each value of that column, drawn from the
     whole frame plus a boolean column `here`, true for the rows of the panel: it can show the others faintly.
-    `rows` names the column whose values are the rows of the picture: the height follows from them, and
+    `rows` names the column whose values are the rows of the picture: the height follows from the first `most_rows`, and
     `frame_inches` is what axis, label and legend take.
     """
 
@@ -42,6 +42,7 @@ class Figure:
     data: Callable[[Analysis], pd.DataFrame]
     draw: Callable[[pd.DataFrame, Axes], None]
     rows: str | None = "system"
+    most_rows: int | None = None
     row_inches: float = 0.42
     panels: str | None = None
     panel_inches: float = 1.9

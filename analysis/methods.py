@@ -106,8 +106,8 @@ def _comparison(analysis: Analysis) -> list[str]:
     return [
         "Scores are described by mean and standard deviation (n - 1 in the denominator). Systems were compared "
         f"pairwise, paired by seed (and split and fold, where they vary).{primary} Two-sided p-values were "
-        f"corrected by Holm's method over {plural(len(pairs), 'comparison')}; the level is {analysis.alpha:g}.{rope} Effect "
-        "sizes are Hedges' g_z and the probability of superiority.",
+        f"corrected by Holm's method over {plural(len(pairs), 'comparison')}; the level is {analysis.alpha:g}.{rope} "
+        "Effect sizes are Hedges' g_z and the probability of superiority.",
         *(["The Friedman test over seeds is reported as a description."] if "friedman" in analysis.omnibus else []),
     ]
 

@@ -92,7 +92,8 @@ def _panel_inches(figure: Figure, data: pd.DataFrame) -> float:
     title = TITLE_INCHES if figure.panels else 0.0
     if figure.rows is None:
         return figure.panel_inches + title
-    return ink.rows_height(list(data[figure.rows].drop_duplicates()), figure.row_inches) + figure.frame_inches + title
+    names = list(data[figure.rows].drop_duplicates())[: figure.most_rows]
+    return ink.rows_height(names, figure.row_inches) + figure.frame_inches + title
 
 
 def _save(canvas: Canvas, kind: str, metadata: dict[str, None]) -> bytes:

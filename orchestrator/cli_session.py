@@ -85,7 +85,7 @@ class _ToStderr(logging.Handler):
 
 def configure_logging(level: int) -> None:
     """The one place that decides where our packages' log records go."""
-    handler = _ToStderr()
+    handler = _ToStderr(level)
     handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
     for name in PACKAGES:
         logger = logging.getLogger(name)

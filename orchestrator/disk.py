@@ -10,7 +10,7 @@ from orchestrator.errors import EnvironmentProblem
 from trainables.engine.folder import Folder
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-FORBIDDEN = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+FORBIDDEN = frozenset({errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST})
 
 
 class StorageFull(EnvironmentProblem):

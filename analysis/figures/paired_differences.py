@@ -87,9 +87,10 @@ FIGURE = Figure(
     rank=10,
     title="Differences between systems",
     caption="One row a pair, first system minus second. Large mark: mean difference over seeds; line: its interval, "
-    "not corrected for the number of comparisons; small points: differences of single seeds. A filled mark is a verdict "
-    "of better or worse after correction, a hollow one is not. Shaded, where set: the region of practical equivalence. "
-    f"With more than {MOST_PAIRS} pairs only those with the best mean are drawn; the table has all.",
+    "not corrected for the number of comparisons; small points: differences of single seeds. A filled mark is a "
+    "verdict of better or worse after correction, a hollow one is not. Shaded, where "
+    f"set: the region of practical equivalence. With more than {MOST_PAIRS} "
+    "pairs only those with the best mean are drawn; the table has all.",
     needs=("runs.score",),
     data=data,
     draw=draw,

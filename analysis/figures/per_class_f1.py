@@ -74,6 +74,7 @@ FIGURE = Figure(
     data=data,
     draw=draw,
     rows="row",
+    most_rows=MOST_ROWS,
     row_inches=0.235,
     panels="system",
 )

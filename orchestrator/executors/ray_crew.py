@@ -35,6 +35,7 @@ LOST_AFTER_PROBES = 3
 TAKEOVER_SECONDS = 60.0
 ANSWER_SECONDS = 60.0
 RETIRE_SECONDS = 10.0
+LET_GO_SECONDS = 8.0
 TUNERS = 4
 
 
@@ -96,16 +97,22 @@ class Crew:
         return any(thread.is_alive() for thread in self._lanes)
 
     def leave(self, *, at_once: bool) -> None:
-        """Let go of everything; nothing of it may outlive the session."""
+        """Let go of everything; nothing of it may outlive the session. Never waits long, not even for a dead cluster."""
         self._over.set()
         self._tuning.end(0.0 if at_once else RETIRE_SECONDS)
+        thread = threading.Thread(target=self._let_go, args=(at_once,), name="let go", daemon=True)
+        thread.start()
+        thread.join(LET_GO_SECONDS)
+        preflight.close(self.preflight)
+
+    def _let_go(self, at_once: bool) -> None:
+        """Workers go after the control actor, so that Train does not replace them."""
         try:
-            if at_once:
-                kill(ray.get(self._control.members.remote(), timeout=ANSWER_SECONDS / 10))
+            members = ray.get(self._control.members.remote(), timeout=LET_GO_SECONDS) if at_once else []
             ray.kill(self._control)
+            kill(members)
         except (RayError, ValueError) as error:
             logger.debug("the control actor is gone already: %s", error)
-        preflight.close(self.preflight)
 
     def _supervise(self, lane: int) -> threading.Thread:
         plan = self._plan

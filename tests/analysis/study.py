@@ -100,7 +100,7 @@ def _epoch(place: int, system: str, seed: int, epoch: int) -> dict[str, Any]:
 
 
 def _predictions(place: int, system: str, seed: int) -> list[dict[str, Any]]:
-    """Twelve words; system k misses the first k + 1 words of each class's four, one more for even seeds in class one."""
+    """Four words a class; system k misses the first k (at most two) of each, one more of OBDH for even seeds."""
     rows = []
     for position in range(12):
         gold = CLASSES[position // 4]

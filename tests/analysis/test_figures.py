@@ -251,6 +251,18 @@ def test_free_text_is_not_taken_for_classes() -> None:
         figure("per_class_f1").frame(analyze_results(replace(found, predictions=many.assign(gold=range(len(many))))))
 
 
+def test_of_many_classes_the_most_frequent_are_drawn_and_all_are_in_the_data() -> None:
+    found = study.results(study.THREE[:1], seeds=2)
+    classes = [f"class-{number}" for number in range(60) for _ in range(2 if number < 40 else 1)]
+    words = pd.DataFrame({"gold": classes, "predicted": classes, "split": "validation", "item": "1"})
+    both = [words.assign(run_id=run_id) for run_id in found.runs["run_id"]]
+    data = figure("per_class_f1").frame(analyze_results(replace(found, predictions=pd.concat(both, ignore_index=True))))
+    assert data["class"].nunique() == 60
+    drawn = picture.render(figure("per_class_f1"), data)["svg"].decode()
+    assert "class-39 (2)" in drawn
+    assert "class-40 (1)" not in drawn
+
+
 def test_one_run_a_system_and_equal_scores_can_be_drawn() -> None:
     found = study.results(seeds=1)
     equal = replace(found, runs=found.runs.assign(score=0.5))

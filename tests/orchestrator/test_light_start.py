@@ -13,17 +13,20 @@ HEAVY = ("torch", "ray", "pandas", "scipy", "transformers", "datasets", "matplot
 PROBE = """
 import json, sys
 from orchestrator.cli import main
+heavy = sys.argv.pop(1).split()
 try:
     main(sys.argv[1:])
 except SystemExit as exit:
     code = exit.code
-print(json.dumps({"code": code, "loaded": sorted(set(sys.modules) & set(%r))}), file=sys.stderr)
-""" % (HEAVY,)
+print(json.dumps({"code": code, "loaded": sorted(set(sys.modules) & set(heavy))}), file=sys.stderr)
+"""
 
 
 def start(*arguments: str) -> dict[str, object]:
     """Exit code and heavy modules of a fresh process that runs one command."""
-    answer = subprocess.run([sys.executable, "-c", PROBE, *arguments], capture_output=True, text=True, check=True)
+    answer = subprocess.run(
+        [sys.executable, "-c", PROBE, " ".join(HEAVY), *arguments], capture_output=True, text=True, check=True
+    )
     found: dict[str, object] = json.loads(answer.stderr.splitlines()[-1])
     return found
 

@@ -103,7 +103,7 @@ def test_a_grown_grid_keeps_the_ids_and_names_of_its_earlier_cells(tmp_path: Pat
 
 def test_an_option_of_a_variant_that_is_written_out_is_the_same_run(tmp_path: Path) -> None:
     forward, backward = (
-        {"r": {name: options for name, options in order}}
+        {"r": dict(order)}
         for order in (
             [("attention", {"implementation": "eager"}), ("length_bucketing", {})],
             [("length_bucketing", {}), ("attention", {"implementation": "eager"})],

@@ -67,11 +67,10 @@ def _encode(task: Task, corpus: Corpus, model: ModelConfig, labels: Sequence[str
 
 def _key(task: Task, corpus: Corpus, model: ModelConfig, labels: Sequence[str], max_length: int) -> str:
     """Everything that decides the tokens, among it the task's code and the tokenizer library's version."""
-    source = inspect.getsourcefile(type(task))
     parts = {
         "corpus": corpus.fingerprint,
         "items": len(corpus.items),
-        "task": [task.name, file_sha256(Path(source)) if source else None],
+        "task": [task.name, *_code_hashes(task)],
         "tokenizer": [_tokenizer_identity(model), model.tokenizer],
         "labels": list(labels),
         "max_length": max_length,
@@ -79,6 +78,14 @@ def _key(task: Task, corpus: Corpus, model: ModelConfig, labels: Sequence[str], 
         "versions": [version("tokenizers"), version("transformers")],
     }
     return text_sha256(json.dumps(parts, sort_keys=True))[:32]
+
+
+def _code_hashes(task: Task) -> list[str]:
+    """Hashes of the task's module and of the private modules beside it, which may hold parts of its encoding."""
+    source = inspect.getsourcefile(type(task))
+    if source is None:
+        return []
+    return [file_sha256(path) for path in (Path(source), *sorted(Path(source).parent.glob("_*.py")))]
 
 
 def _tokenizer_identity(model: ModelConfig) -> str:
