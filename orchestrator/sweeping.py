@@ -19,7 +19,7 @@ from orchestrator.records import spec_columns
 from orchestrator.resolve import Resolved
 from orchestrator.run_spec import RunSpec
 from orchestrator.status import Status, failed_runs, summarise
-from orchestrator.storage import Compaction, Store
+from orchestrator.storage import Store
 
 Watch = Callable[[Progress], AbstractContextManager[Callable[[Event], None]]]
 
@@ -46,7 +46,7 @@ class SweepResult:
     exit_code: int
     facts: DataFacts
     changed: tuple[str, ...] = ()
-    problems: tuple[str, ...] = field(default=())
+    problems: tuple[str, ...] = ()
 
     @property
     def finished(self) -> bool:
@@ -86,14 +86,29 @@ def sweep(
         changed = store.write_experiment(resolved.experiment.model_dump(mode="json"), columns)
         for line in changed:
             tell(f"changed since the last sweep here: {line}")
-        recorded = store.recorded()
-        todo = to_do(store, grid.pending(cells, recorded), options.retry)
-        tell(f"{len(cells)} runs, {len(cells) - len(grid.pending(cells, recorded))} recorded, {len(todo)} to do")
-        signal_code = _execute(resolved, store, options, todo, Progress(cells, recorded), watch, tell)
-        compaction = store.compact()
-    status = summarise(store, columns, store.recorded())
-    ran = len(set(store.recorded()) - set(recorded))
-    return _result(status, store, ran, signal_code, facts, changed, compaction)
+        before, problems = _recorded(store)
+        pending = grid.pending(cells, before)
+        todo = to_do(store, pending, options.retry)
+        tell(f"{len(cells)} runs, {len(cells) - len(pending)} recorded, {len(todo)} to do")
+        signal_code = _execute(resolved, store, options, todo, Progress(cells, before), watch, tell)
+        problems += store.compact().problems
+    after = store.recorded()
+    status = summarise(store, columns, after)
+    code = signal_code if signal_code is not None else EXIT_FAILED_RUNS if unsound(status) else 0
+    return SweepResult(status, store.location, len(set(after) - set(before)), code, facts, changed, problems)
+
+
+def _recorded(store: Store) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The whole records, and what was damaged: a damaged one is set aside now, so that this sweep runs it again."""
+    if not store.recorded():
+        return {}, ()
+    problems = store.compact().problems
+    return store.recorded(), problems
+
+
+def unsound(status: Status) -> bool:
+    """Whether a cell of the grid failed, diverged, or was left undone."""
+    return any(status.counts[name] for name in ("failed", "pending", "diverged"))
 
 
 def check_fingerprint(store: Store, resolved: Resolved, accept: bool) -> None:
@@ -132,18 +147,3 @@ def _execute(
         store.compact()
         raise
     return interruption.exit_code
-
-
-def _result(
-    status: Status,
-    store: Store,
-    ran: int,
-    signal_code: int | None,
-    facts: DataFacts,
-    changed: tuple[str, ...],
-    compaction: Compaction,
-) -> SweepResult:
-    counts = status.counts
-    unsound = counts["failed"] + counts["pending"] + counts["diverged"]
-    code = signal_code if signal_code is not None else EXIT_FAILED_RUNS if unsound else 0
-    return SweepResult(status, store.location, ran, code, facts, changed, compaction.problems)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from orchestrator.worker import Finished
 
 PATIENCE_SECONDS = 1.0
-RAISED_TOGETHER_SECONDS = 10.0
+RAISED_TOGETHER_SECONDS = 5.0
 
 
 @dataclass(frozen=True)

@@ -173,7 +173,7 @@ def test_a_label_that_the_training_part_lacks_is_found_before_any_run(tmp_path: 
     (tmp_path / "ids.json").write_text(json.dumps({"train": [0, 1, 2, 3], "validation": [4, 5]}))
     result = CliRunner().invoke(main, ["sweep", str(path), "--in-process"])
     assert result.exit_code == 2
-    assert "the label 'Rare' does not occur in the training part" in result.stderr
+    assert "no training item has the label 'Rare'" in result.stderr
     assert not Path("results").exists()
 
 

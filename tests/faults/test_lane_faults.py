@@ -1,0 +1,174 @@
+"""Faults of `faults.md` that hit lanes while they work; afterwards the records are those of a sweep without faults."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import pytest
+
+from orchestrator.executors import ClusterTooSmall
+from orchestrator.executors.events import (
+    EpochReported,
+    Event,
+    LaneLost,
+    LaneRetired,
+    LaneStarted,
+    RunFailed,
+    RunFinished,
+)
+from orchestrator.executors.in_process import InProcess
+from orchestrator.run_spec import RunSpec
+from orchestrator.storage import Store
+from tests.orchestrator.executors.scene import lanes, of_run, prepare, ray_processes, tables, tiny_run
+
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.usefixtures("ray_cluster"),
+    pytest.mark.filterwarnings("default"),  # Ray warns of its own code, in this process
+]
+HOSTILE = Path(__file__).parent / "hostile"
+LONG = 60
+OURS = ("RayTrainWorker", "TrainController", "Control", "ImplicitFunc")
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return prepare(tmp_path_factory.mktemp("scene"))
+
+
+def of_task(scene: Path, name: str, seed: int = 0) -> RunSpec:
+    """A run of one of the hostile tasks."""
+    return tiny_run(scene, seed, task=str(HOSTILE / f"{name}.py")).model_copy(update={"system": name})
+
+
+def signal_process(title: str, number: int = signal.SIGKILL) -> None:
+    """Hit the first of the Ray processes with this title."""
+    os.kill(ray_processes(title)[0].pid, number)
+
+
+def at_first_epoch(strikes: dict[str, Callable[[], None]], events: list[Event]) -> Callable[[Event], None]:
+    """A listener that strikes once for each run named, when it hears of the run's first epoch."""
+
+    def listen(event: Event) -> None:
+        events.append(event)
+        if isinstance(event, EpochReported) and event.run_id in strikes:
+            strikes.pop(event.run_id)()
+
+    return listen
+
+
+def assert_as_without_faults(store: Store, runs: Sequence[RunSpec], folder: Path, threads: int) -> None:
+    """The records equal, bit for bit, those that the same runs leave in this process."""
+    clean = Store.open(folder)
+    InProcess(clean, threads=threads).execute(runs, lambda event: None)
+    for kind, ours in tables(store).items():
+        theirs = tables(clean)[kind]
+        pd.testing.assert_frame_equal(ours[ours["run_id"].isin(theirs["run_id"])], theirs, check_exact=True)
+
+
+def assert_no_lane_is_left() -> None:
+    """No process of a lane outlives the execution; they may take seconds to go."""
+    deadline = time.monotonic() + 20
+    while any(left := [process for title in OURS for process in ray_processes(title)]) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert left == []
+
+
+def kinds(store: Store, run: RunSpec) -> list[str | None]:
+    return [attempt.kind for attempt in store.attempts(run.run_id)]
+
+
+def test_killed_stopped_and_starved_workers_cost_attempts_and_nothing_else(scene: Path, tmp_path: Path) -> None:
+    """Rows 1, 2, 15 and 16: one lane goes through all of it and the last run on it is right."""
+    store, events = Store.open(tmp_path / "lanes"), list[Event]()
+    killed, stalled, last = (tiny_run(scene, seed, epochs=LONG) for seed in range(3))
+    deadly, starved = of_task(scene, "dies"), of_task(scene, "out_of_memory")
+    strikes = {
+        killed.run_id: lambda: signal_process("RayTrainWorker"),
+        stalled.run_id: lambda: signal_process("RayTrainWorker", signal.SIGSTOP),
+    }
+    limits = {"attempts_per_run": 2, "stall_seconds": 20.0}
+    runs = [killed, deadly, stalled, starved, last]
+    lanes(store, lanes=1, limits=limits).execute(runs, at_first_epoch(strikes, events))
+
+    assert kinds(store, killed) == ["lost"]
+    assert kinds(store, deadly) == ["lost", "lost"]
+    assert kinds(store, stalled) == ["stalled"]
+    assert kinds(store, starved) == ["out_of_memory", "out_of_memory"]
+    assert kinds(store, last) == []
+    assert set(store.recorded()) == {killed.run_id, stalled.run_id, last.run_id}
+    failures = [event.will_retry for event in of_run(events, deadly) if isinstance(event, RunFailed)]
+    assert failures == [True, False]
+    assert not any(isinstance(event, LaneRetired) and "gangs in a row" in event.reason for event in events)
+    assert_as_without_faults(store, [killed, stalled, last], tmp_path / "clean", threads=os.cpu_count() or 1)
+    assert_no_lane_is_left()
+
+
+def test_a_rank_that_raises_alone_ends_its_gang_and_the_next_run_is_right(scene: Path, tmp_path: Path) -> None:
+    """Rule 5, and row 1 with rank 1: the run is charged with what that rank raised, or with its loss."""
+    store, events = Store.open(tmp_path / "lanes"), list[Event]()
+    alone, killed = of_task(scene, "raises_alone"), tiny_run(scene, 4, epochs=LONG)
+
+    def kill_rank_one() -> None:
+        os.kill(max(process.pid for process in ray_processes("RayTrainWorker")), signal.SIGKILL)
+
+    executor = lanes(store, lanes=1, workers_per_run=2, limits={"attempts_per_run": 2})
+    executor.execute([alone, killed], at_first_epoch({killed.run_id: kill_rank_one}, events))
+
+    assert kinds(store, alone) == ["crashed", "crashed"]
+    assert "rank 1 is alone with this" in str(store.attempts(alone.run_id)[0].message)
+    assert kinds(store, killed) == ["lost"]
+    assert set(store.recorded()) == {killed.run_id}
+    clean = Store.open(tmp_path / "clean")
+    InProcess(clean, threads=1).execute([killed], lambda event: None)
+    ours, theirs = tables(store)["epochs"], tables(clean)["epochs"]
+    assert ours["train_loss"].to_numpy() == pytest.approx(theirs["train_loss"].to_numpy(), rel=1e-3)
+    assert_no_lane_is_left()
+
+
+def test_controller_trial_and_control_actor_may_die_and_every_run_is_recorded(scene: Path, tmp_path: Path) -> None:
+    """Row 3: a new trainer, another trial for the same lease, and a new session, in this order."""
+    store, events = Store.open(tmp_path / "lanes"), list[Event]()
+    runs = [tiny_run(scene, seed, epochs=LONG) for seed in (5, 6, 7)]
+    titles = ("TrainController", "ImplicitFunc", "Control")
+    strikes = {run.run_id: lambda title=title: signal_process(title) for run, title in zip(runs, titles, strict=True)}
+    lanes(store, lanes=1).execute(runs, at_first_epoch(strikes, events))
+
+    assert strikes == {}
+    assert set(store.recorded()) == {run.run_id for run in runs}
+    assert [kinds(store, run) for run in runs] == [["lost"], [], ["lost"]]
+    finished = [event.run_id for event in events if isinstance(event, RunFinished)]
+    assert sorted(finished) == sorted(run.run_id for run in runs)
+    assert_as_without_faults(store, runs, tmp_path / "clean", threads=os.cpu_count() or 1)
+    assert_no_lane_is_left()
+
+
+def test_resources_that_never_come_are_refused_at_the_start_with_what_there_is(scene: Path, tmp_path: Path) -> None:
+    """Row 21."""
+    events: list[Event] = []
+    with pytest.raises(ClusterTooSmall, match=r"99 GPUs .* the cluster has \d+ CPUs and 0 GPUs on 1 node"):
+        lanes(Store.open(tmp_path), gpus_per_worker=99).execute([tiny_run(scene)], events.append)
+    assert not any(isinstance(event, LaneStarted | LaneLost) for event in events)
+
+
+def test_eight_workers_share_a_lane_and_compute_what_one_does(scene: Path, tmp_path: Path) -> None:
+    """The layout of eight devices in one node, on gloo: the same losses as one worker."""
+    store, run = Store.open(tmp_path / "lanes"), tiny_run(scene, 8, epochs=2, batch_size=8)
+    events: list[Event] = []
+    lanes(store, workers_per_run=8).execute([run], events.append)
+    started = next(event for event in events if isinstance(event, LaneStarted))
+    assert len(started.hosts) == 8
+    clean = Store.open(tmp_path / "clean")
+    InProcess(clean, threads=1).execute([run], lambda event: None)
+    ours, theirs = tables(store)["epochs"], tables(clean)["epochs"]
+    assert len(ours) == 2
+    with contextlib.suppress(psutil.NoSuchProcess):
+        assert ours["eval_loss"].to_numpy() == pytest.approx(theirs["eval_loss"].to_numpy(), rel=5e-2)
+    assert_no_lane_is_left()
