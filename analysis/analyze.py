@@ -107,7 +107,7 @@ def analyze_results(results: Results, *, options: CompareConfig | None = None, g
         omnibus=_omnibus(runs, names, config),
         warnings=tuple(dict.fromkeys(warnings)),
         claim=design.claim,
-        headline=headline(names, rows, metric, config.alpha, config.direction),
+        headline=headline(names, rows, metric),
         provenance=_provenance(generator_seed),
     )
 

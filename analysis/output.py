@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 import pyarrow as pa
 
-from analysis import payload, spreadsheet
+from analysis import payload, registry, spreadsheet
 from analysis.place import Place
 from analysis.table import to_parquet_bytes
 
@@ -28,7 +29,16 @@ def write(analysis: Analysis, folder: str | Path) -> list[str]:
     place = Place.at(folder)
     for name, content in files.items():
         place.child(name).write(content)
+    for name in _stale(place, files):
+        place.child(name).remove()
     return sorted(files)
+
+
+def _stale(place: Place, files: Mapping[str, bytes]) -> list[str]:
+    """Pictures of an earlier analysis of figures that this one left out; files of other names are somebody else's."""
+    ours = set(registry.names("figure"))
+    pictures = [name for name in place.child("figures").files() if name.partition(".")[0] in ours]
+    return [f"figures/{name}" for name in pictures if f"figures/{name}" not in files]
 
 
 def tables(analysis: Analysis) -> dict[str, bytes]:

@@ -57,3 +57,7 @@ class Place:
         selector = fs.FileSelector(self.path, allow_not_found=True, recursive=True)
         found = [info.path for info in self.filesystem.get_file_info(selector) if info.type == fs.FileType.File]
         return sorted(posixpath.relpath(path, self.path) for path in found)
+
+    def remove(self) -> None:
+        """Delete the file here."""
+        self.filesystem.delete_file(self.path)

@@ -8,7 +8,7 @@ from typing import Any
 
 from analysis.config import Direction
 
-_SPELLED_OUT = 4  # systems up to which the headline gives the numbers of every decided pair
+_NAMED = 6  # more than this many names in one sentence of the headline are counted instead
 
 
 def number(value: float | None) -> str:
@@ -46,16 +46,16 @@ def _interval(row: Mapping[str, Any], alpha: float) -> str:
     return "" if low is None else f" ({1 - alpha:.0%} interval {number(low)} to {number(high)})"
 
 
-def headline(
-    systems: Sequence[str], rows: Sequence[Mapping[str, Any]], metric: str, alpha: float, direction: Direction
-) -> str:
-    """What is known about all systems: who is better than whom, what is equivalent, and what stays open."""
+def headline(systems: Sequence[str], rows: Sequence[Mapping[str, Any]], metric: str) -> str:
+    """What is known about all systems: who is better than whom, what is equivalent, and what stays open.
+
+    With more than two systems the numbers stand with the pairs, not here.
+    """
     if len(systems) < 2:
         return f"Only {systems[0]} has runs: there is nothing to compare."
     if len(rows) == 1:
         return f"On {metric}, {rows[0]['sentence']}."
-    spelled_out = len(systems) <= _SPELLED_OUT
-    parts = [_wins(system, rows, alpha, direction, spelled_out) for system in systems]
+    parts = [_wins(system, rows) for system in systems]
     parts += [f"{_capital(row['sentence'])}." for row in rows if row["verdict"] == "equivalent"]
     parts += [_open(rows, verdict) for verdict in ("inconclusive", "undecidable")]
     if not any(row["verdict"] in ("better", "worse") for row in rows):
@@ -63,12 +63,14 @@ def headline(
     return f"On {metric}: " + " ".join(part for part in parts if part)
 
 
-def _wins(system: str, rows: Sequence[Mapping[str, Any]], alpha: float, direction: Direction, spelled_out: bool) -> str:
-    beaten = []
-    for row in rows:
-        loser = {("better", row["a"]): row["b"], ("worse", row["b"]): row["a"]}.get((row["verdict"], system))
-        if loser is not None:
-            beaten.append(f"{loser} {_by(row, alpha, direction)}" if spelled_out else str(loser))
+def _wins(system: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    won = (("better", "a", "b"), ("worse", "b", "a"))
+    beaten = [
+        str(row[loser])
+        for row in rows
+        for verdict, winner, loser in won
+        if (row["verdict"], row[winner]) == (verdict, system)
+    ]
     return f"{system} is better than {_listed(beaten)}." if beaten else ""
 
 
@@ -83,6 +85,8 @@ def _open(rows: Sequence[Mapping[str, Any]], verdict: str) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
+    if len(names) > _NAMED:
+        return f"{', '.join(names[:_NAMED])} and {len(names) - _NAMED} more"
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 

@@ -45,7 +45,11 @@ def write(name: str, title: str, command: str, document: Mapping[str, Any], tabl
     content = {"benchmark": name, "command": command, "machine": facts, **document}
     (RESULTS / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     columns = list(table[0])
-    lines = [f"# {title}", "", f"{facts['date']} · {', '.join(f'{key} {facts[key]}' for key in facts if key != 'date')}"]
+    lines = [
+        f"# {title}",
+        "",
+        f"{facts['date']} · {', '.join(f'{key} {facts[key]}' for key in facts if key != 'date')}",
+    ]
     lines += ["", f"`{command}`", "", f"| {' | '.join(columns)} |", f"|{' --- |' * len(columns)}"]
     lines += [f"| {' | '.join(str(row[column]) for column in columns)} |" for row in table]
     page = RESULTS / f"{name}.md"

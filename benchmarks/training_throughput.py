@@ -53,8 +53,14 @@ def run_peer(arguments: argparse.Namespace, seed: int) -> dict[str, float]:
 def peer(arguments: argparse.Namespace, seed: int) -> dict[str, float]:
     """The stock Trainer on the run's items; prints nothing but progress to stderr."""
     import torch
-    from transformers import AutoModelForTokenClassification, AutoTokenizer, DataCollatorForTokenClassification
-    from transformers import Trainer, TrainerCallback, TrainingArguments
+    from transformers import (
+        AutoModelForTokenClassification,
+        AutoTokenizer,
+        DataCollatorForTokenClassification,
+        Trainer,
+        TrainerCallback,
+        TrainingArguments,
+    )
 
     from trainables import registry
     from trainables.engine.data import load_corpus
@@ -132,7 +138,8 @@ def peer(arguments: argparse.Namespace, seed: int) -> dict[str, float]:
 
 def _rows(features: Any) -> list[dict[str, list[int]]]:
     return [
-        {name: column.row(index).tolist() for name, column in features.columns.items()} for index in range(len(features))
+        {name: column.row(index).tolist() for name, column in features.columns.items()}
+        for index in range(len(features))
     ]
 
 
@@ -189,7 +196,9 @@ def measure(arguments: argparse.Namespace) -> Path:
     }
     name = f"{arguments.name}"
     command = f"python -m benchmarks.training_throughput {' '.join(_shared(arguments))}"
-    return write(name, f"Training throughput: {EXPERIMENT}, {MODEL}, against the stock Trainer", command, summary, table)
+    return write(
+        name, f"Training throughput: {EXPERIMENT}, {MODEL}, against the stock Trainer", command, summary, table
+    )
 
 
 def main() -> None:

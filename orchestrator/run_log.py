@@ -18,7 +18,7 @@ REMOTE_SECONDS = 30.0
 
 
 class _ToStore(logging.Handler):
-    """Appends messages to the run's log: at once to a local file, now and then where each append puts the whole file."""
+    """Appends messages to the run's log: at once to a local file, seldom where each append puts the whole file."""
 
     def __init__(self, store: Store, run_id: str) -> None:
         super().__init__(logging.INFO)

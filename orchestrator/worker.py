@@ -77,7 +77,7 @@ def execute(
         try:
             checkpoints = store.checkpoints(spec.run_id)
             outcome = run(spec.config, group=group, warm=warm, control=control, folder=checkpoints, layout=layout)
-        except Exception as error:  # noqa: BLE001 - here a run's exception becomes an attempt
+        except Exception as error:
             if group.world_size > 1 and not control.all_ranks_raised():
                 raise
             finished = this.fail(error, group)
@@ -114,7 +114,9 @@ class _Attempt:
         first = self.store.commit(self.spec, outcome, attempt=self.number, columns=columns)
         Checkpoints(self.store.checkpoints(self.spec.run_id), 0.0).clear()
         if not first:
-            return self._finished(self.store.status(self.spec.run_id) or outcome.status, error="a record was there already")
+            return self._finished(
+                self.store.status(self.spec.run_id) or outcome.status, error="a record was there already"
+            )
         return self._finished(outcome.status, score=outcome.columns.get("score"), error=outcome.error)
 
     def fail(self, error: Exception, group: Group) -> Finished:

@@ -10,7 +10,7 @@ import signal
 import socket
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 import psutil
 import ray
 from ray._private import auto_init_hook
+from ray._private import worker as ray_worker
 
 from orchestrator.executors import ClusterLost, ExecutorError, RemoteClient
 from orchestrator.executors.policy import Node
@@ -34,7 +35,6 @@ SETTINGS = {
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_GLOBAL_CHECKPOINT_S": "86400",
-    "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 
@@ -128,7 +128,7 @@ def _described(temporary: Path | None) -> Cluster:
     nodes = living_nodes()
     if not nodes:
         raise ClusterLost("the Ray cluster has no living node")
-    worker = ray._private.worker.global_worker
+    worker = ray_worker.global_worker
     dashboard = worker.node.webui_url if temporary is not None and worker.node is not None else None
     return Cluster(context.gcs_address, dashboard and f"http://{dashboard}", nodes, temporary)
 
@@ -188,13 +188,23 @@ def _environment(settings: dict[str, str]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """What Ray logs below a warning is in its session folder; our own lines and events say what matters."""
+    """Keep Ray's own lines off the terminal; they are in its session folder.
+
+    Ray prints messages of the raylet on stdout, which belongs to data.
+    """
     names = ("ray", "ray.tune", "ray.train")
     before = {name: logging.getLogger(name).level for name in names}
+    printed = ray_worker.print_to_stdstream
     for name in names:
         logging.getLogger(name).setLevel(logging.ERROR)
+    ray_worker.print_to_stdstream = _log
     try:
         yield
     finally:
+        ray_worker.print_to_stdstream = printed
         for name, level in before.items():
             logging.getLogger(name).setLevel(level)
+
+
+def _log(data: Mapping[str, Any], ignore_prefix: bool) -> None:
+    logger.debug("%s: %s", data.get("pid"), " ".join(data.get("lines", ())))

@@ -97,7 +97,7 @@ class Crew:
         return any(thread.is_alive() for thread in self._lanes)
 
     def leave(self, *, at_once: bool) -> None:
-        """Let go of everything; nothing of it may outlive the session. Never waits long, not even for a dead cluster."""
+        """Let go of everything: nothing may outlive the session. Never waits long, not even for a dead cluster."""
         self._over.set()
         self._tuning.end(0.0 if at_once else RETIRE_SECONDS)
         thread = threading.Thread(target=self._let_go, args=(at_once,), name="let go", daemon=True)

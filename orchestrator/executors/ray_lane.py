@@ -45,7 +45,7 @@ class GangWatch(UserCallback):
     def after_exception(self, run_context: Any, worker_exceptions: dict[int, Exception]) -> None:
         """Raises LaneGivenUp when this was one loss too many, and RayActorError when the control actor is gone."""
         rank = min(worker_exceptions)
-        reason = f"rank {rank}: {_first_line(worker_exceptions[rank])}"
+        reason = f"rank {rank}: {_cause(worker_exceptions[rank])}"
         if not ray.get(self._control.lose.remote(self._lane, reason)):
             raise LaneGivenUp(reason)
 
@@ -145,6 +145,13 @@ def _clean_up(members: Sequence[Member]) -> None:
             remove_placement_group(group)
     except (GetTimeoutError, RayActorError) as error:
         logger.warning("a lane's remains could not be removed: %s", error)
+
+
+def _cause(error: BaseException) -> str:
+    """What became of a worker; Train wraps the death of its process."""
+    if isinstance(getattr(error, "health_check_failure", error), RayError):
+        return "its process or its node is gone"
+    return _first_line(error)
 
 
 def _first_line(error: BaseException) -> str:

@@ -34,7 +34,7 @@ pytestmark = [
     pytest.mark.filterwarnings("default"),  # Ray warns of its own code, in this process
 ]
 HOSTILE = Path(__file__).parent / "hostile"
-LONG = 60
+LONG = 12
 OURS = ("RayTrainWorker", "TrainController", "Control", "ImplicitFunc")
 
 
@@ -70,7 +70,8 @@ def assert_as_without_faults(store: Store, runs: Sequence[RunSpec], folder: Path
     InProcess(clean, threads=threads).execute(runs, lambda event: None)
     for kind, ours in tables(store).items():
         theirs = tables(clean)[kind]
-        pd.testing.assert_frame_equal(ours[ours["run_id"].isin(theirs["run_id"])], theirs, check_exact=True)
+        ours = ours[ours["run_id"].isin(theirs["run_id"])].reset_index(drop=True)
+        pd.testing.assert_frame_equal(ours, theirs, check_exact=True, check_dtype=False)
 
 
 def assert_no_lane_is_left() -> None:
@@ -94,7 +95,7 @@ def test_killed_stopped_and_starved_workers_cost_attempts_and_nothing_else(scene
         killed.run_id: lambda: signal_process("RayTrainWorker"),
         stalled.run_id: lambda: signal_process("RayTrainWorker", signal.SIGSTOP),
     }
-    limits = {"attempts_per_run": 2, "stall_seconds": 20.0}
+    limits = {"attempts_per_run": 2, "stall_seconds": 10.0}
     runs = [killed, deadly, stalled, starved, last]
     lanes(store, lanes=1, limits=limits).execute(runs, at_first_epoch(strikes, events))
 

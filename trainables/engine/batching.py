@@ -1,4 +1,4 @@
-"""Which features form which optimizer step: global batches planned from the seed, then dealt to ranks and micro-batches.
+"""Which features form which step: global batches planned from the seed, then dealt to ranks and micro-batches.
 
 Only indices move, so features can never separate from their labels.
 """

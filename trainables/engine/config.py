@@ -35,8 +35,12 @@ class TrainConfig(Frozen):
     epsilon: Positive = 1e-8
     schedule: Schedule = "linear"
     warmup: float = Field(default=0.0, ge=0, description="steps when at least 1, a share of all steps when below 1")
-    plateau_factor: float = Field(default=0.1, gt=0, lt=1, description="schedule plateau: the rate is multiplied by this")
-    plateau_patience: int = Field(default=1, ge=0, description="schedule plateau: epochs without improvement before that")
+    plateau_factor: float = Field(
+        default=0.1, gt=0, lt=1, description="schedule plateau: the rate is multiplied by this"
+    )
+    plateau_patience: int = Field(
+        default=1, ge=0, description="schedule plateau: epochs without improvement before that"
+    )
     clip: Positive | None = Field(default=1.0, description="largest global L2 norm of the gradient; null: no clipping")
     max_length: int = Field(default=128, ge=4, description="pieces per item, special tokens included")
     dropout: Fraction | None = Field(default=None, description="null: as the checkpoint's configuration says")
@@ -50,7 +54,9 @@ class SplitConfig(Frozen):
     `ids` names a JSON file with lists of item ids per part.
     """
 
-    validation: Fraction | None = Field(default=None, description="share of items; null: the data set's own split, else 0.2")
+    validation: Fraction | None = Field(
+        default=None, description="share of items; null: the data set's own split, else 0.2"
+    )
     test: Fraction = 0.0
     seed: int | Literal["run"] = 42
     folds: int | None = Field(default=None, ge=2)
@@ -105,7 +111,9 @@ class ModelConfig(Frozen):
     revision: str | None = None
     precision: Precision = "fp32"
     random_init: bool = Field(default=False, description="architecture of `source`, weights drawn from the run's seed")
-    overrides: dict[str, Any] = Field(default_factory=dict, description="model configuration, e.g. num_hidden_layers: 3")
+    overrides: dict[str, Any] = Field(
+        default_factory=dict, description="model configuration, e.g. num_hidden_layers: 3"
+    )
     tokenizer: dict[str, Any] = Field(default_factory=dict, description="tokenizer arguments, e.g. add_prefix_space")
     trust_remote_code: bool = False
 

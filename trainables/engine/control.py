@@ -77,9 +77,7 @@ class ControlPoints:
         """Share the outside's request, the first step with a non-finite value, and the pace."""
         request = self._request(progress)
         elapsed = time.monotonic() - self._since
-        urgency, step, seconds = self._group.maximum(
-            [float(URGENCY.index(request)), _negated(first_bad_step), elapsed]
-        )
+        urgency, step, seconds = self._group.maximum([float(URGENCY.index(request)), _negated(first_bad_step), elapsed])
         self._pace(seconds)
         return Decision(URGENCY[int(urgency)], _step(step))
 

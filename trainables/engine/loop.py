@@ -123,7 +123,7 @@ def prepare(config: RunConfig, device: torch.device, warm: Warm) -> Prepared:
 
 
 def _default_attention(device: torch.device) -> str | None:
-    """Eager on the CPU, where torch's fused kernels are slower for short items (docs/experiments.md); else the model's."""
+    """Eager on the CPU, where torch's fused kernels are slower (docs/experiments.md); elsewhere the model's own."""
     return "eager" if device.type == "cpu" else None
 
 

@@ -23,7 +23,7 @@ STAYS_IN_PLACE = 1000  # special ids below this keep their number: RoBERTa count
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The piece ids in use, sorted: row r of the smaller embedding is piece `ids[r]`. Small special ids stay in place."""
+    """The piece ids in use, sorted: row r of the smaller embedding is piece `ids[r]`."""
 
     ids: NDArray[np.int64]
     size: int
@@ -88,4 +88,6 @@ def _input_embedding(module: nn.Module) -> nn.Embedding | None:
 def _special_ids(module: nn.Module) -> dict[str, int]:
     """Ids that the configuration names: a model may compare its input with them."""
     configuration = vars(getattr(module, "config", object()))
-    return {name: value for name, value in configuration.items() if name.endswith("_token_id") and isinstance(value, int)}
+    return {
+        name: value for name, value in configuration.items() if name.endswith("_token_id") and isinstance(value, int)
+    }

@@ -14,7 +14,13 @@ SETTINGS: dict[str, Any] = {"epochs": 3, "batch_size": 8, "learning_rate": 3e-3,
 
 
 def tiny_run(
-    folder: Path, *, family: Family = "bert", count: int = 24, seed: int = 1, model: Mapping[str, Any] | None = None, **changes: Any
+    folder: Path,
+    *,
+    family: Family = "bert",
+    count: int = 24,
+    seed: int = 1,
+    model: Mapping[str, Any] | None = None,
+    **changes: Any,
 ) -> RunConfig:
     """A run of a tiny model; `changes` are settings of `train`, or `split` and `variants`."""
     folder.mkdir(parents=True, exist_ok=True)

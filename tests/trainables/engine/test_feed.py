@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from trainables.engine.feed import Feed
 from trainables.engine.features import Features, Ragged
+from trainables.engine.feed import Feed
 from trainables.engine.models import Pristine
 from trainables.engine.vocabulary import vocabulary_of, with_compact_embedding, with_compact_ids
 
