@@ -37,7 +37,7 @@ def read_directory(place: Place) -> Part:
     A compacted table that is missing or damaged is rebuilt in memory from `runs/<run_id>/`, and so are runs newer than
     it. Raises Corrupt for a damaged file that nothing can replace, ValueError for a directory without usable runs.
     """
-    warnings: list[str] = []
+    warnings: list[str] = _notes(place)
     cells = _cells(place)
     own = run_folders(place)
     runs = _runs(place, own, warnings)
@@ -48,6 +48,18 @@ def read_directory(place: Place) -> Part:
     tables = {kind: _table(place, kind, own, wanted, warnings) for kind in ("epochs", "predictions")}
     experiment = _experiment(place)
     return Part(place.label, runs, tables["epochs"], tables["predictions"], experiment, warnings)
+
+
+def _notes(place: Place) -> list[str]:
+    """What the sweep knew of its data and every reader must be told."""
+    file = place.child("notes.json")
+    if not file.is_file():
+        return []
+    content = read_json(file)
+    notes = content.get("notes") if isinstance(content, dict) else None
+    if not isinstance(notes, list):
+        raise Corrupt(f"{file.label}: is not a list of notes")
+    return [str(note) for note in notes]
 
 
 def _experiment(place: Place) -> dict[str, Any] | None:

@@ -124,12 +124,12 @@ def _refuse_mixtures(runs: pd.DataFrame) -> None:
 
 
 def _limits(parts: Sequence[Part]) -> list[str]:
-    """Subsets are stamped: a limited data set gives no real result."""
+    """Subsets are stamped, also where the sweep's own notes are gone: a limited data set gives no real result."""
     found = []
     for part in parts:
         data = (part.experiment or {}).get("data")
         limit = data.get("limit") if isinstance(data, dict) else None
-        if limit is not None:
+        if limit is not None and not any("not a real result" in warning for warning in part.warnings):
             found.append(f"{part.label}: not a real result: only the first {limit} items were used")
     return found
 

@@ -17,10 +17,12 @@ _TEXT = ("system", "control", "a", "b", "primary_method", "verdict", "reason", "
 def with_metric(runs: pd.DataFrame, wanted: str | None) -> tuple[pd.DataFrame, str]:
     """The runs with the wanted metric as their score, and its name. None: the score column, whatever metric that is.
 
+    A metric that was given as a Python file goes by the name under which the runs were scored.
+
     Raises ValueError when the scores are of several metrics and none is named, or when the runs lack the named one.
     """
     named = sorted(runs["metric"].dropna().unique()) if "metric" in runs.columns else []
-    if wanted is None:
+    if wanted is None or wanted.endswith(".py"):
         if len(named) > 1:
             raise ValueError(f"the scores are of several metrics ({', '.join(named)}); name one with compare.metric")
         return runs, named[0] if named else "score"

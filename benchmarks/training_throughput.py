@@ -32,13 +32,14 @@ EXPERIMENT, MODEL = "cr-ecss", "minilm-l6"
 
 def resolved_run(arguments: argparse.Namespace, seed: int) -> RunSpec:
     """The run of the built-in experiment that both sides execute."""
+    from orchestrator import grid
     from orchestrator.resolve import resolve
 
     settings = {"train.learning_rate": arguments.learning_rate, "train.epochs": arguments.epochs}
     loaded = load_experiment(
         EXPERIMENT, models=[MODEL], seeds=[seed], settings={**settings, "train.early_stopping": None}
     )
-    return resolve(loaded).runs()[0]
+    return grid.runs(resolve(loaded))[0]
 
 
 def run_peer(arguments: argparse.Namespace, seed: int) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from orchestrator.errors import CorruptResults, UserError
 from orchestrator.sealed_json import seal, unseal
 from trainables.engine.folder import Folder
 
-EXPERIMENT, CELLS, DATASETS = "experiment.yaml", "cells.json", "datasets.json"
+EXPERIMENT, CELLS, DATASETS, NOTES = "experiment.yaml", "cells.json", "datasets.json", "notes.json"
 ABSENT = "(absent)"
 
 
@@ -40,6 +41,13 @@ def write_experiment(
     if not root.exists(CELLS) or root.read(CELLS) != sealed:
         root.write(CELLS, sealed)
     return lines
+
+
+def write_notes(root: Folder, notes: Sequence[str]) -> None:
+    """Keep what every reader of the results must be told about the data; reports repeat it."""
+    data = (json.dumps({"notes": list(notes)}, indent=1, ensure_ascii=False) + "\n").encode()
+    if not (root.exists(NOTES) and root.read(NOTES) == data):
+        root.write(NOTES, data)
 
 
 def read_experiment(root: Folder) -> dict[str, Any] | None:

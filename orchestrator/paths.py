@@ -26,6 +26,7 @@ def anchored(experiment: Experiment, folder: Path) -> Experiment:
             "split": experiment.split.model_copy(
                 update={"ids": None if experiment.split.ids is None else _absolute(experiment.split.ids, folder)}
             ),
+            "compare": experiment.compare.model_copy(update={"metric": _metric(experiment.compare.metric, folder)}),
             "models": {name: _anchored_model(entry, folder) for name, entry in experiment.models.items()},
             "recipes": {
                 name: {_named_file(variant, folder): options for variant, options in recipe.items()}
@@ -43,6 +44,7 @@ def file_hashes(experiment: Experiment) -> dict[str, str]:
     named = [
         experiment.task,
         experiment.data.name,
+        experiment.compare.metric,
         *(name for recipe in experiment.recipes.values() for name in recipe),
     ]
     found = {name: _sha256(Path(name)) for name in named if name is not None and registry.is_path(name)}
@@ -53,6 +55,10 @@ def file_hashes(experiment: Experiment) -> dict[str, str]:
 
 def _anchored_model(entry: ModelEntry, folder: Path) -> ModelEntry:
     return entry if entry.path is None else entry.model_copy(update={"path": _absolute(entry.path, folder)})
+
+
+def _metric(name: str | None, folder: Path) -> str | None:
+    return None if name is None else _named_file(name, folder)
 
 
 def _named_file(name: str, folder: Path) -> str:

@@ -5,7 +5,7 @@ Nothing here imports torch or asks for a resource; every name that is wrong is r
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -20,6 +20,7 @@ from orchestrator.yaml_file import KeyPath
 from trainables import models, registry
 from trainables.engine import data
 from trainables.engine.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from trainables.engine.task import Task
 from trainables.engine.variant import Variant, resolve_variants
 
 DEFAULT_RECIPE = "default"
@@ -87,13 +88,12 @@ def resolve(loaded: Loaded, *, must_be_available: bool = True) -> Resolved:
     fingerprint = _fingerprint(check, experiment.data)
     hashes = check.attempt(("split", "ids"), lambda: file_hashes(experiment))
     if task is not None:
-        _check_metric(check, experiment, task.metrics)
+        metric = _metric(check, experiment, task)
     _check_controls(check, experiment)
     check.finish()
     experiment = experiment.model_copy(
         update={"data": experiment.data.model_copy(update={"fingerprint": fingerprint})},
     )
-    metric = experiment.compare.metric or task.primary_metric
     systems = tuple(
         System(
             name=system_name(model, recipe),
@@ -108,7 +108,7 @@ def resolve(loaded: Loaded, *, must_be_available: bool = True) -> Resolved:
                 train=trains[model],
                 split=experiment.split,
                 seed=experiment.seeds[0],
-                metric=None if metric == task.primary_metric else metric,
+                metric=None if metric == task.primary_metric else experiment.compare.metric,
                 direction=experiment.compare.direction,
             ),
         )
@@ -183,10 +183,18 @@ def _fingerprint(check: Check, config: DataConfig) -> str | None:
     return found
 
 
-def _check_metric(check: Check, experiment: Experiment, known: Sequence[str]) -> None:
-    metric = experiment.compare.metric
-    if metric is not None and metric not in known:
-        check.add(("compare", "metric"), f"unknown metric {metric!r}{suggestion(metric, known)}")
+def _metric(check: Check, experiment: Experiment, task: Task) -> str:
+    """The name of the metric that scores are: one of the task's, or that of a Python file of the user's."""
+    written = experiment.compare.metric
+    if written is None:
+        return task.primary_metric
+    path = ("compare", "metric")
+    if registry.is_path(written):
+        found = check.attempt(path, lambda: registry.load("metric", written))
+        return task.primary_metric if found is None else str(found.name)
+    if written not in task.metrics:
+        check.add(path, f"unknown metric {written!r}{suggestion(written, task.metrics)}")
+    return written
 
 
 def system_name(model: str, recipe: str) -> str:

@@ -64,7 +64,7 @@ class RunSpec(Frozen):
             "train": config.train.model_dump(mode="json"),
             "split": config.split.model_dump(mode="json", exclude={"seed", "ids"}),
             "split_ids": None if config.split.ids is None else self._content(config.split.ids),
-            "metric": config.metric,
+            "metric": None if config.metric is None else self._content(config.metric),
             "direction": None if config.direction == "maximize" else config.direction,
             "seed": config.seed,
             "split_seed": config.split_seed,

@@ -1,6 +1,6 @@
 """The results directory of one experiment: every path in it, local or in an object store, belongs to this module.
 
-    <out>/experiment.yaml  cells.json  datasets.json     what the results are results of (ledger)
+    <out>/experiment.yaml  cells.json  datasets.json  notes.json     what the results are results of (ledger)
     <out>/runs/<run_id>/   run.parquet and its parts (records), spec.json, log.txt, checkpoints/, attempts/<n>.json
     <out>/runs.parquet  epochs.parquet  predictions.parquet  manifest.json     compacted, can be built anew (compaction)
     <out>/quarantine/  forgotten/  sweep.lock  compaction.lock
@@ -198,6 +198,11 @@ class Store:
         """Remember the resolved experiment and its cells; returns what changed since the last time, a line a key."""
         with explained(self.location):
             return ledger.write_experiment(self.root, experiment, cells)
+
+    def write_notes(self, notes: Sequence[str]) -> None:
+        """Remember what every reader of the results must be told about the data."""
+        with explained(self.location):
+            ledger.write_notes(self.root, notes)
 
     def experiment(self) -> dict[str, Any] | None:
         """The resolved experiment, or None. Raises CorruptResults."""

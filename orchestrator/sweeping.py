@@ -84,6 +84,7 @@ def sweep(
         check_fingerprint(store, resolved, options.accept_new_data)
         columns = [spec_columns(run) for run in cells]
         changed = store.write_experiment(resolved.experiment.model_dump(mode="json"), columns)
+        store.write_notes(facts.warnings)
         for line in changed:
             tell(f"changed since the last sweep here: {line}")
         before, problems = _recorded(store)

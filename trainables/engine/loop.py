@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 from torch import nn
 
+from analysis.metrics import Metric
 from trainables import registry
 from trainables.engine.allocator import keep_freed_memory
 from trainables.engine.checkpoint import Checkpoints
@@ -59,6 +60,15 @@ class Prepared:
     parts: Mapping[str, Part]
     material: Material
     model: nn.Module
+    own_metric: Metric | None
+
+    def score(self, predictions: pd.DataFrame) -> dict[str, float]:
+        """The task's metrics, and the user's own where the run names one by path."""
+        scores = self.task.score(predictions)
+        if self.own_metric is not None:
+            columns = (predictions[name].tolist() for name in ("gold", "predicted", "item"))
+            scores[self.own_metric.name] = self.own_metric.score(*columns)
+        return scores
 
     def predictions(self, part: str, outputs: Mapping[str, Ragged]) -> pd.DataFrame:
         """The predictions table of one part."""
@@ -119,7 +129,8 @@ def prepare(config: RunConfig, device: torch.device, warm: Warm) -> Prepared:
     parts = _parts(split, material.features, device, width)
     model = instantiate(material.pristine, derived(config.seed, Purpose.WEIGHTS)).to(device)
     model = adjust_model(model, applied)
-    return Prepared(task, plan, corpus, labels, parts, material, model)
+    own_metric = registry.load("metric", config.metric) if registry.is_path(config.metric or "") else None
+    return Prepared(task, plan, corpus, labels, parts, material, model, own_metric)
 
 
 def _default_attention(device: torch.device) -> str | None:
@@ -169,8 +180,8 @@ def _training(
         model=prepared.model,
         train=prepared.parts["train"].feed,
         validation=prepared.parts["validation"].feed,
-        score=lambda outputs: prepared.task.score(prepared.predictions("validation", outputs)),
-        metric=config.metric or prepared.task.primary_metric,
+        score=lambda outputs: prepared.score(prepared.predictions("validation", outputs)),
+        metric=prepared.own_metric.name if prepared.own_metric else config.metric or prepared.task.primary_metric,
         group=group,
         control=control,
         checkpoints=checkpoints,
@@ -200,7 +211,7 @@ def _scored(config: RunConfig, prepared: Prepared, training: Training, group: Gr
     if not group.is_main:
         return None
     tables = {part: prepared.predictions(part, found) for part, found in outputs.items()}
-    return Scored(tables, {part: prepared.task.score(table) for part, table in tables.items()})
+    return Scored(tables, {part: prepared.score(table) for part, table in tables.items()})
 
 
 def _outcome(prepared: Prepared, training: Training, scored: Scored | None, columns: dict[str, Any]) -> Outcome:
