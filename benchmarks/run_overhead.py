@@ -67,7 +67,7 @@ def peer(trials: int) -> list[float]:
 def ours(runs: int) -> dict[str, float]:
     """Seconds between the ends of successive runs on one warm lane, less their own training and evaluation."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "orchestrator.cli", "sweep", "cr-ecss", "--models", MODEL]
+        command = [sys.executable, "-m", "orchestrator", "sweep", "cr-ecss", "--models", MODEL]
         command += ["--seeds", f"1-{runs}", "--limit", "40", "--set", "train.epochs=1", "--set", "train.batch_size=40"]
         subprocess.run([*command, "--lanes", "1", "--out", folder, "--no-analyze", "--quiet"], check=False)
         table = pd.read_parquet(Path(folder) / "runs.parquet").sort_values("finished_at")

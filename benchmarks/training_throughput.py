@@ -148,7 +148,7 @@ def run_ours(arguments: argparse.Namespace, seeds: list[int], lanes: int) -> dic
     """`orchestrate sweep` of the same run with one seed a lane, all at once."""
     with tempfile.TemporaryDirectory() as folder:
         numbers = ",".join(map(str, seeds))
-        command = [sys.executable, "-m", "orchestrator.cli", "sweep", EXPERIMENT, "--models", MODEL, "--seeds", numbers]
+        command = [sys.executable, "-m", "orchestrator", "sweep", EXPERIMENT, "--models", MODEL, "--seeds", numbers]
         command += ["--set", f"train.learning_rate={arguments.learning_rate}"]
         command += ["--set", f"train.epochs={arguments.epochs}", "--set", "train.early_stopping=null"]
         subprocess.run([*command, "--lanes", str(lanes), "--out", folder, "--no-analyze", "--quiet"], check=True)

@@ -1,0 +1,5 @@
+"""`python -m orchestrator` is `orchestrate`: for when the script is not on the path."""
+
+from orchestrator.cli import main
+
+main(prog_name="orchestrate")
