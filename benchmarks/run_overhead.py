@@ -1,8 +1,8 @@
 """What a run costs beyond its own training and evaluation: warm lanes and a trainer a trial, side by side.
 
 The peer is Ray's documented pattern: a Tune function that builds a TorchTrainer for each trial; its train function
-loads the model and does not train, so all of its time is overhead. Ours is `orchestrate sweep` on one lane with runs of one
-optimizer step; their own training and evaluation time is taken off.
+loads the model and does not train, so all of its time is overhead. Ours is `orchestrate sweep` on one lane with runs
+of one optimizer step; their own training and evaluation time is taken off.
 
     ORCHESTRATE_DATA=... python -m benchmarks.run_overhead
 """

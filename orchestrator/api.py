@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator import experiment_file
-from orchestrator.changes import Changes
-from orchestrator.experiment_file import Loaded
-from orchestrator.seeds import render_seeds
+from orchestrator.spec import experiment_file
+from orchestrator.spec.changes import Changes
+from orchestrator.spec.experiment_file import Loaded
+from orchestrator.spec.seeds import render_seeds
 
 if TYPE_CHECKING:
     from orchestrator.conclude import Conclusion
@@ -43,7 +43,7 @@ def load_experiment(
 
 def sweep(experiment: Loaded | str | Path, options: SweepOptions | None = None) -> SweepResult:
     """Execute every cell of the grid that has no record yet, from the main thread. Raises what the command reports."""
-    from orchestrator.resolve import resolve
+    from orchestrator.spec.resolve import resolve
     from orchestrator.sweeping import SweepOptions
     from orchestrator.sweeping import sweep as execute
 

@@ -15,8 +15,8 @@ from analysis.output import write
 from analysis.results import read
 from analysis.table import Corrupt
 from orchestrator.errors import InvalidExperiment, UserError
-from orchestrator.problems import from_validation
-from orchestrator.yaml_file import Document
+from orchestrator.spec.problems import from_validation
+from orchestrator.spec.yaml_file import Document
 
 FOLDER = "analysis"
 REPORT = "report.html"

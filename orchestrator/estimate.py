@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator import machine
-from orchestrator.data_check import DataFacts
-from orchestrator.run_spec import RunSpec
+from orchestrator.spec.data_check import DataFacts
+from orchestrator.spec.run_spec import RunSpec
 from orchestrator.storage import Store
 from trainables import registry
 from trainables.engine.hardware import this_machine

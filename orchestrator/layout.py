@@ -7,7 +7,7 @@ from typing import Literal, TypeVar
 
 from orchestrator.executors import Executor
 from orchestrator.executors.policy import Limits
-from orchestrator.spec import Resources
+from orchestrator.spec.experiment import Resources
 from orchestrator.storage import Store
 
 Value = TypeVar("Value")

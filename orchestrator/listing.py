@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from orchestrator.experiment_file import built_in_document, built_in_names
+from orchestrator.spec.experiment_file import built_in_document, built_in_names
 from trainables import registry
 
 Kind = Literal["tasks", "datasets", "models", "variants", "metrics", "experiments"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from orchestrator import experiment_file
 from orchestrator.errors import UserError
+from orchestrator.spec import experiment_file
 from orchestrator.storage import Store
 
 RESULTS = Path("results")

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 from analysis import power
-from orchestrator import grid
-from orchestrator.data_check import DataFacts, check_data
 from orchestrator.estimate import Estimate, estimate
 from orchestrator.places import default_out
-from orchestrator.records import spec_columns
-from orchestrator.resolve import Resolved
-from orchestrator.run_spec import RunSpec
+from orchestrator.spec import grid
+from orchestrator.spec.data_check import DataFacts, check_data
+from orchestrator.spec.resolve import Resolved
+from orchestrator.spec.run_spec import RunSpec
 from orchestrator.status import Status, summarise
 from orchestrator.storage import Store
+from orchestrator.storage.records import spec_columns
 
 Design = Literal["one fixed split", "splits or folds that vary with the run"]
 

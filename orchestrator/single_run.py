@@ -6,16 +6,16 @@ import contextlib
 import os
 from dataclasses import dataclass
 
-from orchestrator.data_check import check_data
 from orchestrator.errors import EXIT_FAILED_RUNS, UserError
 from orchestrator.executors.events import Event, RunFailed, RunFinished
 from orchestrator.layout import LayoutOptions, executor_for
 from orchestrator.places import default_out
-from orchestrator.progress import Progress
-from orchestrator.records import spec_columns
-from orchestrator.resolve import Resolved
-from orchestrator.run_spec import RunSpec
+from orchestrator.screen.progress import Progress
+from orchestrator.spec.data_check import check_data
+from orchestrator.spec.resolve import Resolved
+from orchestrator.spec.run_spec import RunSpec
 from orchestrator.storage import Store
+from orchestrator.storage.records import spec_columns
 from orchestrator.sweeping import Watch, check_fingerprint
 
 

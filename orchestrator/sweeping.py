@@ -7,19 +7,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
-from orchestrator import grid
-from orchestrator.data_check import DataFacts, check_data
 from orchestrator.errors import EXIT_FAILED_RUNS
 from orchestrator.executors.events import Event
 from orchestrator.interruption import stopping
 from orchestrator.layout import LayoutOptions, executor_for
 from orchestrator.places import default_out
-from orchestrator.progress import Progress
-from orchestrator.records import spec_columns
-from orchestrator.resolve import Resolved
-from orchestrator.run_spec import RunSpec
+from orchestrator.screen.progress import Progress
+from orchestrator.spec import grid
+from orchestrator.spec.data_check import DataFacts, check_data
+from orchestrator.spec.resolve import Resolved
+from orchestrator.spec.run_spec import RunSpec
 from orchestrator.status import Status, failed_runs, summarise
 from orchestrator.storage import Store
+from orchestrator.storage.records import spec_columns
 
 Watch = Callable[[Progress], AbstractContextManager[Callable[[Event], None]]]
 

@@ -13,13 +13,13 @@ from typing import Any, Protocol
 
 import torch
 
-from orchestrator.attempts import Attempt
 from orchestrator.errors import EnvironmentProblem
 from orchestrator.failure import classify
 from orchestrator.provenance import software_columns
 from orchestrator.run_log import logging_to
-from orchestrator.run_spec import RunSpec
+from orchestrator.spec.run_spec import RunSpec
 from orchestrator.storage import Store
+from orchestrator.storage.attempts import Attempt
 from trainables.engine.allocator import return_freed_memory
 from trainables.engine.checkpoint import Checkpoints
 from trainables.engine.control import Progress, Request

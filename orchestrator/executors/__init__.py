@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from orchestrator.executors.events import Event
 
 if TYPE_CHECKING:
-    from orchestrator.spec import RunSpec
+    from orchestrator.spec.experiment import RunSpec
 
 StopMode = Literal["checkpoint", "now"]
 

@@ -22,7 +22,7 @@ from orchestrator.executors.events import (
 )
 from orchestrator.executors.policy import Limits
 from orchestrator.executors.tickets import Ticket, tickets
-from orchestrator.run_spec import RunSpec
+from orchestrator.spec.run_spec import RunSpec
 from orchestrator.storage import Store
 from trainables.engine.control import Progress, Request
 from trainables.engine.group import Group

@@ -15,7 +15,7 @@ from orchestrator.executors.ray_cluster import Cluster, connected
 from orchestrator.executors.ray_crew import ControlLost, Plan
 from orchestrator.executors.ray_session import Session, StoppedAtOnce
 from orchestrator.executors.tickets import tickets
-from orchestrator.run_spec import RunSpec
+from orchestrator.spec.run_spec import RunSpec
 from orchestrator.storage import Store
 from trainables.engine.folder import Folder
 from trainables.engine.loop import Layout as RunLayout

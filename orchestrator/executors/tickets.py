@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from orchestrator.run_spec import RunSpec
+    from orchestrator.spec.run_spec import RunSpec
     from orchestrator.storage import Store
 
 Verdict = Literal["wait", "retire", "recycle"]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.changes import Changes
-from orchestrator.experiment_file import built_in_document, built_in_names, load
-from orchestrator.grid import runs
 from orchestrator.plan import reach
-from orchestrator.resolve import resolve
+from orchestrator.spec.changes import Changes
+from orchestrator.spec.experiment_file import built_in_document, built_in_names, load
+from orchestrator.spec.grid import runs
+from orchestrator.spec.resolve import resolve
 from trainables import registry
 
 NAMES = built_in_names()

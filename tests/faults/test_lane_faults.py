@@ -24,7 +24,7 @@ from orchestrator.executors.events import (
     RunFinished,
 )
 from orchestrator.executors.in_process import InProcess
-from orchestrator.run_spec import RunSpec
+from orchestrator.spec.run_spec import RunSpec
 from orchestrator.storage import Store
 from tests.orchestrator.executors.scene import lanes, of_run, prepare, ray_processes, tables, tiny_run
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from analysis.table import Kind
-from orchestrator.run_spec import RunSpec
+from orchestrator.spec.run_spec import RunSpec
 from orchestrator.storage import Store
 from tests.faults.clean_sweep import NUM_RUNS, assert_clean, finish, tables
 from tests.orchestrator.stores import fill, make_outcome, make_run, read_table

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.table import Kind, read_parquet
-from orchestrator.run_spec import RunSpec
+from orchestrator.spec.run_spec import RunSpec
 from orchestrator.storage import Store
 from trainables.engine.config import DataConfig, ModelConfig, RunConfig
 from trainables.engine.outcome import Outcome

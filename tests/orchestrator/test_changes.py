@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.changes import Changes
 from orchestrator.errors import InvalidExperiment
-from orchestrator.experiment_file import validate
-from orchestrator.spec import Experiment
-from orchestrator.yaml_file import parse
+from orchestrator.spec.changes import Changes
+from orchestrator.spec.experiment import Experiment
+from orchestrator.spec.experiment_file import validate
+from orchestrator.spec.yaml_file import parse
 
 TEXT = """
 experiment: try

@@ -8,7 +8,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from orchestrator.console import Console, cell, clean, duration, size, table
+from orchestrator.screen.console import Console, cell, clean, duration, size, table
 
 
 def test_columns_are_aligned_numbers_to_the_right() -> None:

@@ -11,7 +11,7 @@ import pytest
 from orchestrator.executors import StopMode
 from orchestrator.executors.events import Event
 from orchestrator.interruption import stopping
-from orchestrator.run_spec import RunSpec
+from orchestrator.spec.run_spec import RunSpec
 
 
 class Listener:

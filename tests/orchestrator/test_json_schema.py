@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from orchestrator.experiment_file import built_in_document, built_in_names, validate
-from orchestrator.json_schema import json_schema
-from orchestrator.yaml_file import parse
+from orchestrator.spec.experiment_file import built_in_document, built_in_names, validate
+from orchestrator.spec.json_schema import json_schema
+from orchestrator.spec.yaml_file import parse
 from tests.orchestrator.experiments import MINIMAL
 
 jsonschema = pytest.importorskip("jsonschema", reason="comes with Ray")

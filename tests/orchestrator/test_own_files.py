@@ -7,10 +7,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from orchestrator import grid
-from orchestrator.experiment_file import load
 from orchestrator.layout import LayoutOptions
-from orchestrator.resolve import resolve
+from orchestrator.spec import grid
+from orchestrator.spec.experiment_file import load
+from orchestrator.spec.resolve import resolve
 from orchestrator.sweeping import SweepOptions, sweep
 from tests.orchestrator.experiments import resolved, write_experiment
 
@@ -18,7 +18,11 @@ METRIC = """
 from analysis.metrics import Metric
 from analysis.metrics.accuracy import METRIC as ACCURACY
 
-METRIC = Metric("half_accuracy", "Half the accuracy", "for tests", ACCURACY.counts, lambda sums: ACCURACY.value(sums) / 2)
+def half(sums):
+    return ACCURACY.value(sums) / 2
+
+
+METRIC = Metric("half_accuracy", "Half the accuracy", "for tests", ACCURACY.counts, half)
 """
 TASK = """
 from trainables.tasks.token_classification import TokenClassification
@@ -51,7 +55,9 @@ DATASET = Dataset(
 
 def swept(folder: Path, path: Path) -> pd.DataFrame:
     """The `runs` table of an in-process sweep of an experiment file."""
-    result = sweep(resolve(load(str(path))), SweepOptions(out=str(folder / "out"), layout=LayoutOptions(in_process=True)))
+    result = sweep(
+        resolve(load(str(path))), SweepOptions(out=str(folder / "out"), layout=LayoutOptions(in_process=True))
+    )
     assert result.exit_code == 0
     return pd.read_parquet(folder / "out" / "runs.parquet")
 

@@ -7,8 +7,6 @@ from contextlib import redirect_stderr
 
 import pytest
 
-from orchestrator.console import Console
-from orchestrator.display import shown
 from orchestrator.executors.events import (
     ClusterReady,
     EpochReported,
@@ -20,7 +18,9 @@ from orchestrator.executors.events import (
     RunStarted,
     RunStopped,
 )
-from orchestrator.progress import Progress, line
+from orchestrator.screen.console import Console
+from orchestrator.screen.display import shown
+from orchestrator.screen.progress import Progress, line
 from tests.orchestrator.stores import make_run
 from trainables.engine.config import TrainConfig
 

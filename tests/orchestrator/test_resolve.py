@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import grid
 from orchestrator.errors import InvalidExperiment, UserError
-from orchestrator.experiment_file import load, validate
-from orchestrator.resolve import resolve
-from orchestrator.spec import Experiment
-from orchestrator.yaml_file import parse
-from orchestrator.yaml_text import dump
+from orchestrator.spec import grid
+from orchestrator.spec.experiment import Experiment
+from orchestrator.spec.experiment_file import load, validate
+from orchestrator.spec.resolve import resolve
+from orchestrator.spec.yaml_file import parse
+from orchestrator.spec.yaml_text import dump
 from tests.orchestrator.experiments import MINIMAL, resolved, write_experiment
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.run_spec import RunSpec, content_id
+from orchestrator.spec.run_spec import RunSpec, content_id
 from trainables.engine.config import DataConfig, EarlyStopping, ModelConfig, RunConfig, SplitConfig, TrainConfig
 
 DATA = DataConfig(name="cr-ecss", fingerprint="f" * 64)

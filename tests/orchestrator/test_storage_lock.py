@@ -13,9 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import lock
 from orchestrator.errors import exit_code
-from orchestrator.storage import Locked, Store
+from orchestrator.storage import Locked, Store, lock
 from trainables.engine.folder import Folder
 
 FORK = multiprocessing.get_context("fork")

@@ -9,9 +9,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator import yaml_file
 from orchestrator.errors import InvalidExperiment
-from orchestrator.yaml_text import dump
+from orchestrator.spec import yaml_file
+from orchestrator.spec.yaml_text import dump
 
 PLAIN = st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.floats(allow_nan=False) | st.text(max_size=20)
 CONTENT = st.dictionaries(st.text(min_size=1, max_size=8), PLAIN | st.lists(PLAIN, max_size=3), max_size=4)

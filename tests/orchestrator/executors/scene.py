@@ -14,7 +14,7 @@ from analysis.table import VOLATILE_COLUMNS
 from orchestrator.executors.events import Event, RunEvent
 from orchestrator.executors.policy import Limits
 from orchestrator.executors.ray_lanes import RayLanes
-from orchestrator.run_spec import RunSpec
+from orchestrator.spec.run_spec import RunSpec
 from orchestrator.storage import Store
 from tests.tiny import tiny_data, tiny_model
 from trainables.engine.config import DataConfig, ModelConfig, RunConfig, SplitConfig, TrainConfig

@@ -18,7 +18,7 @@ from orchestrator.executors.events import (
 )
 from orchestrator.executors.policy import Limits
 from orchestrator.executors.tickets import Member, Ticket, Work
-from orchestrator.run_spec import RunSpec
+from orchestrator.spec.run_spec import RunSpec
 from orchestrator.worker import Finished
 from tests.orchestrator.stores import make_run
 

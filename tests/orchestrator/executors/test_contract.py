@@ -22,7 +22,7 @@ from orchestrator.executors.events import (
     RunStopped,
 )
 from orchestrator.executors.in_process import InProcess
-from orchestrator.run_spec import RunSpec
+from orchestrator.spec.run_spec import RunSpec
 from orchestrator.storage import Store
 from tests.orchestrator.executors.scene import broken_run, lanes, of_run, prepare, tables, tiny_run
 

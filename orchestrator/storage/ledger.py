@@ -9,9 +9,9 @@ from typing import Any
 import yaml
 
 from analysis.table import Corrupt, read_parquet
-from orchestrator.disk import move_aside
 from orchestrator.errors import CorruptResults, UserError
-from orchestrator.sealed_json import seal, unseal
+from orchestrator.storage.disk import move_aside
+from orchestrator.storage.sealed_json import seal, unseal
 from trainables.engine.folder import Folder
 
 EXPERIMENT, CELLS, DATASETS, NOTES = "experiment.yaml", "cells.json", "datasets.json", "notes.json"

@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from orchestrator.errors import InvalidExperiment, Problem
-from orchestrator.problems import from_validation
-from orchestrator.yaml_file import Document, KeyPath
+from orchestrator.spec.problems import from_validation
+from orchestrator.spec.yaml_file import Document, KeyPath
 from trainables import registry
 
 

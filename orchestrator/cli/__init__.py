@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from orchestrator import cli_options as options
-from orchestrator.cli_results import analyze, forget, logs, results, status
-from orchestrator.cli_session import Commands, command
-from orchestrator.console import Console
+from orchestrator.cli import options as options
+from orchestrator.cli.results import analyze, forget, logs, results, status
+from orchestrator.cli.session import Commands, command
+from orchestrator.screen.console import Console
 
 
 @click.group(cls=Commands, context_settings=options.CONTEXT)
@@ -33,8 +33,8 @@ def list_(console: Console, kind: str | None) -> None:
     """What an experiment file can name."""
     from dataclasses import asdict
 
-    from orchestrator import rendering
     from orchestrator.listing import KINDS, entries
+    from orchestrator.screen import rendering
 
     found = {name: entries(name) for name in KINDS if kind in (None, name)}
     if console.as_json:
@@ -51,9 +51,9 @@ def list_(console: Console, kind: str | None) -> None:
 @command
 def validate(console: Console, experiment: str, file_only: bool, **values: Any) -> None:
     """Check an experiment and print it with every default filled in."""
-    from orchestrator.experiment_file import load
-    from orchestrator.resolve import resolve
-    from orchestrator.yaml_text import dump
+    from orchestrator.spec.experiment_file import load
+    from orchestrator.spec.resolve import resolve
+    from orchestrator.spec.yaml_text import dump
 
     loaded = load(experiment, options.changes(values))
     checked = loaded.experiment
@@ -75,7 +75,7 @@ def schema(console: Console) -> None:
     """Print the JSON Schema of experiment files, for editors."""
     import json
 
-    from orchestrator.json_schema import json_schema
+    from orchestrator.spec.json_schema import json_schema
 
     console.data(json.dumps(json_schema(), indent=2))
 
@@ -90,8 +90,8 @@ def schema(console: Console) -> None:
 @command
 def plan(console: Console, experiment: str, out: str | None, lanes: int | None, max_runs: int, **values: Any) -> None:
     """Show what a sweep would do: runs, what they can decide, time and disk. Starts nothing."""
-    from orchestrator.experiment_file import load
-    from orchestrator.resolve import resolve
+    from orchestrator.spec.experiment_file import load
+    from orchestrator.spec.resolve import resolve
 
     resolved = resolve(load(experiment, options.changes(values)), must_be_available=False)
     _show_plan(console, resolved, out=out, lanes=lanes, max_runs=max_runs)
@@ -112,9 +112,9 @@ def plan(console: Console, experiment: str, out: str | None, lanes: int | None, 
 @command
 def sweep(console: Console, experiment: str, dry_run: bool, no_analyze: bool, **values: Any) -> int:
     """Run every cell of an experiment that has no record yet, then analyse. Running it again resumes."""
-    from orchestrator.experiment_file import load
-    from orchestrator.resolve import resolve
-    from orchestrator.sweep_report import report, sweep_options
+    from orchestrator.screen.sweep_report import report, sweep_options
+    from orchestrator.spec.experiment_file import load
+    from orchestrator.spec.resolve import resolve
     from orchestrator.sweeping import sweep as execute
 
     loaded = load(experiment, options.changes(values))
@@ -145,11 +145,11 @@ def sweep(console: Console, experiment: str, dry_run: bool, no_analyze: bool, **
 @command
 def run(console: Console, experiment: str, fold: int | None, out: str | None, **values: Any) -> int:
     """Run one cell in this process, without Ray."""
-    from orchestrator.changes import Changes
-    from orchestrator.experiment_file import load
-    from orchestrator.resolve import resolve
+    from orchestrator.screen.sweep_report import report_cell
     from orchestrator.single_run import run_cell
-    from orchestrator.sweep_report import report_cell
+    from orchestrator.spec.changes import Changes
+    from orchestrator.spec.experiment_file import load
+    from orchestrator.spec.resolve import resolve
 
     changes = Changes(
         models=(values["model"],),
@@ -172,9 +172,9 @@ def doctor(console: Console, out: str) -> int:
     from dataclasses import asdict
     from pathlib import Path
 
-    from orchestrator import rendering
     from orchestrator.doctor import examine
     from orchestrator.errors import EXIT_ENVIRONMENT
+    from orchestrator.screen import rendering
 
     found = examine(Path(out))
     if console.as_json:
@@ -189,8 +189,8 @@ for _command in (status, logs, results, forget, analyze):
 
 
 def _show_plan(console: Console, resolved: Any, **values: Any) -> None:
-    from orchestrator import rendering
     from orchestrator.plan import plan as make_plan
+    from orchestrator.screen import rendering
 
     found = make_plan(resolved, **values)
     for warning in found.warnings:
@@ -202,6 +202,6 @@ def _show_plan(console: Console, resolved: Any, **values: Any) -> None:
 
 
 def _watch(console: Console) -> Any:
-    from orchestrator.display import shown
+    from orchestrator.screen.display import shown
 
     return lambda progress: shown(progress, console)

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from orchestrator import attempts, records
+from orchestrator.storage import attempts, records
 from trainables.engine.folder import Folder
 
 RUNS = "runs"

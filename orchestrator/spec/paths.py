@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 from orchestrator.errors import UserError
-from orchestrator.spec import Experiment, ModelEntry
+from orchestrator.spec.experiment import Experiment, ModelEntry
 from trainables import registry
 from trainables.engine.splits import ids_fingerprint
 

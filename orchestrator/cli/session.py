@@ -13,9 +13,9 @@ from typing import Any
 
 import click
 
-from orchestrator.cli_options import output_options
-from orchestrator.console import Console
+from orchestrator.cli.options import output_options
 from orchestrator.errors import EXIT_BUG, exit_code
+from orchestrator.screen.console import Console
 
 PACKAGES = ("orchestrator", "trainables", "analysis")
 EXIT_INTERRUPTED = 130

@@ -21,17 +21,17 @@ from typing import Any
 import pyarrow as pa
 
 from analysis.table import Corrupt, read_parquet, sha256
-from orchestrator import attempts, compaction, ledger, lock, manifest, records
-from orchestrator.attempts import Attempt, without_host
-from orchestrator.compaction import Compaction
-from orchestrator.disk import StorageFull, StorageUnwritable, explained, free_name
 from orchestrator.errors import UserError
-from orchestrator.ledger import DataChanged
-from orchestrator.lock import Holder, Locked
-from orchestrator.manifest import Manifest
-from orchestrator.run_reference import find_run
-from orchestrator.run_spec import RunSpec
-from orchestrator.scan import RUN_ID, RUNS, run_ids, scan
+from orchestrator.spec.run_spec import RunSpec
+from orchestrator.storage import attempts, compaction, ledger, lock, manifest, records
+from orchestrator.storage.attempts import Attempt, without_host
+from orchestrator.storage.compaction import Compaction
+from orchestrator.storage.disk import StorageFull, StorageUnwritable, explained, free_name
+from orchestrator.storage.ledger import DataChanged
+from orchestrator.storage.lock import Holder, Locked
+from orchestrator.storage.manifest import Manifest
+from orchestrator.storage.run_reference import find_run
+from orchestrator.storage.scan import RUN_ID, RUNS, run_ids, scan
 from trainables.engine.folder import Folder
 from trainables.engine.outcome import Outcome
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from orchestrator import yaml_file
 from orchestrator.errors import InvalidExperiment, Problem
-from orchestrator.problems import suggestion
-from orchestrator.yaml_file import Document, KeyPath
+from orchestrator.spec import yaml_file
+from orchestrator.spec.problems import suggestion
+from orchestrator.spec.yaml_file import Document, KeyPath
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from orchestrator import yaml_file
-from orchestrator.changes import Changes
 from orchestrator.errors import InvalidExperiment, UserError
-from orchestrator.problems import from_validation, suggestion
-from orchestrator.spec import Experiment
-from orchestrator.yaml_file import Document
+from orchestrator.spec import yaml_file
+from orchestrator.spec.changes import Changes
+from orchestrator.spec.experiment import Experiment
+from orchestrator.spec.problems import from_validation, suggestion
+from orchestrator.spec.yaml_file import Document
 
 NO_CHANGES = Changes()
 

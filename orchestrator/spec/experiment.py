@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from analysis.config import CompareConfig
-from orchestrator.names import ModelName, Name
-from orchestrator.run_spec import RunSpec
-from orchestrator.seeds import parse_seeds
+from orchestrator.spec.names import ModelName, Name
+from orchestrator.spec.run_spec import RunSpec
+from orchestrator.spec.seeds import parse_seeds
 from trainables.engine.config import DataConfig, Frozen, SplitConfig, TrainConfig
 from trainables.engine.preset import PrecisionChoice
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from orchestrator.errors import Problem
-from orchestrator.yaml_file import Document, KeyPath
+from orchestrator.spec.yaml_file import Document, KeyPath
 
 _EXPECTED: dict[str, str] = {
     "int_type": "a whole number",

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
-from orchestrator.checking import Check
-from orchestrator.experiment_file import Loaded
-from orchestrator.paths import anchored, file_hashes
-from orchestrator.problems import suggestion
-from orchestrator.run_spec import RunSpec
-from orchestrator.spec import Experiment
-from orchestrator.yaml_file import KeyPath
+from orchestrator.spec.checking import Check
+from orchestrator.spec.experiment import Experiment
+from orchestrator.spec.experiment_file import Loaded
+from orchestrator.spec.paths import anchored, file_hashes
+from orchestrator.spec.problems import suggestion
+from orchestrator.spec.run_spec import RunSpec
+from orchestrator.spec.yaml_file import KeyPath
 from trainables import models, registry
 from trainables.engine import data
 from trainables.engine.config import DataConfig, ModelConfig, RunConfig, TrainConfig

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Container, Iterable
 
 from orchestrator.errors import UserError
-from orchestrator.resolve import Resolved
-from orchestrator.run_spec import RunSpec
+from orchestrator.spec.resolve import Resolved
+from orchestrator.spec.run_spec import RunSpec
 
 MAXIMUM_RUNS = 10_000
 

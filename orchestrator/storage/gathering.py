@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from analysis.table import SCHEMAS, Kind, read_parquet
-from orchestrator.records import Tables
+from orchestrator.storage.records import Tables
 from trainables.engine.folder import Folder
 
 TABLES_IN_A_PILE = 256

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from orchestrator.changes import Changes
+    from orchestrator.spec.changes import Changes
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -77,7 +77,7 @@ def output_options(command: Command) -> Command:
 
 def changes(values: dict[str, Any]) -> Changes:
     """Take the values of `changes_options` out of a command's arguments."""
-    from orchestrator.changes import Changes
+    from orchestrator.spec.changes import Changes
 
     return Changes(
         models=_names(values.pop("models")),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.console import duration, plural, size, table
+from orchestrator.screen.console import duration, plural, size, table
 
 if TYPE_CHECKING:
     from orchestrator.conclude import Conclusion

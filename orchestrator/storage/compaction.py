@@ -14,9 +14,9 @@ from typing import Any
 import pyarrow as pa
 
 from analysis.table import Corrupt, sha256, to_parquet_bytes, to_table
-from orchestrator import attempts, manifest, records
-from orchestrator.disk import explained, free_name, move_aside
-from orchestrator.gathering import (
+from orchestrator.storage import attempts, manifest, records
+from orchestrator.storage.disk import explained, free_name, move_aside
+from orchestrator.storage.gathering import (
     EPOCHS_ORDER,
     RUNS_ORDER,
     CompactedPredictions,
@@ -26,9 +26,9 @@ from orchestrator.gathering import (
     rows_of,
     streamed,
 )
-from orchestrator.lock import exclusive
-from orchestrator.manifest import MANIFEST, TABLES, Manifest, state_of
-from orchestrator.scan import RUNS, Scan, scan
+from orchestrator.storage.lock import exclusive
+from orchestrator.storage.manifest import MANIFEST, TABLES, Manifest, state_of
+from orchestrator.storage.scan import RUNS, Scan, scan
 from trainables.engine.folder import Folder
 
 LOCK = "compaction.lock"

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from orchestrator.sealed_json import seal, unseal
+from orchestrator.storage.sealed_json import seal, unseal
 from trainables.engine.folder import Folder
 
 ATTEMPTS = "attempts"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from orchestrator.errors import UserError
-from orchestrator.resolve import Resolved
+from orchestrator.spec.resolve import Resolved
 from trainables import registry
 from trainables.engine.data import load_corpus
 from trainables.engine.splits import Split, make_split

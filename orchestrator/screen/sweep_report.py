@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator import rendering
-from orchestrator.cli_session import ARGUMENTS
-from orchestrator.console import Console, plural
+from orchestrator.cli.session import ARGUMENTS
 from orchestrator.errors import UserError
 from orchestrator.layout import LayoutOptions
+from orchestrator.screen import rendering
+from orchestrator.screen.console import Console, plural
 from orchestrator.sweeping import SweepOptions, SweepResult
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from analysis.table import SCHEMA_VERSION, Corrupt
-from orchestrator.sealed_json import seal, unseal
+from orchestrator.storage.sealed_json import seal, unseal
 from trainables.engine.folder import Folder
 
 MANIFEST = "manifest.json"

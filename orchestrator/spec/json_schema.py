@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.spec import Experiment, ModelEntry
+from orchestrator.spec.experiment import Experiment, ModelEntry
 from trainables import registry
 from trainables.engine.config import TrainConfig
 

@@ -6,9 +6,9 @@ import sys
 
 import click
 
-from orchestrator import cli_options as options
-from orchestrator.cli_session import command
-from orchestrator.console import Console
+from orchestrator.cli import options as options
+from orchestrator.cli.session import command
+from orchestrator.screen.console import Console
 
 where_argument = click.argument("where", required=False, metavar="[EXPERIMENT|DIR]")
 
@@ -19,8 +19,8 @@ where_argument = click.argument("where", required=False, metavar="[EXPERIMENT|DI
 @command
 def status(console: Console, where: str | None) -> None:
     """How far a sweep is, also while it runs."""
-    from orchestrator import rendering
     from orchestrator.places import open_results
+    from orchestrator.screen import rendering
     from orchestrator.status import status_of
 
     found = status_of(open_results(where))
@@ -48,9 +48,9 @@ def logs(console: Console, run: str, out: str | None) -> None:
 @command
 def results(console: Console, where: str | None) -> None:
     """The runs and their scores."""
-    from orchestrator.console import table
     from orchestrator.places import open_results
     from orchestrator.results_table import rows, shown
+    from orchestrator.screen.console import table
 
     store = open_results(where)
     found, warnings = rows(store)
@@ -98,8 +98,8 @@ def analyze(
     console: Console, sources: tuple[str, ...], out: str | None, generator_seed: int, **values: str | float | None
 ) -> None:
     """Compare systems. SOURCE is a results directory, or a CSV or Parquet file with system, seed and score."""
-    from orchestrator import rendering
     from orchestrator.conclude import conclude
+    from orchestrator.screen import rendering
 
     compare = {name: value for name, value in values.items() if value is not None}
     found = conclude(list(sources), out=out, compare=compare, generator_seed=generator_seed)

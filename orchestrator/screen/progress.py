@@ -6,9 +6,9 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from orchestrator.console import duration
 from orchestrator.executors import events
-from orchestrator.run_spec import RunSpec
+from orchestrator.screen.console import duration
+from orchestrator.spec.run_spec import RunSpec
 
 
 @dataclass

@@ -7,9 +7,9 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from orchestrator.console import Console, clean, duration
 from orchestrator.executors.events import EpochReported, Event, RunStarted
-from orchestrator.progress import Progress, line
+from orchestrator.screen.console import Console, clean, duration
+from orchestrator.screen.progress import Progress, line
 
 if TYPE_CHECKING:
     from rich.table import Table

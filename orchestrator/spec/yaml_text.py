@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from orchestrator.yaml_file import CORE_SCHEMA
+from orchestrator.spec.yaml_file import CORE_SCHEMA
 
 
 def dump(content: dict[str, Any]) -> str:

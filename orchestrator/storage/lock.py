@@ -20,7 +20,7 @@ from typing import Any
 
 from analysis.table import Corrupt
 from orchestrator.errors import LockedBySweep
-from orchestrator.sealed_json import seal, unseal
+from orchestrator.storage.sealed_json import seal, unseal
 from trainables.engine.durable import make_directory
 from trainables.engine.folder import Folder
 
