@@ -9,8 +9,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 sweep: $(VENV)/.quickstart          ## the quick start: 3 models x 7 seeds on the bundled sample
 	$(BIN)/orchestrate sweep quickstart
 
-test: check                         ## format, lint, types, tests
-	$(BIN)/python -m pytest
+test: check                         ## format, lint, types, tests (those that start Ray one after another)
+	$(BIN)/python -m pytest -m "not ray" --numprocesses auto
+	$(BIN)/python -m pytest -m ray
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

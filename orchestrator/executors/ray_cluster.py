@@ -22,6 +22,7 @@ from ray._private import worker as ray_worker
 
 from orchestrator.executors import ClusterLost, ExecutorError, RemoteClient
 from orchestrator.executors.policy import Node
+from orchestrator.executors.reaper import Reaper
 
 logger = logging.getLogger(__name__)
 GIB = 1024**3
@@ -82,18 +83,26 @@ def connected(address: str | None, start_seconds: float, stall_seconds: float) -
 
 @contextlib.contextmanager
 def _started(address: str | None) -> Iterator[Path | None]:
-    temporary = _temporary() if address is None else None
+    if address is not None:
+        _initialise(address, None)
+        try:
+            yield None
+        finally:
+            _shut_down(set())
+        return
+    temporary = _temporary()
     before = set(psutil.Process().children())
     try:
-        _initialise(address, temporary)
+        _initialise(None, temporary)
         roots = set(psutil.Process().children()) - before
+        reaper = Reaper(roots, temporary)
         try:
             yield temporary
         finally:
-            _shut_down(roots if address is None else set())
+            if _shut_down(roots):
+                reaper.dismiss()
     finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _initialise(address: str | None, temporary: Path | None) -> None:
@@ -142,18 +151,25 @@ def _node(resources: dict[str, float]) -> Node:
     return Node(resources.get("CPU", 0.0), resources.get("GPU", 0.0), resources.get("memory", 0.0) / GIB)
 
 
-def _shut_down(roots: set[psutil.Process]) -> None:
-    """Shut down without ever hanging, then make sure that no process of ours is left."""
+def _shut_down(roots: set[psutil.Process]) -> bool:
+    """Shut down without ever hanging; True when nothing of the cluster is left.
+
+    While Ray is still connected its processes must not be killed: it would end this process for it, with its own exit
+    code. What a shutdown that hangs leaves is then the reaper's.
+    """
     family = [process for root in roots for process in _descendants(root)]
     thread = threading.Thread(target=ray.shutdown, name="ray shutdown", daemon=True)
     thread.start()
     thread.join(SHUTDOWN_SECONDS)
+    if thread.is_alive():
+        logger.warning("the Ray cluster does not answer; its processes end with this one")
+        return False
     _, alive = psutil.wait_procs(family, timeout=5.0)
     for process in alive:
         with contextlib.suppress(psutil.NoSuchProcess):
-            logger.warning("process %d of the Ray cluster did not end; killing it", process.pid)
             process.kill()
-    psutil.wait_procs(alive, timeout=5.0)
+    _, left = psutil.wait_procs(alive, timeout=5.0)
+    return not left
 
 
 def _descendants(process: psutil.Process) -> list[psutil.Process]:

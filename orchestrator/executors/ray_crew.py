@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import ray
+import ray.util
 from ray.exceptions import GetTimeoutError, RayActorError, RayError
 
 from orchestrator.executors import ClusterLost, ExecutorError, preflight
@@ -155,27 +156,31 @@ class Crew:
 
 
 def _start_control(plan: Plan) -> Any:
-    """The control actor under a name that follows from the results directory, so that no two drivers have one each.
+    """A control actor whose name tells the results directory, once no lane of an earlier driver works for it any more.
 
-    A name that is taken belongs to lanes of a driver that is gone: waits until they are. Raises ExecutorError.
+    Raises ExecutorError when such lanes do not go away, or when the actor cannot start.
     """
-    name = f"control {hashlib.sha256(plan.store.location.encode()).hexdigest()[:16]}"
+    prefix = f"control {hashlib.sha256(plan.store.location.encode()).hexdigest()[:16]}"
+    _wait_for_predecessors(prefix, plan.store.location)
     actor = ray.remote(num_cpus=0, resources=dict(HEAD), max_restarts=0)(Control)
+    name = f"{prefix} {plan.store.owner} {secrets.token_hex(4)}"
+    try:
+        control: Any = actor.options(name=name, namespace=NAMESPACE).remote(
+            plan.tickets, plan.layout.lanes, plan.limits
+        )
+        ray.get(control.members.remote(), timeout=ANSWER_SECONDS)
+    except RayError as error:
+        raise ExecutorError(f"the control actor could not start: {error}") from error
+    return control
+
+
+def _wait_for_predecessors(prefix: str, location: str) -> None:
+    """Ray's own list is asked: a look-up by name can find an actor in this process's cache that died long ago."""
     deadline = time.monotonic() + TAKEOVER_SECONDS
-    while True:
-        try:
-            control: Any = actor.options(name=name, namespace=NAMESPACE).remote(
-                plan.tickets, plan.layout.lanes, plan.limits
-            )
-            ray.get(control.members.remote(), timeout=ANSWER_SECONDS)
-        except ValueError as error:
-            if time.monotonic() > deadline:
-                raise ExecutorError(f"lanes of another sweep still work for {plan.store.location}") from error
-            time.sleep(1.0)
-        except RayError as error:
-            raise ExecutorError(f"the control actor could not start: {error}") from error
-        else:
-            return control
+    while any(found["name"].startswith(prefix) for found in ray.util.list_named_actors(all_namespaces=True)):
+        if time.monotonic() > deadline:
+            raise ExecutorError(f"lanes of another sweep still work for {location}")
+        time.sleep(0.5)
 
 
 def _data(tickets: Sequence[Ticket]) -> tuple[Any, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import time
@@ -10,7 +9,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
-import psutil
 import pytest
 
 from orchestrator.executors import ClusterTooSmall
@@ -115,7 +113,7 @@ def test_killed_stopped_and_starved_workers_cost_attempts_and_nothing_else(scene
 def test_a_rank_that_raises_alone_ends_its_gang_and_the_next_run_is_right(scene: Path, tmp_path: Path) -> None:
     """Rule 5, and row 1 with rank 1: the run is charged with what that rank raised, or with its loss."""
     store, events = Store.open(tmp_path / "lanes"), list[Event]()
-    alone, killed = of_task(scene, "raises_alone"), tiny_run(scene, 4, epochs=LONG)
+    alone, killed = of_task(scene, "raises_alone"), tiny_run(scene, 4, epochs=LONG, dropout=0.0)
 
     def kill_rank_one() -> None:
         os.kill(max(process.pid for process in ray_processes("RayTrainWorker")), signal.SIGKILL)
@@ -144,7 +142,9 @@ def test_controller_trial_and_control_actor_may_die_and_every_run_is_recorded(sc
 
     assert strikes == {}
     assert set(store.recorded()) == {run.run_id for run in runs}
-    assert [kinds(store, run) for run in runs] == [["lost"], [], ["lost"]]
+    # a worker whose control actor died may still write that it stopped, or come second with its record
+    assert [kinds(store, run).count("lost") for run in runs] == [1, 0, 1]
+    assert {kind for run in runs for kind in kinds(store, run)} <= {"lost", "stopped", "superseded"}
     finished = [event.run_id for event in events if isinstance(event, RunFinished)]
     assert sorted(finished) == sorted(run.run_id for run in runs)
     assert_as_without_faults(store, runs, tmp_path / "clean", threads=os.cpu_count() or 1)
@@ -161,7 +161,7 @@ def test_resources_that_never_come_are_refused_at_the_start_with_what_there_is(s
 
 def test_eight_workers_share_a_lane_and_compute_what_one_does(scene: Path, tmp_path: Path) -> None:
     """The layout of eight devices in one node, on gloo: the same losses as one worker."""
-    store, run = Store.open(tmp_path / "lanes"), tiny_run(scene, 8, epochs=2, batch_size=8)
+    store, run = Store.open(tmp_path / "lanes"), tiny_run(scene, 8, epochs=2, batch_size=8, dropout=0.0)
     events: list[Event] = []
     lanes(store, workers_per_run=8).execute([run], events.append)
     started = next(event for event in events if isinstance(event, LaneStarted))
@@ -170,6 +170,5 @@ def test_eight_workers_share_a_lane_and_compute_what_one_does(scene: Path, tmp_p
     InProcess(clean, threads=1).execute([run], lambda event: None)
     ours, theirs = tables(store)["epochs"], tables(clean)["epochs"]
     assert len(ours) == 2
-    with contextlib.suppress(psutil.NoSuchProcess):
-        assert ours["eval_loss"].to_numpy() == pytest.approx(theirs["eval_loss"].to_numpy(), rel=5e-2)
+    assert ours["eval_loss"].to_numpy() == pytest.approx(theirs["eval_loss"].to_numpy(), rel=1e-4)
     assert_no_lane_is_left()
