@@ -147,6 +147,14 @@ def tests(analysis: Analysis) -> Grid:
             "paired t interval of the difference, one at a time",
             lambda row: interval(row["ci_low"], row["ci_high"], places),
         ),
+        *_effects(places),
+    ]
+    return Grid("Every test and effect size", columns, pairs.to_dict("records"))
+
+
+def _effects(places: int) -> list[Column]:
+    """Sizes of the difference, and what so many pairs could have found."""
+    return [
         _field("d_z", "dz", "mean difference in standard deviations of the differences", signed, 2),
         Column(
             "P(A>B) interval",
@@ -168,7 +176,6 @@ def tests(analysis: Analysis) -> Grid:
         ),
         _field("Dropped", "dropped_pairs", "seeds left out because one of the two systems has no score", whole),
     ]
-    return Grid("Every test and effect size", columns, pairs.to_dict("records"))
 
 
 def _pair() -> Column:

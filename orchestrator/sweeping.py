@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
-from orchestrator.errors import EXIT_FAILED_RUNS
+from orchestrator.errors import EXIT_ENVIRONMENT, EXIT_FAILED_RUNS
 from orchestrator.executors.events import Event
 from orchestrator.interruption import stopping
 from orchestrator.layout import LayoutOptions, executor_for
@@ -89,13 +89,14 @@ def sweep(
             tell(f"changed since the last sweep here: {line}")
         before, problems = _recorded(store)
         pending = grid.pending(cells, before)
-        todo = to_do(store, pending, options.retry)
-        tell(f"{len(cells)} runs, {len(cells) - len(pending)} recorded, {len(todo)} to do")
-        signal_code = _execute(resolved, store, options, todo, Progress(cells, before), watch, tell)
+        remaining = to_do(store, pending, options.retry)
+        tell(f"{len(cells)} runs, {len(cells) - len(pending)} recorded, {len(remaining)} to do")
+        progress = Progress(cells, before)
+        signal_code = _execute(resolved, store, options, remaining, progress, watch, tell)
         problems += store.compact().problems
     after = store.recorded()
     status = summarise(store, columns, after)
-    code = signal_code if signal_code is not None else EXIT_FAILED_RUNS if unsound(status) else 0
+    code = signal_code if signal_code is not None else _exit_code(status, progress)
     return SweepResult(status, store.location, len(set(after) - set(before)), code, facts, changed, problems)
 
 
@@ -105,6 +106,13 @@ def _recorded(store: Store) -> tuple[dict[str, str], tuple[str, ...]]:
         return {}, ()
     problems = store.compact().problems
     return store.recorded(), problems
+
+
+def _exit_code(status: Status, progress: Progress) -> int:
+    """A run whose record could not be written is the environment's failure, and not the run's."""
+    if progress.unwritable:
+        return EXIT_ENVIRONMENT
+    return EXIT_FAILED_RUNS if unsound(status) else 0
 
 
 def unsound(status: Status) -> bool:
@@ -132,18 +140,18 @@ def _execute(
     resolved: Resolved,
     store: Store,
     options: SweepOptions,
-    todo: Sequence[RunSpec],
+    remaining: Sequence[RunSpec],
     progress: Progress,
     watch: Watch,
     tell: Callable[[str], None],
 ) -> int | None:
     """Run what is to do; returns the exit code of a signal that came meanwhile, or None."""
-    if not todo:
+    if not remaining:
         return None
     executor = executor_for(store, resolved.experiment.resources, options.layout)
     try:
         with stopping(executor, tell) as interruption, watch(progress) as on_event:
-            executor.execute(todo, on_event)
+            executor.execute(remaining, on_event)
     except Exception:
         store.compact()
         raise

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from orchestrator.executors import events
+from orchestrator.failure import Failure
 from orchestrator.screen.console import duration
 from orchestrator.spec.run_spec import RunSpec
 
@@ -37,6 +38,7 @@ class Progress:
         self.systems: dict[str, SystemProgress] = {}
         self.lanes = 0
         self.dashboard: str | None = None
+        self.unwritable = False
         self.started = time.monotonic()
         for run in self.runs.values():
             system = self.systems.setdefault(run.system, SystemProgress())
@@ -58,6 +60,7 @@ class Progress:
             system = self._system(event.run_id)
             system.running.discard(event.run_id)
             system.failed += isinstance(event, events.RunFailed) and not event.will_retry
+            self.unwritable |= isinstance(event, events.RunFailed) and event.kind == Failure.STORAGE.word
 
     def label(self, run_id: str) -> str:
         """A run in words: its system, seed and fold."""

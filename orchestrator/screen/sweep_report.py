@@ -42,17 +42,16 @@ def sweep_options(values: dict[str, Any]) -> SweepOptions:
 
 def report(console: Console, result: SweepResult, *, analyze: bool) -> int:
     """Print how a sweep ended, analysed where that is possible; returns the exit code."""
-    for text in (*result.facts.warnings, *result.problems):
-        console.warning(text)
     found = _concluded(console, result) if analyze else None
+    heard = result.facts.warnings if found is None else found.analysis.warnings  # these repeat the facts
+    for text in (*heard, *result.problems):
+        console.warning(text)
     next_command = _next_command(result)
     if console.as_json:
         console.document(_document(result, found, next_command))
         return result.exit_code
     console.data(rendering.status(result.status))
     if found is not None:
-        for warning in found.analysis.warnings:
-            console.warning(warning)
         console.data(f"\n{rendering.conclusion(found)}")
     console.data(f"\n{plural(result.ran, 'run')} executed, {_counted(result)}\nresults: {result.out}")
     if found is not None:

@@ -124,3 +124,11 @@ def test_on_a_terminal_a_table_shows_every_system_and_no_name_drives_the_termina
     assert "1 of 7 runs" in text
     assert "\x1b]0" not in text
     assert "[red]" in text
+
+
+def test_a_result_that_cannot_be_written_is_remembered_as_such() -> None:
+    progress, run_id = Progress(RUNS, {}), RUNS[0].run_id
+    progress.update(RunFailed(run_id, 0, 1, "crashed", "boom", will_retry=False, seconds=1.0))
+    assert not progress.unwritable
+    progress.update(RunFailed(run_id, 0, 2, "storage", "no space left", will_retry=False, seconds=1.0))
+    assert progress.unwritable

@@ -20,7 +20,7 @@ from trainables.engine.warm import Warm
 CURVE = ["train_loss", "eval_loss", "grad_norm", "metric_weighted_f1"]
 
 
-def same(first: Outcome, second: Outcome) -> None:
+def assert_same(first: Outcome, second: Outcome) -> None:
     """Both outcomes are equal to the bit, times aside."""
     pd.testing.assert_frame_equal(first.epochs.drop(columns="seconds"), second.epochs.drop(columns="seconds"))
     pd.testing.assert_frame_equal(first.predictions, second.predictions)
@@ -52,7 +52,7 @@ def test_a_warm_run_equals_a_cold_one_bit_for_bit(tmp_path: Path) -> None:
     warm = Warm()
     run(first, warm=warm)
     run(other, warm=warm)
-    same(run(first, warm=warm), run(first))
+    assert_same(run(first, warm=warm), run(first))
 
 
 def test_seeds_differ(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_a_stopped_run_goes_on_exactly_where_it_was(tmp_path: Path, every_step: 
     stopped = run(config, control=StopAt(step), folder=folder)
     assert stopped.status == "stopped"
     resumed = run(config, folder=folder)
-    same(resumed, run(config))
+    assert_same(resumed, run(config))
 
 
 def test_a_run_resumes_from_the_checkpoint_before_a_damaged_one(tmp_path: Path, every_step: None) -> None:
@@ -77,7 +77,7 @@ def test_a_run_resumes_from_the_checkpoint_before_a_damaged_one(tmp_path: Path, 
         run(config, control=StopAt(step), folder=folder)
     newest = folder.child(folder.names()[-1])
     newest.write("tensors.safetensors", newest.read("tensors.safetensors")[:-1])
-    same(run(config, folder=folder), run(config))
+    assert_same(run(config, folder=folder), run(config))
 
 
 def test_a_run_whose_checkpoints_are_all_damaged_starts_anew(tmp_path: Path, every_step: None) -> None:
@@ -86,7 +86,7 @@ def test_a_run_whose_checkpoints_are_all_damaged_starts_anew(tmp_path: Path, eve
     run(config, control=StopAt(3), folder=folder)
     for name in folder.names():
         folder.child(name).write("manifest.json", b"{")
-    same(run(config, folder=folder), run(config))
+    assert_same(run(config, folder=folder), run(config))
 
 
 def test_pruning_ends_a_run_for_good(tmp_path: Path, every_step: None) -> None:
