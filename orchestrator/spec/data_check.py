@@ -8,7 +8,7 @@ from orchestrator.errors import UserError
 from orchestrator.spec.resolve import Resolved
 from trainables import registry
 from trainables.engine.data import load_corpus
-from trainables.engine.splits import Split, make_split
+from trainables.engine.splits import Split, split_for
 from trainables.engine.task import Task
 
 
@@ -37,18 +37,21 @@ def check_data(resolved: Resolved, *, strict: bool = False) -> DataFacts:
     `strict` turns evaluation items that also train from a warning into UserError.
     """
     experiment = resolved.experiment
-    task: Task = registry.load("task", experiment.task)
+    task: Task = registry.load("task", experiment.task).configured(experiment.task_options)
     corpus = load_corpus(experiment.data)
     task.check(corpus.items)
     labels = task.label_space(corpus.items)
     splits = [
-        make_split(corpus.items, experiment.split, seed, fold, corpus.parts)
+        split_for(task, corpus, experiment.split, seed, fold)
         for seed in _split_seeds(resolved)
         for fold in resolved.folds
     ]
     for split in splits:
         task.check_split(corpus.items, split, labels)
-    facts = _facts(splits, len(corpus), len(labels), corpus.notes)
+    notes = corpus.notes
+    if experiment.split.train_items is not None:
+        notes = (*notes, f"trained on {len(splits[0].train)} items only (split.train_items): not a real result")
+    facts = _facts(splits, len(corpus), len(labels), notes)
     if strict and facts.duplicates:
         raise UserError(f"data: {facts.duplicates} evaluation items are also training items; remove them (--strict)")
     return facts

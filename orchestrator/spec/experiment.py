@@ -83,6 +83,7 @@ class Experiment(Frozen):
     experiment: Name = Field(description="its name, also the folder of its results")
     question: str | None = Field(default=None, max_length=2000, description="what it is to answer; the report's title")
     task: str = Field(min_length=1, description="a task's name (orchestrate list tasks), or a Python file")
+    task_options: dict[str, Any] = Field(default_factory=dict, description="settings of the task; see its file")
     data: DataConfig
     split: SplitConfig = SplitConfig()
     models: Annotated[dict[ModelName, ModelEntry], BeforeValidator(_mapping_of_models)] = Field(min_length=1)

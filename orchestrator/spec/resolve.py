@@ -89,6 +89,7 @@ def resolve(loaded: Loaded, *, must_be_available: bool = True) -> Resolved:
     hashes = check.attempt(("split", "ids"), lambda: file_hashes(experiment))
     if task is not None:
         metric = _metric(check, experiment, task)
+        options = _task_options(check, experiment, task)
     _check_controls(check, experiment)
     check.finish()
     experiment = experiment.model_copy(
@@ -102,6 +103,7 @@ def resolve(loaded: Loaded, *, must_be_available: bool = True) -> Resolved:
             control=_control(experiment, model, recipe),
             config=RunConfig(
                 task=experiment.task,
+                task_options=options,
                 data=experiment.data,
                 model=found[model],
                 variants=variants[recipe],
@@ -195,6 +197,18 @@ def _metric(check: Check, experiment: Experiment, task: Task) -> str:
     if written not in task.metrics:
         check.add(path, f"unknown metric {written!r}{suggestion(written, task.metrics)}")
     return written
+
+
+def _task_options(check: Check, experiment: Experiment, task: Task) -> dict[str, Any]:
+    """All options of the task: a default written out changes nothing."""
+    written, options = experiment.task_options, type(task.options)
+    unknown = [name for name in written if name not in options.model_fields]
+    for name in unknown:
+        check.add(("task_options", name), f"unknown option {name!r}{suggestion(name, list(options.model_fields))}")
+    if unknown:
+        return {}
+    configured = check.attempt(("task_options",), lambda: task.configured(written), options)
+    return {} if configured is None else dict(configured.options.model_dump(mode="json"))
 
 
 def system_name(model: str, recipe: str) -> str:

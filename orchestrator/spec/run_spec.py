@@ -58,6 +58,7 @@ class RunSpec(Frozen):
             "version": IDENTITY_VERSION,
             "stage": self.stage,
             "task": self._content(config.task),
+            "task_options": config.task_options or None,
             "data": _data_identity(config.data, self._content),
             "model": _model_identity(config.model),
             "variants": {self._content(name): options for name, options in config.variants.items()},

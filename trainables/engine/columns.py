@@ -36,10 +36,14 @@ class Part:
 
 @dataclass(frozen=True)
 class Scored:
-    """Predictions and metrics of the best epoch, per part: validation, and test where the split has one."""
+    """Predictions and metrics of the best epoch, per part: validation, and test where the split has one.
+
+    `decisions` are the thresholds they were made with, tuned on other items; {} for the task's own.
+    """
 
     predictions: Mapping[str, pd.DataFrame]
     metrics: Mapping[str, Mapping[str, float]]
+    decisions: Mapping[str, float]
 
     @property
     def split(self) -> str:

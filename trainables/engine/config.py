@@ -51,7 +51,8 @@ class SplitConfig(Frozen):
     """Which items train, choose the epoch (validation) and are reported (test).
 
     `seed: run` draws a new split with every run's seed: it licenses another claim and another test than a fixed split.
-    `ids` names a JSON file with lists of item ids per part.
+    `ids` names a JSON file with lists of item ids per part. Decisions that a task tunes (thresholds, say) are tuned on
+    data that is never reported: on validation where there is a test part, else on a share of the training part.
     """
 
     validation: Fraction | None = Field(
@@ -61,6 +62,15 @@ class SplitConfig(Frozen):
     seed: int | Literal["run"] = 42
     folds: int | None = Field(default=None, ge=2)
     ids: str | None = None
+    stratify: bool | None = Field(
+        default=None, description="labels in proportion in every part; null: as the task does"
+    )
+    calibration: Fraction | None = Field(
+        default=None, description="share of the training part that only tunes decisions; null: 0.1 where one is needed"
+    )
+    train_items: int | None = Field(
+        default=None, ge=1, description="train on so many items only, drawn with the split's seed; stamped not real"
+    )
 
     @model_validator(mode="after")
     def _parts_leave_items_to_train_on(self) -> SplitConfig:
@@ -122,6 +132,7 @@ class RunConfig(Frozen):
     """Everything that decides the result of one run, and nothing else."""
 
     task: str
+    task_options: dict[str, Any] = Field(default_factory=dict)
     data: DataConfig
     model: ModelConfig
     variants: dict[str, dict[str, Any]] = Field(default_factory=dict)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +31,9 @@ class Evaluation:
     seconds: float
 
 
+EVALUATION_SEED = 0  # every evaluation of every run sees the same masks, say: models do comparable work
+
+
 @torch.inference_mode()
 def evaluate(model: nn.Module, task: Task, feed: Feed, group: Group, precision: Precision) -> Evaluation:
     """Run the model over all features of `feed`. No feature is padded in twice, whatever the number of ranks."""
@@ -41,15 +45,20 @@ def evaluate(model: nn.Module, task: Task, feed: Feed, group: Group, precision: 
         rows = shard(batch, group.rank, group.world_size)
         if len(rows) == 0:
             continue
-        inputs = feed.batch(rows)
+        inputs = task.vary(feed.batch(rows), rows, EVALUATION_SEED)
         with autocast(precision, group.device):
-            outputs = model(**{name: tensor for name, tensor in inputs.items() if name != "labels"})
+            outputs = model(**forward_inputs(task, inputs))
+            parts.append((rows, task.outputs(outputs, inputs, model)))
         losses.append(task.loss(outputs, inputs))
-        parts.append((rows, task.outputs(outputs, inputs)))
     loss_sum = float(torch.stack(losses).double().sum()) if losses else 0.0
     total = group.total([loss_sum])[0] / max(1, int(feed.terms.sum()))
     assembled = _assemble(parts, feed, group, frozenset(task.piece_outputs))
     return Evaluation(total, assembled, time.perf_counter() - started)
+
+
+def forward_inputs(task: Task, inputs: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """What the model's forward takes: everything but the task's targets."""
+    return {name: tensor for name, tensor in inputs.items() if name not in task.targets}
 
 
 def is_usable(evaluation: Evaluation) -> bool:

@@ -57,7 +57,9 @@ class Ragged:
 class Features:
     """F features of the items of a corpus, ready to be batched.
 
-    `columns`  what the model's forward takes (at least `input_ids`), and `labels`, which only the loss reads
+    `columns`  what the model's forward takes (at least `input_ids`), and the task's targets, which only the loss reads
+    `fixed`    the columns whose rows are equally long (a label, a position, a vector of 0/1): batched as [B, width]
+               or, where the width is 1, [B]; all others have one value a piece
     `padding`  the value that fills each column up to the longest row of a batch
     `item`     int32 [F], index into the corpus' items; one item may give several features
     `terms`    int32 [F], number of loss terms of each feature
@@ -71,6 +73,7 @@ class Features:
     terms: NDArray[np.int32]
     extra: dict[str, Ragged] = field(default_factory=dict)
     facts: dict[str, int] = field(default_factory=dict)
+    fixed: frozenset[str] = frozenset()
 
     def __len__(self) -> int:
         return len(self.item)
@@ -90,6 +93,7 @@ class Features:
             terms=self.terms[chosen],
             extra={name: column.take(chosen) for name, column in self.extra.items()},
             facts=self.facts,
+            fixed=self.fixed,
         )
 
     def of_items(self, indices: Sequence[int] | Array) -> NDArray[np.int64]:

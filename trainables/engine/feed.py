@@ -28,7 +28,18 @@ class Column:
         length_B = self.offsets[rows_B + 1] - start_B
         real_BT = positions_T < length_B[:, None]
         index_BT = torch.where(real_BT, start_B[:, None] + positions_T, 0)
-        return torch.where(real_BT, self.values[index_BT].long(), self.padding)
+        return torch.where(real_BT, _model_dtype(self.values[index_BT]), self.padding)
+
+
+@dataclass(frozen=True)
+class FixedColumn:
+    """One column of equally long rows, [F, width] or, for a width of 1, [F]."""
+
+    values: torch.Tensor
+
+    def gather(self, rows_B: torch.Tensor, positions_T: torch.Tensor) -> torch.Tensor:
+        """The rows: [B, width] or [B]."""
+        return _model_dtype(self.values[rows_B])
 
 
 class Feed:
@@ -46,11 +57,14 @@ class Feed:
         self._padding = padding
         self._home = device if _fits(features, device) else torch.device("cpu")
         self._columns = {
-            name: _column(ragged, features.padding[name], self._home) for name, ragged in features.columns.items()
+            name: _fixed_column(ragged, len(features), self._home)
+            if name in features.fixed
+            else _column(ragged, features.padding[name], self._home)
+            for name, ragged in features.columns.items()
         }
 
     def batch(self, rows: Indices) -> dict[str, torch.Tensor]:
-        """What the model's forward takes, [B, T] each, for these features."""
+        """What the model's forward and the loss take for these features, [B, T] each but for fixed columns."""
         lengths = self.lengths[rows]
         width = self._padding or int(lengths.max())
         rows_B = torch.from_numpy(np.ascontiguousarray(rows)).to(self._home, non_blocking=True)
@@ -65,6 +79,16 @@ class Feed:
 def _column(ragged: Ragged, padding: int, home: torch.device) -> Column:
     values = torch.from_numpy(np.array(ragged.values)).to(home)
     return Column(values, torch.from_numpy(np.array(ragged.offsets, dtype=np.int64)).to(home), padding)
+
+
+def _fixed_column(ragged: Ragged, count: int, home: torch.device) -> FixedColumn:
+    values = torch.from_numpy(np.array(ragged.values)).to(home).view(count, -1)
+    return FixedColumn(values[:, 0] if values.shape[1] == 1 else values)
+
+
+def _model_dtype(values: torch.Tensor) -> torch.Tensor:
+    """Whole numbers as int64, which models and losses expect; floats as they are."""
+    return values if values.is_floating_point() else values.long()
 
 
 def _fits(features: Features, device: torch.device) -> bool:

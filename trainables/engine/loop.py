@@ -31,7 +31,7 @@ from trainables.engine.measure import reset_peak_memory
 from trainables.engine.models import ModelSource, instantiate
 from trainables.engine.outcome import Diverged, Outcome, Status, Stopped
 from trainables.engine.seeding import Purpose, derived
-from trainables.engine.splits import PARTS, Split, make_split
+from trainables.engine.splits import PARTS, Split, split_for
 from trainables.engine.task import Task
 from trainables.engine.tokens import load_features
 from trainables.engine.training import Training
@@ -70,10 +70,12 @@ class Prepared:
             scores[self.own_metric.name] = self.own_metric.score(*columns)
         return scores
 
-    def predictions(self, part: str, outputs: Mapping[str, Ragged]) -> pd.DataFrame:
-        """The predictions table of one part."""
+    def predictions(
+        self, part: str, outputs: Mapping[str, Ragged], decisions: Mapping[str, float] | None = None
+    ) -> pd.DataFrame:
+        """The predictions table of one part, with the task's own decisions unless others are given."""
         table = self.task.predictions(self.corpus.items, self.parts[part].features, outputs, self.labels)
-        return table.assign(split=part)
+        return self.task.decide(table, decisions or {}).assign(split=part)
 
 
 def run(
@@ -116,19 +118,22 @@ def run(
 
 def prepare(config: RunConfig, device: torch.device, warm: Warm) -> Prepared:
     """Data, split, features and a freshly initialised model of a run, as much as possible from what is warm."""
-    task: Task = registry.load("task", config.task)
+    task: Task = registry.load("task", config.task).configured(config.task_options)
     applied = resolve_variants(config.variants, lambda name: registry.load("variant", name))
     plan = plan_of(applied)
     data = config.data.model_dump_json()
     corpus = warm.get("corpus", data, lambda: load_corpus(config.data))
     labels = warm.get("labels", (config.task, data), lambda: _labels(task, corpus))
-    split = make_split(corpus.items, config.split, config.split_seed, config.fold, corpus.parts)
+    split = split_for(task, corpus, config.split, config.split_seed, config.fold)
     task.check_split(corpus.items, split, labels)
+    task = task.fitted([corpus.items[index] for index in split.train], labels)
     material = _material(config, task, corpus, labels, plan.attention or _default_attention(device), warm)
     width = config.train.max_length if plan.padding == "max_length" else None
     parts = _parts(split, material.features, device, width)
     model = instantiate(material.pristine, derived(config.seed, Purpose.WEIGHTS)).to(device)
-    model = adjust_model(model, applied)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(derived(config.seed, Purpose.ADJUSTMENT))  # weights that a variant adds
+        model = adjust_model(model, applied)
     own_metric = registry.load("metric", config.metric) if registry.is_path(config.metric or "") else None
     return Prepared(task, plan, corpus, labels, parts, material, model, own_metric)
 
@@ -149,12 +154,13 @@ def _material(
     """Tokenised data and base weights of one model on one data set: what all its runs share."""
     train = config.train
     settings = (config.data.model_dump_json(), config.model.model_dump_json())
-    key = (config.task, *settings, train.max_length, train.dropout, attention)
+    options = task.options.model_dump_json()
+    key = (config.task, options, *settings, train.max_length, train.dropout, attention)
 
     def build() -> Material:
         features = load_features(task, corpus, config.model, labels, train.max_length)
         source = ModelSource(config.model, attention=attention, dropout=train.dropout)
-        return Material.without_unused_rows(features, task.build_model(source, labels))
+        return Material.of(features, task.build_model(source, labels), task.whole_vocabulary)
 
     return warm.get("material", key, build)
 
@@ -186,7 +192,7 @@ def _training(
         control=control,
         checkpoints=checkpoints,
         accumulation=layout.accumulation,
-        keep_weights="test" in prepared.parts,
+        keep_weights=bool({"calibration", "test"} & set(prepared.parts)),
     )
     snapshot = checkpoints.newest()
     if snapshot is not None:
@@ -198,20 +204,34 @@ def _training(
 def _scored(config: RunConfig, prepared: Prepared, training: Training, group: Group) -> Scored | None:
     """Predictions and metrics of the best epoch; the test part is scored once, with that epoch's weights.
 
+    Decisions are tuned on calibration items, else on validation where there is a test part to report, and then frozen.
     Only rank 0 gets them; the others get None.
     """
     outputs = {"validation": training.best.outputs}
-    if "test" in prepared.parts:
+    others = [part for part in ("calibration", "test") if part in prepared.parts]
+    if others:
         training.best.reload(prepared.model)
-        evaluation = evaluate(prepared.model, prepared.task, prepared.parts["test"].feed, group, config.model.precision)
+    for part in others:
+        evaluation = evaluate(prepared.model, prepared.task, prepared.parts[part].feed, group, config.model.precision)
         training.totals.evaluation_seconds += evaluation.seconds
         if not is_usable(evaluation):
-            raise Diverged(training.position.step, "test loss became non-finite")
-        outputs["test"] = evaluation.outputs
+            raise Diverged(training.position.step, f"{part} loss became non-finite")
+        outputs[part] = evaluation.outputs
     if not group.is_main:
         return None
-    tables = {part: prepared.predictions(part, found) for part, found in outputs.items()}
-    return Scored(tables, {part: prepared.score(table) for part, table in tables.items()})
+    return _decided(prepared, outputs)
+
+
+def _decided(prepared: Prepared, outputs: Mapping[str, Mapping[str, Ragged]]) -> Scored:
+    """Tables and metrics of the reported parts, under decisions that were tuned on other items."""
+    tuned_on = "calibration" if "calibration" in outputs else "validation"
+    reported = [part for part in ("validation", "test") if part in outputs]
+    decided = [part for part in reported if part != tuned_on]
+    decisions = prepared.task.tune(prepared.predictions(tuned_on, outputs[tuned_on])) if decided else {}
+    tables = {
+        part: prepared.predictions(part, outputs[part], decisions if part in decided else None) for part in reported
+    }
+    return Scored(tables, {part: prepared.score(table) for part, table in tables.items()}, decisions)
 
 
 def _outcome(prepared: Prepared, training: Training, scored: Scored | None, columns: dict[str, Any]) -> Outcome:
@@ -225,4 +245,5 @@ def _outcome(prepared: Prepared, training: Training, scored: Scored | None, colu
         {**columns, **score_columns(training, scored)},
         pd.DataFrame(training.totals.rows),
         pd.concat(list(scored.predictions.values()), ignore_index=True),
+        scored.decisions,
     )

@@ -18,8 +18,10 @@ class Material:
     unused_parameters: int = 0
 
     @classmethod
-    def without_unused_rows(cls, features: Features, pristine: Pristine) -> Material:
-        """Both, over the pieces that occur; unchanged where the model needs its whole vocabulary."""
+    def of(cls, features: Features, pristine: Pristine, whole_vocabulary: bool) -> Material:
+        """Both, over the pieces that occur; unchanged where task or model needs its whole vocabulary."""
+        if whole_vocabulary:
+            return cls(features, pristine)
         vocabulary = vocabulary_of(features, pristine)
         if vocabulary is None:
             return cls(features, pristine)

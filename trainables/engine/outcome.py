@@ -38,3 +38,4 @@ class Outcome:
     columns: Mapping[str, Any] = field(default_factory=dict)
     epochs: pd.DataFrame = field(default_factory=pd.DataFrame)
     predictions: pd.DataFrame = field(default_factory=pd.DataFrame)
+    decisions: Mapping[str, float] = field(default_factory=dict)

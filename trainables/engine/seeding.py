@@ -14,6 +14,8 @@ class Purpose(IntEnum):
     ORDER = 1
     STEP = 2
     WEIGHTS = 3
+    VARIATION = 4
+    ADJUSTMENT = 5
 
 
 def generator(seed: int, purpose: Purpose, *position: int) -> np.random.Generator:

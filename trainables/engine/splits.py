@@ -5,34 +5,61 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trainables.engine.config import SplitConfig
-from trainables.engine.corpus import DataError, Item, Parts
+from trainables.engine.corpus import Corpus, DataError, Item, Parts
+
+if TYPE_CHECKING:
+    from trainables.engine.task import Task
 
 Indices = NDArray[np.int64]
-PARTS = ("train", "validation", "test")
+PARTS = ("train", "calibration", "validation", "test")
+GIVEN_PARTS = ("train", "validation", "test")  # what a data set or an ids file can name
+DEFAULT_CALIBRATION = 0.1
 DEFAULT_VALIDATION = 0.2
 _NOT_CONTENT = ("id", "cluster", "label", "labels")
 
 
 @dataclass(frozen=True)
 class Split:
-    """Sorted, disjoint item indices per part; `duplicates` counts evaluation items whose content also trains."""
+    """Sorted, disjoint item indices per part; `duplicates` counts evaluation items whose content also trains.
+
+    `calibration` items neither train nor count: decisions such as thresholds are tuned on them.
+    """
 
     train: Indices
     validation: Indices
     test: Indices
+    calibration: Indices = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     duplicates: int = 0
 
     def part(self, name: str) -> Indices:
-        """The indices of "train", "validation" or "test"."""
-        return {"train": self.train, "validation": self.validation, "test": self.test}[name]
+        """The indices of one of PARTS."""
+        found: Indices = getattr(self, name)
+        return found
+
+
+def split_for(task: Task, corpus: Corpus, split: SplitConfig, seed: int, fold: int | None = None) -> Split:
+    """The split of a task's data: stratified where the task has strata, with a part to tune on where it needs one.
+
+    Raises DataError for a split that the items or the task do not allow.
+    """
+    strata = None if split.stratify is False else task.strata(corpus.items)
+    if split.stratify and strata is None:
+        raise DataError(f"split.stratify: {task.name} has no strata: an item has labels of many kinds, or none")
+    chosen = make_split(corpus.items, split, seed, fold, corpus.parts, strata, calibrate=task.tunes)
+    if task.tunes and not len(chosen.test) and not len(chosen.calibration):
+        raise DataError(
+            f"split.calibration: {task.name} tunes its decisions, and never on reported data: "
+            "give it a share of the training part, or a test part, or fix the decisions in task_options"
+        )
+    return chosen
 
 
 def make_split(
@@ -43,18 +70,37 @@ def make_split(
     parts: Parts | None = None,
     strata: Sequence[Hashable] | None = None,
     content: Callable[[Item], Hashable] | None = None,
+    calibrate: bool = False,
 ) -> Split:
     """The split that the settings describe; equal arguments give equal splits on every machine.
 
     An ids file decides alone; then folds; then the data set's own parts, when neither validation nor test is asked for;
-    else a permutation drawn from `seed`, per stratum where `strata` (one per item) is given.
+    else a permutation drawn from `seed`, per stratum where `strata` (one per item) is given. Of the training part, some
+    are then set aside to tune decisions on: those asked for, or a tenth to `calibrate` where no test part is there.
     Raises DataError where a part would be empty or an id is unknown or used twice.
     """
     chosen = _indices(items, split, seed, fold, parts, strata)
+    chosen |= _set_aside(chosen, split, seed, strata, calibrate)
     for name in ("train", "validation"):
         if not len(chosen[name]):
             raise DataError(f"split: no item is left for {name} ({len(items)} items)")
     return Split(**chosen, duplicates=_duplicates(items, chosen, content or _content))
+
+
+def _set_aside(
+    chosen: Mapping[str, Indices], split: SplitConfig, seed: int, strata: Sequence[Hashable] | None, calibrate: bool
+) -> dict[str, Indices]:
+    """The training part divided into calibration and train, the latter cut to the items that were asked for."""
+    share = split.calibration
+    if share is None:
+        share = DEFAULT_CALIBRATION if calibrate and not len(chosen["test"]) else 0.0
+    train = chosen["train"]
+    if not share and split.train_items is None:
+        return {"train": train}
+    order = train[_order(len(train), seed, None if strata is None else [strata[index] for index in train])]
+    num_calibration = round(len(train) * share)
+    rest = order[num_calibration:][: split.train_items]
+    return {"calibration": np.sort(order[:num_calibration]), "train": np.sort(rest)}
 
 
 def ids_fingerprint(path: str | Path) -> str:
@@ -131,7 +177,7 @@ def _from_ids(items: Sequence[Item], path: Path) -> dict[str, Indices]:
     index = {str(item["id"]): position for position, item in enumerate(items)}
     taken: dict[str, str] = {}
     chosen: dict[str, Indices] = {}
-    for part in PARTS:
+    for part in GIVEN_PARTS:
         keys = [str(value) for value in _read_ids(path).get(part, [])]
         for key in keys:
             if key not in index:
@@ -150,8 +196,8 @@ def _read_ids(path: Path) -> dict[str, list[Any]]:
         raise DataError(f"split.ids: cannot read {path}: {error.strerror}") from error
     except ValueError as error:
         raise DataError(f"split.ids: {path} is not JSON: {error}") from error
-    if not isinstance(document, Mapping) or not set(document) <= set(PARTS):
-        raise DataError(f"split.ids: {path} must be a JSON object with lists of ids under {', '.join(PARTS)}")
+    if not isinstance(document, Mapping) or not set(document) <= set(GIVEN_PARTS):
+        raise DataError(f"split.ids: {path} must be a JSON object with lists of ids under {', '.join(GIVEN_PARTS)}")
     for part, values in document.items():
         if not isinstance(values, list) or not all(isinstance(value, str | int) for value in values):
             raise DataError(f"split.ids: {path}: {part} must be a list of ids (text or whole numbers)")

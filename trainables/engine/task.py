@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from trainables.engine.batching import Indices
+from trainables.engine.config import Frozen
 from trainables.engine.corpus import Item
 from trainables.engine.features import Features, Ragged
 from trainables.engine.splits import Split
 
 if TYPE_CHECKING:
     import pandas as pd
-    from torch import Tensor
+    from torch import Tensor, nn
     from transformers import PreTrainedTokenizerBase
 
     from trainables.engine.models import ModelSource, Pristine
@@ -21,8 +23,11 @@ class Task(Protocol):
     """Rows to features, features and model to loss, outputs to predictions, predictions and gold to metrics.
 
     `fields` are the item fields it needs besides `id`; `metrics` every name `score` may return, `primary_metric` first
-    among them: it chooses the best epoch. `piece_outputs` are the outputs with one value a piece, which the loop crops
-    to the feature's length; all others have a fixed width. Importing a task's module does not import torch.
+    among them: it chooses the best epoch. `targets` are the columns that only the loss reads, all others go to the
+    model's forward. `piece_outputs` are the outputs with one value a piece, which the loop crops to the feature's
+    length; all others have a fixed width. `tunes` says that decisions (thresholds) are tuned on data of their own.
+    `whole_vocabulary` keeps embedding rows that no item uses, for tasks whose model writes or predicts pieces.
+    A task is a frozen value: `options` are its settings. Importing its module does not import torch.
     """
 
     name: str
@@ -30,13 +35,32 @@ class Task(Protocol):
     primary_metric: str
     metrics: tuple[str, ...]
     fields: tuple[str, ...]
+    targets: tuple[str, ...]
     piece_outputs: tuple[str, ...]
+    whole_vocabulary: bool
+
+    @property
+    def options(self) -> Frozen:
+        """What a user can set under `task_options`; its class states names, ranges and defaults."""
+
+    @property
+    def tunes(self) -> bool:
+        """Whether `tune` has something to tune with these options."""
+
+    def configured(self, options: Mapping[str, Any]) -> Self:
+        """This task with other options. Raises pydantic's ValidationError (a ValueError) for what is not allowed."""
+
+    def fitted(self, items: Sequence[Item], labels: Sequence[str]) -> Self:
+        """This task knowing the training part, e.g. class weights; itself where nothing is learned from it."""
 
     def check(self, items: Sequence[Item]) -> None:
         """Raise DataError, with row and reason, for items this task cannot learn from or be scored on."""
 
     def label_space(self, items: Sequence[Item]) -> tuple[str, ...]:
         """Every label of the items in a fixed order; a class's index is its place here."""
+
+    def strata(self, items: Sequence[Item]) -> Sequence[frozenset[str]] | None:
+        """The labels of each item that every part should hold in proportion; None where a split is not stratified."""
 
     def check_split(self, items: Sequence[Item], split: Split, labels: Sequence[str]) -> None:
         """Raise DataError where a split cannot be used, e.g. an evaluation label that the training part lacks."""
@@ -49,11 +73,21 @@ class Task(Protocol):
     def build_model(self, source: ModelSource, labels: Sequence[str]) -> Pristine:
         """The pretrained model with this task's head, on the CPU in float32, not yet seeded."""
 
+    def vary(self, inputs: dict[str, Tensor], rows: Indices, seed: int) -> dict[str, Tensor]:
+        """The batch as one pass over the data sees it (masked, say); most tasks return it as it is.
+
+        Row i may depend on `seed` (another one each epoch, a fixed one in evaluation) and on rows[i] alone, and its
+        number of loss terms stays that of its feature: so neither batches nor ranks change what is computed.
+        """
+
     def loss(self, outputs: Any, batch: Mapping[str, Tensor]) -> Tensor:
         """SUM of the loss over the terms of the batch, a float32 scalar; the loop divides by the global count."""
 
-    def outputs(self, outputs: Any, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """What predictions need of a batch, left on the device: [B, T] for `piece_outputs`, else [B] or [B, C]."""
+    def outputs(self, outputs: Any, batch: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+        """What predictions need of a batch, left on the device: [B, T] for `piece_outputs`, else [B] or [B, C].
+
+        `model` is there for tasks whose predictions are generated; the others read the outputs of its forward.
+        """
 
     def predictions(
         self, items: Sequence[Item], features: Features, outputs: Mapping[str, Ragged], labels: Sequence[str]
@@ -62,6 +96,12 @@ class Task(Protocol):
 
         `features` are those of the evaluated part; row f of every output belongs to feature f.
         """
+
+    def tune(self, predictions: pd.DataFrame) -> dict[str, float]:
+        """Decisions (name -> threshold) that suit these predictions best; {} where `tunes` is false."""
+
+    def decide(self, predictions: pd.DataFrame, decisions: Mapping[str, float]) -> pd.DataFrame:
+        """The predictions with `predicted` and `correct` as these decisions make them; unchanged for {}."""
 
     def score(self, predictions: pd.DataFrame) -> dict[str, float]:
         """Every metric of these predictions. A NaN is an AssertionError, never a score."""

@@ -25,7 +25,7 @@ from trainables.engine.task import Task
 
 logger = logging.getLogger(__name__)
 
-LAYOUT = 1  # raise it whenever these files change their meaning
+LAYOUT = 2  # raise it whenever these files change their meaning
 _HEADER = "header.json"
 _TOKENIZER_FILES = ("tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab*", "merges.txt", "*.model")
 
@@ -70,7 +70,7 @@ def _key(task: Task, corpus: Corpus, model: ModelConfig, labels: Sequence[str], 
     parts = {
         "corpus": corpus.fingerprint,
         "items": len(corpus.items),
-        "task": [task.name, *_code_hashes(task)],
+        "task": [task.name, *_code_hashes(task), task.options.model_dump(mode="json")],
         "tokenizer": [_tokenizer_identity(model), model.tokenizer],
         "labels": list(labels),
         "max_length": max_length,
@@ -123,6 +123,7 @@ def _write(features: Features, folder: Path) -> None:
             "extra": list(features.extra),
             "padding": features.padding,
             "facts": features.facts,
+            "fixed": sorted(features.fixed),
             "files": {path.name: _digest(path) for path in sorted(temporary.iterdir())},
         }
         body = json.dumps(header, sort_keys=True)
@@ -176,4 +177,5 @@ def _read(folder: Path) -> Features:
         terms=arrays["terms.npy"],
         extra={name: ragged("extra", name) for name in header["extra"]},
         facts=header["facts"],
+        fixed=frozenset(header["fixed"]),
     )

@@ -18,7 +18,7 @@ from trainables.engine.best import Best
 from trainables.engine.checkpoint import Checkpoints, Snapshot
 from trainables.engine.config import RunConfig
 from trainables.engine.control import Control, ControlPoints, Progress
-from trainables.engine.evaluate import Evaluation, evaluate, is_usable
+from trainables.engine.evaluate import Evaluation, evaluate, forward_inputs, is_usable
 from trainables.engine.features import Ragged
 from trainables.engine.feed import Feed
 from trainables.engine.group import Group
@@ -26,7 +26,7 @@ from trainables.engine.measure import StepClock
 from trainables.engine.optimizer import Stepper, autocast
 from trainables.engine.outcome import Diverged, Stopped
 from trainables.engine.schedule import LearningRate
-from trainables.engine.seeding import Purpose, generator, seed_step
+from trainables.engine.seeding import Purpose, derived, generator, seed_step
 from trainables.engine.task import Task
 from trainables.engine.tensors import restore_tensors, tensors_of
 from trainables.engine.variant import Plan
@@ -135,10 +135,11 @@ class Training:
         self.totals.tokens += int(self.train.lengths[batch].sum())
 
     def _backward(self, rows: Indices, terms: int, weight: float, last: bool) -> None:
-        inputs = self.train.batch(rows)
+        seed = derived(self.config.seed, Purpose.VARIATION, self.position.epoch)
+        inputs = self.task.vary(self.train.batch(rows), rows, seed)
         with self._communicating(last):
             with autocast(self.config.model.precision, self.group.device):
-                outputs = self._parallel(**{name: value for name, value in inputs.items() if name != "labels"})
+                outputs = self._parallel(**forward_inputs(self.task, inputs))
             loss = self.task.loss(outputs, inputs) * weight
             self.stepper.backward(loss * (self.group.world_size / terms))
         self._loss_sum += loss.detach()

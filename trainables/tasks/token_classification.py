@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainables import registry
+from trainables.engine.batching import Indices
+from trainables.engine.config import Frozen
 from trainables.engine.corpus import DataError, Item
 from trainables.engine.features import Features, Ragged
 from trainables.engine.splits import Split
@@ -21,7 +24,7 @@ from trainables.tasks._words import kept_words, require_word_pieces, word_facts,
 
 if TYPE_CHECKING:
     import pandas as pd
-    from torch import Tensor
+    from torch import Tensor, nn
     from transformers import PreTrainedTokenizerBase
 
     from trainables.engine.models import ModelSource, Pristine
@@ -40,15 +43,33 @@ _WORD_METRICS = (
 _SPAN_METRICS = ("span_f1", "span_f1_strict")
 
 
+class Options(Frozen):
+    """Token classification has nothing to set."""
+
+
+@dataclass(frozen=True)
 class TokenClassification:
     """Items have `words` (list of text) and `labels` (one a word); plain labels or tags such as B-X, `O` outside."""
+
+    options: Options = field(default_factory=Options)
 
     name = "token_classification"
     description = "one label a word (named entities, topics, parts of speech)"
     primary_metric = "weighted_f1"
     metrics = (*_WORD_METRICS, "piece_weighted_f1", *_SPAN_METRICS)
     fields = ("words", "labels")
+    targets = ("labels",)
     piece_outputs = ("label",)
+    whole_vocabulary = False
+    tunes = False
+
+    def configured(self, options: Mapping[str, Any]) -> TokenClassification:
+        """Nothing can be set: raises ValidationError for any option."""
+        return replace(self, options=Options.model_validate(dict(options)))
+
+    def fitted(self, items: Sequence[Item], labels: Sequence[str]) -> TokenClassification:
+        """Nothing is learned from the training part beforehand."""
+        return self
 
     def check(self, items: Sequence[Item]) -> None:
         """Raise DataError naming the first item whose words and labels do not fit, or when there is only one class."""
@@ -64,6 +85,9 @@ class TokenClassification:
         """All labels: `O` first, the others sorted by name."""
         found = set(chain.from_iterable(item["labels"] for item in items))
         return tuple(sorted(found, key=lambda label: (label != OUTSIDE, label)))
+
+    def strata(self, items: Sequence[Item]) -> None:
+        """A sentence holds words of many labels: the split is a plain draw."""
 
     def check_split(self, items: Sequence[Item], split: Split, labels: Sequence[str]) -> None:
         """Raise DataError where an evaluated label cannot be learned because no training item has it."""
@@ -112,6 +136,10 @@ class TokenClassification:
         """The encoder with a linear layer over each piece's last hidden state."""
         return source.load("AutoModelForTokenClassification", labels)
 
+    def vary(self, inputs: dict[str, Tensor], rows: Indices, seed: int) -> dict[str, Tensor]:
+        """Every epoch sees the same pieces."""
+        return inputs
+
     def loss(self, outputs: Any, batch: Mapping[str, Tensor]) -> Tensor:
         """Cross entropy summed over the first pieces of all words, in float32."""
         from torch.nn import functional
@@ -119,7 +147,7 @@ class TokenClassification:
         logits = outputs.logits.float().flatten(0, 1)
         return functional.cross_entropy(logits, batch["labels"].flatten(), ignore_index=NO_LABEL, reduction="sum")
 
-    def outputs(self, outputs: Any, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def outputs(self, outputs: Any, batch: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
         """The most probable label of every piece, int16 [B, T]; padding included."""
         import torch
 
@@ -162,6 +190,14 @@ class TokenClassification:
             }
         )
 
+    def tune(self, predictions: pd.DataFrame) -> dict[str, float]:
+        """The most probable label needs no threshold."""
+        return {}
+
+    def decide(self, predictions: pd.DataFrame, decisions: Mapping[str, float]) -> pd.DataFrame:
+        """There is nothing to decide."""
+        return predictions
+
     def score(self, predictions: pd.DataFrame) -> dict[str, float]:
         """All metrics; those of spans only where every label is a tag such as B-X. A NaN is an AssertionError."""
         gold, predicted = _texts(predictions["gold"]), _texts(predictions["predicted"])
@@ -184,15 +220,15 @@ TASK = TokenClassification()
 
 def _fault(item: Item) -> str | None:
     words, labels = item.get("words"), item.get("labels")
-    for field, values in (("words", words), ("labels", labels)):
+    for name, values in (("words", words), ("labels", labels)):
         if values is None:
-            return f"there is no {field}; map a column to it with data.columns"
+            return f"there is no {name}; map a column to it with data.columns"
         if not isinstance(values, list | tuple):
-            return f"{field} must be a list, got {type(values).__name__}"
+            return f"{name} must be a list, got {type(values).__name__}"
         wrong = next((value for value in values if not isinstance(value, str)), None)
         if wrong is not None or any(value is None for value in values):
             hidden = " (-1 marks hidden labels, which cannot be learned or scored)" if wrong == -1 else ""
-            return f"{field} must hold text only, got {wrong!r}{hidden}"
+            return f"{name} must hold text only, got {wrong!r}{hidden}"
     if len(words or ()) != len(labels or ()):
         return f"{len(words or ())} words but {len(labels or ())} labels"
     if not any(word.strip() for word in words or ()):
