@@ -15,6 +15,7 @@ from orchestrator.spec import yaml_file
 from orchestrator.spec.changes import Changes
 from orchestrator.spec.experiment import Experiment
 from orchestrator.spec.problems import from_validation, suggestion
+from orchestrator.spec.unknown_names import unknown_names
 from orchestrator.spec.yaml_file import Document
 
 NO_CHANGES = Changes()
@@ -44,7 +45,8 @@ def validate(document: Document) -> Experiment:
     try:
         return Experiment.model_validate_json(json.dumps(document.content))
     except ValidationError as error:
-        raise InvalidExperiment(document.source, from_validation(error, document, Experiment)) from None
+        problems = [*from_validation(error, document, Experiment), *unknown_names(document)]
+        raise InvalidExperiment(document.source, problems) from None
 
 
 def name_in(path: Path) -> str:

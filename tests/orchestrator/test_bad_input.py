@@ -121,6 +121,14 @@ def test_all_problems_of_a_file_are_reported_at_once_in_its_order() -> None:
     assert [line.split("bad.yaml:")[1].split(":")[0] for line in lines] == ["5", "7", "8", "9"]
 
 
+def test_wrong_keys_and_unknown_names_are_one_report() -> None:
+    names = "task: token_clasification\ndata: {name: cr-ecs}\nmodels: [minilm-l7]\nrecipes: {fast: {bucketing: {}}}\n"
+    result = plan("experiment: bad\n" + names + "seeds: []\n")
+    assert result.exit_code == 2
+    for name in ("token_clasification", "cr-ecs", "minilm-l7", "bucketing", "seeds"):
+        assert name in result.stderr
+
+
 def test_needed_keys_are_named() -> None:
     result = plan("question: why\n")
     assert result.exit_code == 2
