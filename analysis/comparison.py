@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from analysis import effect_size, power, summary
 from analysis.config import CompareConfig
 from analysis.design import Design
-from analysis.failures import compare_failures
-from analysis.pairing import Blocks, Floats, average_over_seeds, blocks
-from analysis.statistical_test import Setting, TestResult, differences
-from analysis.statistics import corrected_resampled_t, paired_t, sign_flip, wilcoxon
+from analysis.failures import Failures, compare_failures
+from analysis.item_counts import ItemCounts
+from analysis.pairing import Blocks, Floats, average_over_seeds
+from analysis.statistical_test import Setting, TestResult, degenerate, differences
+from analysis.statistics import corrected_resampled_t, multi_bootstrap, paired_t, sign_flip, wilcoxon
 from analysis.verdict import FEWEST_FOR_INTERVALS, FEWEST_FOR_VERDICT
 
 NO_TEST = TestResult()
@@ -24,8 +25,8 @@ NO_TEST = TestResult()
 class PairResult:
     """The reported numbers of one pair (`row`) and what its verdict rests on.
 
-    `n` are the independent units of the primary test; `smallest_p` the smallest p it could have given; `note` says
-    why it gave none; `blocked` why a verdict would mislead.
+    `n` are the independent units of the primary test (seeds, splits or data sets); `smallest_p` the smallest p it could
+    have given; `note` says why it gave none; `blocked` why a verdict would mislead.
     """
 
     row: dict[str, Any]
@@ -34,6 +35,18 @@ class PairResult:
     note: str | None
     blocked: str | None
     dropped: tuple[tuple[Any, ...], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Family:
+    """What all pairs have in common. `resampled` [B, runs] are the scores of the runs of `items` on resampled items."""
+
+    design: Design
+    config: CompareConfig
+    comparisons: int
+    failures: Mapping[str, Failures]
+    items: ItemCounts | None = None
+    resampled: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -47,13 +60,16 @@ class _Tests:
 
 
 def compare(
-    runs: pd.DataFrame, a: str, b: str, design: Design, config: CompareConfig, comparisons: int, seed: tuple[int, ...]
+    family: Family, a: str, b: str, found: Blocks, generator: np.random.Generator, flip_p: float | None = None
 ) -> PairResult:
-    """Compare a with b over their complete pairs; `seed` seeds the Monte Carlo sign-flips of this pair."""
-    found = blocks(runs, [a, b])
-    setting = Setting(config.alpha, np.random.default_rng(seed), design.evaluation_to_train)
-    tests = _run_tests(found, design, setting)
-    failures = compare_failures(runs[runs["system"] == a], runs[runs["system"] == b], config.allow_unequal_failures)
+    """Compare a with b over their complete pairs; `generator` draws what this pair's tests draw at random.
+
+    `flip_p` is the Monte Carlo p of the sign-flip test where it was computed for many pairs at once.
+    """
+    config, design = family.config, family.design
+    setting = Setting(config.alpha, generator, design.evaluation_to_train, config.rope, config.resamples)
+    tests = _run_tests(found, family, setting, flip_p)
+    failures = compare_failures(family.failures[a], family.failures[b], config.allow_unequal_failures)
     row = {
         "a": a,
         "b": b,
@@ -61,7 +77,8 @@ def compare(
         "dropped_pairs": len(found.dropped),
         **_description(found.scores, config),
         **_test_columns(tests),
-        **_sensitivity(found.scores, tests, config, comparisons),
+        **_sensitivity(found.scores, tests, config, family.comparisons),
+        **_variance(tests.primary, family),
         "failure_difference": failures.difference,
         "failure_p": failures.p,
         "primary_method": design.method,
@@ -69,43 +86,65 @@ def compare(
     return PairResult(row, tests.n, tests.smallest_p, tests.primary.note, failures.blocked, found.dropped)
 
 
-def _run_tests(found: Blocks, design: Design, setting: Setting) -> _Tests:
-    scores = found.scores
+def _run_tests(found: Blocks, family: Family, setting: Setting, flip_p: float | None) -> _Tests:
+    scores, design = found.scores, family.design
     if len(scores) < FEWEST_FOR_INTERVALS:
         return _Tests(NO_TEST, NO_TEST, NO_TEST, NO_TEST, len(scores), 1.0)
     paired, signed_rank = paired_t.run(scores, setting), wilcoxon.run(scores, setting)
-    flips = not design.splits_vary or design.method == "sign_flip"
-    flip = sign_flip.run(scores, setting) if flips else NO_TEST
+    flip = _flip(scores, design, setting, flip_p)
     if design.method == "corrected_resampled_t":
-        primary, n, smallest = _resampled(found, setting)
+        primary, n = _resampled(found, setting)
+    elif design.method == "multi_bootstrap":
+        primary, n = _multi_bootstrap(found, family, setting), len(scores)
     else:
-        primary = {"paired_t": paired, "sign_flip": _with_interval(flip, paired)}.get(
-            design.method, _both(paired, flip)
-        )
-        n = len(scores)
-        smallest = 0.0 if design.method == "paired_t" else sign_flip.TEST.smallest_p(n, 2)
-    return _Tests(paired, flip, signed_rank, primary, n, smallest)
+        choice = {"paired_t": paired, "sign_flip": flip, "wilcoxon": signed_rank}
+        primary, n = _with_interval(choice.get(design.method, _both(paired, flip)), paired), len(scores)
+    return _Tests(paired, flip, signed_rank, primary, n, _smallest_p(design, n))
 
 
-def _resampled(found: Blocks, setting: Setting) -> tuple[TestResult, int, float]:
+def _flip(scores: Floats, design: Design, setting: Setting, flip_p: float | None) -> TestResult:
+    if design.splits_vary and design.method != "sign_flip":
+        return NO_TEST
+    if flip_p is None or degenerate(differences(scores)) is not None:
+        return sign_flip.run(scores, setting)
+    return TestResult(p=flip_p)
+
+
+def _smallest_p(design: Design, n: int) -> float:
+    """The smallest p that the primary test can give with n units."""
+    if n < FEWEST_FOR_INTERVALS:
+        return 1.0
+    of_flips = {"sign_flip": sign_flip, "paired_t_and_sign_flip": sign_flip, "wilcoxon": wilcoxon}
+    return of_flips[design.method].TEST.smallest_p(n, 2) if design.method in of_flips else 0.0
+
+
+def _multi_bootstrap(found: Blocks, family: Family, setting: Setting) -> TestResult:
+    if family.items is None or family.resampled is None:
+        return TestResult(note=f"the multi-bootstrap needs item predictions: {family.design.why_not_items}")
+    places = np.vectorize(family.items.position.__getitem__)(found.rows)
+    return multi_bootstrap.judge(found.scores, family.resampled[:, places], family.items.num_units, setting)
+
+
+def _resampled(found: Blocks, setting: Setting) -> tuple[TestResult, int]:
     units = average_over_seeds(found).scores
     if setting.evaluation_to_train is None:
         note = "the corrected resampled t needs the columns train_items and evaluation_items"
-        return TestResult(note=note), len(units), 0.0
+        return TestResult(note=note), len(units)
     if len(units) < FEWEST_FOR_INTERVALS:
-        return NO_TEST, len(units), 1.0
-    return corrected_resampled_t.run(units, setting), len(units), 0.0
+        return NO_TEST, len(units)
+    return corrected_resampled_t.run(units, setting), len(units)
 
 
-def _with_interval(flip: TestResult, paired: TestResult) -> TestResult:
-    return TestResult(p=flip.p, ci_low=paired.ci_low, ci_high=paired.ci_high, note=flip.note, details=paired.details)
+def _with_interval(test: TestResult, paired: TestResult) -> TestResult:
+    """A test without an interval of its own is reported with the paired t's."""
+    if test is paired:
+        return paired
+    return TestResult(None, paired.df, test.p, paired.ci_low, paired.ci_high, note=test.note, details=paired.details)
 
 
 def _both(paired: TestResult, flip: TestResult) -> TestResult:
     """Reject only where both tests do: the larger p (intersection-union)."""
-    if paired.p is None or flip.p is None:
-        return paired
-    return TestResult(p=max(paired.p, flip.p), ci_low=paired.ci_low, ci_high=paired.ci_high, details=paired.details)
+    return paired if paired.p is None or flip.p is None else TestResult(p=max(paired.p, flip.p))
 
 
 def _description(scores: Floats, config: CompareConfig) -> dict[str, Any]:
@@ -157,6 +196,7 @@ def _test_columns(tests: _Tests) -> dict[str, Any]:
         "wilcoxon_p": tests.signed_rank.p,
         "smallest_p": tests.smallest_p,
         "primary_p": tests.primary.p if decidable else None,
+        "primary_df": tests.primary.df,
         "primary_ci_low": tests.primary.ci_low,
         "primary_ci_high": tests.primary.ci_high,
     }
@@ -164,17 +204,29 @@ def _test_columns(tests: _Tests) -> dict[str, Any]:
 
 def _sensitivity(scores: Floats, tests: _Tests, config: CompareConfig, comparisons: int) -> dict[str, Any]:
     """Equivalence, and the smallest effect seen with 80% power at the first Holm step (alpha / comparisons)."""
-    error = tests.primary.details.get("error")
-    if error is None or tests.n < FEWEST_FOR_INTERVALS:
+    error, df = tests.primary.details.get("error"), tests.primary.df
+    if error is None or df is None or tests.n < FEWEST_FOR_INTERVALS:
         return {"tost_p": None, "detectable_dz": None, "detectable_difference": None}
-    dz = power.minimum_detectable_effect(tests.n, config.alpha, comparisons)
-    detectable = None if dz is None else dz * error * float(np.sqrt(tests.n))
+    factor = power.detectable_errors(df, config.alpha / comparisons)
+    detectable = None if factor is None else factor * error
     deviation = float(differences(scores).std(ddof=1))
     tost = None
     if config.rope is not None and tests.n >= FEWEST_FOR_VERDICT:
-        tost = paired_t.equivalence_p(tests.primary.details["mean"], error, tests.n - 1, config.rope)
+        tost = paired_t.equivalence_p(tests.primary.details["mean"], error, df, config.rope)
     return {
         "tost_p": tost,
         "detectable_dz": None if detectable is None or deviation == 0 else detectable / deviation,
         "detectable_difference": detectable,
+    }
+
+
+def _variance(primary: TestResult, family: Family) -> dict[str, Any]:
+    """Where the uncertainty comes from: variances of the mean difference by seeds and by items."""
+    details = primary.details
+    return {
+        "n_items": None if family.items is None else family.items.num_units,
+        "variance_seeds": details.get("variance_seeds"),
+        "variance_items": details.get("variance_items"),
+        "percentile_low": details.get("percentile_low"),
+        "percentile_high": details.get("percentile_high"),
     }

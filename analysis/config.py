@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+
+from analysis import registry
 
 Direction = Literal["maximize", "minimize"]
-Primary = Literal["auto", "paired_t", "sign_flip", "corrected_resampled_t"]
+Primary = Literal["auto", "multi_bootstrap", "paired_t_and_sign_flip", "paired_t", "sign_flip", "corrected_resampled_t"]
+
+
+def _as_tuple(written: Any) -> Any:
+    return tuple(written) if isinstance(written, list) else written
 
 
 class CompareConfig(BaseModel):
@@ -23,8 +29,12 @@ class CompareConfig(BaseModel):
     )
     primary: Primary = Field(
         default="auto",
-        description="auto: the design decides; one fixed split: paired t and exact sign-flip must agree; "
-        "splits or folds that vary: corrected resampled t",
+        description="auto: the design decides; one shared evaluation set with item predictions: multi_bootstrap; "
+        "scores only: paired t and exact sign-flip must agree; splits or folds that vary: corrected resampled t",
+    )
+    resamples: int = Field(default=10_000, ge=1_000, le=1_000_000, description="draws of the bootstrap tests")
+    tests: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = Field(
+        default=(), description="tests to report beyond the default ones, e.g. tost, welch, bca, mcnemar"
     )
     controls: dict[str, Literal["negative"]] = Field(
         default_factory=dict, description="systems or recipes that must come out worse, or the experiment is blind"
@@ -32,3 +42,14 @@ class CompareConfig(BaseModel):
     allow_unequal_failures: bool = Field(
         default=False, description="give a verdict even where failure rates differ by more than 10 points"
     )
+
+    @field_validator("tests")
+    @classmethod
+    def _known_tests(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        known = [name for name in registry.names("test") if name != "multi_bootstrap"]
+        for name in names:
+            if name == "multi_bootstrap":
+                raise ValueError("multi_bootstrap is no additional test: set compare.primary")
+            if name not in known:
+                raise registry.UnknownName("test", name, known)
+        return tuple(dict.fromkeys(names))

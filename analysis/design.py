@@ -8,8 +8,16 @@ from typing import Literal
 import pandas as pd
 
 from analysis.config import CompareConfig
+from analysis.item_counts import FEWEST_CLUSTERS, ItemCounts
 
-Method = Literal["paired_t_and_sign_flip", "paired_t", "sign_flip", "corrected_resampled_t"]
+Method = Literal[
+    "multi_bootstrap",
+    "paired_t_and_sign_flip",
+    "paired_t",
+    "sign_flip",
+    "corrected_resampled_t",
+    "wilcoxon",
+]
 
 FIXED_SPLIT = (
     "These recipes on this one split, over new training seeds: conditional on this split, not a claim about new data "
@@ -19,30 +27,58 @@ NEW_SPLITS = (
     "These recipes under new train/test draws of this data (resampled unit: splits or folds; corrected resampled t, "
     "Nadeau and Bengio 2003)."
 )
-WIDER = (
-    ' The item predictions of these runs would allow a test over items and seeds, for the claim "on new items from '
-    'this distribution"; this verdict makes the weaker claim.'
+OVER_DATA_SETS = (
+    "These recipes over tasks like these (resampled unit: data sets, seeds averaged first; Wilcoxon signed-rank over "
+    "data sets, Demsar 2006)."
 )
 
 
 @dataclass(frozen=True)
 class Design:
-    """The primary test, the claim it licenses, and the ratio of evaluation to training items (None: not known)."""
+    """The primary test, the claim it licenses, and the ratio of evaluation to training items (None: not known).
+
+    `why_not_items` says why item predictions do not carry the verdict, where they could have.
+    """
 
     method: Method
     splits_vary: bool
     evaluation_to_train: float | None
     claim: str
+    why_not_items: str | None = None
 
 
-def read_design(runs: pd.DataFrame, config: CompareConfig, has_predictions: bool) -> Design:
-    """The design of the scored runs; `config.primary` other than auto fixes the test before the scores are seen."""
+def splits_vary(runs: pd.DataFrame) -> bool:
+    """Whether the scored runs were trained and evaluated on more than one division of the data."""
     scored = runs[runs["score"].notna()]
-    splits_vary = scored["split_seed"].nunique() > 1 or scored["fold"].nunique() > 1
-    default: Method = "corrected_resampled_t" if splits_vary else "paired_t_and_sign_flip"
-    method: Method = default if config.primary == "auto" else config.primary
-    claim = NEW_SPLITS if method == "corrected_resampled_t" else FIXED_SPLIT + (WIDER if has_predictions else "")
-    return Design(method, splits_vary, _evaluation_to_train(scored), claim)
+    return bool(scored["split_seed"].nunique() > 1 or scored["fold"].nunique() > 1)
+
+
+def read_design(
+    runs: pd.DataFrame, config: CompareConfig, items: ItemCounts | None, why_not: str | None = None
+) -> Design:
+    """The design of the scored runs; `config.primary` other than auto fixes the test before the scores are seen."""
+    vary = splits_vary(runs)
+    default: Method = "paired_t_and_sign_flip" if items is None else "multi_bootstrap"
+    method: Method = ("corrected_resampled_t" if vary else default) if config.primary == "auto" else config.primary
+    scored = runs[runs["score"].notna()]
+    return Design(method, vary, _evaluation_to_train(scored), _claim(method, items), None if vary else why_not)
+
+
+def over_data_sets() -> Design:
+    """The design of several experiments together: one block a data set."""
+    return Design("wilcoxon", False, None, OVER_DATA_SETS)
+
+
+def _claim(method: Method, items: ItemCounts | None) -> str:
+    if method == "corrected_resampled_t":
+        return NEW_SPLITS
+    if method != "multi_bootstrap" or items is None:
+        return FIXED_SPLIT
+    return (
+        f"These recipes on new items from this distribution, with new training seeds (resampled units: "
+        f"{items.num_units} {items.unit}, and seeds; multi-bootstrap, Sellam et al. 2022). Tests over seeds alone are "
+        "conditional on this split."
+    )
 
 
 def _evaluation_to_train(scored: pd.DataFrame) -> float | None:
@@ -55,7 +91,7 @@ def _evaluation_to_train(scored: pd.DataFrame) -> float | None:
     return 1 / (folds - 1) if folds > 1 else None
 
 
-def design_warnings(design: Design) -> list[str]:
+def design_warnings(design: Design, items: ItemCounts | None) -> list[str]:
     """What a reader must know about the test that was chosen."""
     found = []
     if design.splits_vary and design.method != "corrected_resampled_t":
@@ -65,4 +101,17 @@ def design_warnings(design: Design) -> list[str]:
             "splits vary with the run: p, p_holm and the interval of the plain paired t take the runs as independent "
             "and are too sure; the verdict uses the corrected resampled t, and there is no sign-flip test"
         )
+    if design.why_not_items is not None:
+        found.append(f"the verdict is over seeds alone, conditional on this split: {design.why_not_items}")
+    if design.method == "multi_bootstrap" and items is not None:
+        found += _few_units(items)
     return found
+
+
+def _few_units(items: ItemCounts) -> list[str]:
+    if items.num_units >= FEWEST_CLUSTERS:
+        return []
+    return [
+        f"only {items.num_units} {items.unit} are resampled, fewer than {FEWEST_CLUSTERS}: the interval over new items "
+        "rests on little"
+    ]

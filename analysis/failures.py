@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,14 @@ import pandas as pd
 from analysis.normalize import SCORELESS
 
 LARGEST_IMBALANCE = 0.10
+
+
+@dataclass(frozen=True)
+class Failures:
+    """How many of a system's runs diverged or failed."""
+
+    scoreless: int
+    runs: int
 
 
 @dataclass(frozen=True)
@@ -30,19 +39,27 @@ def count_statuses(runs: pd.DataFrame) -> dict[str, int | float]:
     return {"runs": len(runs), **counts, "failure_rate": failed / len(runs) if len(runs) else 0.0}
 
 
-def compare_failures(a: pd.DataFrame, b: pd.DataFrame, allow_unequal: bool) -> FailureComparison:
-    """Failure rates of two systems' runs. More than 10 points apart blocks the verdict unless `allow_unequal`."""
-    from scipy import stats
+def count_failures(runs: pd.DataFrame) -> dict[str, Failures]:
+    """System -> how many of its runs have no score."""
+    grouped = runs["status"].isin(SCORELESS).groupby(runs["system"]).agg(["sum", "size"])
+    return {str(system): Failures(int(row["sum"]), int(row["size"])) for system, row in grouped.iterrows()}
 
-    failed = [int(runs["status"].isin(SCORELESS).sum()) for runs in (a, b)]
-    sizes = [len(a), len(b)]
-    if sum(failed) == 0:
+
+def compare_failures(a: Failures, b: Failures, allow_unequal: bool) -> FailureComparison:
+    """Failure rates of two systems. More than 10 points apart blocks the verdict unless `allow_unequal`."""
+    if a.scoreless + b.scoreless == 0:
         return FailureComparison(0.0, 1.0, None)
-    difference = failed[0] / sizes[0] - failed[1] / sizes[1]
-    table = np.array([[failed[0], sizes[0] - failed[0]], [failed[1], sizes[1] - failed[1]]])
-    p = float(stats.fisher_exact(table)[1])
+    difference = a.scoreless / a.runs - b.scoreless / b.runs
     blocked = None
     if abs(difference) > LARGEST_IMBALANCE + 1e-12 and not allow_unequal:
-        rates = " and ".join(f"{count} of {size}" for count, size in zip(failed, sizes, strict=True))
+        rates = f"{a.scoreless} of {a.runs} and {b.scoreless} of {b.runs}"
         blocked = f"failure rates differ by more than {LARGEST_IMBALANCE:.0%} ({rates} runs have no score)"
-    return FailureComparison(difference, p, blocked)
+    return FailureComparison(difference, _fisher(a, b), blocked)
+
+
+@cache
+def _fisher(a: Failures, b: Failures) -> float:
+    from scipy import stats
+
+    table = np.array([[a.scoreless, a.runs - a.scoreless], [b.scoreless, b.runs - b.scoreless]])
+    return float(stats.fisher_exact(table)[1])

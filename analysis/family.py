@@ -1,4 +1,4 @@
-"""All pairs at once: Holm's correction over the family, then one verdict a pair."""
+"""All pairs at once: what they share is computed once, Holm's correction over the family, then one verdict a pair."""
 
 from __future__ import annotations
 
@@ -6,29 +6,77 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from analysis import power
-from analysis.comparison import PairResult, compare
+from analysis.comparison import Family, PairResult, compare
 from analysis.config import CompareConfig
 from analysis.correction import holm
 from analysis.design import Design
-from analysis.sentences import sentence
-from analysis.verdict import Evidence, decide
+from analysis.failures import count_failures
+from analysis.item_counts import ItemCounts
+from analysis.pairing import Blocks, Floats, score_grid
+from analysis.resampling import resampled_scores
+from analysis.sentences import advice, sentence
+from analysis.statistical_test import differences
+from analysis.statistics import sign_flip
+from analysis.verdict import FEWEST_FOR_INTERVALS, FEWEST_FOR_VERDICT, Evidence, decide
+
+Pair = tuple[str, str]
+_OF_ITEMS, _OF_SIGNS = 10**6, 10**6 + 1  # streams of the generator that no pair has
 
 
 def compare_all(
-    runs: pd.DataFrame, systems: Sequence[str], design: Design, config: CompareConfig, generator_seed: int
+    runs: pd.DataFrame,
+    systems: Sequence[str],
+    design: Design,
+    config: CompareConfig,
+    generator_seed: int,
+    items: ItemCounts | None = None,
 ) -> tuple[list[dict[str, Any]], list[PairResult]]:
     """Every pair of systems once, in their order: the reported rows, verdicts included, and what they rest on."""
     pairs = list(itertools.combinations(systems, 2))
+    resampled = _resample(items, pairs, generator_seed, config)
+    family = Family(design, config, len(pairs), count_failures(runs), items, resampled)
+    grid = score_grid(runs, systems)
+    blocks = {pair: grid.blocks(pair) for pair in pairs}
+    flips = _flips(blocks, generator_seed) if _has_flips(design) else {}
     results = [
-        compare(runs, a, b, design, config, len(pairs), (generator_seed, number)) for number, (a, b) in enumerate(pairs)
+        compare(family, a, b, blocks[a, b], np.random.default_rng((generator_seed, number)), flips.get((a, b)))
+        for number, (a, b) in enumerate(pairs)
     ]
-    return _judged(results, config), results
+    return _judged(results, family), results
 
 
-def _judged(results: Sequence[PairResult], config: CompareConfig) -> list[dict[str, Any]]:
+def _resample(
+    items: ItemCounts | None, pairs: Sequence[Pair], generator_seed: int, config: CompareConfig
+) -> Floats | None:
+    """All runs on the same resampled items: differences between runs keep what the runs share."""
+    if items is None or not pairs:
+        return None
+    generator = np.random.default_rng((generator_seed, _OF_ITEMS))
+    return resampled_scores(items.counts, items.value, config.resamples, generator)
+
+
+def _has_flips(design: Design) -> bool:
+    return not design.splits_vary or design.method == "sign_flip"
+
+
+def _flips(blocks: dict[Pair, Blocks], generator_seed: int) -> dict[Pair, float]:
+    """Monte Carlo sign-flip p of all pairs with too many keys for all flips; pairs of one size share their signs."""
+    sizes = {len(found.scores) for found in blocks.values() if len(found.scores) > sign_flip.EXACT_UP_TO}
+    p: dict[Pair, float] = {}
+    for size in sorted(sizes):
+        members = [pair for pair, found in blocks.items() if len(found.scores) == size]
+        stacked = np.stack([differences(blocks[pair].scores) for pair in members], axis=1)
+        generator = np.random.default_rng((generator_seed, _OF_SIGNS, size))
+        p |= dict(zip(members, sign_flip.monte_carlo(stacked, generator).tolist(), strict=True))
+    return p
+
+
+def _judged(results: Sequence[PairResult], family: Family) -> list[dict[str, Any]]:
+    config = family.config
     paired = holm([result.row["p"] for result in results])
     primary = holm([result.row["primary_p"] for result in results])
     tested = [result.row["primary_p"] is not None for result in results]
@@ -39,8 +87,28 @@ def _judged(results: Sequence[PairResult], config: CompareConfig) -> list[dict[s
         row |= {f"significant_{level}": p_holm is not None and p_holm < float(f"0.{level}") for level in ("05", "01")}
         evidence = _evidence(result, primary_p_holm, smallest_p_holm, sum(tested), config.alpha)
         row["verdict"], row["reason"] = decide(evidence, config.alpha, config.rope, config.direction)
+        row |= _growth(row, result, family)
         rows.append(row | {"sentence": sentence(row, config.alpha, config.direction)})
     return rows
+
+
+def _growth(row: dict[str, Any], result: PairResult, family: Family) -> dict[str, Any]:
+    """How many seeds would decide an open pair, if the true difference is the observed one."""
+    open_ = row["verdict"] in ("inconclusive", "undecidable") and result.blocked is None
+    known = row["mean_diff"] and row["std_diff"] and result.n >= FEWEST_FOR_INTERVALS
+    if not open_ or not known or family.design.method in ("corrected_resampled_t", "wilcoxon"):
+        return {"seeds_to_decide": None, "advice": None}
+    level = family.config.alpha / family.comparisons
+    needed = power.seeds_to_decide(row["mean_diff"], row["std_diff"] ** 2, row["variance_items"] or 0.0, level)
+    if needed is not None:
+        needed = max(needed, FEWEST_FOR_VERDICT, _fewest(family))
+    return {"seeds_to_decide": needed, "advice": advice(row, needed)}
+
+
+def _fewest(family: Family) -> int:
+    """Seeds below which the primary test cannot reject at all."""
+    exact = family.design.method in ("paired_t_and_sign_flip", "sign_flip")
+    return (power.seeds_needed(family.comparisons, family.config.alpha) or 0) if exact else 0
 
 
 def _evidence(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 import pandas as pd
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from analysis.analyze import Analysis
 
 SCORED = ("completed", "collapsed")
+MOST_ROWS, MOST_PANELS = 20, 9
+Section = Literal["scores", "comparisons", "errors", "training", "cost"]
+SECTIONS: tuple[Section, ...] = get_args(Section)
 
 
 class NotApplicable(ValueError):
@@ -24,9 +27,9 @@ class NotApplicable(ValueError):
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure of the report; figures stand in it by `rank`, the smallest first.
+    """One figure of the report: it stands in its `section` by `rank`, the smallest first; `aside` ones are folded away.
 
-    `needs` names columns as `table.column`; where one is missing the figure is skipped and the reason is reported.
+    `needs` names columns as `table.column`; where one is missing the figure is left out.
     `data(analysis)` gives a tidy frame (one row a mark) and raises `NotApplicable` where there is nothing to show.
     `draw(data, ax)` draws it. With `panels` the picture has one Axes for each value of that column, drawn from the
     whole frame plus a boolean column `here`, true for the rows of the panel: it can show the others faintly.
@@ -38,14 +41,20 @@ class Figure:
     rank: int
     title: str
     caption: str
+    section: Section
     needs: tuple[str, ...]
     data: Callable[[Analysis], pd.DataFrame]
     draw: Callable[[pd.DataFrame, Axes], None]
+    aside: bool = False
     rows: str | None = "system"
-    most_rows: int | None = None
+    most_rows: int = MOST_ROWS
     row_inches: float = 0.42
     panels: str | None = None
+    most_panels: int = MOST_PANELS
     panel_inches: float = 1.9
+    least_inches: float = 0.0
+    columns: int = 3
+    shared_x: bool = True
     frame_inches: float = 0.62
 
     def frame(self, analysis: Analysis) -> pd.DataFrame:
@@ -54,6 +63,13 @@ class Figure:
         if missing:
             raise NotApplicable(f"it needs {', '.join(missing)}, which these results do not have")
         return self.data(analysis)
+
+    def left_out(self, data: pd.DataFrame) -> str:
+        """A sentence for the caption where the frame has more rows or panels than a picture can hold, else nothing."""
+        parts = ((self.rows, self.most_rows, "rows"), (self.panels, self.most_panels, "panels"))
+        counts = [(most, data[column].nunique(), noun) for column, most, noun in parts if column]
+        cut = [f"the first {most} of {found} {noun}" for most, found, noun in counts if found > most]
+        return f"Drawn are {' and '.join(cut)}; the data file has all." if cut else ""
 
 
 def _holds(analysis: Analysis, table: str, column: str) -> bool:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from analysis import registry, spreadsheet
-from analysis.figure import Figure, NotApplicable
+from analysis.figure import MOST_ROWS, SECTIONS, Figure, NotApplicable
 
 if TYPE_CHECKING:
     from analysis.analyze import Analysis
+    from analysis.picture import Kind
 
 
 @dataclass(frozen=True)
 class Gallery:
-    """Figures of one analysis in the report's order: `files` per figure (suffix -> bytes), `skipped` with reasons."""
+    """Figures of one analysis in the report's order: `files` per figure (suffix -> bytes), `skipped` with reasons.
+
+    `notes` say of a figure what its picture leaves out.
+    """
 
     files: Mapping[str, Mapping[str, bytes]]
     skipped: Mapping[str, str]
+    notes: Mapping[str, str]
 
     @property
     def svgs(self) -> dict[str, str]:
@@ -26,23 +31,31 @@ class Gallery:
         return {name: files["svg"].decode("utf-8") for name, files in self.files.items()}
 
 
-def draw(analysis: Analysis) -> Gallery:
-    """All registered figures of this analysis, drawn once; nothing is written."""
+def draw(analysis: Analysis, kinds: Sequence[Kind] | None = None) -> Gallery:
+    """All registered figures of this analysis, drawn once (None: in every format); nothing is written.
+
+    With more than 20 systems only those that the report does not fold away: the others repeat them, and take as long.
+    """
     from analysis import picture
 
     files: dict[str, Mapping[str, bytes]] = {}
     skipped: dict[str, str] = {}
-    for figure in figures():
+    notes: dict[str, str] = {}
+    many = len(analysis.systems) > MOST_ROWS
+    for figure in (one for one in figures() if not (many and one.aside)):
         try:
             data = figure.frame(analysis)
         except NotApplicable as reason:
             skipped[figure.name] = str(reason)
             continue
-        files[figure.name] = {"csv": spreadsheet.to_csv(data), **picture.render(figure, data)}
-    return Gallery(files, skipped)
+        pictures = picture.render(figure, data, picture.KINDS if kinds is None else kinds)
+        files[figure.name] = {"csv": spreadsheet.to_csv(data), **{str(kind): ink for kind, ink in pictures.items()}}
+        if note := figure.left_out(data):
+            notes[figure.name] = note
+    return Gallery(files, skipped, notes)
 
 
 def figures() -> list[Figure]:
     """Every registered figure, in the order of the report."""
     found: list[Figure] = [registry.load("figure", name) for name in registry.names("figure")]
-    return sorted(found, key=lambda figure: (figure.rank, figure.name))
+    return sorted(found, key=lambda figure: (SECTIONS.index(figure.section), figure.rank))

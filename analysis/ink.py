@@ -1,7 +1,8 @@
 """What all figures share in ink: palette, type, rows with labels that never overlap, points for single seeds.
 
 Colours: Okabe and Ito, "Color Universal Design", 2008 (safe for the common kinds of colour blindness), ordered so that
-neighbours differ in lightness too. A colour never carries a meaning alone: every row or panel is labelled.
+neighbours differ in lightness too and a grey print keeps them apart. A colour never carries a meaning alone: every row
+or panel is labelled.
 """
 
 from __future__ import annotations
@@ -13,16 +14,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from analysis.figure import MOST_ROWS
 from analysis.typography import visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#4D4D4D")
+PALETTE = ("#0072B2", "#E69F00", "#D55E00", "#56B4E9", "#009E73", "#4D4D4D", "#CC79A7")
 INK, SOFT, FAINT = "#1F2933", "#5F6B76", "#DDE2E7"
 WIDTH_INCHES = 7.2
 MINUS = " \N{MINUS SIGN} "  # in the label of a pair
 LABEL_COLUMNS, LABEL_LINES, LINE_INCHES = 30, 3, 0.155
+ROW_LABEL = "row-label"  # marks the texts that stand once for all panels of a row
 
 STYLE: dict[str, Any] = {
     "text.parse_math": False,
@@ -105,11 +108,12 @@ def rows(
     return positions
 
 
-def system_rows(ax: Axes, data: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, float, int]]:
-    """Lay out one row a system; gives each system's part of `data`, its vertical position and its place."""
-    positions = rows(ax, list(data["system"].drop_duplicates()))
+def system_rows(ax: Axes, data: pd.DataFrame, row_inches: float = 0.42) -> Iterator[tuple[pd.DataFrame, float, int]]:
+    """Lay out one row a system, the first 20; gives its part of `data`, its vertical position and its place."""
+    positions = rows(ax, list(data["system"].drop_duplicates())[:MOST_ROWS], row_inches)
     for system, group in data.groupby("system", sort=False):
-        yield group, positions[system], int(group["place"].iloc[0])
+        if system in positions:
+            yield group, positions[system], int(group["place"].iloc[0])
 
 
 def _row_label(ax: Axes, name: Hashable, position: float) -> None:
@@ -125,7 +129,25 @@ def _row_label(ax: Axes, name: Hashable, position: float) -> None:
             textcoords="offset points",
             ha="right",
             va="center",
+            gid=ROW_LABEL,
         )
+
+
+def apart(wanted: Sequence[float], heights: Sequence[float], room: float) -> list[float]:
+    """Centres of labels of these heights, each as near below its wanted place as the others and the room allow.
+
+    `wanted` ascends; places are measured from 0 (the top) to `room`, which is at least the sum of the heights.
+    """
+    centres: list[float] = []
+    end = 0.0
+    for place, height in zip(wanted, heights, strict=True):
+        centres.append(max(place, end + height / 2))
+        end = centres[-1] + height / 2
+    limit = room
+    for number in range(len(centres) - 1, -1, -1):
+        centres[number] = min(centres[number], limit - heights[number] / 2)
+        limit = centres[number] - heights[number] / 2
+    return centres
 
 
 def spread(values: pd.Series[float], width: float) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -164,6 +186,17 @@ def value(ax: Axes, position: float, text: str) -> None:
     )
 
 
+def bracket(ax: Axes, first: float, last: float, column: int) -> None:
+    """A bar from one row to another, right of the column of numbers; `column` counts the bars from the left."""
+    from matplotlib.transforms import ScaledTranslation
+
+    canvas = ax.get_figure(root=True)
+    assert canvas is not None
+    shift = ScaledTranslation((44 + 7 * column) / 72, 0, canvas.dpi_scale_trans)
+    where = ax.get_yaxis_transform() + shift
+    ax.plot([1, 1], [first, last], color=INK, linewidth=3, clip_on=False, transform=where, solid_capstyle="butt")
+
+
 def key(ax: Axes, faces: dict[str, str]) -> None:
     """A legend of round marks above the axes: name -> face colour."""
     for name, face in faces.items():
@@ -176,3 +209,28 @@ def whole_numbers(ax: Axes, values: pd.Series[int]) -> None:
     first, last = int(values.min()), int(values.max())
     step = max(1, -(-(last - first) // 5))
     ax.set_xticks(range(first, last + 1, step))
+
+
+def leader(ax: Axes, point: tuple[float, float], height: float, name: Hashable) -> None:
+    """A name in the column right of the axes at `height` (0 to 1), with a thin line to its point on the axes."""
+    lines = label_lines(name)
+    for number, line in enumerate(lines):
+        drop = ((len(lines) - 1) / 2 - number) * LINE_INCHES * 72
+        ax.annotate(
+            line,
+            (1, height),
+            xycoords="axes fraction",
+            xytext=(16, drop),
+            textcoords="offset points",
+            ha="left",
+            va="center",
+        )
+    ax.annotate(
+        "",
+        point,
+        xycoords="data",
+        xytext=(1.02, height),
+        textcoords="axes fraction",
+        arrowprops={"arrowstyle": "-", "color": "#AEB6BE", "linewidth": 0.6, "shrinkA": 0, "shrinkB": 4},
+        annotation_clip=False,
+    )

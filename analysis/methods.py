@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from analysis.analyze import Analysis
 
+MOST_NAMES = 12  # more are counted instead
+
 
 def paragraph(analysis: Analysis) -> str:
     """Plain text, ready to paste; whatever the results do not tell is left out, never guessed."""
@@ -46,7 +48,8 @@ def _systems(analysis: Analysis) -> str:
     where = f" on {dataset}" if exists(dataset) else ""
     what = f" ({str(task).replace('_', ' ')})" if exists(task) else ""
     number = analysis.results.runs["seed"].nunique()
-    return f"We compared {listing(names)}{where}{what}, each with {plural(number, 'random seed')} ({seeds(analysis)})."
+    compared = listing(names) if len(names) <= MOST_NAMES else plural(len(names), "system")
+    return f"We compared {compared}{where}{what}, each with {plural(number, 'random seed')} ({seeds(analysis)})."
 
 
 def _training(analysis: Analysis) -> list[str]:
@@ -106,16 +109,19 @@ def _comparison(analysis: Analysis) -> list[str]:
     return [
         "Scores are described by mean and standard deviation (n - 1 in the denominator). Systems were compared "
         f"pairwise, paired by seed (and split and fold, where they vary).{primary} Two-sided p-values were "
-        f"corrected by Holm's method over {plural(len(pairs), 'comparison')}; the level is {analysis.alpha:g}.{rope} "
-        "Effect sizes are Hedges' g_z and the probability of superiority.",
-        *(["The Friedman test over seeds is reported as a description."] if "friedman" in analysis.omnibus else []),
+        f"corrected by Holm's method (1979) over {plural(len(pairs), 'comparison')}; the level is {analysis.alpha:g}."
+        f"{rope} Effect sizes are Hedges' g_z (1981) and the probability of superiority (Vargha and Delaney, 2000).",
+        *(["The Friedman test is reported as a description (Demsar, 2006)."] if "friedman" in analysis.omnibus else []),
     ]
 
 
 def _reference(pairs: pd.DataFrame) -> str:
     notes = {
-        "paired_t_and_sign_flip": " (both must reject)",
+        "multi_bootstrap": " (Sellam et al., 2022)",
+        "paired_t_and_sign_flip": " (Fisher, 1935; both must reject)",
+        "sign_flip": " (Fisher, 1935)",
         "corrected_resampled_t": " of Nadeau and Bengio (2003)",
+        "wilcoxon": " (Wilcoxon, 1945; Demsar, 2006)",
     }
     return notes.get(pairs["primary_method"].iloc[0], "")
 

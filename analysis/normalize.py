@@ -12,6 +12,7 @@ from analysis.table import STATUSES
 
 KEYS = ("seed", "split_seed", "fold")
 SCORELESS = ("diverged", "failed")
+LARGEST_SCORE = 1e100  # beyond it squares overflow: such a number is as little a score as infinity
 
 
 def normalize(frame: pd.DataFrame, source: str) -> tuple[pd.DataFrame, list[str]]:
@@ -76,7 +77,7 @@ def _key(values: pd.Series[Any]) -> Any:
 def _scores(values: pd.Series[Any], source: str) -> pd.Series[float]:
     numbers = pd.to_numeric(values, errors="coerce").astype("float64")
     _refuse_rows(numbers.isna() & values.notna() & ~values.map(_is_nan), source, "score is not a number")
-    return numbers.where(np.isfinite(numbers), np.nan)
+    return numbers.where(numbers.abs() <= LARGEST_SCORE, np.nan)
 
 
 def _is_nan(value: object) -> bool:

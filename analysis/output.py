@@ -1,4 +1,4 @@
-"""Everything an analysis leaves behind: tables (CSV and Parquet), figures with their data, and the report."""
+"""Everything an analysis leaves behind: tables for programs and papers, figures with their data, and the report."""
 
 from __future__ import annotations
 
@@ -16,16 +16,20 @@ from analysis.table import to_parquet_bytes
 if TYPE_CHECKING:
     from analysis.analyze import Analysis
 
+TABLES = (
+    "summary_statistics", "statistical_tests", "item_disagreements", "optional_tests", "failure_sensitivity", "tasks",
+)  # fmt: skip
+
 
 def write(analysis: Analysis, folder: str | Path) -> list[str]:
     """Write the tables, `figures/` and `report.html` to a directory or URI; returns the files, relative and sorted."""
-    from analysis import gallery, report
+    from analysis import gallery, paper_tables, report
 
     drawn = gallery.draw(analysis)
-    files = tables(analysis)
+    files = tables(analysis) | paper_tables.files(analysis)
     for name, formats in drawn.files.items():
         files |= {f"figures/{name}.{suffix}": content for suffix, content in formats.items()}
-    files["report.html"] = report.render(analysis, drawn.svgs, drawn.skipped).encode()
+    files["report.html"] = report.render(analysis, drawn.svgs, drawn.notes).encode()
     place = Place.at(folder)
     for name, content in files.items():
         place.child(name).write(content)
@@ -35,15 +39,20 @@ def write(analysis: Analysis, folder: str | Path) -> list[str]:
 
 
 def _stale(place: Place, files: Mapping[str, bytes]) -> list[str]:
-    """Pictures of an earlier analysis of figures that this one left out; files of other names are somebody else's."""
+    """What an earlier analysis wrote and this one has nothing for; files of other names are somebody else's."""
     ours = set(registry.names("figure"))
-    pictures = [name for name in place.child("figures").files() if name.partition(".")[0] in ours]
-    return [f"figures/{name}" for name in pictures if f"figures/{name}" not in files]
+    pictures = [f"figures/{name}" for name in place.child("figures").files() if name.partition(".")[0] in ours]
+    written = [name for name in place.files() if name.partition(".")[0] in TABLES]
+    return [name for name in (*pictures, *written) if name not in files]
 
 
 def tables(analysis: Analysis) -> dict[str, bytes]:
-    """File name -> bytes of the summary and of the tests, each as CSV and Parquet."""
+    """File name -> bytes of the summary, the tests and, where predictions tell, the answers that differ most."""
     frames = {"summary_statistics": payload.summary_table(analysis), "statistical_tests": payload.test_table(analysis)}
+    frames |= payload.more_tables(analysis)
+    answers = payload.answer_table(analysis)
+    if answers is not None:
+        frames["item_disagreements"] = answers
     files = {f"{name}.csv": spreadsheet.to_csv(frame) for name, frame in frames.items()}
     return files | {f"{name}.parquet": to_parquet_bytes(_table(frame)) for name, frame in frames.items()}
 

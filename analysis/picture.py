@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import math
+import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, get_args
 from xml.etree import ElementTree
 
 import pandas as pd
@@ -19,22 +20,26 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
+_REFERENCE = re.compile(r"url\(#([^)]+)\)")
 SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
-TITLE_INCHES, MOST_COLUMNS = 0.42, 3
+TITLE_INCHES = 0.42
 ROW_LABEL_INCHES, AXIS_INCHES, TITLE_CHARACTER_INCHES = 2.2, 0.6, 0.095
 DOTS_PER_INCH = 200
+Kind = Literal["svg", "pdf", "png"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+UNSAID: dict[Kind, tuple[str, ...]] = {
+    "svg": ("Date", "Creator"),
+    "pdf": ("CreationDate", "Creator", "Producer"),
+    "png": ("Software",),
+}
 
 
-def render(figure: Figure, data: pd.DataFrame) -> dict[str, bytes]:
-    """The picture as {"svg", "pdf", "png"}: same frame, same bytes (no dates, fixed identifiers)."""
+def render(figure: Figure, data: pd.DataFrame, kinds: Sequence[Kind] = KINDS) -> dict[Kind, bytes]:
+    """The picture in these formats: same frame, same bytes (no dates, fixed identifiers)."""
     with style(figure.name):
         canvas = draw(figure, data)
-        raw = {
-            "svg": _save(canvas, "svg", {"Date": None, "Creator": None}),
-            "pdf": _save(canvas, "pdf", {"CreationDate": None, "Creator": None, "Producer": None}),
-            "png": _save(canvas, "png", {"Software": None}),
-        }
-    return raw | {"svg": tidy_svg(raw["svg"], figure)}
+        raw = {kind: _save(canvas, kind) for kind in kinds}
+    return {kind: tidy_svg(content, figure) if kind == "svg" else content for kind, content in raw.items()}
 
 
 @contextmanager
@@ -52,18 +57,19 @@ def draw(figure: Figure, data: pd.DataFrame) -> Canvas:
     """Draw every panel of the figure on a canvas of its own; nothing global is touched."""
     from matplotlib.figure import Figure as Canvas
 
-    panels = [None] if figure.panels is None else list(data[figure.panels].drop_duplicates())
-    columns = min(len(panels), MOST_COLUMNS)
+    panels = [None] if figure.panels is None else list(data[figure.panels].drop_duplicates())[: figure.most_panels]
+    columns = min(len(panels), figure.columns)
     grid = math.ceil(len(panels) / columns)
-    canvas = Canvas(figsize=(ink.WIDTH_INCHES, grid * _panel_inches(figure, data)))
-    axes = list(canvas.subplots(grid, columns, sharex=True, sharey=True, squeeze=False).flatten())
+    canvas = Canvas(figsize=(ink.WIDTH_INCHES, grid * _panel_inches(figure, data)), dpi=DOTS_PER_INCH)
+    axes = list(canvas.subplots(grid, columns, sharex=figure.shared_x, sharey=True, squeeze=False).flatten())
     for number, (panel, ax) in enumerate(zip(panels, axes, strict=False)):
         if figure.panels is None:
             figure.draw(data, ax)
         else:
             figure.draw(data.assign(here=data[figure.panels] == panel), ax)
             ax.set_title("\n".join(ink.label_lines(panel, _title_columns(figure, columns))))
-            _keep_outer_labels(ax, left=number % columns == 0, bottom=number + columns >= len(panels))
+            bottom = not figure.shared_x or number + columns >= len(panels)
+            _keep_outer_labels(ax, left=number % columns == 0, bottom=bottom)
     for ax in axes[len(panels) :]:
         ax.set_visible(False)
     canvas.draw_without_rendering()
@@ -79,7 +85,7 @@ def _keep_outer_labels(ax: Axes, *, left: bool, bottom: bool) -> None:
     if not left:
         ax.set_ylabel("")
         for text in ax.texts:
-            text.set_visible(False)
+            text.set_visible(text.get_gid() != ink.ROW_LABEL)
 
 
 def _title_columns(figure: Figure, columns: int) -> int:
@@ -93,12 +99,19 @@ def _panel_inches(figure: Figure, data: pd.DataFrame) -> float:
     if figure.rows is None:
         return figure.panel_inches + title
     names = list(data[figure.rows].drop_duplicates())[: figure.most_rows]
-    return ink.rows_height(names, figure.row_inches) + figure.frame_inches + title
+    return max(figure.least_inches, ink.rows_height(names, figure.row_inches)) + figure.frame_inches + title
 
 
-def _save(canvas: Canvas, kind: str, metadata: dict[str, None]) -> bytes:
+def _save(canvas: Canvas, kind: Kind) -> bytes:
+    """The picture in one format; the backends are called as they are, because `savefig` draws everything twice."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_pdf import FigureCanvasPdf
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
     buffer = io.BytesIO()
-    canvas.savefig(buffer, format=kind, metadata=metadata, dpi=DOTS_PER_INCH)
+    backends: dict[Kind, Any] = {"svg": FigureCanvasSVG, "pdf": FigureCanvasPdf, "png": FigureCanvasAgg}
+    save = getattr(backends[kind](canvas), f"print_{kind}")
+    save(buffer, metadata=dict.fromkeys(UNSAID[kind]))
     return buffer.getvalue()
 
 
@@ -145,6 +158,6 @@ def _rename_identifiers(root: ElementTree.Element, prefix: str) -> None:
 
 
 def _target(key: str, value: str) -> str | None:
-    if value.startswith("url(#"):
-        return value[5:-1]
+    if found := _REFERENCE.search(value):
+        return found[1]
     return value[1:] if key.endswith("href") and value.startswith("#") else None

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import math
+from functools import cache
+from typing import Any
 
 from analysis.statistics import sign_flip
+
+MANY = 1e6  # degrees of freedom from which on a t is a normal
+MOST_SEEDS = 10_000  # more than anybody runs: beyond it, no number of seeds counts as enough
 
 
 def smallest_p(n: int, comparisons: int = 1) -> float:
@@ -33,19 +38,84 @@ def minimum_detectable_effect(n: int, alpha: float = 0.05, comparisons: int = 1,
 
     Multiply by the standard deviation of the differences for the unit of the metric.
     """
+    factor = detectable_errors(n - 1, alpha / comparisons, wanted) if n >= 3 else None
+    return None if factor is None else factor / math.sqrt(n)
+
+
+def t_power(effect: float, df: float, alpha: float = 0.05) -> float:
+    """Chance that a two-sided t-test with `df` rejects a true difference of `effect` standard errors (noncentral t).
+
+    The noncentral t is a normal over an independent chi: the mean over its quantiles, by Gauss-Legendre.
+    """
+    from scipy import special
+
+    chi, weights = _chi_over_root_df(df)
+    reach = -float(special.stdtrit(df, alpha / 2)) * chi
+    return float(weights @ (special.ndtr(abs(effect) - reach) + special.ndtr(-abs(effect) - reach)))
+
+
+@cache
+def _chi_over_root_df(df: float) -> tuple[Any, Any]:
+    import numpy as np
+    from scipy import special
+
+    nodes, weights = _nodes()
+    return np.sqrt(2 * special.gammaincinv(df / 2, (nodes + 1) / 2) / df), weights / 2
+
+
+@cache
+def _nodes() -> tuple[Any, Any]:
+    import numpy as np
+
+    return np.polynomial.legendre.leggauss(400)
+
+
+@cache
+def detectable_errors(df: float, alpha: float, wanted: float = 0.8) -> float | None:
+    """Smallest true difference, in standard errors, that a two-sided t-test with `df` detects with power `wanted`.
+
+    None where no difference is found, as with one degree of freedom at a tiny alpha.
+    """
     from scipy import optimize
 
-    if n < 3:
-        return None
-    level = alpha / comparisons
+    def shortfall(effect: float) -> float:
+        return t_power(effect, df, alpha) - wanted
 
-    def shortfall(dz: float) -> float:
-        return power(n, dz, level) - wanted
-
-    high = 1.0
-    while shortfall(high) < 0 and high < 1e6:
+    high = 4.0
+    while shortfall(high) < 0 and high < 1e5:
         high *= 2
-    return float(optimize.brentq(shortfall, 0.0, high)) if shortfall(high) >= 0 else None
+    if not shortfall(high) >= 0:
+        return None
+    return float(optimize.brentq(shortfall, 0.0, high, xtol=1e-12))
+
+
+def seeds_to_decide(
+    difference: float, seed_variance: float, item_variance: float, alpha: float = 0.05, wanted: float = 0.8
+) -> int | None:
+    """Fewest seeds with which a true `difference` is detected with power `wanted` at `alpha` (after any correction).
+
+    `seed_variance` is the variance of a single seed's difference; `item_variance` the variance of the mean that more
+    seeds do not lower (0 for tests over seeds alone). None where no number of seeds is enough: more items are needed.
+    """
+
+    def enough(seeds: int) -> bool:
+        of_seeds = seed_variance / seeds
+        error = math.sqrt(of_seeds + item_variance)
+        if error == 0:
+            return difference != 0
+        share = of_seeds / (of_seeds + item_variance)
+        df = min((seeds - 1) / share**2, MANY) if share > 0 else MANY
+        return t_power(min(abs(difference) / error, 30.0), df, alpha) >= wanted
+
+    low, high = 1, 2
+    while not enough(high):
+        low, high = high, 2 * high
+        if high > MOST_SEEDS:
+            return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
 
 
 def pairs_needed(dz: float, alpha: float = 0.05, comparisons: int = 1, wanted: float = 0.8) -> int:

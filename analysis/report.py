@@ -15,20 +15,21 @@ import pandas as pd
 import yaml
 from markupsafe import Markup
 
-from analysis import gallery, ink, methods, report_tables, settings
-from analysis.report_tables import Column
-from analysis.typography import better, exists, number, p_value, plural, visible
+from analysis import gallery, ink, methods, references, report_omnibus, report_pairs, report_tables, settings
+from analysis.figure import SECTIONS
+from analysis.report_grid import Column
+from analysis.typography import better, exists, plural, visible
 
 if TYPE_CHECKING:
     from analysis.analyze import Analysis
 
-MOST_SENTENCES = 15
+MOST_SENTENCES, MOST_ACROSS = 15, 6
 MARKS = {"better": "▲", "worse": "▼", "equivalent": "≈", "inconclusive": "○", "undecidable": "◌"}
 _HERE = Path(__file__).parent
 
 
-def render(analysis: Analysis, figures: Mapping[str, str], skipped: Mapping[str, str] | None = None) -> str:
-    """The page as HTML. `figures` are SVG pictures by figure name (`Gallery.svgs`), `skipped` reasons by figure name.
+def render(analysis: Analysis, figures: Mapping[str, str], notes: Mapping[str, str] | None = None) -> str:
+    """The page as HTML. `figures` are SVG pictures by figure name (`Gallery.svgs`), `notes` go with their captions.
 
     It asks for nothing from outside (a content security policy forbids it) and is complete without its small script.
     Names are escaped and their control characters shown; nothing in it depends on when or where it was rendered.
@@ -40,9 +41,9 @@ def render(analysis: Analysis, figures: Mapping[str, str], skipped: Mapping[str,
         **_tables(analysis),
         **_reproduction(analysis),
         title=_title(analysis),
-        figures=_pictures(figures),
-        skipped=_skipped(skipped or {}),
+        pictures=_pictures(figures, notes or {}),
         methods=methods.paragraph(analysis),
+        references=references.cited(analysis),
         style=Markup((_HERE / "report.css").read_text(encoding="utf-8")),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
@@ -71,7 +72,7 @@ def _title(analysis: Analysis) -> str:
 
 def _answer(analysis: Analysis) -> dict[str, Any]:
     """What the first screen says: headline, claim, a sentence a pair, warnings, the key facts."""
-    pairs = analysis.comparisons.to_dict("records")
+    pairs = report_pairs.pairs_shown(analysis).to_dict("records")
     best = analysis.systems["system"].iloc[0] if len(analysis.systems) else None
     first = [pair for pair in pairs if len(pairs) <= MOST_SENTENCES or best in (pair["a"], pair["b"])]
     warnings = list(dict.fromkeys([*analysis.warnings, *analysis.results.warnings]))
@@ -79,8 +80,8 @@ def _answer(analysis: Analysis) -> dict[str, Any]:
     return {
         "headline": analysis.headline,
         "claim": analysis.claim,
-        "first_pairs": first,
-        "other_pairs": [pair for pair in pairs if pair not in first],
+        "first_pairs": first[:MOST_SENTENCES],
+        "other_pairs": [*first[MOST_SENTENCES:], *(pair for pair in pairs if pair not in first)],
         "unreal": unreal,
         "warnings": [warning for warning in warnings if warning not in unreal],
         "facts": _facts(analysis),
@@ -104,41 +105,41 @@ def _facts(analysis: Analysis) -> dict[str, str]:
 
 
 def _tables(analysis: Analysis) -> dict[str, Any]:
-    places = {str(name): place for place, name in enumerate(analysis.systems["system"])}
     compared = not analysis.comparisons.empty
     return {
         "summary": report_tables.summary(analysis),
-        "verdicts": report_tables.verdicts(analysis) if compared else None,
-        "tests": report_tables.tests(analysis) if compared else None,
+        "spread": report_tables.spread(analysis),
         "scores": report_tables.scores(analysis),
+        "verdicts": report_pairs.verdicts(analysis) if compared else None,
+        "tests": report_pairs.tests(analysis) if compared else None,
+        "effects": report_pairs.effects(analysis) if compared else None,
+        "sensitivity": report_pairs.sensitivity(analysis),
+        "omnibus": report_omnibus.omnibus(analysis),
+        "optional": report_omnibus.optional(analysis),
+        "tasks": report_omnibus.tasks(analysis),
+        "answers": report_tables.uneven_answers(analysis),
         "failures": report_tables.failures(analysis),
-        "settings": settings.differing(analysis),
+        "settings": _settings(analysis),
         "selected": bool(analysis.systems["selected_on_evaluation"].any()),
         "controls": {
             row["system"]: row["control"] for row in analysis.systems.to_dict("records") if exists(row["control"])
         },
-        "colours": {name: ink.colour(place) for name, place in places.items()},
-        "omnibus": _omnibus(analysis.omnibus),
+        "colours": {str(name): ink.colour(place) for place, name in enumerate(analysis.systems["system"])},
     }
 
 
-def _omnibus(omnibus: Mapping[str, Any]) -> list[str]:
-    """One line a test: its numbers by their names, then the mean rank of every system."""
-    lines = []
-    for name, result in omnibus.items():
-        shown = [
-            _named(key, value) for key, value in result.items() if isinstance(value, int | float) and exists(value)
+def _settings(analysis: Analysis) -> list[list[str]]:
+    """Heading and rows of the settings that differ; many systems go down the page, not across it."""
+    table = settings.differing(analysis)
+    if table.empty:
+        return []
+    if len(table.columns) - 1 > MOST_ACROSS:
+        turned = table.set_index("setting").T
+        return [
+            ["System", *turned.columns],
+            *([name, *row] for name, row in zip(turned.index, turned.to_numpy().tolist(), strict=True)),
         ]
-        ranks = [f"{system} {number(rank, 2)}" for system, rank in result.get("mean_ranks", {}).items()]
-        ranked = f"; mean ranks: {', '.join(ranks)}" if ranks else ""
-        lines.append(f"{name.capitalize()} test: {', '.join(shown) or result.get('note')}{ranked}")
-    return lines
-
-
-def _named(key: str, value: float) -> str:
-    if key == "p":
-        return f"p {p_value(value)}"
-    return f"{key.replace('_', ' ')} {int(value) if float(value).is_integer() else number(value, 3)}"
+    return [["Setting", *table.columns[1:]], *table.to_numpy().tolist()]
 
 
 @dataclass(frozen=True)
@@ -154,18 +155,16 @@ def _cell(column: Column, row: Any) -> Cell:
     return Cell(column.write(row), column.exact(row), column.kind)
 
 
-def _pictures(svgs: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The pictures in the order of the report with their captions; an XML declaration has no place inside a page."""
-    return [
-        {"figure": figure, "svg": Markup(svgs[figure.name][svgs[figure.name].index("<svg") :])}
-        for figure in gallery.figures()
-        if figure.name in svgs
-    ]
-
-
-def _skipped(reasons: Mapping[str, str]) -> list[dict[str, str]]:
-    titles = {figure.name: figure.title for figure in gallery.figures()}
-    return [{"title": titles.get(name, name), "reason": reason} for name, reason in reasons.items()]
+def _pictures(svgs: Mapping[str, str], notes: Mapping[str, str]) -> dict[str, dict[str, list[dict[str, Any]]]]:
+    """The pictures of every section: those that are `shown`, and those that are folded `aside`."""
+    found: dict[str, dict[str, list[dict[str, Any]]]] = {name: {"shown": [], "aside": []} for name in SECTIONS}
+    for figure in gallery.figures():
+        if figure.name in svgs:
+            # an XML declaration has no place inside a page
+            svg = Markup(svgs[figure.name][svgs[figure.name].index("<svg") :])
+            entry = {"figure": figure, "svg": svg, "note": notes.get(figure.name, "")}
+            found[figure.section]["aside" if figure.aside else "shown"].append(entry)
+    return found
 
 
 def _reproduction(analysis: Analysis) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis import data_sets
 from analysis.directory import Part, is_results_directory, read_directory
 from analysis.normalize import KEYS, normalize
 from analysis.place import Place
@@ -44,7 +45,8 @@ def read(sources: Sequence[str | Path]) -> Results:
 
     Nothing is dropped silently: whatever is not compared is named in `warnings`. Raises FileNotFoundError for a source
     that is not there, Corrupt for a damaged one, ValueError for runs that must not be compared: two settings under one
-    system, one cell twice, several tasks or data sets.
+    system of one data set, one cell twice, one data set with different contents. Several data sets can be read
+    together: `analysis.data_sets` says what becomes of them.
     """
     if not sources:
         raise ValueError("nothing to read: name a results directory or a CSV, TSV or Parquet file")
@@ -52,7 +54,7 @@ def read(sources: Sequence[str | Path]) -> Results:
     warnings = [warning for part in parts for warning in part.warnings]
     runs = _once(pd.concat([part.runs for part in parts], ignore_index=True), warnings)
     _refuse_mixtures(runs)
-    experiment = next((part.experiment for part in parts if part.experiment is not None), None)
+    experiment = _experiment([part.experiment for part in parts if part.experiment is not None])
     warnings += [*_limits(parts), *_mixed_environment(runs)]
     return Results(
         runs=runs,
@@ -62,6 +64,16 @@ def read(sources: Sequence[str | Path]) -> Results:
         warnings=tuple(warnings),
         sources=tuple(part.label for part in parts),
     )
+
+
+def _experiment(found: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """The only experiment file; of several experiments, their names and the rules of comparison that all share."""
+    names = list(dict.fromkeys(str(content.get("experiment")) for content in found))
+    if len(names) < 2:
+        return found[0] if found else None
+    rules = [content.get("compare") or {} for content in found]
+    shared = {key: value for key, value in rules[0].items() if all(other.get(key) == value for other in rules[1:])}
+    return {"experiment": " + ".join(names), "compare": shared}
 
 
 def _read(place: Place) -> Part:
@@ -104,23 +116,32 @@ def _once(runs: pd.DataFrame, warnings: list[str]) -> pd.DataFrame:
 
 
 def _refuse_mixtures(runs: pd.DataFrame) -> None:
-    if "settings_id" in runs.columns:
-        for system, settings in runs.groupby("system")["settings_id"]:
-            if settings.nunique() > 1:
-                raise ValueError(
-                    f"system {system!r} has runs with {settings.nunique()} different settings "
-                    f"({', '.join(sorted(settings.dropna().unique()))}); they are not one system"
-                )
-    for column, noun in (("task", "tasks"), ("dataset", "data sets"), ("dataset_fingerprint", "contents of the data")):
-        found = sorted(runs[column].dropna().astype(str).unique()) if column in runs.columns else []
-        if len(found) > 1:
-            raise ValueError(f"the runs are of {len(found)} {noun} ({', '.join(found)}); their scores do not compare")
+    where = data_sets.labels(runs)
+    _refuse_settings(runs, where)
+    if "dataset_fingerprint" in runs.columns:
+        for name, found in runs["dataset_fingerprint"].dropna().groupby(where):
+            if found.nunique() > 1:
+                listed = ", ".join(sorted(found.astype(str).unique()))
+                named = f" of data set {name!r}" if name else ""
+                contents = f"{found.nunique()} contents of the data{named} ({listed})"
+                raise ValueError(f"the runs are of {contents}; their scores do not compare")
     cell = ["system", *KEYS]
-    twice = runs[runs.duplicated(subset=cell, keep=False)]
+    twice = runs[runs.assign(_where=where).duplicated(subset=[*cell, "_where"], keep=False)]
     if not twice.empty:
         first = twice.iloc[0]
         key = ", ".join(f"{name} {first[name]}" for name in cell if not pd.isna(first[name]))
         raise ValueError(f"{len(twice)} runs share their cell with another run, the first of them {key}")
+
+
+def _refuse_settings(runs: pd.DataFrame, where: pd.Series[str]) -> None:
+    if "settings_id" not in runs.columns:
+        return
+    for (system, _), settings in runs["settings_id"].groupby([runs["system"], where]):
+        if settings.nunique() > 1:
+            raise ValueError(
+                f"system {system!r} has runs with {settings.nunique()} different settings "
+                f"({', '.join(sorted(settings.dropna().unique()))}); they are not one system"
+            )
 
 
 def _limits(parts: Sequence[Part]) -> list[str]:

@@ -46,6 +46,17 @@ def _interval(row: Mapping[str, Any], alpha: float) -> str:
     return "" if low is None else f" ({1 - alpha:.0%} interval {number(low)} to {number(high)})"
 
 
+def advice(row: Mapping[str, Any], needed: int | None) -> str:
+    """What would decide an open pair: more seeds, or, where the items are the limit, more items."""
+    size = f"a true difference of {number(abs(row['mean_diff']))} (the observed one)"
+    if needed is None:
+        limit = f" of the {row['n_items']} items" if row["n_items"] else ""
+        return f"no number of seeds would show {size}: the variance{limit} is too large; evaluate on more items"
+    if needed <= row["n_pairs"]:
+        return f"{row['n_pairs']} seeds suffice to show {size} in 80% of experiments; this one was not among them"
+    return f"about {needed} seeds in all would show {size} in 80% of experiments"
+
+
 def headline(systems: Sequence[str], rows: Sequence[Mapping[str, Any]], metric: str) -> str:
     """What is known about all systems: who is better than whom, what is equivalent, and what stays open.
 

@@ -18,11 +18,14 @@ class Setting:
     """What a test needs besides the values: alpha (intervals have level 1 - alpha), randomness, and split sizes.
 
     `evaluation_to_train` is evaluation items divided by training items of one split; only resampled tests use it.
+    `rope` is the region of practical equivalence in the unit of the scores; `resamples` how often a bootstrap draws.
     """
 
     alpha: float = 0.05
     generator: np.random.Generator | None = None
     evaluation_to_train: float | None = None
+    rope: float | None = None
+    resamples: int = 10_000
 
 
 @dataclass(frozen=True)
@@ -42,21 +45,28 @@ class TestResult:
 
 @dataclass(frozen=True)
 class StatisticalTest:
-    """One test. `run(values, setting)` takes values [n, systems]: a row is a block (seed, split, item), paired by row.
+    """One test of two systems, of three or more ("many"), or of any number.
 
+    `run(values, setting)` takes values [n, systems]: a row is a block (seed, split, item), paired by row.
     `smallest_p(n, systems)` is the smallest p that n rows can give, so that a plan can refuse to spend on nothing.
-    `values` says what a cell holds: a score, or a hit (1) or miss (0) on one item.
+    `values` says what a cell holds: a score, or a hit (1) or miss (0) on one item; "items" are scores of single items
+    with seeds crossed, [items, seeds, systems]. `answer` says what comes out: a p; an interval only; the details only
+    (probabilities or distances that are no p). `paired` is false where the rows of two systems are independent;
+    `needs_direction` says that larger values must be better.
     """
 
     name: str
     title: str
-    systems: Literal["two", "many"]
-    values: Literal["scores", "hits"]
+    systems: Literal["two", "many", "any"]
+    values: Literal["scores", "hits", "items"]
     assumes: str
     generalises_over: str
     source: str
     smallest_p: Callable[[int, int], float]
     run: Callable[[Floats, Setting], TestResult]
+    answer: Literal["p", "interval", "details"] = "p"
+    paired: bool = True
+    needs_direction: bool = False
 
 
 def blocks(values: Any, systems: int | None = None) -> Floats:

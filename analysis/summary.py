@@ -44,12 +44,12 @@ def describe(scores: Sequence[float], alpha: float) -> dict[str, float | int | N
 
 def mean_interval(scores: ArrayLike, alpha: float) -> tuple[float | None, float | None]:
     """t interval of the mean at level 1 - alpha; (None, None) below three scores."""
-    from scipy import stats
+    from scipy import special
 
     values = np.asarray(scores, dtype=np.float64)
     if len(values) < 3:
         return None, None
-    margin = float(stats.t.ppf(1 - alpha / 2, len(values) - 1) * values.std(ddof=1)) / math.sqrt(len(values))
+    margin = -float(special.stdtrit(len(values) - 1, alpha / 2) * values.std(ddof=1)) / math.sqrt(len(values))
     return float(values.mean()) - margin, float(values.mean()) + margin
 
 

@@ -11,7 +11,7 @@ from analysis.failures import count_statuses
 from analysis.normalize import SCORELESS
 from analysis.summary import describe
 
-_TEXT = ("system", "control", "a", "b", "primary_method", "verdict", "reason", "sentence")
+_TEXT = ("system", "control", "a", "b", "primary_method", "verdict", "reason", "advice", "sentence")
 
 
 def with_metric(runs: pd.DataFrame, wanted: str | None) -> tuple[pd.DataFrame, str]:

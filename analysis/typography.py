@@ -12,10 +12,12 @@ import pandas as pd
 NONE = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 METHODS = {
+    "multi_bootstrap": "multi-bootstrap over items and seeds",
     "paired_t_and_sign_flip": "paired t and exact sign-flip",
     "paired_t": "paired t",
     "sign_flip": "exact sign-flip",
     "corrected_resampled_t": "corrected resampled t",
+    "wilcoxon": "Wilcoxon signed-rank over data sets",
 }
 _ACTING = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 

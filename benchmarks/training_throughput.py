@@ -1,8 +1,9 @@
 """Training speed and score of a sweep against the stock Hugging Face Trainer, on the same items, in one run.
 
-The peer trains on the whole machine with dynamic padding; ours is `orchestrate sweep` with one-thread lanes. Both get
-the same split ids, tokens, labels, batch size, schedule and epochs, and the same function scores both. Peer first, ours
-next, repeated. Speeds are of the training part alone (evaluation and set-up excluded); ours add up over the lanes.
+The peer trains on the whole machine with dynamic padding, a process a run; ours is `orchestrate sweep` with one-thread
+lanes that execute several runs each, cold first run included. Both get the same split ids, tokens, labels, batch size,
+schedule and epochs, and the same function scores both. Peer first, ours next, repeated. Speeds are of the training part
+alone (evaluation and set-up excluded); ours add up over the lanes.
 
     ORCHESTRATE_DATA=... python benchmarks/training_throughput.py
 """
@@ -66,7 +67,7 @@ def peer(arguments: argparse.Namespace, seed: int) -> dict[str, float]:
     from trainables import registry
     from trainables.engine.data import load_corpus
     from trainables.engine.features import Ragged
-    from trainables.engine.splits import make_split
+    from trainables.engine.splits import split_for
     from trainables.engine.tokens import load_features
 
     config = resolved_run(arguments, seed).config
@@ -74,7 +75,7 @@ def peer(arguments: argparse.Namespace, seed: int) -> dict[str, float]:
     corpus = load_corpus(config.data)
     labels = task.label_space(corpus.items)
     features = load_features(task, corpus, config.model, labels, config.train.max_length)
-    split = make_split(corpus.items, config.split, config.split_seed)
+    split = split_for(task, corpus, config.split, config.split_seed)
     rows = {part: features.take(features.of_items(split.part(part))) for part in ("train", "validation")}
     torch.manual_seed(seed)
     model = AutoModelForTokenClassification.from_pretrained(config.model.source, num_labels=len(labels))
@@ -145,7 +146,7 @@ def _rows(features: Any) -> list[dict[str, list[int]]]:
 
 
 def run_ours(arguments: argparse.Namespace, seeds: list[int], lanes: int) -> dict[str, Any]:
-    """`orchestrate sweep` of the same run with one seed a lane, all at once."""
+    """`orchestrate sweep` of the same run with these seeds."""
     with tempfile.TemporaryDirectory() as folder:
         numbers = ",".join(map(str, seeds))
         command = [sys.executable, "-m", "orchestrator", "sweep", EXPERIMENT, "--models", MODEL, "--seeds", numbers]
@@ -155,8 +156,10 @@ def run_ours(arguments: argparse.Namespace, seeds: list[int], lanes: int) -> dic
         runs = pd.read_parquet(Path(folder) / "runs.parquet")
     assert len(runs) == len(seeds), "every run has a record"
     wall = (runs["finished_at"].max() - runs["started_at"].min()).total_seconds()
+    in_order = runs.sort_values("started_at")["samples_per_second"]
     return {
-        "samples_per_second": float(runs["samples_per_second"].median() * lanes),
+        "samples_per_second": lanes * len(runs) / float((1 / runs["samples_per_second"]).sum()),
+        "samples_per_second_of_a_lane": in_order.tolist(),
         "scores": runs["score"].tolist(),
         "seconds_per_run": wall / len(runs),
         "threads": int(runs["cpu_threads"].iloc[0]),
@@ -164,14 +167,16 @@ def run_ours(arguments: argparse.Namespace, seeds: list[int], lanes: int) -> dic
 
 
 def _shared(arguments: argparse.Namespace) -> list[str]:
-    return ["--learning-rate", str(arguments.learning_rate), "--epochs", str(arguments.epochs)]
+    numbers = ("learning_rate", "epochs", "runs_per_lane", "lanes")
+    return [text for name in numbers for text in (f"--{name.replace('_', '-')}", str(getattr(arguments, name)))]
 
 
 def measure(arguments: argparse.Namespace) -> Path:
     """Peer and ours in turn; the ratio is taken round by round."""
     rounds = []
     for number in range(arguments.rounds):
-        seeds = [arguments.first_seed + number * arguments.lanes + lane for lane in range(arguments.lanes)]
+        count = arguments.lanes * arguments.runs_per_lane
+        seeds = [arguments.first_seed + number * count + place for place in range(count)]
         theirs = run_peer(arguments, seeds[0])
         ours = run_ours(arguments, seeds, arguments.lanes)
         ratio = ours["samples_per_second"] / theirs["samples_per_second"]
@@ -207,6 +212,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--lanes", type=int, default=2)
+    parser.add_argument("--runs-per-lane", type=int, default=4)
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--learning-rate", type=float, default=3e-4)
     parser.add_argument("--first-seed", type=int, default=42)

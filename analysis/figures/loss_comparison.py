@@ -37,11 +37,13 @@ def draw(data: pd.DataFrame, ax: Axes) -> None:
 
 FIGURE = Figure(
     name="loss_comparison",
-    rank=70,
+    rank=60,
     title="Training and validation loss at the best epoch",
     caption="Large marks: means over runs, hollow for training and filled for validation; small marks: single runs. "
     "A long line is a large gap between what a system learnt and what carries over. The training loss is the mean over "
     "the epoch, with dropout. Losses of systems that are trained with different objectives are not comparable.",
+    section="training",
+    aside=True,
     needs=("runs.best_epoch", "epochs.train_loss", "epochs.eval_loss"),
     data=data,
     draw=draw,

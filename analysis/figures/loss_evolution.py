@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from analysis import ink
-from analysis.figure import Figure, epochs_of
+from analysis.figure import MOST_ROWS, Figure, epochs_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +26,10 @@ def data(analysis: Analysis) -> pd.DataFrame:
 
 def draw(data: pd.DataFrame, ax: Axes) -> None:
     """Mean lines with the range of the runs; the other systems' validation means stay as grey lines."""
-    here, others = data[data["here"]], data[~data["here"] & (data["part"] == "validation")]
+    here, others = (
+        data[data["here"]],
+        data[~data["here"] & (data["part"] == "validation") & (data["place"] < MOST_ROWS)],
+    )
     for _, other in others.groupby("place"):
         mean = other.groupby("epoch")["loss"].mean()
         ax.plot(mean.index, mean, color=ink.FAINT, linewidth=1.0, zorder=1)
@@ -37,7 +40,7 @@ def draw(data: pd.DataFrame, ax: Axes) -> None:
     ax.set_xlabel("epoch")
     ax.set_ylabel("loss")
     if here["place"].iloc[0] == data["place"].min():
-        ax.legend(loc="best", handlelength=2.6)
+        ax.legend(loc="upper right", handlelength=2.6)
 
 
 def _band(ax: Axes, part: pd.DataFrame, tone: str, style: str, name: str) -> None:
@@ -51,11 +54,12 @@ def _band(ax: Axes, part: pd.DataFrame, tone: str, style: str, name: str) -> Non
 
 FIGURE = Figure(
     name="loss_evolution",
-    rank=60,
+    rank=10,
     title="Loss per epoch",
     caption="Thick lines: mean over the runs that reached the epoch, dashed for training, solid for validation; band: "
     "lowest to highest run; thin lines: single runs; grey: validation means of the other systems. A validation loss "
     "that rises while the training loss falls is overfitting.",
+    section="training",
     needs=("epochs.epoch", "epochs.train_loss", "epochs.eval_loss"),
     data=data,
     draw=draw,

@@ -57,13 +57,14 @@ def _interval(pair: pd.Series[Any]) -> tuple[float, float]:
 
 def draw(data: pd.DataFrame, ax: Axes) -> None:
     """Filled: better or worse; hollow: not decided; small points: single seeds; shaded: too small to matter."""
-    positions = ink.rows(ax, list(data["pair"].drop_duplicates()), FIGURE.row_inches)
+    positions = ink.rows(ax, list(data["pair"].drop_duplicates())[:MOST_PAIRS], FIGURE.row_inches)
     rope = data["rope"].iloc[0]
     if pd.notna(rope):
         ax.axvspan(-rope, rope, color=ink.FAINT, alpha=0.6, linewidth=0, zorder=0)
     ax.axvline(0, color=ink.INK, linewidth=0.9, zorder=1)
     for pair, group in data.groupby("pair", sort=False):
-        _pair(ax, group, positions[pair])
+        if pair in positions:
+            _pair(ax, group, positions[pair])
     ink.key(ax, {"decided: better or worse": ink.colour(0), "not decided": "white"})
     first = data.iloc[0]
     side = "right" if first["direction"] == "maximize" else "left"
@@ -90,11 +91,13 @@ FIGURE = Figure(
     "not corrected for the number of comparisons; small points: differences of single seeds. A filled mark is a "
     "verdict of better or worse after correction, a hollow one is not. Shaded, where "
     f"set: the region of practical equivalence. With more than {MOST_PAIRS} "
-    "pairs only those with the best mean are drawn; the table has all.",
+    "pairs only those with the best mean are drawn.",
+    section="comparisons",
     needs=("runs.score",),
     data=data,
     draw=draw,
     rows="pair",
+    most_rows=MOST_PAIRS,
     row_inches=0.46,
     frame_inches=1.0,
 )

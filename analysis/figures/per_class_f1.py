@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from analysis import ink
-from analysis.class_scores import per_class
-from analysis.figure import Figure, NotApplicable, predictions_of
+from analysis.figure import Figure
+from analysis.figures._answers import MOST_CLASSES, class_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from analysis.analyze import Analysis
-
-MOST_LABELS, MOST_ROWS = 200, 40
 
 
 def data(analysis: Analysis) -> pd.DataFrame:
@@ -23,32 +21,12 @@ def data(analysis: Analysis) -> pd.DataFrame:
 
     Classes are sorted by support, the largest first. A prediction that is missing counts as a miss.
     """
-    predictions = predictions_of(analysis, "gold", "predicted").dropna(subset="gold")
-    if predictions["gold"].nunique() > MOST_LABELS:
-        raise NotApplicable(
-            f"the gold column has {predictions['gold'].nunique()} different values: they are not classes"
-        )
-    runs = [_of_run(run) for _, run in predictions.groupby("run_id", sort=False)]
-    frame = pd.concat(runs, ignore_index=True) if runs else pd.DataFrame()
-    if frame.empty:
-        raise NotApplicable("no prediction has a gold class other than O")
-    support = frame.groupby("class")["support"].transform("mean")
-    ordered = frame.assign(mean_support=support, row=frame["class"] + support.map(" ({:.0f})".format))
-    keys = ["place", "mean_support", "class", "run_id"]
-    return ordered.sort_values(keys, ascending=[True, False, True, True], kind="stable", ignore_index=True)
-
-
-def _of_run(run: pd.DataFrame) -> pd.DataFrame:
-    keys = run.iloc[0].drop(["gold", "predicted"]).to_dict()
-    found = run["predicted"].astype(object).where(run["predicted"].notna(), "")
-    scores = per_class(run["gold"].tolist(), found.tolist())
-    rows = [keys | {"class": str(one.label), "f1": one.f1, "support": one.support} for one in scores if one.support]
-    return pd.DataFrame(rows)
+    return class_rows(analysis).drop(columns="predicted")
 
 
 def draw(data: pd.DataFrame, ax: Axes) -> None:
     """Point and bar: mean and standard deviation over runs; small points: runs; grey ticks: the other systems."""
-    names = list(data["row"].drop_duplicates())[:MOST_ROWS]
+    names = list(data["row"].drop_duplicates())[: FIGURE.most_rows]
     positions = ink.rows(ax, names, FIGURE.row_inches)
     shown = data[data["row"].isin(names)]
     others = shown[~shown["here"]].groupby(["place", "row"])["f1"].mean().reset_index()
@@ -64,17 +42,17 @@ def draw(data: pd.DataFrame, ax: Axes) -> None:
 
 FIGURE = Figure(
     name="per_class_f1",
-    rank=50,
+    rank=10,
     title="F1 of every class",
     caption="Large points: means over runs, with one standard deviation on either side; small points: single runs; "
     "grey ticks: the other systems. In brackets: how often the class occurs in the evaluated part (mean over runs). "
-    f"The outside label O is left out. With more than {MOST_ROWS} classes the most frequent are drawn; the data file "
-    "has all.",
+    "The outside label O is left out.",
+    section="errors",
     needs=("runs.run_id", "predictions.gold", "predictions.predicted"),
     data=data,
     draw=draw,
     rows="row",
-    most_rows=MOST_ROWS,
+    most_rows=MOST_CLASSES,
     row_inches=0.235,
     panels="system",
 )

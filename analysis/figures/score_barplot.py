@@ -44,10 +44,12 @@ def _text(mean: float, std: float) -> str:
 
 FIGURE = Figure(
     name="score_barplot",
-    rank=30,
+    rank=40,
     title="Mean score",
     caption="Bar: mean over seeds, drawn from zero. Error bar: one standard deviation over seeds on either side; "
     "it shows how much runs vary and is not a test. Points: single runs.",
+    section="scores",
+    aside=True,
     needs=("runs.score",),
     data=data,
     draw=draw,

@@ -54,6 +54,8 @@ FIGURE = Figure(
     title="Scores over seeds",
     caption="Each point is one run. Box: first to third quartile; thick line: median; whiskers: the furthest run "
     "within 1.5 interquartile ranges of the box.",
+    section="scores",
+    aside=True,
     needs=("runs.score",),
     data=data,
     draw=draw,

@@ -42,11 +42,13 @@ def _violin(ax: Axes, values: pd.Series[float], position: float, tone: str) -> N
 
 FIGURE = Figure(
     name="score_violin",
-    rank=40,
+    rank=30,
     title="Distribution of scores",
     caption="Outline: kernel density of the scores (Gaussian, Scott's bandwidth), cut at the lowest and highest run; "
     "line: median; points: single runs. With few seeds the outline is a guess: trust the points. "
     "A system with fewer than three different scores has points only.",
+    section="scores",
+    aside=True,
     needs=("runs.score",),
     data=scores,
     draw=draw,

@@ -41,10 +41,12 @@ def _unit(longest: float) -> tuple[str, float]:
 
 FIGURE = Figure(
     name="training_time",
-    rank=80,
+    rank=30,
     title="Training time",
     caption="Bar: mean over runs; points: single runs; evaluation and loading excluded. Measured during the sweep, "
     "while other runs may have shared the machine: a description of this sweep, not a claim about speed.",
+    section="cost",
+    aside=True,
     needs=("runs.seconds_train",),
     data=data,
     draw=draw,

@@ -17,12 +17,17 @@ class Answers:
     """Gold and predicted labels in reading order, one entry a word (or a sentence, for a task with one label each).
 
     `items` [N] says which item (sentence) an entry belongs to, as 0 .. num_items - 1; an item's entries are adjacent.
+    An entry of several labels is one text with a tab between them, an empty text is no label at all, and a prediction
+    that is None is no answer, which is never right.
+    `labels` is the whole label space where the entries alone do not tell it (a label that nobody gave or got counts);
+    of two labels the last one is the positive.
     """
 
     gold: Sequence[Hashable]
     predicted: Sequence[Hashable]
     items: NDArray[np.int64]
     num_items: int
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,8 @@ class Metric:
     """A score in the unit of its name; larger is better unless `direction` says otherwise.
 
     `counts(answers)` gives what each item adds, [num_items, S]; `value(sums)` turns [..., S] into [...]. Resampling
-    items is then `value(weights @ counts)`. `applies(labels)` says whether a label set can be scored at all.
+    items is then `value(weights @ counts)`. `applies(labels)` says whether a label set can be scored at all. `bounds`
+    are the lowest and the highest score there is.
     """
 
     name: str
@@ -41,19 +47,32 @@ class Metric:
     direction: str = "maximize"
     mode: str | None = None
     applies: Callable[[Collection[str]], bool] = lambda labels: True
+    bounds: tuple[float, float] = (0.0, 1.0)
 
-    def score(self, gold: Sequence[Any], predicted: Sequence[Any], items: ArrayLike | None = None) -> float:
+    def score(
+        self,
+        gold: Sequence[Any],
+        predicted: Sequence[Any],
+        items: ArrayLike | None = None,
+        labels: Sequence[str] = (),
+    ) -> float:
         """The metric of N gold and N predicted labels. `items` [N]: which item each belongs to (None: one each).
 
-        Raises ValueError for lengths that differ, nothing to score, or labels this metric cannot read.
+        `labels` as in Answers. Raises ValueError for lengths that differ, nothing to score, or labels this metric
+        cannot read.
         """
-        return self._number(self.counts(answers(gold, predicted, items)).sum(axis=0))
+        return self._number(self.counts(answers(gold, predicted, items, labels)).sum(axis=0))
 
     def weighted(
-        self, gold: Sequence[Any], predicted: Sequence[Any], weights: ArrayLike, items: ArrayLike | None = None
+        self,
+        gold: Sequence[Any],
+        predicted: Sequence[Any],
+        weights: ArrayLike,
+        items: ArrayLike | None = None,
+        labels: Sequence[str] = (),
     ) -> float:
         """The metric when item i counts `weights[i]` times; `weights` [num_items], in order of first appearance."""
-        counts = self.counts(answers(gold, predicted, items))
+        counts = self.counts(answers(gold, predicted, items, labels))
         factors = np.asarray(weights, dtype=np.float64)
         if factors.shape != counts.shape[:1]:
             raise ValueError(f"weights must hold one number for each of {len(counts)} items, got shape {factors.shape}")
@@ -65,7 +84,9 @@ class Metric:
         return score
 
 
-def answers(gold: Sequence[Any], predicted: Sequence[Any], items: ArrayLike | None = None) -> Answers:
+def answers(
+    gold: Sequence[Any], predicted: Sequence[Any], items: ArrayLike | None = None, labels: Sequence[str] = ()
+) -> Answers:
     """Check N gold and predicted labels and number their items; raises ValueError naming what does not fit."""
     gold, predicted = list(gold), list(predicted)
     if len(gold) != len(predicted):
@@ -73,7 +94,7 @@ def answers(gold: Sequence[Any], predicted: Sequence[Any], items: ArrayLike | No
     if not gold:
         raise ValueError("there is nothing to score")
     if items is None:
-        return Answers(gold, predicted, np.arange(len(gold)), len(gold))
+        return Answers(gold, predicted, np.arange(len(gold)), len(gold), tuple(labels))
     names = np.asarray(items)
     if names.shape != (len(gold),):
         raise ValueError(f"items must name the item of each of {len(gold)} labels, got shape {names.shape}")
@@ -81,7 +102,19 @@ def answers(gold: Sequence[Any], predicted: Sequence[Any], items: ArrayLike | No
     index = np.array([numbers.setdefault(name, len(numbers)) for name in names.tolist()], dtype=np.int64)
     if np.any(np.diff(index) < 0):
         raise ValueError("the labels of an item must be adjacent")
-    return Answers(gold, predicted, index, len(numbers))
+    return Answers(gold, predicted, index, len(numbers), tuple(labels))
+
+
+def labels_of(texts: Sequence[Any]) -> tuple[str, ...]:
+    """The label space that a `labels` column of predictions holds (every row the same text, tabs between), or ()."""
+    text = texts[0] if len(texts) else None
+    return tuple(text.split("\t")) if isinstance(text, str) and text else ()
+
+
+def ordered(labels: Collection[Hashable]) -> list[Hashable]:
+    """Labels by name, or by value where all are whole numbers; of two the last is the positive (`1`, `yes`, `spam`)."""
+    numeric = all(str(label).isdecimal() for label in labels)
+    return sorted(labels, key=lambda label: (int(str(label)) if numeric else 0, str(label)))
 
 
 def ratio(numerator: Floats, denominator: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""Accuracy: share of words labelled as gold, the outside label O among them (it equals micro F1 with O)."""
+"""Accuracy: share of answers (words, sentences, pairs) that are as gold; over words it equals micro F1 with O."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _value(sums: Floats) -> Floats:
 METRIC = Metric(
     name="accuracy",
     title="Accuracy",
-    description="share of words labelled as gold, the outside label O among them.",
+    description="share of answers (words, sentences, pairs) that are as gold, the outside label O among them.",
     counts=_counts,
     value=_value,
 )

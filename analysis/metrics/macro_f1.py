@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import partial
 
 from analysis.metrics import Metric
-from analysis.metrics._classes import OUTSIDE, class_counts, macro
+from analysis.metrics._classes import OUTSIDE, asked_counts, macro
 
 METRIC = Metric(
     name="macro_f1",
     title="Macro F1",
     description="mean F1 over the classes that occur, without the outside label O.",
-    counts=partial(class_counts, outside=OUTSIDE),
+    counts=partial(asked_counts, outside=OUTSIDE),
     value=macro,
 )

@@ -63,4 +63,5 @@ TEST = StatisticalTest(
     source="Friedman 1937; Kendall and Babington Smith 1939; Demsar 2006",
     smallest_p=_smallest_p,
     run=run,
+    needs_direction=True,
 )

@@ -10,7 +10,7 @@ from analysis.statistical_test import Floats, Setting, StatisticalTest, TestResu
 
 EXACT_UP_TO = 16
 RESAMPLES = 99_999
-_CHUNK = 10_000
+_CELLS = 4_000_000  # sums held at a time
 
 
 def run(values: Floats, setting: Setting) -> TestResult:
@@ -22,32 +22,42 @@ def run(values: Floats, setting: Setting) -> TestResult:
     note = degenerate(difference)
     if note is not None:
         return TestResult(note=note)
-    observed = abs(float(difference.sum()))
-    reach = observed - 1e-9 * float(np.abs(difference).sum())  # flips that tie with the observed sum count
     if len(difference) <= EXACT_UP_TO:
-        p, resamples = _exact(difference, reach), 2 ** len(difference)
+        p, resamples = _exact(difference), 2 ** len(difference)
+    elif setting.generator is None:
+        raise ValueError(f"sign-flip over more than {EXACT_UP_TO} pairs draws at random and needs a generator")
     else:
-        p, resamples = _monte_carlo(difference, reach, setting.generator), RESAMPLES
+        p, resamples = float(monte_carlo(difference[:, None], setting.generator)[0]), RESAMPLES
     return TestResult(statistic=float(np.mean(difference)), p=p, details={"resamples": resamples})
 
 
-def _exact(difference: Floats, reach: float) -> float:
+def _exact(difference: Floats) -> float:
     sums = np.zeros(1)
     for value in difference:
         sums = np.concatenate([sums + value, sums - value])
-    return float(np.mean(np.abs(sums) >= reach))
+    return float(np.mean(np.abs(sums) >= _reach(difference[:, None], 1e-9)[0]))
 
 
-def _monte_carlo(difference: Floats, reach: float, generator: np.random.Generator | None) -> float:
-    if generator is None:
-        raise ValueError(f"sign-flip over more than {EXACT_UP_TO} pairs draws at random and needs a generator")
-    extreme, drawn = 0, 0
-    while drawn < RESAMPLES:
-        size = min(_CHUNK, RESAMPLES - drawn)
-        signs = generator.integers(0, 2, size=(size, len(difference)), dtype=np.int8) * 2 - 1
-        extreme += int(np.count_nonzero(np.abs(signs @ difference) >= reach))
-        drawn += size
-    return (1 + extreme) / (1 + RESAMPLES)
+def monte_carlo(difference: Floats, generator: np.random.Generator) -> Floats:
+    """Two-sided p [pairs] of the mean differences [n, pairs], all pairs under the same random signs."""
+    n, pairs = difference.shape
+    scale = np.abs(difference).max(axis=0)
+    scaled = (difference / np.where(scale > 0, scale, 1.0)).astype(np.float32)
+    reach = _reach(scaled.astype(np.float64), 1e-6).astype(np.float32)
+    extreme = np.zeros(pairs, dtype=np.int64)
+    rows = max(1, _CELLS // max(n, pairs))
+    for start in range(0, RESAMPLES, rows):
+        size = min(rows, RESAMPLES - start)
+        signs = generator.integers(0, 2, size=(size, n), dtype=np.int8).astype(np.float32) * 2 - 1
+        extreme += np.count_nonzero(np.abs(signs @ scaled) >= reach, axis=0)
+    found: Floats = (1.0 + extreme) / (1 + RESAMPLES)
+    return found
+
+
+def _reach(difference: Floats, rounding: float) -> Floats:
+    """The size [pairs] from which on a flipped sum counts: sums that tie with the observed one do."""
+    found: Floats = np.abs(difference.sum(axis=0)) - rounding * np.abs(difference).sum(axis=0)
+    return found
 
 
 def _smallest_p(n: int, systems: int) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
@@ -25,7 +26,10 @@ def run(values: Floats, setting: Setting) -> TestResult:
     doubled = _doubled_ranks(np.abs(nonzero))
     positive = int(doubled[nonzero > 0].sum())
     smaller = min(positive, int(doubled.sum()) - positive)
-    p = _exact(doubled, smaller) if len(nonzero) <= EXACT_UP_TO else _approximate(doubled, smaller)
+    if len(nonzero) <= EXACT_UP_TO:
+        p = _exact(tuple(np.sort(doubled).tolist()), smaller)
+    else:
+        p = _approximate(doubled, smaller)
     return TestResult(statistic=smaller / 2, p=p, details={"zeros": len(difference) - len(nonzero)})
 
 
@@ -35,14 +39,21 @@ def _doubled_ranks(size: Floats) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     return (2 * last - counts + 1)[group]
 
 
-def _exact(doubled: np.ndarray[tuple[int], np.dtype[np.int64]], smaller: int) -> float:
-    chance = np.zeros(int(doubled.sum()) + 1)
+def _exact(doubled: tuple[int, ...], smaller: int) -> float:
+    return min(1.0, 2 * float(_chance_of_at_most(doubled)[smaller]))
+
+
+@lru_cache(maxsize=64)
+def _chance_of_at_most(doubled: tuple[int, ...]) -> Floats:
+    """Cumulative distribution of the doubled rank sum; without ties it is the same for all pairs of one size."""
+    chance = np.zeros(sum(doubled) + 1)
     chance[0] = 1.0
     for rank in doubled:
         shifted = np.zeros_like(chance)
         shifted[rank:] = chance[:-rank]
         chance = (chance + shifted) / 2
-    return min(1.0, 2 * float(chance[: smaller + 1].sum()))
+    found: Floats = np.cumsum(chance)
+    return found
 
 
 def _approximate(doubled: np.ndarray[tuple[int], np.dtype[np.int64]], smaller: int) -> float:

@@ -44,6 +44,6 @@ class Page(HTMLParser):
         return " ".join("".join(self.texts.get(tag, [])).split())
 
 
-def page_of(analysis: Analysis, systems: tuple[str, ...] = study.THREE) -> Page:
-    drawn = study.drawn(systems)
-    return Page(report.render(analysis, drawn.svgs, drawn.skipped))
+def page_of(analysis: Analysis, systems: tuple[str, ...] | None = None) -> Page:
+    """The report as a page; with the pictures of a study of these systems, or without any."""
+    return Page(report.render(analysis, study.drawn(systems).svgs if systems else {}))

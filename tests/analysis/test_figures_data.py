@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import picture, registry
+from analysis import items, picture, registry
 from analysis.analyze import analyze_results
 from analysis.figure import Figure, NotApplicable
+from analysis.figures import critical_difference
 from tests.analysis import study
 
 MANY = tuple(f"model-{number}" for number in range(20))
@@ -120,3 +121,93 @@ def test_of_many_classes_the_most_frequent_are_drawn_and_all_are_in_the_data() -
     drawn = picture.render(figure("per_class_f1"), data)["svg"].decode()
     assert "class-39 (2)" in drawn
     assert "class-40 (1)" not in drawn
+
+
+def test_groups_of_mean_ranks_are_the_largest_that_the_critical_difference_spans() -> None:
+    """Demsar 2006, section 3.2.2: with ranks 1, 2, 2.5, 4 and a critical difference of 1.5 the groups are AC and CD."""
+    groups = critical_difference.groups
+    assert groups([1.0, 2.0, 2.5, 4.0], 1.5) == [2, None, 3, None]
+    assert groups([1.0, 3.0], 1.5) == [None, None]
+    assert groups([1.0, 1.2, 1.4], 5.0) == [2, None, None]
+
+
+def test_mean_ranks_are_those_of_the_omnibus_test_best_first() -> None:
+    answer = study.analysis()
+    data = figure("critical_difference").frame(answer)
+    assert dict(zip(data["system"], data["mean_rank"], strict=True)) == answer.omnibus["friedman"]["mean_ranks"]
+    assert data["mean_rank"].is_monotonic_increasing
+
+
+def test_a_system_is_dominated_where_another_is_at_least_as_good_in_score_speed_and_memory() -> None:
+    """In the study the first system is best, fastest and smallest; without speed and memory there is no figure."""
+    data = figure("trade_off").frame(study.analysis())
+    assert dict(zip(data["system"], data["dominated"], strict=True)) == dict(
+        zip(study.THREE, [False, True, True], strict=True)
+    )
+    assert set(data["measure"]) == {"samples_per_second", "peak_memory_gib"}
+    found = study.results()
+    fast = found.runs["samples_per_second"].mask(found.runs["system"] == study.THREE[2], 1e4)
+    quick = figure("trade_off").frame(analyze_results(replace(found, runs=found.runs.assign(samples_per_second=fast))))
+    speed = quick[quick["measure"] == "samples_per_second"].set_index("system")
+    assert speed["on_front"].to_dict() == {study.THREE[0]: True, study.THREE[1]: False, study.THREE[2]: True}
+    assert not speed["dominated"][study.THREE[2]]
+
+
+def test_time_adds_up_over_epochs() -> None:
+    data = figure("score_over_time").frame(study.analysis())
+    own = data[data["run_id"] == f"{study.THREE[1]}-42"]
+    assert own["seconds"].tolist() == [11.0, 22.0, 33.0, 44.0]
+    assert own["score"].tolist() == pytest.approx([0.9 - 0.02 - 0.3 / epoch for epoch in (1, 2, 3, 4)])
+
+
+def test_a_profile_is_the_share_of_runs_that_reach_a_score() -> None:
+    found = study.results(study.THREE[:1], seeds=4)
+    runs = found.runs.assign(score=[0.1, 0.2, 0.2, 0.4])
+    data = figure("performance_profile").frame(analyze_results(replace(found, runs=runs)))
+    assert dict(zip(data["threshold"], data["share"], strict=True)) == {0.1: 1.0, 0.2: 0.75, 0.4: 0.25}
+    assert ((data["low"] <= data["share"]) & (data["share"] <= data["high"])).all()
+
+
+def test_a_seed_that_prefers_the_worse_system_is_marked() -> None:
+    found = study.results(study.THREE[:2], seeds=3)
+    runs = found.runs.assign(score=[0.9, 0.9, 0.7, 0.8, 0.8, 0.75])
+    data = figure("seed_slopes").frame(analyze_results(replace(found, runs=runs)))
+    assert data["flips"].tolist() == [False, False, True, False, False, False]
+
+
+def test_classes_are_counted_in_gold_and_in_predictions() -> None:
+    """At an even seed roberta-base says O for one OBDH word: 3 predicted of 4."""
+    data = figure("class_balance").frame(study.analysis())
+    own = data[(data["system"] == "roberta-base") & (data["seed"] == 42)].set_index("class")
+    assert own["support"].to_dict() == {"OBDH": 4, "Power": 4, "Thermal": 4}
+    assert own["predicted"].to_dict() == {"OBDH": 3, "Power": 4, "Thermal": 4}
+
+
+def test_a_confusion_matrix_has_shares_of_the_gold_class_over_all_runs() -> None:
+    """Of 7 x 4 OBDH words roberta-base misses one at each of the four even seeds."""
+    data = figure("confusion").frame(study.analysis())
+    own = data[(data["system"] == "roberta-base") & (data["gold"] == "OBDH")].set_index("predicted")
+    assert own["count"].to_dict() == {"O": 4, "OBDH": 24}
+    assert own["share"].sum() == pytest.approx(1.0)
+    assert data.groupby(["system", "gold"])["share"].sum().tolist() == pytest.approx([1.0] * 12)
+
+
+def test_answers_that_most_seeds_of_only_one_system_get_right_are_counted() -> None:
+    """The second system misses the first word of each class in all seeds, the first system only one at even seeds."""
+    answer = study.analysis()
+    data = figure("item_disagreement").frame(answer).set_index(["a", "b", "outcome"])["answers"]
+    pair = (study.THREE[0], study.THREE[1])
+    assert data[(*pair, "only_first")] == 3 - 1 + 1
+    assert data[(*pair, "only_second")] == 0
+    assert data.groupby(["a", "b"]).sum().tolist() == [13, 13, 13]
+    listed = items.disagreements(answer)
+    assert set(listed["said_b"]) == {"O"}
+    assert listed["gold"].isin(study.CLASSES).all()
+    assert (listed["right_a"] > 0.5).all()
+
+
+def test_a_tie_between_the_seeds_of_a_system_is_no_majority() -> None:
+    shares = pd.DataFrame({"a": [1.0, 1.0, 0.2, 0.5, 0.0, np.nan], "b": [1.0, 0.0, 0.9, 1.0, 0.0, 1.0]})
+    found = items.outcomes(shares["a"], shares["b"]).tolist()
+    assert found[:5] == ["both", "only_first", "only_second", "split", "neither"]
+    assert pd.isna(found[5])

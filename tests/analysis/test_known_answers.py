@@ -126,3 +126,18 @@ def test_the_smallest_detectable_effect_has_the_wanted_power() -> None:
 def test_pairs_needed_refuses_an_effect_of_zero() -> None:
     with pytest.raises(ValueError, match="difference of 0"):
         power.pairs_needed(0.0)
+
+
+def test_the_seeds_that_decide_are_the_pairs_that_power_asks_for() -> None:
+    assert power.seeds_to_decide(0.5, 1.0, 0.0) == power.pairs_needed(0.5) == 34
+    assert power.seeds_to_decide(-1.0, 1.0, 0.0) == 10
+    assert power.seeds_to_decide(1.0, 0.0, 0.0) == 2
+
+
+def test_where_items_are_the_limit_no_number_of_seeds_decides() -> None:
+    assert power.seeds_to_decide(0.02, 1e-4, 0.01**2) is None
+    few, many = power.seeds_to_decide(0.03, 4e-4, 0.0), power.seeds_to_decide(0.03, 4e-4, 0.01**2)
+    assert few is not None
+    assert many is not None
+    assert few < many
+    assert power.seeds_to_decide(0.0, 1.0, 0.0) is None

@@ -34,7 +34,7 @@ def test_every_pair_has_its_verdict_as_a_sentence() -> None:
 
 def test_with_many_pairs_those_with_the_best_come_first_and_none_is_missing() -> None:
     systems = tuple(f"model-{number}" for number in range(8))
-    found = page_of(study.analysis(systems), systems)
+    found = page_of(study.analysis(systems))
     assert "The other 21 comparisons" in found.text("summary")
     pairs = study.analysis(systems).comparisons
     best = (pairs["a"] == "model-0") | (pairs["b"] == "model-0")
@@ -55,10 +55,13 @@ def test_all_warnings_are_shown_and_a_limited_subset_is_stamped() -> None:
     assert "Not a real result." not in page_of(study.analysis()).text()
 
 
-def test_figures_that_could_not_be_drawn_are_listed_with_their_reason() -> None:
-    text = Page(report.render(study.analysis(), {}, {"training_time": "it needs runs.seconds_train"})).text()
-    assert "Not drawn" in text
-    assert "Training time: it needs runs.seconds_train." in text
+def test_a_figure_that_was_not_drawn_is_not_mentioned_and_one_that_was_stands_in_its_section() -> None:
+    text = page_of(study.analysis()).text()
+    assert "Training time" not in text
+    assert "What they cost" not in text
+    svg = study.drawn().svgs["trade_off"]
+    shown = Page(report.render(study.analysis(), {"trade_off": svg}, {"trade_off": "Drawn are the first."})).text()
+    assert shown.index("What they cost") < shown.index("Score against cost") < shown.index("Drawn are the first.")
 
 
 def test_settings_that_differ_are_named_with_the_value_of_every_system() -> None:
@@ -147,7 +150,7 @@ def test_the_methods_paragraph_tells_what_was_done() -> None:
         "7 random seeds (42\N{EN DASH}48)",
         "weighted_f1 (higher is better)",
         "selected on evaluation data",
-        "Holm's method over 3 comparisons",
+        "Holm's method (1979) over 3 comparisons",
         "split seed 42",
     ):
         assert part in text

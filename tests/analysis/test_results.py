@@ -215,7 +215,7 @@ def test_a_diverged_run_has_no_score_whatever_its_row_says(tmp_path: Path) -> No
             "system,seed,score\na,1,0.5\na,1,0.6\n",
             "2 runs share their cell with another run, the first of them system a",
         ),
-        ("system,seed,score,dataset\na,1,0.5,x\na,2,0.6,y\n", r"2 data sets \(x, y\)"),
+        ("system,seed,score,dataset_fingerprint\na,1,0.5,x\na,2,0.6,y\n", r"2 contents of the data \(x, y\)"),
     ],
 )
 def test_a_file_that_cannot_be_compared_gets_one_clear_error(tmp_path: Path, text: str, reason: str) -> None:

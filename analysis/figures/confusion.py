@@ -1,0 +1,97 @@
+"""Confusion matrix of every system: which class is taken for which, over all runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from string import ascii_lowercase
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from analysis import ink
+from analysis.figure import Figure
+from analysis.figures._answers import answers
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from analysis.analyze import Analysis
+
+MOST_CLASSES, FEWEST_PERCENT = 12, 0.005
+
+
+def data(analysis: Analysis) -> pd.DataFrame:
+    """One row a system, gold class and predicted class: `count` over all its runs, `share` of that gold class.
+
+    `row` is the gold class with its letter, `column` the letter of the predicted class, by how often the class occurs;
+    classes after the twelfth have none, and neither has a prediction that is missing.
+    """
+    said = answers(analysis)
+    counts = said.groupby(["place", "system", "gold", "predicted"]).size().rename("count").reset_index()
+    totals = counts.groupby(["place", "gold"])["count"].transform("sum")
+    frequent = said["gold"].value_counts().sort_index().sort_values(ascending=False, kind="stable")
+    order = {name: number for number, name in enumerate(frequent.index)}
+    letters = dict(zip(frequent.index[:MOST_CLASSES], ascii_lowercase, strict=False))
+    frame = counts.assign(
+        share=counts["count"] / totals,
+        row=counts["gold"].map(lambda name: f"{name}  {letters[name]}" if name in letters else name),
+        column=counts["predicted"].map(letters),
+        rank=counts["gold"].map(order),
+    )
+    ordered = frame.sort_values(["place", "rank", "predicted"], kind="stable", ignore_index=True)
+    return ordered.drop(columns="rank")
+
+
+def draw(data: pd.DataFrame, ax: Axes) -> None:
+    """Rows: gold; columns: predicted; the darker, the larger the share of the row."""
+    names = list(data["row"].drop_duplicates())[:MOST_CLASSES]
+    letters = ascii_lowercase[: len(names)]
+    positions = ink.rows(ax, names, FIGURE.row_inches)
+    here = data[data["here"]]
+    shares = here.pivot_table(index="row", columns="column", values="share", aggfunc="sum")
+    cells = shares.reindex(index=names, columns=list(letters)).fillna(0.0)
+    _cells(ax, cells, names)
+    for name, shares_of_row in zip(names, cells.to_numpy(dtype=float).tolist(), strict=True):
+        for column, share in enumerate(shares_of_row):
+            _percent(ax, share, column, positions[name])
+    ax.grid(visible=False)
+    ax.set_xticks([column + 0.5 for column in range(len(letters))], list(letters))
+    ax.tick_params(axis="x", length=0)
+    ax.spines["bottom"].set_visible(False)
+    ax.set_xlabel("predicted (letters as at the left)")
+
+
+def _cells(ax: Axes, cells: pd.DataFrame, names: Sequence[str]) -> None:
+    from matplotlib.colors import LinearSegmentedColormap
+
+    edges = [ink.rows_height(names[:row], FIGURE.row_inches) for row in range(len(names) + 1)]
+    scale = LinearSegmentedColormap.from_list("share", ["#FFFFFF", "#7FB3D5", "#00436B"])
+    mesh: Any = ax.pcolormesh(range(len(names) + 1), edges, cells.to_numpy(), cmap=scale, vmin=0, vmax=1)
+    mesh.set(edgecolor=ink.FAINT, linewidth=0.5)
+
+
+def _percent(ax: Axes, share: float, column: int, position: float) -> None:
+    if share >= FEWEST_PERCENT:
+        tone = "white" if share > 0.5 else ink.INK
+        ax.text(column + 0.5, position, f"{100 * share:.0f}", ha="center", va="center", fontsize=6, color=tone)
+
+
+FIGURE = Figure(
+    name="confusion",
+    rank=40,
+    title="Confusion matrices",
+    caption="Rows: gold classes, the most frequent first; columns: predicted classes, by the letters of the rows. "
+    "Numbers: percent of the row, over all runs of the system; shares below half a percent are left empty, and a row "
+    f"adds up to less than 100 where other answers are predicted. At most {MOST_CLASSES} classes are drawn.",
+    section="errors",
+    aside=True,
+    needs=("runs.run_id", "predictions.gold", "predictions.predicted"),
+    data=data,
+    draw=draw,
+    rows="row",
+    most_rows=MOST_CLASSES,
+    row_inches=0.21,
+    panels="system",
+    most_panels=6,
+    columns=2,
+)

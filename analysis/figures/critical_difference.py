@@ -1,0 +1,94 @@
+"""Critical-difference diagram: mean ranks of all systems, and which of them a Nemenyi test cannot tell apart.
+
+Demsar, "Statistical comparisons of classifiers over multiple data sets", JMLR 2006. Drawn with one row a system, so
+that any number of names of any length stays readable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from analysis import ink
+from analysis.figure import Figure, NotApplicable
+from analysis.typography import number
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from analysis.analyze import Analysis
+
+ROW_INCHES = 0.3
+
+
+def data(analysis: Analysis) -> pd.DataFrame:
+    """One row a system, the best mean rank first: `mean_rank`, and `group_until`, the last system of its group.
+
+    A group is a largest set of neighbours whose mean ranks differ by at most `critical_difference`; `group_until` is
+    empty where no group of two or more starts.
+    """
+    friedman = analysis.omnibus.get("friedman") or {}
+    ranks, critical = friedman.get("mean_ranks"), friedman.get("critical_difference")
+    if not ranks or critical is None:
+        raise NotApplicable("there are no mean ranks with a critical difference")
+    places = {system: place for place, system in enumerate(analysis.systems["system"])}
+    rows = sorted(((rank, places[system], system) for system, rank in ranks.items()), key=lambda row: row[:2])
+    frame = pd.DataFrame(rows, columns=["mean_rank", "place", "system"])
+    ends = groups(frame["mean_rank"].tolist(), critical)
+    until = [frame["system"].iloc[end] if end is not None else None for end in ends]
+    return frame[["place", "system", "mean_rank"]].assign(
+        group_until=pd.Series(until, dtype=object),
+        critical_difference=critical,
+        blocks=friedman.get("n"),
+        alpha=analysis.alpha,
+    )
+
+
+def groups(ranks: Sequence[float], critical: float) -> list[int | None]:
+    """For ascending mean ranks: where the group that starts at each ends; None where it is of one or inside another."""
+    ends: list[int | None] = []
+    furthest = -1
+    for start, rank in enumerate(ranks):
+        end = max(other for other, later in enumerate(ranks) if later - rank <= critical + 1e-12)
+        ends.append(end if end > start and end > furthest else None)
+        furthest = max(furthest, end)
+    return ends
+
+
+def draw(data: pd.DataFrame, ax: Axes) -> None:
+    """Points: mean ranks; each bar at the right joins systems that the test cannot tell apart."""
+    names = list(data["system"])[: FIGURE.most_rows]
+    positions = ink.rows(ax, names, ROW_INCHES)
+    shown = data[data["system"].isin(names)]
+    critical = float(data["critical_difference"].iloc[0])
+    best = float(data["mean_rank"].min())
+    ax.axvspan(best, best + critical, color=ink.FAINT, alpha=0.7, linewidth=0, zorder=0)
+    for row in shown.to_dict("records"):
+        ax.scatter(row["mean_rank"], positions[row["system"]], s=38, color=ink.colour(int(row["place"])), zorder=4)
+        ink.value(ax, positions[row["system"]], number(row["mean_rank"], 2))
+    for column, row in enumerate(shown.dropna(subset="group_until").to_dict("records")):
+        last = positions.get(row["group_until"], max(positions.values()))
+        ink.bracket(ax, positions[row["system"]] - 0.07, last + 0.07, column)
+    worst = float(data["mean_rank"].max())
+    ax.set_xlim(best - 0.03 * (worst - best) - 0.1, max(worst, best + critical) + 0.03 * (worst - best) + 0.1)
+    ax.set_xlabel(
+        f"mean rank over {int(data['blocks'].iloc[0])} blocks, 1 is best; critical difference {number(critical, 2)}"
+    )
+
+
+FIGURE = Figure(
+    name="critical_difference",
+    rank=20,
+    title="Mean ranks and the critical difference",
+    caption="Points: mean rank of each system over the blocks that all of them completed (seeds on one split, or data "
+    "sets). Systems joined by a bar at the right differ by less than Nemenyi's critical difference, so this test does "
+    "not tell them apart; shaded: within it of the best. It looks at ranks and at all pairs at once and is a "
+    "description; the verdicts above are those of the pairs.",
+    section="comparisons",
+    needs=("runs.score",),
+    data=data,
+    draw=draw,
+    row_inches=ROW_INCHES,
+)

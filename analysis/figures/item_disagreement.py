@@ -1,0 +1,72 @@
+"""Answers that one system gets right in most seeds and the other gets wrong: do systems differ, or only their sums?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from analysis import ink
+from analysis.figure import Figure, NotApplicable
+from analysis.items import OUTCOMES, majorities, outcomes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from analysis.analyze import Analysis
+
+MOST_PAIRS = 36
+
+
+def data(analysis: Analysis) -> pd.DataFrame:
+    """One row a pair and outcome (`both`, `only_first`, `only_second`, `neither`, `split`): `answers`, `share`."""
+    right = majorities(analysis)
+    pairs = [(a, b) for a, b in zip(analysis.comparisons["a"], analysis.comparisons["b"], strict=True)
+             if a in right.columns and b in right.columns]  # fmt: skip
+    if not pairs:
+        raise NotApplicable("no two systems answered the same items")
+    if len(pairs) > MOST_PAIRS:
+        best = analysis.systems["system"].iloc[0]
+        pairs = [pair for pair in pairs if best in pair]
+    return pd.concat([_of_pair(right, a, b) for a, b in pairs], ignore_index=True)
+
+
+def _of_pair(right: pd.DataFrame, a: str, b: str) -> pd.DataFrame:
+    found = outcomes(right[a], right[b]).dropna()
+    counts = found.value_counts().reindex(list(OUTCOMES), fill_value=0)
+    rows = {"outcome": counts.index, "answers": counts.to_numpy(), "share": counts.to_numpy() / max(1, len(found))}
+    return pd.DataFrame(rows).assign(pair=f"{a}{ink.MINUS}{b}", a=a, b=b)
+
+
+def draw(data: pd.DataFrame, ax: Axes) -> None:
+    """To the right: only the first is right; to the left: only the second is."""
+    positions = ink.rows(ax, list(data["pair"].drop_duplicates())[:MOST_PAIRS], FIGURE.row_inches)
+    for pair, position in positions.items():
+        row = data[data["pair"] == pair].set_index("outcome")
+        first, second = 100 * row["share"]["only_first"], 100 * row["share"]["only_second"]
+        ax.barh(position, first, height=0.2, color=ink.colour(0), linewidth=0)
+        ax.barh(position, -second, height=0.2, color="white", edgecolor=ink.colour(0), hatch="////", linewidth=0.8)
+        ink.value(ax, position, f"{row['answers']['only_second']:.0f} : {row['answers']['only_first']:.0f}")
+    ax.axvline(0, color=ink.INK, linewidth=0.9)
+    reach = max(1e-9, 100 * float(data.loc[data["outcome"].isin(["only_first", "only_second"]), "share"].max()))
+    ax.set_xlim(-1.1 * reach, 1.1 * reach)
+    ax.xaxis.set_major_formatter(lambda value, _: f"{abs(value):g}%")
+    ax.set_xlabel("share of all answers, and their numbers\nleft: only the second is right; right: only the first is")
+
+
+FIGURE = Figure(
+    name="item_disagreement",
+    rank=20,
+    title="Where two systems give different answers",
+    caption="An answer counts for a system if more than half of its seeds get it right. Solid, to the right: answers "
+    "that only the first system gets right; hatched, to the left: only the second; at the right their numbers. Long "
+    "bars on both sides: the systems err in different places, and together they would be better. The most uneven "
+    "answers are in item_disagreements.csv.",
+    section="errors",
+    needs=("runs.run_id", "predictions.item", "predictions.correct"),
+    data=data,
+    draw=draw,
+    rows="pair",
+    most_rows=MOST_PAIRS,
+    frame_inches=0.8,
+)

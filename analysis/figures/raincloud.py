@@ -1,0 +1,67 @@
+"""Raincloud of the scores: what every seed gave, how the seeds spread, and the mean with its interval, a row a system.
+
+Allen et al., "Raincloud plots: a multi-platform tool for robust data visualization", Wellcome Open Research, 2019.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from analysis import ink
+from analysis.figure import Figure, scores
+from analysis.typography import decimals, number, visible
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from analysis.analyze import Analysis
+
+FEWEST_FOR_CLOUD = 5
+ROW_INCHES = 0.52
+
+
+def data(analysis: Analysis) -> pd.DataFrame:
+    """One row a run: its score, with `mean` and the t interval `ci_low`, `ci_high` (`level`) of its system's mean."""
+    means = analysis.systems.set_index("system")[["mean", "ci_low", "ci_high"]]
+    return scores(analysis).join(means, on="system").assign(level=f"{100 * (1 - analysis.alpha):g}%")
+
+
+def draw(data: pd.DataFrame, ax: Axes) -> None:
+    """The cloud above, mean and interval on the line, the runs as rain below it."""
+    for group, position, place in ink.system_rows(ax, data, ROW_INCHES):
+        tone, first = ink.colour(place), group.iloc[0]
+        if group["score"].nunique() >= FEWEST_FOR_CLOUD:
+            _cloud(ax, group["score"], position - 0.05, tone)
+        ax.plot([first["ci_low"], first["ci_high"]], [position, position], color=ink.INK, linewidth=1.6, zorder=5)
+        ax.scatter(first["mean"], position, s=30, color=ink.INK, marker="D", linewidths=0, zorder=6)
+        ink.points(ax, group["score"], position + 0.13, place, width=0.1)
+        ink.value(ax, position, number(first["mean"], decimals([first["mean"]])))
+    ax.set_xlabel(
+        f"{visible(data['metric'].iloc[0])}; at the right: mean, whose {data['level'].iloc[0]} interval is drawn"
+    )
+
+
+def _cloud(ax: Axes, values: pd.Series[float], position: float, tone: str) -> None:
+    parts = ax.violinplot(
+        values.to_numpy(), positions=[position], widths=0.38, orientation="horizontal", showextrema=False, side="low"
+    )
+    bodies: Any = parts["bodies"]
+    for body in bodies:
+        body.set(facecolor=f"{tone}55", edgecolor=tone, linewidth=0.9, alpha=None)
+
+
+FIGURE = Figure(
+    name="raincloud",
+    rank=10,
+    title="Scores of every run",
+    caption="Points: single runs. Diamond and line: mean and its t interval over runs; it says nothing about new data, "
+    "and overlapping intervals do not mean that a paired comparison is undecided. Outline: kernel density of the "
+    f"scores, cut at the lowest and highest run, from {FEWEST_FOR_CLOUD} different scores on.",
+    section="scores",
+    needs=("runs.score",),
+    data=data,
+    draw=draw,
+    row_inches=ROW_INCHES,
+)

@@ -1,0 +1,81 @@
+"""The summary and the comparisons as Markdown and LaTeX, ready for a README or a paper."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from analysis import report_pairs, report_tables
+from analysis.report_grid import Grid
+from analysis.typography import visible
+
+if TYPE_CHECKING:
+    from analysis.analyze import Analysis
+
+_LATEX = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}", "\N{MINUS SIGN}": r"$-$", "\N{EN DASH}": "--", "\N{NARROW NO-BREAK SPACE}": r"\,",
+    "\N{PLUS-MINUS SIGN}": r"$\pm$", '"': "''",
+}  # fmt: skip
+
+
+def files(analysis: Analysis) -> dict[str, bytes]:
+    """File name -> content of `summary_statistics` and `statistical_tests`, each as .md and .tex."""
+    grids = {"summary_statistics": report_tables.summary(analysis)}
+    if not analysis.comparisons.empty:
+        grids["statistical_tests"] = report_pairs.verdicts(analysis)
+    found = {f"{name}.md": markdown(grid).encode() for name, grid in grids.items()}
+    return found | {f"{name}.tex": latex(grid, name).encode() for name, grid in grids.items()}
+
+
+def markdown(grid: Grid) -> str:
+    """A pipe table with its caption above; what Markdown or HTML would act on is escaped."""
+    cells = [[_escape_markdown(cell) for cell in row] for row in _rows(grid)]
+    rule = [":---" if column.kind != "number" else "---:" for column in grid.columns]
+    lines = [f"| {' | '.join(row)} |" for row in (cells[0], rule, *cells[1:])]
+    return "\n".join([f"**{_escape_markdown(grid.caption)}**", "", *lines, "", _escape_markdown(_meanings(grid)), ""])
+
+
+def latex(grid: Grid, label: str) -> str:
+    """A table environment with booktabs rules; every name is escaped."""
+    cells = [[_escape_latex(cell) for cell in row] for row in _rows(grid)]
+    align = "".join("r" if column.kind == "number" else "l" for column in grid.columns)
+    body = [f"    {' & '.join(row)} \\\\" for row in cells]
+    return "\n".join(
+        [
+            "% needs \\usepackage{booktabs}",
+            "\\begin{table}",
+            "  \\centering",
+            f"  \\caption{{{_escape_latex(f'{grid.caption}. {_meanings(grid)}')}}}",
+            f"  \\label{{tab:{label.replace('_', '-')}}}",
+            f"  \\begin{{tabular}}{{{align}}}",
+            "    \\toprule",
+            body[0],
+            "    \\midrule",
+            *body[1:],
+            "    \\bottomrule",
+            "  \\end{tabular}",
+            "\\end{table}",
+            "",
+        ]
+    )
+
+
+def _rows(grid: Grid) -> list[list[str]]:
+    """The heading and the rows as they are printed."""
+    head = [column.heading for column in grid.columns]
+    return [head, *([visible(column.write(row)) for column in grid.columns] for row in grid.rows)]
+
+
+def _meanings(grid: Grid) -> str:
+    return "; ".join(f"{column.heading}: {column.meaning}" for column in grid.columns if column.meaning) + "."
+
+
+def _escape_markdown(text: str) -> str:
+    escaped = re.sub(r"([\\`*_\[\]|~$])", r"\\\1", text)
+    return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _escape_latex(text: str) -> str:
+    return "".join(_LATEX.get(character, character) for character in text)

@@ -1,0 +1,81 @@
+"""Resampled scores: items drawn with replacement as weights, and every run scored under the same draws.
+
+A metric is a value of sums of counts over items, so B resamples of R runs are one matrix product, done in chunks that
+keep memory bounded whatever B is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Value = Callable[[Floats], Floats]
+
+_CHUNK_CELLS = 4_000_000  # weights held at a time: 16 MB in single precision
+_GROUP_COLUMNS = 512  # columns of one matrix product
+_DECIMALS = 10  # below it lies what the order of a floating-point sum decides
+
+
+def draw_weights(generator: np.random.Generator, resamples: int, units: int) -> Iterator[NDArray[np.float32]]:
+    """How often each of `units` is drawn: chunks [b, units] of `resamples` rows in all, every row summing to units."""
+    size = max(1, _CHUNK_CELLS // units)
+    for start in range(0, resamples, size):
+        rows = min(size, resamples - start)
+        drawn = generator.integers(0, units, size=(rows, units), dtype=np.int32).astype(np.int64)
+        drawn += np.arange(rows, dtype=np.int64)[:, None] * units
+        yield np.bincount(drawn.ravel(), minlength=rows * units).reshape(rows, units).astype(np.float32)
+
+
+def resampled_scores(
+    counts: Sequence[NDArray[Any]], value: Value, resamples: int, generator: np.random.Generator
+) -> Floats:
+    """Scores [resamples, R] of R runs; `counts` [units, S] is what each unit adds to the sums that `value` reads.
+
+    Whole numbers are summed exactly in single precision (up to 2^24), others in double precision.
+    """
+    found = np.empty((resamples, len(counts)))
+    groups = _groups([run.shape[1] for run in counts])
+    done = 0
+    for weights in draw_weights(generator, resamples, len(counts[0])):
+        rows = slice(done, done + len(weights))
+        for members in groups:
+            _score_group(found[rows], weights, [counts[run] for run in members], members, value)
+        done += len(weights)
+    return np.round(found, _DECIMALS)
+
+
+def compact(counts: Floats) -> NDArray[Any]:
+    """The same counts in the smallest type that holds them exactly."""
+    whole = bool((counts == np.round(counts)).all()) and float(counts.min(initial=0)) >= 0
+    largest = float(counts.max(initial=0))
+    if whole and largest < 256:
+        return counts.astype(np.uint8)
+    return counts.astype(np.float32) if whole and largest < 2**20 else counts
+
+
+def _groups(widths: Sequence[int]) -> list[list[int]]:
+    """Runs whose columns make one matrix product together."""
+    groups: list[list[int]] = []
+    filled = _GROUP_COLUMNS
+    for run, width in enumerate(widths):
+        if filled + width > _GROUP_COLUMNS:
+            groups.append([])
+            filled = 0
+        groups[-1].append(run)
+        filled += width
+    return groups
+
+
+def _score_group(
+    found: Floats, weights: NDArray[np.float32], counts: Sequence[NDArray[Any]], members: Sequence[int], value: Value
+) -> None:
+    exact = all(run.dtype != np.float64 for run in counts)
+    stacked = np.concatenate([run.astype(np.float32 if exact else np.float64) for run in counts], axis=1)
+    sums = (weights @ stacked).astype(np.float64)
+    edges = np.cumsum([run.shape[1] for run in counts])[:-1]
+    for run, own in zip(members, np.split(sums, edges, axis=1), strict=True):
+        found[:, run] = value(own)

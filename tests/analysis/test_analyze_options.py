@@ -1,0 +1,132 @@
+"""What an experiment can ask for beyond the default answer, and what failures do to it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from pydantic import ValidationError
+
+from analysis import registry
+from analysis.analyze import analyze, analyze_results
+from analysis.config import CompareConfig
+from analysis.output import tables
+from tests.analysis.frames import csv, rows
+from tests.analysis.items import draw_hits, study
+
+ALL = tuple(name for name in registry.names("test") if name != "multi_bootstrap")
+
+
+def test_every_optional_test_has_its_rows_in_table_and_document() -> None:
+    results = study(draw_hits(1, seeds=6, items=60, systems=3), train_items=100, evaluation_items=60)
+    found = analyze_results(results, options=CompareConfig(tests=ALL, rope=0.02, resamples=1_000))
+    counts = found.optional.groupby("test").size()
+    for name in ALL:
+        test = registry.load("test", name)
+        pairs = 3 if test.systems == "two" else 1
+        assert counts[name] == pairs * (6 if test.values == "hits" else 1)
+    assert found.optional.loc[found.optional["test"] != "corrected_resampled_t", "note"].isna().all()
+    (mcnemar, *_) = [row for row in found.to_json()["extra"] if row["test"] == "mcnemar"]
+    assert (mcnemar["seed"], mcnemar["n"], mcnemar["systems"]) == ("42", 60, [mcnemar["a"], mcnemar["b"]])
+    assert mcnemar["p_holm"] >= mcnemar["p"]
+    assert {"optional_tests.csv", "optional_tests.parquet"} <= set(tables(found))
+
+
+def test_mcnemar_counts_the_hits_of_the_seed_it_names() -> None:
+    hits = draw_hits(1, seeds=3, items=80)
+    found = analyze_results(study(hits), options=CompareConfig(tests=("mcnemar",), resamples=1_000)).optional
+    first = found[found["seed"] == "43"].iloc[0]
+    pair = [int(name[1]) for name in (first["a"], first["b"])]
+    only_a, only_b = ((hits[pair[0], 1] > hits[pair[1], 1]).sum(), (hits[pair[0], 1] < hits[pair[1], 1]).sum())
+    assert first["statistic"] == pytest.approx((only_a - only_b) ** 2 / (only_a + only_b))
+
+
+def test_an_unknown_test_is_answered_with_the_nearest_name() -> None:
+    with pytest.raises(ValidationError, match="unknown test 'welsh'; did you mean 'welch'"):
+        CompareConfig(tests=("welsh",))
+    with pytest.raises(ValidationError, match=r"set compare\.primary"):
+        CompareConfig(tests=("multi_bootstrap",))
+    assert CompareConfig.model_validate({"tests": ["tost", "welch", "tost"]}).tests == ("tost", "welch")
+
+
+def test_a_test_that_cannot_be_had_says_why(tmp_path: Path) -> None:
+    source = csv(tmp_path / "x.csv", {"x": [0.1, 0.2, 0.4], "y": [0.2, 0.1, 0.3]})
+    found = analyze([source], options=CompareConfig(tests=("tost", "cochran_q", "mcnemar", "kendall_w")))
+    notes = found.optional.set_index("test")["note"]
+    assert "compare.rope" in notes["tost"]
+    assert "three systems" in notes["cochran_q"]
+    assert "three systems" in notes["kendall_w"]
+    assert "item predictions" in notes["mcnemar"]
+    json.dumps(found.to_json(), allow_nan=False)
+
+
+def test_without_wishes_there_is_no_extra_table(tmp_path: Path) -> None:
+    found = analyze([csv(tmp_path / "x.csv", {"x": [0.1, 0.2], "y": [0.2, 0.1]})])
+    assert found.optional.empty
+    assert found.to_json()["extra"] == []
+    assert "optional_tests.csv" not in tables(found)
+
+
+def test_where_less_is_better_dominance_and_ranks_turn(tmp_path: Path) -> None:
+    source = csv(tmp_path / "x.csv", {"x": [0.1, 0.2, 0.15, 0.12], "y": [0.5, 0.65, 0.53, 0.54]})
+    options = CompareConfig(tests=("almost_stochastic_order", "bayesian_signed_rank"), direction="minimize")
+    extra = analyze([source], options=options).to_json()["extra"]
+    assert extra[0]["details"]["ratio_first"] == 0.0
+    assert extra[1]["details"]["probability_first"] > 0.9
+
+
+def failing(collapsed: bool) -> pd.DataFrame:
+    noise = np.random.default_rng(0).normal(0, 0.01, size=(2, 10))
+    scores = {"x": [*(0.82 + noise[0][:9]).tolist(), None], "y": (0.8 + noise[1]).tolist()}
+    table = pd.DataFrame(rows(scores))[["system", "seed", "score", "status"]]
+    if collapsed:
+        table.loc[len(table)] = ["z", 42, 0.2, "collapsed"]
+    return table
+
+
+def test_failures_are_also_scored_at_the_baseline_and_what_that_changes_is_said(tmp_path: Path) -> None:
+    failing(collapsed=True).to_csv(tmp_path / "x.csv", index=False)
+    found = analyze([tmp_path / "x.csv"])
+    row = found.sensitivity.set_index(["a", "b"]).loc[("x", "y")]
+    assert (row["baseline"], row["at_baseline_a"], row["at_baseline_b"], row["n_pairs"]) == (0.2, 1, 0, 10)
+    assert row["mean_diff"] < 0.0 < found.comparisons.set_index(["a", "b"]).loc[("x", "y"), "mean_diff"]
+    assert row["changed"] == (row["verdict"] != row["main_verdict"])
+    assert any("majority baseline (0.2)" in text for text in found.warnings)
+    assert "failure_sensitivity.csv" in tables(found)
+
+
+def test_without_a_baseline_the_missing_table_is_explained(tmp_path: Path) -> None:
+    failing(collapsed=False).to_csv(tmp_path / "x.csv", index=False)
+    found = analyze([tmp_path / "x.csv"])
+    assert found.sensitivity.empty
+    assert any("cannot be scored at the majority baseline" in text for text in found.warnings)
+
+
+def test_the_baseline_comes_from_the_gold_labels_where_there_are_predictions() -> None:
+    results = study(draw_hits(1, items=90))
+    results.runs.loc[3, ["score", "status"]] = [np.nan, "diverged"]
+    found = analyze_results(results, options=CompareConfig(resamples=1_000))
+    assert found.comparisons["primary_method"].tolist() == ["multi_bootstrap"]
+    assert found.sensitivity["baseline"].tolist() == [pytest.approx(60 / 90)]
+    assert found.sensitivity["primary_method"].tolist() == ["paired_t_and_sign_flip"]
+
+
+def test_three_systems_get_every_omnibus_test(tmp_path: Path) -> None:
+    found = analyze(
+        [csv(tmp_path / "x.csv", {name: np.random.default_rng(k).random(8) for k, name in enumerate("xyz")})]
+    )
+    assert set(found.omnibus) == {"friedman", "nemenyi", "repeated_measures_anova"}
+    anova = found.to_json()["omnibus"]["repeated_measures_anova"]
+    assert 0.5 <= anova["epsilon"] <= 1.0
+    assert anova["n"] == 8
+
+
+def test_an_open_pair_is_told_how_many_seeds_would_decide(tmp_path: Path) -> None:
+    noise = np.random.default_rng(2).normal(0, 0.01, size=(2, 10))
+    found = analyze([csv(tmp_path / "x.csv", {"x": 0.802 + noise[0], "y": 0.8 + noise[1]})]).comparisons.iloc[0]
+    assert found["verdict"] == "inconclusive"
+    assert found["seeds_to_decide"] > 10
+    assert found["advice"].startswith(f"about {int(found['seeds_to_decide'])} seeds in all would show")

@@ -1,0 +1,240 @@
+"""The headline test: items and seeds at once, any metric, whole clusters, and honest where seeds alone are not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis import registry
+from analysis.analyze import analyze_results
+from analysis.config import CompareConfig
+from analysis.item_counts import NotShared, read_item_counts
+from analysis.metrics import answers
+from analysis.resampling import compact, draw_weights, resampled_scores
+from analysis.statistical_test import Setting
+from analysis.statistics import multi_bootstrap, paired_t
+from tests.analysis.items import draw_hits, study
+
+QUICK = CompareConfig(resamples=2_000)
+
+
+def setting(seed: int = 0, resamples: int = 2_000) -> Setting:
+    return Setting(generator=np.random.default_rng(seed), resamples=resamples)
+
+
+def test_the_parts_of_the_variance_are_those_of_an_analysis_of_variance() -> None:
+    scores = draw_hits(1, seeds=6, items=150).transpose(2, 1, 0)
+    difference = scores[..., 0] - scores[..., 1]
+    result = multi_bootstrap.run(scores, setting(resamples=20_000))
+    items, seeds = difference.shape
+    of_seeds = difference.mean(axis=0).var(ddof=1) / seeds
+    shared = difference.mean(axis=1).var(ddof=1) / items
+    single = difference.var(axis=0, ddof=1).mean() / items
+    answers_part = (single - shared) / (seeds - 1)
+    assert result.details["variance_seeds"] == pytest.approx(of_seeds)
+    assert result.details["variance_items"] == pytest.approx(shared - answers_part, rel=0.05)
+    assert result.details["mean"] == pytest.approx(difference.mean())
+
+
+def test_systems_that_differ_item_by_item_fool_the_paired_t_and_not_the_multi_bootstrap() -> None:
+    rejected = {"seeds": 0, "items and seeds": 0}
+    for number in range(150):
+        scores = draw_hits(number, items=186, apart=2.0).transpose(2, 1, 0)
+        rejected["seeds"] += (paired_t.run(scores.mean(axis=0), Setting()).p or 1) < 0.05
+        rejected["items and seeds"] += (multi_bootstrap.run(scores, setting(number, 500)).p or 1) < 0.05
+    assert rejected["seeds"] > 30
+    assert rejected["items and seeds"] <= 15
+
+
+def test_without_item_effects_it_is_as_wide_as_the_paired_t_over_seeds() -> None:
+    generator = np.random.default_rng(0)
+    scores = generator.normal(size=(1, 12, 2)) + np.zeros((400, 1, 1))
+    ours, theirs = multi_bootstrap.run(scores, setting()), paired_t.run(scores[0], Setting())
+    assert (ours.statistic, ours.p) == pytest.approx((theirs.statistic, theirs.p))
+
+
+def test_without_seed_effects_it_is_the_paired_t_over_items() -> None:
+    items = np.random.default_rng(0).normal(size=(80, 1, 2))
+    result = multi_bootstrap.run(np.repeat(items, 5, axis=1), setting(resamples=40_000))
+    theirs = paired_t.run(items[:, 0], Setting())
+    assert result.statistic == pytest.approx(theirs.statistic, rel=0.02)
+    assert result.p == pytest.approx(theirs.p, abs=0.02)
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "macro_f1", "weighted_f1", "micro_f1"])
+def test_resampled_scores_are_those_of_the_items_repeated(metric: str) -> None:
+    generator = np.random.default_rng(4)
+    gold, first, second = generator.choice(list("OABC"), size=(3, 40)).tolist()
+    definition = registry.load("metric", metric)
+    items = np.sort(generator.integers(0, 12, size=40))
+    counts = [definition.counts(answers(gold, said, items)) for said in (first, second)]
+    scores = resampled_scores([compact(own) for own in counts], definition.value, 50, np.random.default_rng(9))
+    weights = np.concatenate(list(draw_weights(np.random.default_rng(9), 50, len(counts[0]))))
+    assert (weights.sum(axis=1) == len(counts[0])).all()
+    for row, drawn in zip(scores, weights, strict=True):
+        expected = [definition.weighted(gold, said, drawn, items) for said in (first, second)]
+        assert row == pytest.approx(expected)
+
+
+def test_scores_are_the_same_in_whatever_chunks_they_are_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = [np.random.default_rng(run).random((30, 4)) for run in range(5)]
+    whole = resampled_scores(counts, lambda sums: sums.sum(axis=-1), 40, np.random.default_rng(0))
+    monkeypatch.setattr("analysis.resampling._GROUP_COLUMNS", 5)
+    apart = resampled_scores(counts, lambda sums: sums.sum(axis=-1), 40, np.random.default_rng(0))
+    assert whole == pytest.approx(apart)
+
+
+def test_counts_are_kept_in_the_smallest_type_that_holds_them() -> None:
+    assert compact(np.array([[0.0, 255.0]])).dtype == np.uint8
+    assert compact(np.array([[0.0, 256.0]])).dtype == np.float32
+    assert compact(np.array([[0.5, 1.0]])).dtype == np.float64
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "macro_f1"])
+def test_predictions_make_it_the_primary_test_and_widen_the_claim(metric: str) -> None:
+    found = analyze_results(study(draw_hits(3, gain=1.2, systems=3), metric), options=QUICK)
+    pair = found.comparisons[found.comparisons["a"] == "s0"].iloc[0]
+    assert pair["primary_method"] == "multi_bootstrap"
+    assert pair["verdict"] == "better"
+    assert pair["n_items"] == 200
+    assert pair["primary_ci_low"] < pair["ci_low"] < pair["mean_diff"]
+    assert found.claim.startswith("These recipes on new items from this distribution")
+    assert "Tests over seeds alone are conditional on this split" in found.claim
+    assert found.provenance["resamples"]["multi_bootstrap"] == 2_000
+
+
+def test_five_seeds_can_decide_when_items_are_resampled_too() -> None:
+    found = analyze_results(study(draw_hits(3, seeds=5, gain=1.5)), options=QUICK)
+    assert found.comparisons["verdict"].tolist() == ["better"]
+    assert any("5 complete pairs" in text for text in found.warnings)
+    four = analyze_results(study(draw_hits(3, seeds=4, gain=1.5)), options=QUICK)
+    assert four.comparisons["verdict"].tolist() == ["undecidable"]
+
+
+def test_whole_clusters_are_resampled_and_few_of_them_are_said() -> None:
+    hits = np.repeat(draw_hits(5, items=25, apart=3.0), 8, axis=2)
+    alone = analyze_results(study(hits), options=QUICK).comparisons.iloc[0]
+    names = [f"paragraph {k // 8}" for k in range(200)]
+    together = analyze_results(study(hits, clusters=names), options=QUICK)
+    pair = together.comparisons.iloc[0]
+    assert pair["n_items"] == 25
+    assert pair["primary_ci_high"] - pair["primary_ci_low"] > 1.5 * (alone["primary_ci_high"] - alone["primary_ci_low"])
+    assert "25 clusters of items" in together.claim
+    few = analyze_results(study(hits, clusters=[f"{k // 20}" for k in range(200)]), options=QUICK)
+    assert any("only 10 clusters of items" in text for text in few.warnings)
+
+
+def test_items_that_share_nothing_stay_units_of_their_own() -> None:
+    results = study(draw_hits(5, items=30), clusters=["a"] * 10 + [None] * 20)
+    found = read_item_counts(results.runs, results.predictions, "accuracy")
+    assert (found.num_items, found.num_units) == (30, 21)
+
+
+def test_the_same_seed_gives_the_same_answer_and_another_one_nearly() -> None:
+    results = study(draw_hits(3, apart=2.0))
+    first, second = (analyze_results(results, options=QUICK).to_json() for _ in range(2))
+    assert first == second
+    other = analyze_results(results, options=QUICK, generator_seed=1).comparisons.iloc[0]
+    assert other["primary_p"] == pytest.approx(first["comparisons"][0]["primary"]["p"], abs=0.02)
+
+
+def test_the_order_of_rows_and_runs_does_not_matter() -> None:
+    results = study(draw_hits(3))
+    shuffled = replace(results, predictions=results.predictions.sample(frac=1, random_state=0, ignore_index=True))
+    pd.testing.assert_frame_equal(
+        analyze_results(results, options=QUICK).comparisons, analyze_results(shuffled, options=QUICK).comparisons
+    )
+
+
+def test_a_missing_prediction_is_a_miss() -> None:
+    results = study(draw_hits(3))
+    said = results.predictions.copy()
+    wrong = (said["run_id"] == "0-0") & (said["predicted"] != said["gold"])
+    said.loc[wrong, "predicted"] = None
+    found = analyze_results(replace(results, predictions=said), options=QUICK)
+    assert found.comparisons["primary_method"].tolist() == ["multi_bootstrap"]
+
+
+def without_run(results: pd.DataFrame) -> pd.DataFrame:
+    return results[results["run_id"] != "1-3"]
+
+
+def without_item(results: pd.DataFrame) -> pd.DataFrame:
+    return results[(results["run_id"] != "1-3") | (results["item"] != "i7")]
+
+
+def with_other_gold(results: pd.DataFrame) -> pd.DataFrame:
+    changed = results.copy()
+    changed.loc[(changed["run_id"] == "1-3") & (changed["item"] == "i7"), "gold"] = "maybe"
+    return changed
+
+
+def with_other_answers(results: pd.DataFrame) -> pd.DataFrame:
+    changed = results.copy()
+    changed.loc[changed["run_id"] == "1-3", "predicted"] = "yes"
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (without_run, "1 of 20 runs have no item predictions"),
+        (without_item, "not evaluated on the same items (first difference: s1 seed 45)"),
+        (with_other_gold, "different gold labels (first difference: s1 seed 45)"),
+        (with_other_answers, "accuracy of the predictions of s1 seed 45 is"),
+    ],
+)
+def test_predictions_that_do_not_fit_leave_the_seeds_alone_and_say_why(change: object, why: str) -> None:
+    results = study(draw_hits(3))
+    found = analyze_results(replace(results, predictions=change(results.predictions)), options=QUICK)  # type: ignore[operator]
+    assert found.comparisons["primary_method"].tolist() == ["paired_t_and_sign_flip"]
+    assert "conditional on this split" in found.claim
+    assert any(why in text for text in found.warnings)
+
+
+def test_a_test_over_items_that_was_fixed_beforehand_is_never_replaced() -> None:
+    results = study(draw_hits(3, gain=1.5))
+    options = CompareConfig(primary="multi_bootstrap", resamples=1_000)
+    found = analyze_results(replace(results, predictions=results.predictions.iloc[:0]), options=options)
+    assert found.comparisons["verdict"].tolist() == ["undecidable"]
+    assert "needs item predictions" in found.comparisons["reason"][0]
+    seeds = analyze_results(results, options=CompareConfig(primary="paired_t"))
+    assert seeds.comparisons["primary_method"].tolist() == ["paired_t"]
+
+
+def test_a_metric_without_item_counts_is_named() -> None:
+    results = study(draw_hits(3))
+    with pytest.raises(NotShared, match="perplexity cannot be computed from item predictions"):
+        read_item_counts(results.runs, results.predictions, "perplexity")
+
+
+def test_predictions_of_the_part_that_was_scored_are_used() -> None:
+    results = study(draw_hits(3))
+    both = pd.concat([results.predictions, results.predictions.assign(split="test", predicted="yes")])
+    found = analyze_results(replace(results, predictions=both), options=QUICK)
+    assert found.comparisons["primary_method"].tolist() == ["multi_bootstrap"]
+
+
+def test_identical_answers_allow_no_test_and_one_item_none_either() -> None:
+    same = np.repeat(draw_hits(3)[:1], 2, axis=0)
+    found = analyze_results(study(same), options=QUICK).comparisons.iloc[0]
+    assert (found["verdict"], found["reason"]) == ("undecidable", "deterministic: difference = 0, no test")
+    one = analyze_results(study(np.array([[[1.0]] * 6, [[0.0]] * 6])), options=QUICK).comparisons.iloc[0]
+    assert one["verdict"] == "undecidable"
+    assert "6 seeds and 1 items" in one["reason"]
+
+
+def test_an_open_pair_says_whether_seeds_or_items_are_missing() -> None:
+    found = analyze_results(study(draw_hits(3, items=60, apart=3.0)), options=QUICK).comparisons.iloc[0]
+    assert found["verdict"] == "inconclusive"
+    assert pd.isna(found["seeds_to_decide"])
+    assert "evaluate on more items" in found["advice"]
+
+
+def test_a_pair_with_too_few_seeds_is_advised_to_run_at_least_five() -> None:
+    found = analyze_results(study(draw_hits(3, seeds=4, gain=1.5)), options=QUICK).comparisons.iloc[0]
+    assert found["seeds_to_decide"] == 5
+    assert found["advice"].startswith("about 5 seeds in all would show")
