@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MOST_ERROR_CHARACTERS = 400
 MOST_ANSWERS = 12
 
-_COLLAPSED = field("Collapsed", "collapsed", "runs that only ever predict the majority class; they stay in", whole)
+_COLLAPSED = field("Collapsed", "collapsed", "runs that give every item the same answer; they stay in", whole)
 _SCORELESS = field("Without score", "scoreless", "runs that diverged or failed", whole)
 
 

@@ -1,4 +1,4 @@
-"""Tiny random models of four families, with a tokenizer trained on the spot: real code paths in milliseconds."""
+"""Tiny random models of every family, with a tokenizer trained on the spot: real code paths in milliseconds."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-Family = Literal["bert", "roberta", "deberta-v2", "modernbert"]
+Family = Literal[
+    "bert", "roberta", "deberta-v2", "modernbert", "distilbert", "electra", "llama", "qwen2", "gemma", "gemma2"
+]
 FAMILIES: tuple[Family, ...] = ("bert", "roberta", "deberta-v2", "modernbert")
+ENCODERS: tuple[Family, ...] = (*FAMILIES, "distilbert", "electra")
+DECODERS: tuple[Family, ...] = ("llama", "qwen2", "gemma", "gemma2")
 
 SENTENCES = (
     "The power bus shall provide a regulated voltage of 28 V to the payload during eclipse .",
@@ -32,9 +36,9 @@ _SMALL: dict[str, Any] = {
 
 
 def tiny_model(folder: Path, family: Family = "bert", seed: int = 0, **overrides: Any) -> Path:
-    """Write config, safetensors and tokenizer of a random encoder (2 layers, 32 wide) into `folder`, and return it.
+    """Write config, safetensors and tokenizer of a random model (2 layers, 32 wide) into `folder`, and return it.
 
-    Bare encoders have no task head, like the checkpoints people fine-tune. `overrides` change the configuration.
+    Bare models have no task head, like the checkpoints people fine-tune. `overrides` change the configuration.
     """
     import torch
     from transformers import AutoConfig, AutoModel
@@ -72,15 +76,31 @@ def _label(word: str) -> str:
 
 
 def _special(family: Family) -> dict[str, str]:
-    if family in ("bert", "deberta-v2"):
+    if family in DECODERS:
+        return dict(_OF_DECODERS[family])
+    if family in ("bert", "deberta-v2", "distilbert", "electra"):
         return {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
     if family == "modernbert":
         return {"unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "pad": "[PAD]", "mask": "[MASK]"}
     return {"bos": "<s>", "pad": "<pad>", "eos": "</s>", "unk": "<unk>", "mask": "<mask>"}
 
 
+# As published: Llama and Qwen have no padding token that their configuration knows, Gemma has one.
+_OF_DECODERS: dict[str, dict[str, str]] = {
+    "llama": {"bos": "<|begin_of_text|>", "eos": "<|end_of_text|>"},
+    "qwen2": {"pad": "<|endoftext|>", "eos": "<|im_end|>"},
+    "gemma": {"pad": "<pad>", "eos": "<eos>", "bos": "<bos>", "unk": "<unk>"},
+    "gemma2": {"pad": "<pad>", "eos": "<eos>", "bos": "<bos>", "unk": "<unk>"},
+}
+
 _FAMILY: dict[str, dict[str, Any]] = {
     "bert": {},
+    "distilbert": {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64},
+    "electra": {"embedding_size": 16},
+    "llama": {"num_key_value_heads": 1, "pad_token_id": None},
+    "qwen2": {"num_key_value_heads": 1, "pad_token_id": None},
+    "gemma": {"num_key_value_heads": 1, "head_dim": 16},
+    "gemma2": {"num_key_value_heads": 1, "head_dim": 16, "sliding_window": 16},
     "roberta": {"max_position_embeddings": 162, "type_vocab_size": 1},
     "deberta-v2": {
         "relative_attention": True,
@@ -136,6 +156,8 @@ def _byte_level(family: Family) -> str:
             show_progress=False,
         ),
     )
+    if family in DECODERS:
+        return str(_with_beginning(tokenizer, _special(family).get("bos")).to_str())
     first, last = ("<s>", "</s>") if family == "roberta" else ("[CLS]", "[SEP]")
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"{first} $A {last}",
@@ -143,6 +165,17 @@ def _byte_level(family: Family) -> str:
         special_tokens=[(name, tokenizer.token_to_id(name)) for name in (first, last)],
     )
     return str(tokenizer.to_str())
+
+
+def _with_beginning(tokenizer: Any, bos: str | None) -> Any:
+    """Decoders begin a text with a piece of their own, or with nothing (Qwen)."""
+    from tokenizers import processors
+
+    if bos is not None:
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single=f"{bos} $A", pair=f"{bos} $A {bos}:1 $B:1", special_tokens=[(bos, tokenizer.token_to_id(bos))]
+        )
+    return tokenizer
 
 
 @functools.cache
@@ -162,6 +195,19 @@ def _unigram() -> str:
 
 def _save_bert(folder: Path) -> dict[str, int]:
     return _save(folder, "bert", _wordpiece(), {"tokenizer_class": "BertTokenizer", "do_lower_case": True})
+
+
+def _save_distilbert(folder: Path) -> dict[str, int]:
+    return _save(folder, "distilbert", _wordpiece(), {"tokenizer_class": "DistilBertTokenizer", "do_lower_case": True})
+
+
+def _save_electra(folder: Path) -> dict[str, int]:
+    return _save(folder, "electra", _wordpiece(), {"tokenizer_class": "ElectraTokenizer", "do_lower_case": True})
+
+
+def _save_decoder(family: Family) -> Callable[[Path], dict[str, int]]:
+    settings = {"tokenizer_class": "PreTrainedTokenizerFast", "model_input_names": ["input_ids", "attention_mask"]}
+    return lambda folder: _save(folder, family, _byte_level(family), settings)
 
 
 def _save_roberta(folder: Path) -> dict[str, int]:
@@ -194,4 +240,7 @@ _TOKENIZERS: dict[str, Callable[[Path], dict[str, int]]] = {
     "roberta": _save_roberta,
     "deberta-v2": _save_deberta,
     "modernbert": _save_modernbert,
+    "distilbert": _save_distilbert,
+    "electra": _save_electra,
+    **{family: _save_decoder(family) for family in DECODERS},
 }

@@ -183,6 +183,26 @@ def test_classes_are_counted_in_gold_and_in_predictions() -> None:
     assert own["predicted"].to_dict() == {"OBDH": 3, "Power": 4, "Thermal": 4}
 
 
+def test_every_label_of_a_set_counts_for_its_class_and_sets_have_no_confusion_matrix() -> None:
+    """Gold {joy, love}, {}, {joy}; predicted {joy}, {love}, {joy}: joy F1 1 of support 2, love F1 0 of support 1."""
+    found = study.results(study.THREE[:1], seeds=3)
+    said = [("a", "joy\tlove", "joy"), ("b", "", "love"), ("c", "joy", "joy")]
+    rows = [
+        {"run_id": run, "split": "validation", "item": item, "gold": gold, "predicted": predicted}
+        for run in found.runs["run_id"]
+        for item, gold, predicted in said
+    ]
+    answer = analyze_results(replace(found, predictions=pd.DataFrame(rows)))
+    scores = figure("per_class_f1").frame(answer)
+    assert set(zip(scores["class"], scores["support"], scores["f1"], strict=True)) == {
+        ("joy", 2, 1.0),
+        ("love", 1, 0.0),
+    }
+    assert set(figure("class_balance").frame(answer)["predicted"]) == {2, 1}
+    with pytest.raises(NotApplicable):
+        figure("confusion").frame(answer)
+
+
 def test_a_confusion_matrix_has_shares_of_the_gold_class_over_all_runs() -> None:
     """Of 7 x 4 OBDH words roberta-base misses one at each of the four even seeds."""
     data = figure("confusion").frame(study.analysis())

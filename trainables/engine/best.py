@@ -9,11 +9,12 @@ import torch
 from torch import nn
 
 from trainables.engine.features import Ragged
+from trainables.engine.weights import changing, put_back
 
 
 @dataclass
 class Best:
-    """The epoch with the best score so far; the first of equals. Weights are kept on the host."""
+    """The epoch with the best score so far; the first of equals. Weights that can change are kept on the host."""
 
     direction: Literal["maximize", "minimize"]
     keep_weights: bool
@@ -39,10 +40,10 @@ class Best:
 
     def reload(self, model: nn.Module) -> None:
         """Put the best weights back into the model."""
-        model.load_state_dict(self.weights)
+        put_back(model, self.weights)
 
     def _copy(self, model: nn.Module) -> None:
-        for name, tensor in model.state_dict().items():
+        for name, tensor in changing(model).items():
             if name in self.weights:
                 self.weights[name].copy_(tensor)
             else:

@@ -18,6 +18,7 @@ from trainables.engine.group import Group
 from trainables.engine.hardware import hardware_name
 from trainables.engine.material import Material
 from trainables.engine.measure import peak_memory_gib
+from trainables.engine.quantized import num_entries
 from trainables.engine.training import Training
 
 
@@ -72,7 +73,7 @@ def fixed_columns(
         "train_items": parts["train"].num_items,
         "evaluation_items": evaluated.num_items,
         "truncated_words": material.features.facts.get("truncated_words", 0),
-        "parameters": unused + sum(parameter.numel() for parameter in parameters),
+        "parameters": unused + sum(num_entries(parameter) for parameter in parameters),
         "trainable_parameters": unused * embedding_trains + sum(parameter.numel() for parameter in trainable),
         "world_size": group.world_size,
         "cpu_threads": torch.get_num_threads(),

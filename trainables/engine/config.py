@@ -61,6 +61,7 @@ class SplitConfig(Frozen):
     test: Fraction = 0.0
     seed: int | Literal["run"] = 42
     folds: int | None = Field(default=None, ge=2)
+    fold: int | None = Field(default=None, ge=0, description="only this one of the folds; null: all of them")
     ids: str | None = None
     stratify: bool | None = Field(
         default=None, description="labels in proportion in every part; null: as the task does"
@@ -78,6 +79,8 @@ class SplitConfig(Frozen):
             raise ValueError("validation and test together leave nothing to train on")
         if self.folds and (self.validation or self.ids):
             raise ValueError("folds already decide the validation part; drop validation and ids")
+        if self.fold is not None and self.fold >= (self.folds or 0):
+            raise ValueError(f"fold {self.fold} needs folds to be more than that, got {self.folds}")
         return self
 
 
@@ -91,9 +94,10 @@ class DataConfig(Frozen):
     path: str | None = None
     hub: str | None = None
     revision: str | None = None
-    format: Literal["json", "jsonl", "csv", "tsv", "parquet", "conll"] | None = None
+    format: Literal["json", "jsonl", "csv", "tsv", "parquet", "conll", "text"] | None = None
     columns: dict[str, str] = Field(default_factory=dict, description="field of the task -> column of the file")
     limit: int | None = Field(default=None, ge=1, description="only the first items; results are stamped not real")
+    test: bool | None = Field(default=None, description="with the data set's own test part; null: as the data set does")
     fingerprint: str | None = None
 
     @model_validator(mode="after")
@@ -125,6 +129,9 @@ class ModelConfig(Frozen):
         default_factory=dict, description="model configuration, e.g. num_hidden_layers: 3"
     )
     tokenizer: dict[str, Any] = Field(default_factory=dict, description="tokenizer arguments, e.g. add_prefix_space")
+    pooling: Literal["mean"] | None = Field(
+        default=None, description="mean: texts are classified by the mean of their pieces; null: the model's own head"
+    )
     trust_remote_code: bool = False
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from trainables import registry
 from trainables.engine import hub
 from trainables.engine.config import DataConfig
-from trainables.engine.corpus import Corpus, DataError, Dataset, Reading
+from trainables.engine.corpus import Corpus, DataError, Dataset, HubSource, Item, Reading
 from trainables.engine.fingerprint import file_sha256, files_sha256, text_sha256
 from trainables.engine.items import read_items
 
@@ -20,9 +23,9 @@ def load_corpus(data: DataConfig, *, offline: bool = False) -> Corpus:
     """Read the items. Raises DataError where the data cannot be found or used, with file, row and reason."""
     dataset = _dataset(data)
     location = locate(data, offline=offline)
-    reading = _read(data, dataset, location, offline)
+    reading = _as_asked(_read(data, dataset, location, offline), data.test, location)
     items, parts = reading.items, reading.parts
-    notes = dataset.notes if dataset else ()
+    notes = (*(dataset.notes if dataset else ()), *reading.notes)
     if data.limit is not None and data.limit < len(items):
         notes = (*notes, f"only the first {data.limit} of {len(items)} items: not a real result")
         items, parts = items[: data.limit], None
@@ -37,12 +40,14 @@ def load_corpus(data: DataConfig, *, offline: bool = False) -> Corpus:
 def fingerprint(data: DataConfig, *, offline: bool = False) -> str:
     """SHA-256 (hex) of the source (bytes of the files, or hub commit) and of the settings it is read with."""
     settings = {"columns": data.columns, "format": data.format, "limit": data.limit, "reading": READING}
-    location = locate(data, offline=offline)
+    location, dataset = locate(data, offline=offline), _dataset(data)
+    apart = isinstance(location, Path) and dataset is not None and dataset.test is not None
+    if data.test is False and not apart:  # else the files that are read say it
+        settings["test"] = False
     if isinstance(location, str):
         source = f"{location}@{_commit(data, location, offline)}"
     elif location.is_dir():
-        dataset = _dataset(data)
-        names = dataset.files if dataset else ()
+        names = dataset.files_for(data.test) if dataset else ()
         source = files_sha256([location / name for name in names], location)
     else:
         source = file_sha256(location)
@@ -57,13 +62,13 @@ def locate(data: DataConfig, *, offline: bool = False) -> Path | str:
     """
     dataset = _dataset(data)
     if data.path is not None:
-        return _given(Path(data.path).expanduser().absolute(), dataset)
+        return _given(Path(data.path).expanduser().absolute(), dataset, data.test)
     if data.name is not None:
-        local = _local(data.name, dataset)
+        local = _local(data.name, dataset, data.test)
         if local is not None:
             return local
-    repository = data.hub or (dataset.hub if dataset else None)
-    if repository is not None and _reachable(repository, data.revision, offline):
+    repository = _repository(data, dataset)
+    if repository is not None and _reachable(repository, _revision(data, dataset), offline):
         return repository
     raise DataError(_not_found(data, dataset, repository))
 
@@ -79,12 +84,22 @@ def _dataset(data: DataConfig) -> Dataset | None:
     return found
 
 
-def _given(path: Path, dataset: Dataset | None) -> Path:
+def _repository(data: DataConfig, dataset: Dataset | None) -> str | None:
+    return data.hub or (dataset.hub.id if dataset and dataset.hub else None)
+
+
+def _revision(data: DataConfig, dataset: Dataset | None) -> str | None:
+    """The user's revision, or that of the data set's own place on the hub."""
+    own = dataset.hub if dataset and dataset.hub and data.hub in (None, dataset.hub.id) else None
+    return data.revision or (own.revision if own else None)
+
+
+def _given(path: Path, dataset: Dataset | None, test: bool | None) -> Path:
     if path.is_file():
         return path
     if not path.is_dir():
         raise DataError(f"data.path: {path} does not exist")
-    absent = [name for name in (dataset.files if dataset else ()) if not (path / name).is_file()]
+    absent = [name for name in (dataset.files_for(test) if dataset else ()) if not (path / name).is_file()]
     if dataset is None:
         raise DataError(f"data.path: {path} is a folder; give the file")
     if absent:
@@ -92,14 +107,15 @@ def _given(path: Path, dataset: Dataset | None) -> Path:
     return path
 
 
-def _local(name: str, dataset: Dataset | None) -> Path | None:
-    label = dataset.name if dataset else name
+def _local(name: str, dataset: Dataset | None, test: bool | None) -> Path | None:
+    labels = (dataset.name, *dataset.aliases) if dataset else (name,)
     root = os.environ.get("ORCHESTRATE_DATA")
-    folders = [Path(root).expanduser().absolute() / spelling for spelling in _spellings(label)] if root else []
+    spellings = [spelling for label in labels for spelling in _spellings(label)] if root else []
+    folders = [Path(root or "").expanduser().absolute() / spelling for spelling in spellings]
     if dataset is not None and dataset.folder is not None:
         folders.append(dataset.folder)
     for folder in folders:
-        if dataset is not None and all((folder / file).is_file() for file in dataset.files):
+        if dataset is not None and all((folder / file).is_file() for file in dataset.files_for(test)):
             return folder
     return None
 
@@ -115,24 +131,52 @@ def _reachable(repository: str, revision: str | None, offline: bool) -> bool:
 
 
 def _commit(data: DataConfig, repository: str, offline: bool) -> str:
-    found = hub.commit(repository.partition(":")[0], data.revision, "dataset", offline)
+    dataset = _dataset(data)
+    found = hub.commit(repository.partition(":")[0], _revision(data, dataset), "dataset", offline)
     if found is None:
-        raise DataError(_not_found(data, _dataset(data), repository))
+        raise DataError(_not_found(data, dataset, repository))
     return found
 
 
 def _read(data: DataConfig, dataset: Dataset | None, location: Path | str, offline: bool) -> Reading:
     if isinstance(location, str):
-        columns = {**(dataset.columns if dataset else {}), **data.columns}
-        return hub.read_hub(location, _commit(data, location, offline), columns, offline)
-    if dataset is not None and (location.is_dir() or location.name in dataset.files) and not data.columns:
-        return dataset.read(location)
+        return _read_hub(data, dataset, location, offline)
+    if dataset is not None and not data.columns and (location.is_dir() or dataset.files == (location.name,)):
+        reading = dataset.read(location)
+        if dataset.test is None or not dataset.with_test(data.test):
+            return reading
+        return _with_test(reading, dataset.test.read(location))
     return Reading(read_items(location, data.format, data.columns))
+
+
+def _read_hub(data: DataConfig, dataset: Dataset | None, repository: str, offline: bool) -> Reading:
+    """A named data set as its hub source says; any other hub id as it is, with the user's columns."""
+    source = dataset.hub if dataset and dataset.hub and dataset.hub.id == repository else HubSource(repository)
+    return hub.read_hub(source, _commit(data, repository, offline), data.columns, offline)
+
+
+def _with_test(reading: Reading, test: list[Item]) -> Reading:
+    """The items and then those of the test part."""
+    count = len(reading.items)
+    parts = {**(reading.parts or {}), "test": range(count, count + len(test))}
+    return replace(reading, items=[*reading.items, *test], parts=parts)
+
+
+def _as_asked(reading: Reading, test: bool | None, location: Path | str) -> Reading:
+    """With a test part where `data.test` is true, without one where it is false."""
+    parts = reading.parts or {}
+    if test and "test" not in parts:
+        raise DataError(f"data.test: {location} has no test part with labels; a local copy with one can be given")
+    if test is False and "test" in parts:
+        kept = np.setdiff1d(np.arange(len(reading.items)), np.asarray(parts["test"]))
+        others = {name: np.searchsorted(kept, values).tolist() for name, values in parts.items() if name != "test"}
+        return replace(reading, items=[reading.items[index] for index in kept], parts=others)
+    return reading
 
 
 def _not_found(data: DataConfig, dataset: Dataset | None, repository: str | None) -> str:
     label = (dataset.name if dataset else data.name) or data.label
-    files = ", ".join(dataset.files) if dataset else "its files"
+    files = ", ".join(dataset.files_for(data.test)) if dataset else "its files"
     root = os.environ.get("ORCHESTRATE_DATA")
     state = f"is {root}" if root else "is not set"
     copy = f"{repository} cannot be reached and is not in the local cache" if repository else "none is known for it"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from trainables.engine.corpus import DataError, Item, Reading
+from trainables.engine.corpus import DataError, HubSource, Item, Reading
 
 Kind = Literal["dataset", "model"]
 
@@ -55,32 +56,39 @@ def _asked(repository: str, revision: str | None, kind: Kind) -> str | None:
     return sha if is_commit(sha) else None
 
 
-def read_hub(hub: str, revision: str | None, columns: dict[str, str], offline: bool = False) -> Reading:
-    """Items and official parts of a hub data set, `owner/name` or `owner/name:configuration`.
+def read_hub(source: HubSource, revision: str | None, columns: Mapping[str, str], offline: bool = False) -> Reading:
+    """Items and official parts of a hub data set at a commit; the user's `columns` come before the source's own.
 
     Class indices become their names. Raises DataError where it cannot be had.
     """
-    import datasets
-
-    repository, _, configuration = hub.partition(":")
-    datasets.disable_progress_bars()
-    download = datasets.DownloadConfig(local_files_only=is_offline(offline))
-    try:
-        found = datasets.load_dataset(repository, configuration or None, revision=revision, download_config=download)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise DataError(f"data.hub: {hub}: cannot be loaded: {error}") from error
+    found = _loaded(source.id, revision, offline)
     items: list[Item] = []
     parts: dict[str, list[int]] = {}
     for split, rows in found.items():
+        if source.splits is not None and str(split) not in source.splits:
+            continue
         start = len(items)
-        items += [_item(row, split, number, columns, rows.features) for number, row in enumerate(rows)]
+        fields = {**source.columns, **columns}
+        items += [source.item(_item(row, split, number, fields, rows.features)) for number, row in enumerate(rows)]
         part = _PARTS.get(str(split))
         if part is not None:
             parts.setdefault(part, []).extend(range(start, len(items)))
     return Reading(items, parts if {"train", "validation"} <= set(parts) or {"train", "test"} <= set(parts) else None)
 
 
-def _item(row: dict[str, Any], split: Any, number: int, columns: dict[str, str], features: Any) -> Item:
+def _loaded(hub: str, revision: str | None, offline: bool) -> Any:
+    import datasets
+
+    repository, _, configuration = hub.partition(":")
+    datasets.disable_progress_bars()
+    download = datasets.DownloadConfig(local_files_only=is_offline(offline))
+    try:
+        return datasets.load_dataset(repository, configuration or None, revision=revision, download_config=download)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise DataError(f"data.hub: {hub}: cannot be loaded: {error}") from error
+
+
+def _item(row: dict[str, Any], split: Any, number: int, columns: Mapping[str, str], features: Any) -> Item:
     named = {name: _named(value, features.get(name)) for name, value in row.items()}
     for field, column in columns.items():
         if column not in named:

@@ -5,38 +5,30 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import pandas as pd
-import torch
-from torch import nn
 
-from analysis.metrics import Metric
-from trainables import registry
 from trainables.engine.allocator import keep_freed_memory
 from trainables.engine.checkpoint import Checkpoints
-from trainables.engine.columns import Part, Scored, fixed_columns, measured_columns, score_columns
+from trainables.engine.columns import Scored, fixed_columns, measured_columns, score_columns
 from trainables.engine.config import RunConfig
 from trainables.engine.control import Control, Uncontrolled
-from trainables.engine.corpus import Corpus
-from trainables.engine.data import load_corpus
 from trainables.engine.evaluate import evaluate, is_usable
-from trainables.engine.features import Features, Ragged
-from trainables.engine.feed import Feed
+from trainables.engine.features import Ragged
 from trainables.engine.folder import Folder
 from trainables.engine.group import Group
-from trainables.engine.material import Material
 from trainables.engine.measure import reset_peak_memory
-from trainables.engine.models import ModelSource, instantiate
+from trainables.engine.models import instantiate
 from trainables.engine.outcome import Diverged, Outcome, Status, Stopped
+from trainables.engine.prepared import Prepared, prepare
+from trainables.engine.saving import Keepsake
 from trainables.engine.seeding import Purpose, derived
-from trainables.engine.splits import PARTS, Split, split_for
-from trainables.engine.task import Task
-from trainables.engine.tokens import load_features
 from trainables.engine.training import Training
-from trainables.engine.variant import Plan, adjust_model, plan_of, resolve_variants
 from trainables.engine.warm import Warm
+from trainables.engine.word_vocabulary import training_texts
 
 logger = logging.getLogger(__name__)
 
@@ -49,35 +41,6 @@ class Layout:
     seconds_between_checkpoints: float = 600.0
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """All that a run needs before it trains. Everything but the model is shared with other runs."""
-
-    task: Task
-    plan: Plan
-    corpus: Corpus
-    labels: tuple[str, ...]
-    parts: Mapping[str, Part]
-    material: Material
-    model: nn.Module
-    own_metric: Metric | None
-
-    def score(self, predictions: pd.DataFrame) -> dict[str, float]:
-        """The task's metrics, and the user's own where the run names one by path."""
-        scores = self.task.score(predictions)
-        if self.own_metric is not None:
-            columns = (predictions[name].tolist() for name in ("gold", "predicted", "item"))
-            scores[self.own_metric.name] = self.own_metric.score(*columns)
-        return scores
-
-    def predictions(
-        self, part: str, outputs: Mapping[str, Ragged], decisions: Mapping[str, float] | None = None
-    ) -> pd.DataFrame:
-        """The predictions table of one part, with the task's own decisions unless others are given."""
-        table = self.task.predictions(self.corpus.items, self.parts[part].features, outputs, self.labels)
-        return self.task.decide(table, decisions or {}).assign(split=part)
-
-
 def run(
     config: RunConfig,
     *,
@@ -86,19 +49,22 @@ def run(
     control: Control | None = None,
     folder: Folder | None = None,
     layout: Layout | None = None,
+    start: Folder | None = None,
+    keep: bool = False,
 ) -> Outcome:
     """Fine-tune and score one model; all ranks call it alike, and rank 0's outcome is the run's.
 
-    `folder` holds checkpoints; a run that finds one there goes on from it. Raises DataError, ValueError or OSError
-    for what the user can mend; a non-finite loss is an outcome (`diverged`), not an exception.
+    `folder` holds checkpoints; a run that finds one there goes on from it. `start` holds the saved weights that
+    `config.init_from` names; `keep` asks for the model with its best weights in the outcome. Raises DataError,
+    ValueError or OSError for what the user can mend; a non-finite loss is an outcome (`diverged`), not an exception.
     """
     group, warm, layout = group or Group.current(), warm or Warm(), layout or Layout()
     started = time.perf_counter()
     reset_peak_memory(group.device)
     if group.device.type == "cpu":
         keep_freed_memory()
-    prepared = prepare(config, group.device, warm)
-    training = _training(config, prepared, group, control or Uncontrolled(), folder, layout)
+    prepared = prepare(config, group.device, warm, start)
+    training = _training(config, prepared, group, control or Uncontrolled(), folder, layout, keep)
     setup = time.perf_counter() - started
     end: Status = "completed"
     reason, scored = None, None
@@ -113,70 +79,18 @@ def run(
     columns |= {**measured_columns(training), "seconds_setup": setup, "seconds_total": time.perf_counter() - started}
     if end != "completed":
         return Outcome(end, reason, columns, pd.DataFrame(training.totals.rows))
-    return _outcome(prepared, training, scored, columns)
-
-
-def prepare(config: RunConfig, device: torch.device, warm: Warm) -> Prepared:
-    """Data, split, features and a freshly initialised model of a run, as much as possible from what is warm."""
-    task: Task = registry.load("task", config.task).configured(config.task_options)
-    applied = resolve_variants(config.variants, lambda name: registry.load("variant", name))
-    plan = plan_of(applied)
-    data = config.data.model_dump_json()
-    corpus = warm.get("corpus", data, lambda: load_corpus(config.data))
-    labels = warm.get("labels", (config.task, data), lambda: _labels(task, corpus))
-    split = split_for(task, corpus, config.split, config.split_seed, config.fold)
-    task.check_split(corpus.items, split, labels)
-    task = task.fitted([corpus.items[index] for index in split.train], labels)
-    material = _material(config, task, corpus, labels, plan.attention or _default_attention(device), warm)
-    width = config.train.max_length if plan.padding == "max_length" else None
-    parts = _parts(split, material.features, device, width)
-    model = instantiate(material.pristine, derived(config.seed, Purpose.WEIGHTS)).to(device)
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(derived(config.seed, Purpose.ADJUSTMENT))  # weights that a variant adds
-        model = adjust_model(model, applied)
-    own_metric = registry.load("metric", config.metric) if registry.is_path(config.metric or "") else None
-    return Prepared(task, plan, corpus, labels, parts, material, model, own_metric)
-
-
-def _default_attention(device: torch.device) -> str | None:
-    """Eager on the CPU, where torch's fused kernels are slower (docs/experiments.md); elsewhere the model's own."""
-    return "eager" if device.type == "cpu" else None
-
-
-def _labels(task: Task, corpus: Corpus) -> tuple[str, ...]:
-    task.check(corpus.items)
-    return task.label_space(corpus.items)
-
-
-def _material(
-    config: RunConfig, task: Task, corpus: Corpus, labels: tuple[str, ...], attention: str | None, warm: Warm
-) -> Material:
-    """Tokenised data and base weights of one model on one data set: what all its runs share."""
-    train = config.train
-    settings = (config.data.model_dump_json(), config.model.model_dump_json())
-    options = task.options.model_dump_json()
-    key = (config.task, options, *settings, train.max_length, train.dropout, attention)
-
-    def build() -> Material:
-        features = load_features(task, corpus, config.model, labels, train.max_length)
-        source = ModelSource(config.model, attention=attention, dropout=train.dropout)
-        return Material.of(features, task.build_model(source, labels), task.whole_vocabulary)
-
-    return warm.get("material", key, build)
-
-
-def _parts(split: Split, features: Features, device: torch.device, width: int | None) -> dict[str, Part]:
-    parts = {}
-    for name in PARTS:
-        indices = features.of_items(split.part(name))
-        if len(indices):
-            chosen = features.take(indices)
-            parts[name] = Part(chosen, Feed(chosen, device, width))
-    return parts
+    outcome = _outcome(prepared, training, scored, columns)
+    return replace(outcome, kept=_kept(config, prepared, training, scored)) if keep and scored else outcome
 
 
 def _training(
-    config: RunConfig, prepared: Prepared, group: Group, control: Control, folder: Folder | None, layout: Layout
+    config: RunConfig,
+    prepared: Prepared,
+    group: Group,
+    control: Control,
+    folder: Folder | None,
+    layout: Layout,
+    keep: bool,
 ) -> Training:
     checkpoints = Checkpoints(folder, layout.seconds_between_checkpoints)
     training = Training(
@@ -192,7 +106,7 @@ def _training(
         control=control,
         checkpoints=checkpoints,
         accumulation=layout.accumulation,
-        keep_weights=bool({"calibration", "test"} & set(prepared.parts)),
+        keep_weights=keep or bool({"calibration", "test"} & set(prepared.parts)),
     )
     snapshot = checkpoints.newest()
     if snapshot is not None:
@@ -241,9 +155,24 @@ def _outcome(prepared: Prepared, training: Training, scored: Scored | None, colu
     collapsed = prepared.task.is_collapsed(scored.reported)
     return Outcome(
         "collapsed" if collapsed else "completed",
-        "every item got the majority class" if collapsed else None,
+        "every item got the same answer" if collapsed else None,
         {**columns, **score_columns(training, scored)},
         pd.DataFrame(training.totals.rows),
         pd.concat(list(scored.predictions.values()), ignore_index=True),
         scored.decisions,
+    )
+
+
+def _kept(config: RunConfig, prepared: Prepared, training: Training, scored: Scored) -> Keepsake:
+    """The model with the weights of its best epoch. On a device it stays there until it is saved."""
+    training.best.reload(prepared.model)
+    return Keepsake(
+        module=prepared.model,
+        vocabulary=prepared.material.vocabulary,
+        whole=lambda: instantiate(prepared.whole(), derived(config.seed, Purpose.WEIGHTS)),
+        texts=partial(training_texts, prepared.corpus),
+        config=config,
+        task_options=prepared.task.options.model_dump(mode="json"),
+        labels=prepared.labels,
+        decisions=scored.decisions,
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from trainables.engine.features import Features
 from trainables.engine.models import Pristine
-from trainables.engine.vocabulary import vocabulary_of, with_compact_embedding, with_compact_ids
+from trainables.engine.vocabulary import Vocabulary, vocabulary_of, with_compact_embedding, with_compact_ids
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,7 @@ class Material:
     features: Features
     pristine: Pristine
     unused_parameters: int = 0
+    vocabulary: Vocabulary | None = None
 
     @classmethod
     def of(cls, features: Features, pristine: Pristine, whole_vocabulary: bool) -> Material:
@@ -27,4 +28,4 @@ class Material:
             return cls(features, pristine)
         smaller = with_compact_embedding(pristine, vocabulary)
         width = smaller.module.get_input_embeddings().embedding_dim
-        return cls(with_compact_ids(features, vocabulary), smaller, vocabulary.num_unused * width)
+        return cls(with_compact_ids(features, vocabulary), smaller, vocabulary.num_unused * width, vocabulary)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
+
+if TYPE_CHECKING:
+    from trainables.engine.saving import Keepsake
 
 Status = Literal["completed", "collapsed", "diverged", "pruned", "stopped"]
 
@@ -31,7 +34,10 @@ class Stopped(Exception):
 
 @dataclass(frozen=True)
 class Outcome:
-    """The end of a run. `columns` are columns of the `runs` table; `stopped` is the one status without a record."""
+    """The end of a run. `columns` are columns of the `runs` table; `stopped` is the one status without a record.
+
+    `kept` is the model with its best weights, on rank 0 of a run that was asked to keep it.
+    """
 
     status: Status
     error: str | None = None
@@ -39,3 +45,4 @@ class Outcome:
     epochs: pd.DataFrame = field(default_factory=pd.DataFrame)
     predictions: pd.DataFrame = field(default_factory=pd.DataFrame)
     decisions: Mapping[str, float] = field(default_factory=dict)
+    kept: Keepsake | None = None

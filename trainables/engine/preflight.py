@@ -15,7 +15,9 @@ import transformers
 
 from trainables import registry
 from trainables.engine.config import ModelConfig
-from trainables.engine.models import ModelError, ModelSource, Pristine, load_tokenizer
+from trainables.engine.loading import ModelError, explained, origin, own_code, quiet
+from trainables.engine.models import ModelSource
+from trainables.engine.tokenizer import align, builds_vocabulary, load_tokenizer
 
 _ATTENTIONS = {
     "sdpa": "_supports_sdpa",
@@ -28,26 +30,28 @@ _LABELS = ("O", "A")
 class MetaSource(ModelSource):
     """A source whose models have shapes and no numbers: nothing is downloaded but configuration and tokenizer."""
 
-    def load(self, auto_class: str, labels: Any) -> Pristine:
+    def _module(self, auto_class: str, configuration: Any) -> tuple[Any, frozenset[str]]:
         """The architecture on the meta device."""
+        loader = self._loader(auto_class, configuration)
         with torch.device("meta"):
-            module = getattr(transformers, auto_class).from_config(self.configuration(labels))
-        return Pristine(module, frozenset(), 0.0)
+            return loader.from_config(configuration, **own_code(self.config)), frozenset()
 
 
 def inspect_model(question: dict[str, Any]) -> dict[str, Any]:
     """Facts of one model for one task, or `error` in words.
 
     `parameters`, `attentions` (kernels the architecture has), `attention` (the default), `has_biases`, `max_positions`,
-    `vocabulary` and `tokenizer_size`, and `problems`: what would make a run fail or mislead.
+    `vocabulary` and `tokenizer_size` (None: built from the data), `problems`: what would make a run fail or mislead,
+    and `remarks`: special ids of the model that are replaced by those of its tokenizer.
     """
     config = ModelConfig.model_validate(question["model"])
     try:
         task = registry.load("task", question["task"])
         module: Any = task.build_model(MetaSource(config), _LABELS).module
-        tokenizer = load_tokenizer(config)
+        tokenizer = None if builds_vocabulary(config) else load_tokenizer(config)
         facts = _facts(module, tokenizer)
         facts["problems"] = [*_problems(facts, question.get("max_length", 0)), *_encoding_problems(task, tokenizer)]
+        facts["remarks"] = _remarks(config, tokenizer)
     except (ModelError, OSError, ValueError, ImportError, RuntimeError) as error:
         return {"name": config.name, "error": str(error)}
     return {"name": config.name, "error": None, **facts}
@@ -62,23 +66,32 @@ def _facts(module: Any, tokenizer: Any) -> dict[str, Any]:
         "attentions": ["eager", *(name for name, flag in _ATTENTIONS.items() if getattr(module, flag, False))],
         "attention": configuration._attn_implementation,
         "has_biases": any(name.endswith(".bias") and "norm" not in name.lower() for name in body),
-        "max_positions": _max_positions(configuration),
+        "max_positions": max_positions(configuration),
         "vocabulary": module.get_input_embeddings().num_embeddings,
-        "tokenizer_size": len(tokenizer),
+        "tokenizer_size": None if tokenizer is None else len(tokenizer),
     }
 
 
-def _max_positions(configuration: Any) -> int | None:
+def _remarks(config: ModelConfig, tokenizer: Any) -> list[str]:
+    if tokenizer is None:
+        return []
+    with quiet(), explained(config):
+        configuration = transformers.AutoConfig.from_pretrained(config.source, **origin(config))
+    return list(align(configuration, tokenizer))
+
+
+def max_positions(configuration: Any) -> int | None:
     """Pieces an item may have; RoBERTa counts positions from the padding index on."""
     positions = getattr(configuration, "max_position_embeddings", None)
-    if positions is not None and configuration.model_type in ("roberta", "xlm-roberta", "camembert"):
+    architecture = getattr(configuration, "encoder_type", configuration.model_type)
+    if positions is not None and architecture in ("roberta", "xlm-roberta", "camembert"):
         positions -= configuration.pad_token_id + 1
     return positions
 
 
 def _problems(facts: dict[str, Any], max_length: int) -> list[str]:
     problems = []
-    if facts["tokenizer_size"] > facts["vocabulary"]:
+    if facts["tokenizer_size"] is not None and facts["tokenizer_size"] > facts["vocabulary"]:
         sizes = f"{facts['tokenizer_size']} pieces, the model {facts['vocabulary']} embeddings"
         problems.append(f"the tokenizer has {sizes}: they do not belong together")
     if facts["max_positions"] is not None and max_length > facts["max_positions"]:
@@ -88,11 +101,11 @@ def _problems(facts: dict[str, Any], max_length: int) -> list[str]:
 
 def _encoding_problems(task: Any, tokenizer: Any) -> list[str]:
     """What the task says when it is given a smallest item with this tokenizer."""
-    item = {"id": 0, "words": ["one", "two"], "labels": list(_LABELS)}
-    if not set(task.fields) <= set(item):
+    item = {"id": 0, "text": "one two", "label": _LABELS[0], "words": ["one", "two"], "labels": list(_LABELS)}
+    if tokenizer is None or not set(task.fields) <= set(item):
         return []
     try:
-        task.encode([item], tokenizer, _LABELS, 16)
+        task.encode([item], tokenizer, _LABELS, 512)
     except ValueError as error:
         return [str(error)]
     return []

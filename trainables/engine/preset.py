@@ -35,7 +35,8 @@ class ModelPreset:
 
     `precision` is what it is trained in where the machine can ("auto": bf16 where the device has it, else fp32), for
     the reason given. `parameters` is approximate, `attentions` are the kernels its architecture has, the default first;
-    `has_biases` says whether its encoder has bias terms (techniques that train only these need them).
+    `has_biases` says whether its encoder has bias terms (techniques that train only these need them). `pooling` mean
+    is a classifier over the mean of the pieces' vectors; `gated` says that the hub gives it to known accounts only.
     """
 
     name: str
@@ -52,3 +53,5 @@ class ModelPreset:
     why_tokenizer: str = ""
     overrides: Mapping[str, Any] = field(default_factory=dict)
     random_init: bool = False
+    pooling: Literal["mean"] | None = None
+    gated: bool = False

@@ -1,4 +1,4 @@
-"""Reads JSON, JSONL, CSV, TSV, Parquet and CoNLL files row by row; whatever is wrong is said with its row number."""
+"""Reads JSON, JSONL, CSV, TSV, Parquet, CoNLL and text files row by row; what is wrong is said with its row number."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ _FORMATS = {
     ".bio": "conll",
     ".iob": "conll",
     ".iob2": "conll",
+    ".txt": "text",
 }
 _EXECUTABLE = (".pkl", ".pickle", ".pt", ".pth", ".bin", ".npy", ".npz", ".joblib", ".dill")
 
@@ -237,6 +238,13 @@ def _read_conll(path: Path) -> Iterator[Row]:
         yield start, {"words": words, "labels": labels}
 
 
+def _read_text(path: Path) -> Iterator[Row]:
+    """One text a line; empty lines are left out."""
+    for number, line in _lines(path):
+        if line.strip():
+            yield number, {"text": line}
+
+
 _READERS: Mapping[str, Callable[[Path], Iterator[Row]]] = {
     "json": _read_json,
     "jsonl": _read_jsonl,
@@ -244,4 +252,5 @@ _READERS: Mapping[str, Callable[[Path], Iterator[Row]]] = {
     "tsv": _read_delimited("\t", csv.QUOTE_NONE),
     "parquet": _read_parquet,
     "conll": _read_conll,
+    "text": _read_text,
 }

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from trainables.engine.config import SplitConfig
 from trainables.engine.corpus import Corpus, DataError, Item, Parts
+from trainables.engine.stratification import Strata, divide
 
 if TYPE_CHECKING:
     from trainables.engine.task import Task
@@ -23,7 +24,8 @@ PARTS = ("train", "calibration", "validation", "test")
 GIVEN_PARTS = ("train", "validation", "test")  # what a data set or an ids file can name
 DEFAULT_CALIBRATION = 0.1
 DEFAULT_VALIDATION = 0.2
-_NOT_CONTENT = ("id", "cluster", "label", "labels")
+_NOTHING: Indices = np.zeros(0, dtype=np.int64)
+_NOT_CONTENT = ("id", "idx", "cluster", "label", "labels")
 
 
 @dataclass(frozen=True)
@@ -68,15 +70,16 @@ def make_split(
     seed: int,
     fold: int | None = None,
     parts: Parts | None = None,
-    strata: Sequence[Hashable] | None = None,
+    strata: Strata | None = None,
     content: Callable[[Item], Hashable] | None = None,
     calibrate: bool = False,
 ) -> Split:
     """The split that the settings describe; equal arguments give equal splits on every machine.
 
-    An ids file decides alone; then folds; then the data set's own parts, when neither validation nor test is asked for;
-    else a permutation drawn from `seed`, per stratum where `strata` (one per item) is given. Of the training part, some
-    are then set aside to tune decisions on: those asked for, or a tenth to `calibrate` where no test part is there.
+    An ids file decides alone. Else a test part of the data set's own stays what it is unless another one is asked for,
+    and the other items are divided: into folds, as asked for, or as the data set itself says. What is drawn is drawn
+    from `seed`, with the labels of `strata` (one set an item) in proportion. Of the training part, some are then set
+    aside to tune decisions on: those asked for, or a tenth to `calibrate` where no test part is there.
     Raises DataError where a part would be empty or an id is unknown or used twice.
     """
     chosen = _indices(items, split, seed, fold, parts, strata)
@@ -88,7 +91,7 @@ def make_split(
 
 
 def _set_aside(
-    chosen: Mapping[str, Indices], split: SplitConfig, seed: int, strata: Sequence[Hashable] | None, calibrate: bool
+    chosen: Mapping[str, Indices], split: SplitConfig, seed: int, strata: Strata | None, calibrate: bool
 ) -> dict[str, Indices]:
     """The training part divided into calibration and train, the latter cut to the items that were asked for."""
     share = split.calibration
@@ -97,10 +100,11 @@ def _set_aside(
     train = chosen["train"]
     if not share and split.train_items is None:
         return {"train": train}
-    order = train[_order(len(train), seed, None if strata is None else [strata[index] for index in train])]
     num_calibration = round(len(train) * share)
-    rest = order[num_calibration:][: split.train_items]
-    return {"calibration": np.sort(order[:num_calibration]), "train": np.sort(rest)}
+    num_left = len(train) - num_calibration
+    num_train = num_left if split.train_items is None else min(split.train_items, num_left)
+    calibration, kept, _ = _drawn(train, [num_calibration, num_train, num_left - num_train], seed, strata)
+    return {"calibration": calibration, "train": kept}
 
 
 def ids_fingerprint(path: str | Path) -> str:
@@ -115,62 +119,57 @@ def _indices(
     seed: int,
     fold: int | None,
     parts: Parts | None,
-    strata: Sequence[Hashable] | None,
+    strata: Strata | None,
 ) -> dict[str, Indices]:
     if split.ids is not None:
         return _from_ids(items, Path(split.ids))
-    order = _order(len(items), seed, strata)
+    given = {name: np.sort(np.asarray(values, dtype=np.int64)) for name, values in (parts or {}).items()}
+    if given and split.folds is None and split.validation is None and not split.test:
+        return _as_given(given, seed, strata)
+    test = _NOTHING if split.test else given.get("test", _NOTHING)
+    pool = np.concatenate(list(given.values())) if given else np.arange(len(items))
+    rest = np.setdiff1d(pool, test)
+    num_test = round(len(rest) * split.test)
     if split.folds is not None:
-        return _from_fold(order, split, fold)
-    if parts is not None and split.validation is None and not split.test:
-        return _from_parts(parts, seed)
-    return _cut(order, DEFAULT_VALIDATION if split.validation is None else split.validation, split.test)
+        chosen = _from_fold(rest, num_test, split.folds, fold, seed, strata)
+    else:
+        share = DEFAULT_VALIDATION if split.validation is None else split.validation
+        chosen = _cut(rest, num_test, round(len(rest) * share), seed, strata)
+    return chosen if len(chosen["test"]) else chosen | {"test": test}
 
 
-def _order(count: int, seed: int, strata: Sequence[Hashable] | None) -> Indices:
-    """A permutation whose every contiguous stretch holds the strata in proportion (all one stratum: just shuffled)."""
-    shuffled = np.random.default_rng(seed).permutation(count)
-    if strata is None:
-        return shuffled
-    members: dict[Hashable, list[int]] = {}
-    for index in shuffled.tolist():
-        members.setdefault(strata[index], []).append(index)
-    place = {index: (rank + 0.5) / len(group) for group in members.values() for rank, index in enumerate(group)}
-    return np.array(sorted(shuffled.tolist(), key=place.__getitem__), dtype=np.int64)
+def _drawn(items: Indices, sizes: Sequence[int], seed: int, strata: Strata | None) -> list[Indices]:
+    """Groups of these sizes (together all items), each sorted."""
+    own = None if strata is None else [strata[index] for index in items]
+    return [np.sort(items[group]) for group in divide(len(items), sizes, np.random.default_rng(seed), own)]
 
 
-def _cut(order: Indices, validation: float, test: float) -> dict[str, Indices]:
-    """The first items of the permutation are the test part, the next the validation part, sizes rounded to nearest."""
-    num_test = round(len(order) * test)
-    num_validation = round(len(order) * validation)
-    return {
-        "test": np.sort(order[:num_test]),
-        "validation": np.sort(order[num_test : num_test + num_validation]),
-        "train": np.sort(order[num_test + num_validation :]),
-    }
+def _cut(items: Indices, num_test: int, num_validation: int, seed: int, strata: Strata | None) -> dict[str, Indices]:
+    sizes = (num_test, num_validation, len(items) - num_test - num_validation)
+    return dict(zip(("test", "validation", "train"), _drawn(items, sizes, seed, strata), strict=True))
 
 
-def _from_fold(order: Indices, split: SplitConfig, fold: int | None) -> dict[str, Indices]:
-    folds = split.folds or 0
+def _from_fold(
+    items: Indices, num_test: int, folds: int, fold: int | None, seed: int, strata: Strata | None
+) -> dict[str, Indices]:
     if fold is None or not 0 <= fold < folds:
         raise ValueError(f"fold must be between 0 and {folds - 1}, got {fold}")
-    num_test = round(len(order) * split.test)
-    rest = order[num_test:]
-    if folds > len(rest):
-        raise DataError(f"split.folds is {folds}, but there are only {len(rest)} items")
-    pieces = np.array_split(rest, folds)
+    num_rest = len(items) - num_test
+    if folds > num_rest:
+        raise DataError(f"split.folds is {folds}, but there are only {num_rest} items")
+    sizes = [num_rest // folds + (number < num_rest % folds) for number in range(folds)]
+    test, *pieces = _drawn(items, [num_test, *sizes], seed, strata)
     train = np.concatenate([piece for number, piece in enumerate(pieces) if number != fold])
-    return {"train": np.sort(train), "validation": np.sort(pieces[fold]), "test": np.sort(order[:num_test])}
+    return {"train": np.sort(train), "validation": pieces[fold], "test": test}
 
 
-def _from_parts(parts: Parts, seed: int) -> dict[str, Indices]:
+def _as_given(given: Mapping[str, Indices], seed: int, strata: Strata | None) -> dict[str, Indices]:
     """The official parts; without an official validation part, a share of the training part stands in for it."""
-    train = np.sort(np.asarray(parts["train"], dtype=np.int64))
-    test = np.sort(np.asarray(parts.get("test", []), dtype=np.int64))
-    if "validation" in parts:
-        return {"train": train, "validation": np.sort(np.asarray(parts["validation"], dtype=np.int64)), "test": test}
-    cut = _cut(_order(len(train), seed, None), DEFAULT_VALIDATION, 0.0)
-    return {"train": train[cut["train"]], "validation": train[cut["validation"]], "test": test}
+    test = given.get("test", _NOTHING)
+    if "validation" in given:
+        return {"train": given["train"], "validation": given["validation"], "test": test}
+    train = given["train"]
+    return _cut(train, 0, round(len(train) * DEFAULT_VALIDATION), seed, strata) | {"test": test}
 
 
 def _from_ids(items: Sequence[Item], path: Path) -> dict[str, Indices]:

@@ -65,6 +65,13 @@ class Task(Protocol):
     def check_split(self, items: Sequence[Item], split: Split, labels: Sequence[str]) -> None:
         """Raise DataError where a split cannot be used, e.g. an evaluation label that the training part lacks."""
 
+    def unlabelled(self, items: Sequence[Item], labels: Sequence[str]) -> list[Item]:
+        """Items of which only the input is known, as `encode` takes them: any label stands where one has to.
+
+        Plain text is the field `text`. Labels that items have are not looked at. Raises DataError, with the item and
+        the reason, for input that cannot be read.
+        """
+
     def encode(
         self, items: Sequence[Item], tokenizer: PreTrainedTokenizerBase, labels: Sequence[str], max_length: int
     ) -> Features:
@@ -103,8 +110,14 @@ class Task(Protocol):
     def decide(self, predictions: pd.DataFrame, decisions: Mapping[str, float]) -> pd.DataFrame:
         """The predictions with `predicted` and `correct` as these decisions make them; unchanged for {}."""
 
+    def submission(self, predictions: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame | dict[str, str]:
+        """Predictions as competitions take them: a table that becomes a CSV file, or a mapping that becomes JSON.
+
+        The predictions may lack what rests on gold labels.
+        """
+
     def score(self, predictions: pd.DataFrame) -> dict[str, float]:
         """Every metric of these predictions. A NaN is an AssertionError, never a score."""
 
     def is_collapsed(self, predictions: pd.DataFrame) -> bool:
-        """Whether the model says the majority class and nothing else."""
+        """Whether the model gives every item the same answer (in tagging: the majority class), whatever it reads."""

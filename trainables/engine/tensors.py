@@ -9,13 +9,14 @@ from torch import nn
 
 from trainables.engine.best import Best
 from trainables.engine.features import Ragged
+from trainables.engine.weights import changing, put_back
 
 Tensors = dict[str, torch.Tensor]
 
 
 def tensors_of(model: nn.Module, optimizer: torch.optim.Optimizer, best: Best) -> Tensors:
-    """Copies on the host, so that tied weights and views can be saved."""
-    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    """Copies on the host, so that tied weights and views can be saved. Frozen weights are not among them."""
+    tensors = {f"model.{name}": tensor for name, tensor in changing(model).items()}
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in state.items()}
     tensors |= {f"best.weights.{name}": tensor for name, tensor in best.weights.items()}
@@ -29,7 +30,7 @@ def restore_tensors(
     tensors: Mapping[str, torch.Tensor], model: nn.Module, optimizer: torch.optim.Optimizer, best: Best
 ) -> None:
     """Put the tensors of `tensors_of` back. Raises RuntimeError when they are of another model."""
-    model.load_state_dict(_below(tensors, "model."))
+    put_back(model, _below(tensors, "model."))
     states: dict[int, Tensors] = {}
     for name, tensor in _below(tensors, "optimizer.").items():
         index, key = name.split(".", 1)

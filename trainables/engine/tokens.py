@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import inspect
 import json
 import logging
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,13 +20,18 @@ from trainables.engine.config import ModelConfig
 from trainables.engine.corpus import Corpus
 from trainables.engine.features import Array, Features, Ragged
 from trainables.engine.fingerprint import cache_folder, file_sha256, files_sha256, text_sha256
+from trainables.engine.node_lock import node_lock
 from trainables.engine.task import Task
+from trainables.engine.word_vocabulary import training_texts
 
 logger = logging.getLogger(__name__)
 
 LAYOUT = 2  # raise it whenever these files change their meaning
 _HEADER = "header.json"
-_TOKENIZER_FILES = ("tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab*", "merges.txt", "*.model")
+_TOKENIZER_FILES = (
+    *("tokenizer*", "special_tokens_map.json", "added_tokens.json", "chat_template*"),
+    *("vocab*", "merges.txt", "*.model"),
+)
 
 
 class Damaged(ValueError):
@@ -50,7 +54,7 @@ def load_features(
     folder = root / _key(task, corpus, model, labels, max_length)
     try:
         root.mkdir(parents=True, exist_ok=True)
-        with _locked(folder.with_suffix(".lock")):
+        with node_lock(folder.with_suffix(".lock")):
             if not _is_sound(folder):
                 _write(_encode(task, corpus, model, labels, max_length), folder)
             return _read(folder)
@@ -60,9 +64,10 @@ def load_features(
 
 
 def _encode(task: Task, corpus: Corpus, model: ModelConfig, labels: Sequence[str], max_length: int) -> Features:
-    from trainables.engine.models import load_tokenizer
+    from trainables.engine.tokenizer import load_tokenizer
 
-    return task.encode(corpus.items, load_tokenizer(model), labels, max_length)
+    tokenizer = load_tokenizer(model, partial(training_texts, corpus))
+    return task.encode(corpus.items, tokenizer, labels, max_length)
 
 
 def _key(task: Task, corpus: Corpus, model: ModelConfig, labels: Sequence[str], max_length: int) -> str:
@@ -94,14 +99,6 @@ def _tokenizer_identity(model: ModelConfig) -> str:
         return f"{model.source}@{model.revision}"
     files = {path for pattern in _TOKENIZER_FILES for path in folder.glob(pattern) if path.is_file()}
     return files_sha256(files, folder)
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """One builder at a time on this node; the lock ends with the process that holds it."""
-    with path.open("w", encoding="utf-8") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _arrays(features: Features) -> dict[str, Array]:

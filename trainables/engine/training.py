@@ -18,6 +18,7 @@ from trainables.engine.best import Best
 from trainables.engine.checkpoint import Checkpoints, Snapshot
 from trainables.engine.config import RunConfig
 from trainables.engine.control import Control, ControlPoints, Progress
+from trainables.engine.dropout import quick_masks
 from trainables.engine.evaluate import Evaluation, evaluate, forward_inputs, is_usable
 from trainables.engine.features import Ragged
 from trainables.engine.feed import Feed
@@ -94,8 +95,9 @@ class Training:
 
     def run(self) -> None:
         """Train from the current position to the end, or raise Diverged or Stopped."""
-        while self.position.epoch < self.config.train.epochs and not self._should_stop_early():
-            self._run_epoch()
+        with quick_masks(self.group.device):
+            while self.position.epoch < self.config.train.epochs and not self._should_stop_early():
+                self._run_epoch()
 
     def _run_epoch(self) -> None:
         started = time.perf_counter()

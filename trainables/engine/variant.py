@@ -31,6 +31,7 @@ class Plan:
     attention: str | None = None
     bucketing: bool = False
     padding: Literal["longest", "max_length"] = "longest"
+    quantization: Literal["nf4"] | None = None
 
     def replace(self, **changes: Any) -> Plan:
         """A copy with some choices changed."""

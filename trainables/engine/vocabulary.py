@@ -8,6 +8,7 @@ of words that do not occur (docs/experiments.md has the measurement).
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -70,9 +71,23 @@ def with_compact_embedding(pristine: Pristine, vocabulary: Vocabulary) -> Pristi
     with torch.no_grad():
         smaller.weight.copy_(embedding.weight[torch.from_numpy(vocabulary.ids)])
     module.set_input_embeddings(smaller)
-    for name, piece in _special_ids(module).items():
-        setattr(module.config, name, vocabulary.row(piece) if piece < vocabulary.size else None)
+    rows = {name: vocabulary.row(piece) for name, piece in _special_ids(module).items() if piece < vocabulary.size}
+    _set_special_ids(module, {**dict.fromkeys(_special_ids(module)), **rows})
     return replace(pristine, module=module)
+
+
+def restore_embedding(module: nn.Module, vocabulary: Vocabulary, original: nn.Module) -> None:
+    """Give a trained model its whole embedding back: the rows in use as they are now, the others from `original`.
+
+    `original` is the model before with_compact_embedding made it smaller; it loses its embedding to `module`.
+    """
+    trained, whole = _input_embedding(module), _input_embedding(original)
+    assert trained is not None, "with_compact_embedding made this model"
+    assert whole is not None, "vocabulary_of found this embedding"
+    with torch.no_grad():
+        whole.weight[torch.from_numpy(vocabulary.ids)] = trained.weight.detach().to(whole.weight)
+    module.set_input_embeddings(whole.to(trained.weight.device))
+    _set_special_ids(module, _special_ids(original))
 
 
 def _input_embedding(module: nn.Module) -> nn.Embedding | None:
@@ -91,3 +106,11 @@ def _special_ids(module: nn.Module) -> dict[str, int]:
     return {
         name: value for name, value in configuration.items() if name.endswith("_token_id") and isinstance(value, int)
     }
+
+
+def _set_special_ids(module: nn.Module, ids: Mapping[str, int | None]) -> None:
+    """In the configuration of the model and of every model inside it."""
+    for config in {id(part.config): part.config for part in module.modules() if hasattr(part, "config")}.values():
+        for name, piece in ids.items():
+            if hasattr(config, name):
+                setattr(config, name, piece)

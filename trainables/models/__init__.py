@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,11 +15,18 @@ from trainables.engine import hub
 from trainables.engine.config import ModelConfig, Precision
 from trainables.engine.fingerprint import files_sha256
 from trainables.engine.hardware import Hardware, this_machine
+from trainables.engine.hub_models import TOKEN
 from trainables.engine.preset import ModelPreset, PackagedWeights, PrecisionChoice
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
-_KEYS = ("path", "hub", "revision", "precision", "overrides", "tokenizer", "random_init", "trust_remote_code")
-_CONTENT = ("config.json", "tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab*", "merges.txt")
+_KEYS = (
+    *("path", "hub", "revision", "precision", "overrides", "tokenizer"),
+    *("pooling", "random_init", "trust_remote_code"),
+)
+_CONTENT = (
+    *("config.json", "tokenizer*", "special_tokens_map.json", "added_tokens.json", "chat_template*"),
+    *("vocab*", "merges.txt"),
+)
 _WEIGHTS = ("*.model", "*.safetensors", "*.safetensors.index.json", "*.py")
 
 
@@ -34,8 +42,8 @@ class Resolved:
 def resolve(name: str, override: Mapping[str, Any] | None = None, hardware: Hardware | None = None) -> ModelConfig:
     """The settings of a model: a preset's name, a hub id `owner/name`, a folder, or a `.py` file with a preset.
 
-    `override` may hold path or hub, revision, precision, overrides (of the configuration), tokenizer, random_init and
-    trust_remote_code. Raises UnknownName or ValueError; see `resolved` for the remarks.
+    `override` may hold path or hub, revision, precision, overrides (of the configuration), tokenizer, pooling,
+    random_init and trust_remote_code. Raises UnknownName or ValueError; see `resolved` for the remarks.
     """
     return resolved(name, override, hardware).config
 
@@ -55,12 +63,13 @@ def resolved(name: str, override: Mapping[str, Any] | None = None, hardware: Har
         precision=precision,
         random_init=chosen.get("random_init", preset.random_init if preset else False),
         overrides={**(preset.overrides if preset else {}), **chosen.get("overrides", {})},
-        tokenizer={**(preset.tokenizer if preset else {}), **chosen.get("tokenizer", {})},
+        tokenizer=_tokenizer(name, preset, chosen.get("tokenizer", {})),
+        pooling=chosen.get("pooling", preset.pooling if preset else None),
         trust_remote_code=chosen.get("trust_remote_code", False),
     )
     if config.trust_remote_code and isinstance(source, str) and not hub.is_commit(config.revision):
         raise ValueError(f"model {name}: trust_remote_code also needs a pinned revision (a full commit hash)")
-    return Resolved(config, preset, notes)
+    return Resolved(config, preset, (*notes, *_gate(name, source, preset)))
 
 
 def pin(config: ModelConfig, *, offline: bool = False) -> ModelConfig:
@@ -68,14 +77,30 @@ def pin(config: ModelConfig, *, offline: bool = False) -> ModelConfig:
 
     Raises ValueError where neither the hub nor the local cache knows the model.
     """
-    if Path(config.source).is_absolute() or hub.is_commit(config.revision):
-        return config
-    found = hub.commit(config.source, config.revision, "model", offline)
+    if not Path(config.source).is_absolute() and not hub.is_commit(config.revision):
+        config = config.model_copy(update={"revision": _commit(config.name, config.source, config.revision, offline)})
+    other = config.tokenizer.get("from", "words")
+    if other != "words" and not Path(other).is_absolute() and not hub.is_commit(config.tokenizer.get("revision")):
+        revision = _commit(config.name, other, config.tokenizer.get("revision"), offline)
+        config = config.model_copy(update={"tokenizer": {**config.tokenizer, "revision": revision}})
+    return config
+
+
+def _commit(name: str, source: str, revision: str | None, offline: bool) -> str:
+    found = hub.commit(source, revision, "model", offline)
     if found is None:
-        revision = f" at revision {config.revision}" if config.revision else ""
+        at = f" at revision {revision}" if revision else ""
         where = "cannot be reached on the Hugging Face Hub and is not in the local cache"
-        raise ValueError(f"model {config.name}: {config.source}{revision} {where}; a local copy can be given as path")
-    return config.model_copy(update={"revision": found})
+        raise ValueError(f"model {name}: {source}{at} {where}; a local copy can be given as path")
+    return found
+
+
+def _gate(name: str, source: Path | str, preset: ModelPreset | None) -> tuple[str, ...]:
+    """A remark on a model that the hub gives to known accounts only, where no token says who asks."""
+    if preset is None or not preset.gated or isinstance(source, Path) or os.environ.get(TOKEN):
+        return ()
+    how = f"accept its licence at https://huggingface.co/{source} and set {TOKEN} in the environment of every node"
+    return (f"{name}: is gated: unless it is in the local cache, {how}",)
 
 
 def _check(name: str, chosen: dict[str, Any]) -> None:
@@ -95,6 +120,24 @@ def _preset(name: str, chosen: dict[str, Any]) -> ModelPreset | None:
     if "path" in chosen or "hub" in chosen or _is_folder(name) or _HUB_ID.fullmatch(name):
         return None
     raise registry.UnknownName("model", name, registry.names("model"))
+
+
+def _tokenizer(name: str, preset: ModelPreset | None, chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of the tokenizer; one taken `from` elsewhere has none of the preset's. A folder gets its hash."""
+    if "from" not in chosen:
+        return {**(preset.tokenizer if preset else {}), **chosen}
+    other = str(chosen["from"])
+    if other == "words":
+        return dict(chosen)
+    if not _is_folder(other):
+        return {**chosen, "from": _hub_id(name, other)}
+    folder = Path(other).expanduser()
+    if not folder.is_absolute() or not (folder / "tokenizer.json").is_file():
+        raise ValueError(
+            f"model {name}: tokenizer.from: {other} must be a hub id or the full path of a tokenizer's folder"
+        )
+    files = {path for pattern in _CONTENT[1:] for path in folder.glob(pattern) if path.is_file()}
+    return {**chosen, "from": str(folder), "revision": files_sha256(files, folder)}
 
 
 def _is_folder(name: str) -> bool:

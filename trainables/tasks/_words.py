@@ -52,3 +52,31 @@ def word_facts(items: Sequence[Item], kept: Kept, encodings: Sequence[Any], term
         "words_without_pieces": int(missed[~cut].sum()),
         "white_space_words": sum(len(item["words"]) - len(places) for item, places in zip(items, kept, strict=True)),
     }
+
+
+def split_text(item: Item) -> list[str] | None:
+    """The words of an item that has a `text`: what stands between white space."""
+    return item["text"].split() if isinstance(item.get("text"), str) else None
+
+
+def word_fault(item: Item) -> str | None:
+    """Why words and labels of an item cannot be used, or None."""
+    words, labels = item.get("words"), item.get("labels")
+    for name, values in (("words", words), ("labels", labels)):
+        if values is None:
+            return f"there is no {name}; map a column to it with data.columns"
+        if not isinstance(values, list | tuple):
+            return f"{name} must be a list, got {type(values).__name__}"
+        wrong = next((value for value in values if not isinstance(value, str)), None)
+        if wrong is not None or any(value is None for value in values):
+            hidden = " (-1 marks hidden labels, which cannot be learned or scored)" if wrong == -1 else ""
+            return f"{name} must hold text only, got {wrong!r}{hidden}"
+    if len(words or ()) != len(labels or ()):
+        return f"{len(words or ())} words but {len(labels or ())} labels"
+    if not any(word.strip() for word in words or ()):
+        return "there is no word besides white space"
+    return "a label is empty or holds a control character" if not all(map(_is_label, labels or ())) else None
+
+
+def _is_label(label: str) -> bool:
+    return bool(label.strip()) and label.isprintable()

@@ -20,7 +20,7 @@ from trainables.engine.config import Frozen
 from trainables.engine.corpus import DataError, Item
 from trainables.engine.features import Features, Ragged
 from trainables.engine.splits import Split
-from trainables.tasks._words import kept_words, require_word_pieces, word_facts, word_of_piece
+from trainables.tasks._words import kept_words, require_word_pieces, split_text, word_facts, word_fault, word_of_piece
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,7 +74,7 @@ class TokenClassification:
     def check(self, items: Sequence[Item]) -> None:
         """Raise DataError naming the first item whose words and labels do not fit, or when there is only one class."""
         for number, item in enumerate(items, start=1):
-            reason = _fault(item)
+            reason = word_fault(item)
             if reason:
                 raise DataError(f"item {number} (id {item.get('id')!r}): {reason}")
         labels = self.label_space(items)
@@ -98,6 +98,16 @@ class TokenClassification:
                 if absent:
                     where = f"{part} item {items[index]['id']!r}"
                     raise DataError(f"{where}: no training item has the label {absent[0]!r}; change the split")
+
+    def unlabelled(self, items: Sequence[Item], labels: Sequence[str]) -> list[Item]:
+        """Items with `words`, or with a `text` whose words are what stands between white space."""
+        found = [{**item, "words": item.get("words", split_text(item))} for item in items]
+        ready = [{**item, "labels": [labels[0]] * len(item["words"] or ())} for item in found]
+        for number, item in enumerate(ready, start=1):
+            reason = word_fault(item)
+            if reason:
+                raise DataError(f"item {number} (id {item.get('id')!r}): {reason}")
+        return ready
 
     def encode(
         self, items: Sequence[Item], tokenizer: PreTrainedTokenizerBase, labels: Sequence[str], max_length: int
@@ -198,6 +208,10 @@ class TokenClassification:
         """There is nothing to decide."""
         return predictions
 
+    def submission(self, predictions: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
+        """One row a word: the item, the word's place in it, and its label."""
+        return predictions[["item", "position", "predicted"]].set_axis(["id", "position", "label"], axis=1)
+
     def score(self, predictions: pd.DataFrame) -> dict[str, float]:
         """All metrics; those of spans only where every label is a tag such as B-X. A NaN is an AssertionError."""
         gold, predicted = _texts(predictions["gold"]), _texts(predictions["predicted"])
@@ -216,28 +230,6 @@ class TokenClassification:
 
 
 TASK = TokenClassification()
-
-
-def _fault(item: Item) -> str | None:
-    words, labels = item.get("words"), item.get("labels")
-    for name, values in (("words", words), ("labels", labels)):
-        if values is None:
-            return f"there is no {name}; map a column to it with data.columns"
-        if not isinstance(values, list | tuple):
-            return f"{name} must be a list, got {type(values).__name__}"
-        wrong = next((value for value in values if not isinstance(value, str)), None)
-        if wrong is not None or any(value is None for value in values):
-            hidden = " (-1 marks hidden labels, which cannot be learned or scored)" if wrong == -1 else ""
-            return f"{name} must hold text only, got {wrong!r}{hidden}"
-    if len(words or ()) != len(labels or ()):
-        return f"{len(words or ())} words but {len(labels or ())} labels"
-    if not any(word.strip() for word in words or ()):
-        return "there is no word besides white space"
-    return "a label is empty or holds a control character" if not all(map(_is_label, labels or ())) else None
-
-
-def _is_label(label: str) -> bool:
-    return bool(label.strip()) and label.isprintable()
 
 
 def _word_labels(items: Sequence[Item], labels: Sequence[str]) -> Ragged:

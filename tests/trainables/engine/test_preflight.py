@@ -12,6 +12,7 @@ import pytest
 
 from tests.tiny import FAMILIES, Family, tiny_model
 from trainables.engine.preflight import inspect_model
+from trainables.models import resolve
 
 
 def _question(folder: Path, max_length: int = 128, **changes: Any) -> dict[str, Any]:
@@ -58,3 +59,15 @@ def test_the_process_answers_every_question_in_order(tmp_path: Path) -> None:
     good, bad = json.loads(finished.stdout)
     assert good["error"] is None
     assert "cannot be loaded" in bad["error"]
+
+
+def test_special_ids_that_will_be_replaced_and_heads_that_are_missing_are_told_beforehand(tmp_path: Path) -> None:
+    classify = {"task": "sequence_classification"}
+    facts = inspect_model({**_question(tiny_model(tmp_path / "llama", "llama")), **classify})
+    assert facts["error"] is None
+    assert facts["remarks"] == ["pad_token_id was None in the model's configuration and is 1, as in its tokenizer"]
+    pooled = inspect_model({**_question(tiny_model(tmp_path / "roberta", "roberta"), pooling="mean"), **classify})
+    assert (pooled["architecture"], pooled["max_positions"]) == ("mean-pooling", 160)
+    baseline = {**_question(tmp_path), "model": resolve("feed-forward").model_dump()}
+    assert "feed-forward has no head for token classification" in inspect_model(baseline)["error"]
+    assert inspect_model({**baseline, **classify})["tokenizer_size"] is None

@@ -126,7 +126,7 @@ GOOD = '{"id": 1, "words": ["x"], "labels": ["O"]}\n'
         ("a.csv", "text,words\n1,x\n", r"row 2: words must be a JSON list, or the file needs a sentence_id column"),
         ("a.conll", "The O\nbus\n", r"row 2: a CoNLL line needs a word and a label, got 'bus'"),
         ("a.parquet", "not parquet at all", r"not a readable Parquet file"),
-        ("a.txt", "x", r"unknown format '\.txt'"),
+        ("a.dat", "x", r"unknown format '\.dat'"),
         ("a.pkl", "x", r"\.pkl files can run code"),
         ("a.pt", "x", r"\.pt files can run code"),
         ("a.npy.gz", "x", r"\.npy files can run code"),

@@ -69,7 +69,7 @@ def test_a_fold_outside_the_range_is_refused() -> None:
 
 
 def test_strata_keep_their_shares_in_every_part() -> None:
-    strata = ["rare"] * 10 + ["common"] * 90
+    strata = [frozenset({"rare"})] * 10 + [frozenset({"common"})] * 90
     split = make_split(_items(100), SplitConfig(validation=0.2, test=0.1), 7, strata=strata)
     assert [sum(index < 10 for index in split.part(name)) for name in PARTS] == [7, 0, 2, 1]
 
@@ -80,6 +80,22 @@ def test_the_official_split_is_used_unless_another_is_asked_for() -> None:
     assert (split.train.tolist(), split.validation.tolist(), split.test.tolist()) == ([0, 1, 3], [2], [4])
     asked = make_split(_items(5), SplitConfig(validation=0.4), 42, parts=parts)
     assert len(asked.validation) == 2
+
+
+def test_an_official_test_part_stays_one_unless_another_is_asked_for() -> None:
+    parts = {"train": range(8), "validation": [8, 9], "test": [10, 11]}
+    drawn = make_split(_items(12), SplitConfig(validation=0.3), 42, parts=parts)
+    assert (len(drawn.train), len(drawn.validation), drawn.test.tolist()) == (7, 3, [10, 11])
+    folds = [make_split(_items(12), SplitConfig(folds=5), 42, fold=fold, parts=parts) for fold in range(5)]
+    assert sorted(np.concatenate([fold.validation for fold in folds]).tolist()) == list(range(10))
+    assert all(fold.test.tolist() == [10, 11] for fold in folds)
+    asked = make_split(_items(12), SplitConfig(validation=0.25, test=0.25), 42, parts=parts)
+    assert (len(asked.train), len(asked.validation), len(asked.test)) == (6, 3, 3)
+
+
+def test_items_outside_the_official_parts_are_left_out_of_a_new_draw() -> None:
+    drawn = make_split(_items(12), SplitConfig(validation=0.5), 42, parts={"train": range(6), "test": [6, 7]})
+    assert _everything(drawn) == list(range(8))
 
 
 def test_without_an_official_validation_part_a_share_of_train_is_it() -> None:
@@ -136,3 +152,19 @@ def test_items_on_both_sides_are_counted_by_their_words() -> None:
 def test_too_few_items_are_refused() -> None:
     with pytest.raises(DataError, match="no item is left for validation"):
         make_split(_items(2), SplitConfig(), 42)
+
+
+def test_a_number_of_training_items_leaves_the_evaluation_whole() -> None:
+    whole = make_split(_items(100), SplitConfig(validation=0.2, test=0.1), 42)
+    fewer = make_split(_items(100), SplitConfig(validation=0.2, test=0.1, train_items=30), 42)
+    assert (len(fewer.train), len(fewer.calibration)) == (30, 0)
+    assert set(fewer.train.tolist()) < set(whole.train.tolist())
+    assert fewer.validation.tolist() == whole.validation.tolist()
+    assert fewer.test.tolist() == whole.test.tolist()
+
+
+def test_a_single_fold_needs_folds() -> None:
+    assert SplitConfig(folds=10, fold=9).fold == 9
+    for settings in ({"folds": 10, "fold": 10}, {"fold": 0}):
+        with pytest.raises(ValueError, match="needs folds to be more than that"):
+            SplitConfig(**settings)

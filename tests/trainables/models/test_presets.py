@@ -134,3 +134,16 @@ def test_a_preset_of_the_user_is_given_by_path(tmp_path: Path) -> None:
     )
     (tmp_path / "mine.py").write_text(source, encoding="utf-8")
     assert resolve(str(tmp_path / "mine.py"), hardware=PLAIN).source == "owner/mine"
+
+
+def test_pooling_is_a_choice_of_the_preset_and_of_the_user(tmp_path: Path) -> None:
+    assert resolve("bert-base-nli-mean-tokens", hardware=PLAIN).pooling == "mean"
+    assert resolve("bert-base-uncased", hardware=PLAIN).pooling is None
+    assert resolve(str(tiny_model(tmp_path)), {"pooling": "mean"}, PLAIN).pooling == "mean"
+
+
+def test_decoders_are_padded_with_a_piece_that_no_text_ends_with() -> None:
+    for name in ("llama-3-2-1b", "llama-3-2-3b-instruct"):
+        assert resolve(name, hardware=PLAIN).tokenizer == {"pad_token": "<|finetune_right_pad_id|>"}
+    gated = {name for name in registry.names("model") if registry.load("model", name).gated}
+    assert gated == {"gemma-2b", "llama-3-2-1b", "llama-3-2-3b-instruct"}

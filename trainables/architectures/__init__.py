@@ -1,0 +1,27 @@
+"""Architectures that transformers lacks, as ordinary Hugging Face classes: saved folders carry their own code.
+
+Each module holds one architecture and imports nothing but torch and transformers, so that `save_pretrained` can put a
+copy of it beside the weights and `Auto*.from_pretrained(folder, trust_remote_code=True)` works without this package.
+"""
+
+from __future__ import annotations
+
+
+def register() -> None:
+    """Make them known to the Auto classes of this process; calling it again changes nothing."""
+    from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
+
+    from trainables.architectures.feed_forward import (
+        FeedForwardConfig,
+        FeedForwardForSequenceClassification,
+        FeedForwardModel,
+    )
+    from trainables.architectures.mean_pooling import MeanPoolingConfig, MeanPoolingForSequenceClassification
+
+    for config in (FeedForwardConfig, MeanPoolingConfig):
+        AutoConfig.register(config.model_type, config, exist_ok=True)
+        config.register_for_auto_class()
+    AutoModel.register(FeedForwardConfig, FeedForwardModel, exist_ok=True)
+    for model in (FeedForwardForSequenceClassification, MeanPoolingForSequenceClassification):
+        AutoModelForSequenceClassification.register(model.config_class, model, exist_ok=True)
+        model.register_for_auto_class("AutoModelForSequenceClassification")

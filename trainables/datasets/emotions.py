@@ -1,0 +1,49 @@
+"""SemEval-2018 task 1 E-c (Mohammad et al. 2018): English tweets, each with any number of eleven emotions, or none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from trainables.engine.corpus import DataError, Dataset, HeldOut, Item, Reading
+from trainables.engine.readers import read_rows
+
+TRAIN, DEV, TEST = "2018-E-c-En-train.txt", "2018-E-c-En-dev.txt", "2018-E-c-En-test-gold.txt"
+
+
+def read(location: Path) -> Reading:
+    """The official parts: 6,838 tweets to train on, 886 as validation."""
+    train, validation = list(_items(location / TRAIN)), list(_items(location / DEV))
+    count = len(train)
+    parts = {"train": range(count), "validation": range(count, count + len(validation))}
+    return Reading([*train, *validation], parts)
+
+
+def read_test(location: Path) -> list[Item]:
+    """The 3,259 tweets of the competition's test part, with the labels that were published after it."""
+    return list(_items(location / TEST))
+
+
+def _items(path: Path) -> Iterator[Item]:
+    """Columns besides ID and Tweet are the labels, 0 or 1; the files quote nothing."""
+    for line, row in read_rows(path, "tsv"):
+        if "ID" not in row or "Tweet" not in row:
+            raise DataError(f"{path}: row {line}: needs the columns ID and Tweet; there are: {', '.join(row)}")
+        emotions = {name: value for name, value in row.items() if name not in ("ID", "Tweet")}
+        wrong = [name for name, value in emotions.items() if value not in ("0", "1")]
+        if wrong:
+            raise DataError(f"{path}: row {line}: {wrong[0]} must be 0 or 1, got {emotions[wrong[0]]!r}")
+        labels = [name for name, value in emotions.items() if value == "1"]
+        yield {"id": row["ID"], "text": row["Tweet"], "labels": labels}
+
+
+DATASET = Dataset(
+    name="emotions",
+    description="10,983 English tweets with any of 11 emotions (SemEval-2018 task 1 E-c)",
+    task="multi_label_classification",
+    licence="research use, no redistribution (SemEval-2018)",
+    files=(TRAIN, DEV),
+    read=read,
+    aliases=("emotion-semeval2018", "2018-E-c-En"),
+    test=HeldOut((TEST,), read_test, by_default=True),
+)

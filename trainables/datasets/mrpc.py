@@ -1,0 +1,74 @@
+"""MRPC (Dolan and Brockett 2005, as GLUE has it): pairs of news sentences, paraphrases or not.
+
+Read from the original release, whose files begin with a byte-order mark and hold quotes literally. GLUE's validation
+part are the pairs of the training file that `dev_ids.tsv` names. GLUE hides the labels of the test pairs; the original
+release has them, so that part is read only when asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from trainables.engine.corpus import DataError, Dataset, HeldOut, HubSource, Item, Reading
+from trainables.engine.readers import read_rows
+
+TRAIN, TEST, DEV_IDS = "msr_paraphrase_train.txt", "msr_paraphrase_test.txt", "dev_ids.tsv"
+LABELS = ("not_paraphrase", "paraphrase")
+_COLUMNS = ("Quality", "#1 ID", "#2 ID", "#1 String", "#2 String")
+_HUB_LABELS = {"not_equivalent": LABELS[0], "equivalent": LABELS[1]}
+
+
+def read(location: Path) -> Reading:
+    """GLUE's parts: 3,668 pairs to train on, 408 as validation."""
+    items = list(_items(location / TRAIN))
+    dev = set(_dev_ids(location / DEV_IDS))
+    unknown = dev - {item["id"] for item in items}
+    if unknown:
+        raise DataError(f"{location / DEV_IDS}: {TRAIN} has no pair {min(unknown)}")
+    places: dict[bool, list[int]] = {True: [], False: []}
+    for index, item in enumerate(items):
+        places[item["id"] in dev].append(index)
+    return Reading(items, {"train": places[False], "validation": places[True]})
+
+
+def read_test(location: Path) -> list[Item]:
+    """The 1,725 test pairs of the original release, with their labels."""
+    return list(_items(location / TEST))
+
+
+def _items(path: Path) -> Iterator[Item]:
+    for line, row in read_rows(path, "tsv"):
+        absent = [name for name in _COLUMNS if name not in row]
+        if absent:
+            raise DataError(f"{path}: row {line}: no column {absent[0]!r}; there are: {', '.join(row)}")
+        quality, first, second, text, text_pair = (row[name] for name in _COLUMNS)
+        if quality not in ("0", "1"):
+            raise DataError(f"{path}: row {line}: Quality must be 0 or 1, got {quality!r}")
+        yield {"id": f"{first}-{second}", "text": text, "text_pair": text_pair, "label": LABELS[int(quality)]}
+
+
+def _dev_ids(path: Path) -> Iterator[str]:
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
+        cells = line.split("\t")
+        if len(cells) != 2:
+            raise DataError(f"{path}: row {number}: expected two ids with a tab between, got {line!r}")
+        yield "-".join(cells)
+
+
+def _from_hub(row: Item) -> Item:
+    label = _HUB_LABELS.get(row["label"], row["label"])
+    return {"id": row["id"], "text": row["sentence1"], "text_pair": row["sentence2"], "label": label}
+
+
+DATASET = Dataset(
+    name="mrpc",
+    description="4,076 pairs of news sentences, paraphrases or not (GLUE MRPC)",
+    task="sequence_classification",
+    licence="Microsoft Research shared source: non-commercial research",
+    files=(TRAIN, DEV_IDS),
+    read=read,
+    aliases=("glue-mrpc", "MRPC"),
+    test=HeldOut((TEST,), read_test),
+    hub=HubSource("nyu-mll/glue:mrpc", splits=("train", "validation"), item=_from_hub),
+)

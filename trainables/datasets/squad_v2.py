@@ -1,0 +1,101 @@
+"""SQuAD 2.0 (Rajpurkar et al. 2018): questions on Wikipedia paragraphs, half of them without an answer there.
+
+A local copy is the official development file with a partition of its articles, so that something can be trained and
+scored where the training file is not at hand; from the hub it is the official training and development parts.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from trainables.engine.corpus import DataError, Dataset, HubSource, Item, Parts, Reading
+
+FILE = "dev-v2.0.json.gz"
+ARTICLES = "article_split.json"
+PARTS = {"fit": "train", "eval": "validation"}
+NOTE = "trained and scored on articles of the SQuAD 2.0 development file: these are not official development scores"
+
+
+def read(location: Path) -> Reading:
+    """The questions of the file in a folder, and the parts that the article split beside it makes. Raises DataError.
+
+    A question's `cluster` is its paragraph, `<title>/<number>`: its questions share a context.
+    """
+    source = location / FILE
+    items = list(_questions(source, _json(source)))
+    if not items:
+        raise DataError(f"{source}: there are no questions")
+    _refuse_duplicates(source, items)
+    return Reading(items, _parts(location / ARTICLES, items), (NOTE,))
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        document = json.loads(data)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path}: cannot be read: {error}") from error
+    except ValueError as error:
+        raise DataError(f"{path}: not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise DataError(f"{path}: expected a JSON object, got {type(document).__name__}")
+    return document
+
+
+def _questions(path: Path, document: dict[str, Any]) -> Iterator[Item]:
+    """Raises DataError for anything that does not have SQuAD's form."""
+    place = "data"
+    try:
+        for article in document["data"]:
+            for number, paragraph in enumerate(article["paragraphs"]):
+                place = f"{article['title']}/{number}"
+                for question in paragraph["qas"]:
+                    yield _question(question, article["title"], place, paragraph["context"])
+    except (KeyError, TypeError) as error:
+        raise DataError(f"{path}: {place}: not in SQuAD's form: {error}") from error
+
+
+def _question(question: dict[str, Any], title: str, paragraph: str, context: str) -> Item:
+    return {
+        "id": question["id"],
+        "cluster": paragraph,
+        "title": title,
+        "context": context,
+        "question": question["question"],
+        "answers": {name: [answer[name] for answer in question["answers"]] for name in ("text", "answer_start")},
+    }
+
+
+def _refuse_duplicates(path: Path, items: list[Item]) -> None:
+    seen: set[str] = set()
+    for item in items:
+        if item["id"] in seen:
+            raise DataError(f"{path}: the question id {item['id']!r} is used twice")
+        seen.add(item["id"])
+
+
+def _parts(path: Path, items: list[Item]) -> Parts:
+    document = _json(path)
+    part_of = {title: part for name, part in PARTS.items() for title in document.get(name, ())}
+    unknown = next((item["title"] for item in items if item["title"] not in part_of), None)
+    if unknown is not None:
+        raise DataError(f"{path}: the article {unknown!r} is in neither {' nor '.join(PARTS)}")
+    return {
+        part: [index for index, item in enumerate(items) if part_of[item["title"]] == part] for part in PARTS.values()
+    }
+
+
+DATASET = Dataset(
+    name="squad-v2",
+    description="130,319 training and 11,873 development questions on Wikipedia paragraphs, half without an answer",
+    task="question_answering",
+    licence="CC BY-SA 4.0 (Rajpurkar et al. 2018)",
+    files=(FILE, ARTICLES),
+    read=read,
+    hub=HubSource("rajpurkar/squad_v2"),
+)

@@ -1,0 +1,138 @@
+"""What a run needs before it trains: data, split, features and a fresh model, as much as possible from what is warm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import pandas as pd
+import torch
+from torch import nn
+
+from analysis.metrics import Metric
+from trainables import registry
+from trainables.engine.columns import Part
+from trainables.engine.config import RunConfig
+from trainables.engine.corpus import Corpus
+from trainables.engine.data import load_corpus
+from trainables.engine.features import Features, Ragged
+from trainables.engine.feed import Feed
+from trainables.engine.folder import Folder
+from trainables.engine.material import Material
+from trainables.engine.models import ModelSource, Pristine, instantiate
+from trainables.engine.seeding import Purpose, derived
+from trainables.engine.splits import PARTS, Split, split_for
+from trainables.engine.starting import pristine_of
+from trainables.engine.task import Task
+from trainables.engine.tokens import load_features
+from trainables.engine.variant import Plan, adjust_model, plan_of, resolve_variants
+from trainables.engine.warm import Warm
+from trainables.engine.word_vocabulary import training_texts
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """All that a run needs before it trains. Everything but the model is shared with other runs.
+
+    `whole` loads the base model once more, with the embedding rows that the material leaves out.
+    """
+
+    task: Task
+    plan: Plan
+    corpus: Corpus
+    labels: tuple[str, ...]
+    parts: Mapping[str, Part]
+    material: Material
+    whole: Callable[[], Pristine]
+    model: nn.Module
+    own_metric: Metric | None
+
+    def score(self, predictions: pd.DataFrame) -> dict[str, float]:
+        """The task's metrics, and the user's own where the run names one by path."""
+        scores = self.task.score(predictions)
+        if self.own_metric is not None:
+            columns = (predictions[name].tolist() for name in ("gold", "predicted", "item"))
+            scores[self.own_metric.name] = self.own_metric.score(*columns)
+        return scores
+
+    def predictions(
+        self, part: str, outputs: Mapping[str, Ragged], decisions: Mapping[str, float] | None = None
+    ) -> pd.DataFrame:
+        """The predictions table of one part, with the task's own decisions unless others are given."""
+        table = self.task.predictions(self.corpus.items, self.parts[part].features, outputs, self.labels)
+        return self.task.decide(table, decisions or {}).assign(split=part)
+
+
+def prepare(config: RunConfig, device: torch.device, warm: Warm, start: Folder | None = None) -> Prepared:
+    """Data, split, features and a freshly initialised model of a run, as much as possible from what is warm."""
+    task: Task = registry.load("task", config.task).configured(config.task_options)
+    applied = resolve_variants(config.variants, lambda name: registry.load("variant", name))
+    plan = plan_of(applied)
+    data = config.data.model_dump_json()
+    corpus = warm.get("corpus", data, lambda: load_corpus(config.data))
+    labels = warm.get("labels", (config.task, task.options.model_dump_json(), data), lambda: _labels(task, corpus))
+    split = split_for(task, corpus, config.split, config.split_seed, config.fold)
+    task.check_split(corpus.items, split, labels)
+    task = task.fitted([corpus.items[index] for index in split.train], labels)
+    attention = plan.attention or _default_attention(device)
+    source = ModelSource(
+        config.model,
+        attention=attention,
+        dropout=config.train.dropout,
+        quantization=plan.quantization,
+        texts=partial(training_texts, corpus),
+    )
+    whole = partial(pristine_of, task, source, labels, start, config.task)
+    material = _material(config, task, corpus, labels, source, whole, warm)
+    width = config.train.max_length if plan.padding == "max_length" else None
+    parts = _parts(split, material.features, device, width)
+    model = instantiate(material.pristine, derived(config.seed, Purpose.WEIGHTS)).to(device)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(derived(config.seed, Purpose.ADJUSTMENT))  # weights that a variant adds
+        model = adjust_model(model, applied)
+    own_metric = registry.load("metric", config.metric) if registry.is_path(config.metric or "") else None
+    return Prepared(task, plan, corpus, labels, parts, material, whole, model, own_metric)
+
+
+def _default_attention(device: torch.device) -> str | None:
+    """Eager on the CPU, where torch's fused kernels are slower (docs/experiments.md); elsewhere the model's own."""
+    return "eager" if device.type == "cpu" else None
+
+
+def _labels(task: Task, corpus: Corpus) -> tuple[str, ...]:
+    task.check(corpus.items)
+    return task.label_space(corpus.items)
+
+
+def _material(
+    config: RunConfig,
+    task: Task,
+    corpus: Corpus,
+    labels: tuple[str, ...],
+    source: ModelSource,
+    whole: Callable[[], Pristine],
+    warm: Warm,
+) -> Material:
+    """Tokenised data and base weights of one model on one data set: what all its runs share."""
+    train = config.train
+    settings = (config.data.model_dump_json(), config.model.model_dump_json())
+    options = task.options.model_dump_json()
+    choices = (train.max_length, train.dropout, source.attention, source.quantization, config.init_from)
+    key = (config.task, options, *settings, *choices)
+
+    def build() -> Material:
+        features = load_features(task, corpus, config.model, labels, train.max_length)
+        return Material.of(features, whole(), task.whole_vocabulary)
+
+    return warm.get("material", key, build)
+
+
+def _parts(split: Split, features: Features, device: torch.device, width: int | None) -> dict[str, Part]:
+    parts = {}
+    for name in PARTS:
+        indices = features.of_items(split.part(name))
+        if len(indices):
+            chosen = features.take(indices)
+            parts[name] = Part(chosen, Feed(chosen, device, width))
+    return parts

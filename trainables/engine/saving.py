@@ -1,0 +1,86 @@
+"""Writes a run's best weights as a folder that Hugging Face tools load, and what it takes to predict as the run did.
+
+The folder holds the model (safetensors, with its whole vocabulary), the tokenizer, `task.json` (task, options, labels,
+decisions, settings) and a manifest (see `saved`).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from trainables.engine.config import RunConfig
+from trainables.engine.folder import Folder
+from trainables.engine.merging import merge
+from trainables.engine.models import load_tokenizer, quiet
+from trainables.engine.saved import FORMAT, MANIFEST, TASK_FILE, digest_of
+from trainables.engine.vocabulary import Vocabulary, restore_embedding
+
+
+@dataclass(frozen=True)
+class Keepsake:
+    """A trained model with its best weights, which saving may change, and what it was trained for.
+
+    Where the module has the embedding rows of `vocabulary` only, `whole` gives the model with all of them. `texts` are
+    those that a tokenizer may be built from.
+    """
+
+    module: nn.Module
+    vocabulary: Vocabulary | None
+    whole: Callable[[], nn.Module]
+    texts: Callable[[], Iterable[str]]
+    config: RunConfig
+    task_options: Mapping[str, Any]
+    labels: tuple[str, ...]
+    decisions: Mapping[str, float]
+
+
+def save(kept: Keepsake, folder: Folder, facts: Mapping[str, Any]) -> None:
+    """Write the folder, file by file as durably as a record. `facts` (run id, versions) go into `task.json`.
+
+    Raises OSError; what was written until then has no manifest, and nobody takes it for whole.
+    """
+    folder.delete(MANIFEST)
+    scratch = folder.scratch()
+    scratch.mkdir(parents=True)
+    try:
+        _write(kept, scratch)
+        (scratch / TASK_FILE).write_text(_task_json(kept, facts), encoding="utf-8")
+        files = {path.relative_to(scratch).as_posix(): path for path in sorted(scratch.rglob("*")) if path.is_file()}
+        hashes = {name: digest_of(path) for name, path in files.items()}
+        for name, path in files.items():
+            folder.adopt(path, name)
+        folder.write(MANIFEST, json.dumps(hashes, indent=1).encode())
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _write(kept: Keepsake, folder: Path) -> None:
+    module: Any = getattr(kept.module, "_orig_mod", kept.module)  # what torch.compile wraps
+    module = merge(module)
+    if kept.vocabulary is not None:
+        restore_embedding(module, kept.vocabulary, kept.whole())
+    with quiet():
+        module.save_pretrained(folder)
+    load_tokenizer(kept.config.model, kept.texts).save_pretrained(folder)
+
+
+def _task_json(kept: Keepsake, facts: Mapping[str, Any]) -> str:
+    content = {
+        "format": FORMAT,
+        "task": kept.config.task,
+        "task_options": dict(kept.task_options),
+        "labels": list(kept.labels),
+        "max_length": kept.config.train.max_length,
+        "decisions": dict(kept.decisions),
+        "attention": getattr(getattr(kept.module, "config", None), "_attn_implementation", None),
+        **facts,
+        "config": kept.config.model_dump(mode="json"),
+    }
+    return json.dumps(content, indent=1, ensure_ascii=False, default=str) + "\n"

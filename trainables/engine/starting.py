@@ -1,0 +1,82 @@
+"""Begins a run with the weights that another run saved: the encoder, and the head where task and labels are equal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from trainables.engine.folder import Folder
+from trainables.engine.models import ModelError, ModelSource, Pristine, quiet
+from trainables.engine.saved import fetched, saved_task
+from trainables.engine.task import Task
+
+
+def pristine_of(
+    task: Task, source: ModelSource, labels: Sequence[str], start: Folder | None, task_name: str
+) -> Pristine:
+    """The model of a run before it is seeded: pretrained, and with the weights saved in `start` where there are any.
+
+    Raises ModelError or NotSaved for weights that cannot be used.
+    """
+    if start is not None and source.quantization is not None:  # weights in four bits cannot be replaced one by one
+        saved = source.config.model_copy(update={"source": str(fetched(start)), "overrides": {}})
+        return task.build_model(replace(source, config=saved), labels)
+    pristine = task.build_model(source, labels)
+    return pristine if start is None else started(pristine, fetched(start), task_name, labels)
+
+
+def started(pristine: Pristine, folder: Path, task: str, labels: Sequence[str]) -> Pristine:
+    """The model with every weight that the saved one has too; the others stay as they are (a pooler, a new head).
+
+    Raises ModelError for a saved model of another architecture, NotSaved for a folder that is not ours.
+    """
+    saved = saved_task(folder)
+    module: Any = pristine.module
+    keeps_head = saved["task"] == task and saved["labels"] == list(labels)
+    target: Any = module if keeps_head else module.base_model
+    _require_same_family(folder, target)
+    theirs = _weights(folder, type(module) if keeps_head else None)
+    mine = target.state_dict()
+    shared = {name: tensor for name, tensor in theirs.items() if name in mine}
+    _check(folder, shared, mine)
+    target.load_state_dict(shared, strict=False)
+    drawn = {id(parameter) for name, parameter in module.named_parameters() if name in pristine.missing}
+    given = {id(parameter) for name, parameter in target.named_parameters() if name in shared}
+    names = {name for name, parameter in module.named_parameters() if id(parameter) in drawn - given}
+    return replace(pristine, missing=frozenset(names))
+
+
+def _require_same_family(folder: Path, target: Any) -> None:
+    kind = json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"]
+    if kind != target.config.model_type:
+        raise ModelError(f"{folder}: is of another architecture: {kind} there, {target.config.model_type} here")
+
+
+def _weights(folder: Path, architecture: Any) -> dict[str, Tensor]:
+    """What the folder holds of this architecture (None: of its bare encoder); nothing that it does not hold."""
+    from transformers import AutoModel
+
+    try:
+        with quiet(), torch.random.fork_rng(devices=[]):
+            module, report = (architecture or AutoModel).from_pretrained(
+                folder, dtype=torch.float32, use_safetensors=True, output_loading_info=True
+            )
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+        raise ModelError(f"{folder}: the saved weights cannot be loaded: {error}") from error
+    return {name: tensor for name, tensor in module.state_dict().items() if name not in report["missing_keys"]}
+
+
+def _check(folder: Path, shared: Mapping[str, Tensor], mine: Mapping[str, Tensor]) -> None:
+    other = next((name for name, tensor in shared.items() if tensor.shape != mine[name].shape), None)
+    if other is not None:
+        shapes = f"{tuple(shared[other].shape)} there, {tuple(mine[other].shape)} here"
+        raise ModelError(f"{folder}: is of another architecture: {other} has the shape {shapes}")
+    if not shared:
+        raise ModelError(f"{folder}: holds none of the weights of this model")

@@ -1,0 +1,17 @@
+"""Qwen2.5-1.5B (Qwen Team 2024): a decoder of 28 layers; it pads with its end of text, which it never writes in one."""
+
+from __future__ import annotations
+
+from trainables.engine.preset import ModelPreset
+
+MODEL = ModelPreset(
+    name="qwen2-5-1-5b",
+    description="Qwen2.5-1.5B, 1.54B parameters, decoder",
+    source="Qwen/Qwen2.5-1.5B",
+    precision="bf16",
+    why_precision="it was pretrained in bf16",
+    parameters=1_540_000_000,
+    attentions=("sdpa", "eager", "flash_attention_2"),
+    has_biases=True,
+    max_length=32_768,
+)

@@ -1,0 +1,135 @@
+"""From start and end scores of pieces to one answer a question, and thresholds on "there is none": numpy only.
+
+Post-processing as in Devlin et al. (2019) for SQuAD 2.0. Legend: W windows, T pieces, N best starts and ends.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainables.engine.features import Ragged
+
+Floats = NDArray[np.float64]
+_WINDOWS_AT_ONCE = 256
+
+
+@dataclass(frozen=True)
+class Spans:
+    """The best span of each of W windows: its score (start plus end; -inf: there is none), first and last piece."""
+
+    score: Floats
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
+
+
+def best_spans(start: Ragged, end: Ragged, candidate: Ragged, n_best: int, max_answer_length: int) -> Spans:
+    """Per window the best span among the `n_best` highest starts and ends over all its pieces.
+
+    A span runs over at most `max_answer_length` pieces, from a `candidate` (piece with text of the context) to one; of
+    equal ones the earliest wins.
+    """
+    parts = []
+    for low in range(0, len(start), _WINDOWS_AT_ONCE):
+        chosen = slice(low, low + _WINDOWS_AT_ONCE)
+        start_WT, end_WT, mask_WT = (_dense(rows, chosen) for rows in (start, end, candidate))
+        parts.append(_best_of(start_WT, end_WT, mask_WT > 0, n_best, max_answer_length))
+    return Spans(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+
+
+def _best_of(
+    start_WT: Floats, end_WT: Floats, candidate_WT: NDArray[np.bool_], n_best: int, longest: int
+) -> tuple[Floats, NDArray[np.int64], NDArray[np.int64]]:
+    first_WN, last_WN = _highest(start_WT, n_best), _highest(end_WT, n_best)
+    pieces_WNN = last_WN[:, None, :] - first_WN[:, :, None] + 1
+    allowed = (pieces_WNN >= 1) & (pieces_WNN <= longest)
+    allowed &= np.take_along_axis(candidate_WT, first_WN, 1)[:, :, None]
+    allowed &= np.take_along_axis(candidate_WT, last_WN, 1)[:, None, :]
+    sums = np.take_along_axis(start_WT, first_WN, 1)[:, :, None] + np.take_along_axis(end_WT, last_WN, 1)[:, None, :]
+    score_WS = np.where(allowed, sums, -np.inf).reshape(len(sums), -1)
+    best = score_WS.argmax(axis=1)
+    row, width = np.arange(len(best)), last_WN.shape[1]
+    return score_WS[row, best], first_WN[row, best // width], last_WN[row, best % width]
+
+
+def _highest(values_WT: Floats, count: int) -> NDArray[np.int64]:
+    """Places of the highest values of each row, by place."""
+    return np.sort(np.argsort(-values_WT, axis=1, kind="stable")[:, :count], axis=1)
+
+
+def _dense(rows: Ragged, chosen: slice) -> Floats:
+    """Some adjacent rows as [W, T], -inf where a row is shorter."""
+    offsets = rows.offsets[chosen.start : chosen.stop + 1]
+    lengths = np.diff(offsets)
+    dense = np.full((len(lengths), int(lengths.max())), -np.inf)
+    dense[np.arange(dense.shape[1]) < lengths[:, None]] = rows.values[offsets[0] : offsets[-1]]
+    return dense
+
+
+@dataclass(frozen=True)
+class Answers:
+    """One row a question, in order of its first window: the best span and how much better "no answer" scores.
+
+    `item` as the windows have it; `window`, `first` and `last` say where the span is; `no_answer_score` is the null
+    score (minimum over windows of CLS start plus end) less that of the span, in logits.
+    """
+
+    item: NDArray[np.int64]
+    window: NDArray[np.int64]
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
+    no_answer_score: Floats
+
+
+def answers_of(
+    item: NDArray[np.int32], start: Ragged, end: Ragged, candidate: Ragged, n_best: int, max_answer_length: int
+) -> Answers:
+    """The best span over all windows of each question; `item` [W] is the same for windows of one question, adjacent.
+
+    Where none of the best starts goes with a best end, all pieces of the question's windows are searched.
+    """
+    spans = best_spans(start, end, candidate, n_best, max_answer_length)
+    bounds = np.flatnonzero(np.diff(item, prepend=-1))
+    group = np.repeat(np.arange(len(bounds)), np.diff(bounds, append=len(item)))
+    found = np.isfinite(np.maximum.reduceat(spans.score, bounds))
+    if not found.all():
+        spans = _searched_whole(spans, np.flatnonzero(~found[group]), start, end, candidate, max_answer_length)
+    best = np.maximum.reduceat(spans.score, bounds)
+    assert np.isfinite(best).all(), "every window set holds a piece of the context"
+    hits = np.flatnonzero(spans.score == best[group])
+    window = hits[np.unique(group[hits], return_index=True)[1]]
+    null = np.minimum.reduceat(_first_values(start) + _first_values(end), bounds)
+    return Answers(item[bounds].astype(np.int64), window, spans.first[window], spans.last[window], null - best)
+
+
+def _searched_whole(
+    spans: Spans, windows: NDArray[np.int64], start: Ragged, end: Ragged, candidate: Ragged, max_answer_length: int
+) -> Spans:
+    scores = start.take(windows), end.take(windows)
+    found = best_spans(*scores, candidate.take(windows), int(scores[0].lengths.max()), max_answer_length)
+    whole = Spans(spans.score.copy(), spans.first.copy(), spans.last.copy())
+    whole.score[windows], whole.first[windows], whole.last[windows] = found.score, found.first, found.last
+    return whole
+
+
+def _first_values(rows: Ragged) -> Floats:
+    return rows.values[rows.offsets[:-1]].astype(np.float64)
+
+
+def best_threshold(
+    scores: Floats, answered: NDArray[np.bool_], answerable: NDArray[np.bool_], no_answer_score: Floats
+) -> tuple[float, float | None]:
+    """The highest mean score that a threshold reaches, and the lowest threshold that reaches it (SQuAD 2.0 script).
+
+    `scores` are those of the answers as given, `answered` says which are not empty. A question whose `no_answer_score`
+    is above the threshold gets the empty answer; equal values change sides together. The threshold is one of the
+    values, or None where nothing is better than the empty answer to every question.
+    """
+    gain = np.where(answerable, scores, -answered.astype(np.float64))
+    order = np.argsort(no_answer_score, kind="stable")
+    totals = np.cumsum([float((~answerable).sum()), *gain[order]])
+    sides = np.flatnonzero(np.diff(no_answer_score[order], prepend=-np.inf, append=np.inf))
+    best = int(sides[totals[sides].argmax()])
+    return float(totals[best] / len(scores)), float(no_answer_score[order[best - 1]]) if best else None

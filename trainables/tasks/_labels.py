@@ -1,0 +1,63 @@
+"""Labels of whole items: which are refused, how they are weighed, and when a model says one thing only."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from trainables.engine.corpus import DataError, Item
+from trainables.engine.splits import Split
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import torch
+
+OUTSIDE = "O"  # F1 metrics leave this label out, because in tagging it means "none"
+
+
+def label_fault(label: Any) -> str | None:
+    """Why a label cannot be used, or None. Class numbers are labels too; -1 is how data sets mark a hidden one."""
+    if isinstance(label, bool) or not isinstance(label, str | int):
+        return f"a label must be text or a whole number, got {label!r}"
+    if str(label) == "-1":
+        return "the label -1 marks hidden labels, which cannot be learned or scored"
+    if not str(label).strip() or not str(label).isprintable():
+        return "a label is empty or holds a control character"
+    if label == OUTSIDE:
+        return "a class cannot be called 'O': F1 leaves that name out; rename it"
+    return None
+
+
+def require_known(items: Sequence[Item], split: Split, labels_of: Callable[[Item], Sequence[str]]) -> None:
+    """Raise DataError where an evaluated label cannot be learned because no training item has it."""
+    known = set(chain.from_iterable(labels_of(items[index]) for index in split.train))
+    for part in ("validation", "test"):
+        for index in split.part(part):
+            absent = [label for label in labels_of(items[index]) if label not in known]
+            if absent:
+                where = f"{part} item {items[index]['id']!r}"
+                raise DataError(f"{where}: no training item has the label {absent[0]!r}; change the split")
+
+
+def balanced(counts: Sequence[int]) -> tuple[float, ...]:
+    """Weights that give all classes the same say: items / (classes x items of the class); 1 for a class without any.
+
+    They are scikit-learn's `class_weight="balanced"` (King and Zeng 2001); their mean over the items is 1.
+    """
+    present = sum(count > 0 for count in counts)
+    return tuple(sum(counts) / (present * count) if count else 1.0 for count in counts)
+
+
+@functools.lru_cache(maxsize=64)
+def on_device(weights: tuple[float, ...], device: torch.device) -> torch.Tensor | None:
+    """The weights, float32 [C], made once a device and not once a step; None for no weights."""
+    import torch
+
+    return torch.tensor(weights, dtype=torch.float32, device=device) if weights else None
+
+
+def constant(predictions: pd.DataFrame) -> bool:
+    """Whether all predictions are the same though the gold labels are not."""
+    return bool(predictions["predicted"].nunique(dropna=False) == 1 and predictions["gold"].nunique(dropna=False) > 1)

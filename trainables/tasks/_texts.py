@@ -1,0 +1,88 @@
+"""Items that are texts or pairs of texts: what is checked of them, and how they become pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainables.engine.corpus import DataError, Item
+from trainables.engine.features import Ragged
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+TEXT, PAIR = "text", "text_pair"
+SEGMENTS = "token_type_ids"
+
+
+def text_fault(item: Item, pairs: bool) -> str | None:
+    """Why the text of an item (both texts of a pair) cannot be used, or None. A text of white space only is empty."""
+    for name in (TEXT, PAIR) if pairs else (TEXT,):
+        text = item.get(name)
+        if text is None:
+            known = ", ".join(field for field in item if field != "id")
+            return f"there is no {name}; map a column to it with data.columns (there are: {known or 'none'})"
+        if not isinstance(text, str):
+            return f"{name} must be text, got {type(text).__name__}"
+        if not text.strip():
+            return f"{name} is empty"
+    return None
+
+
+def require_texts(items: Sequence[Item]) -> None:
+    """Raise DataError naming the first item whose text (both texts, where any item is a pair) cannot be used."""
+    pairs = have_pairs(items)
+    for number, item in enumerate(items, start=1):
+        reason = text_fault(item, pairs)
+        if reason:
+            raise DataError(f"item {number} (id {item.get('id')!r}): {reason}")
+
+
+def have_pairs(items: Sequence[Item]) -> bool:
+    """Whether the items are pairs: then every one needs both texts."""
+    return any(item.get(PAIR) is not None for item in items)
+
+
+def encode_texts(
+    items: Sequence[Item], tokenizer: PreTrainedTokenizerBase, max_length: int
+) -> tuple[dict[str, Ragged], dict[str, int], dict[str, int]]:
+    """Columns with one row an item, their padding, and the counts of what truncation cut off.
+
+    Segments (`token_type_ids`) are kept where the tokenizer gives any but the first, which is what models assume.
+    Of a pair the longer text is cut first.
+    """
+    texts = [item[TEXT] for item in items]
+    pairs = [item[PAIR] for item in items] if have_pairs(items) else None
+    encoded = tokenizer(texts, pairs, truncation=True, max_length=max_length, return_attention_mask=False)
+    columns = {"input_ids": Ragged.from_rows(encoded["input_ids"], np.int32)}
+    padding = {"input_ids": tokenizer.pad_token_id or 0}
+    segments = Ragged.from_rows(encoded.get(SEGMENTS, []), np.int32)
+    if SEGMENTS in tokenizer.model_input_names and segments.values.any():
+        columns[SEGMENTS], padding[SEGMENTS] = segments, int(tokenizer.pad_token_type_id)
+    return columns, padding, _cut_off(encoded.encodings or [])
+
+
+def _cut_off(encodings: Sequence[Any]) -> dict[str, int]:
+    """Items and words that lost pieces; a slow tokenizer does not say."""
+    cut = [encoding for encoding in encodings if encoding.overflowing]
+    return {"truncated_items": len(cut), "truncated_words": sum(map(_words_lost, cut))}
+
+
+def _words_lost(encoding: Any) -> int:
+    """Words of which no piece is left."""
+    lost = set().union(*(_words(part) for part in encoding.overflowing))
+    return len(lost - _words(encoding))
+
+
+def _words(encoding: Any) -> set[tuple[int, int]]:
+    pairs = zip(encoding.sequence_ids, encoding.word_ids, strict=True)
+    return {(text, word) for text, word in pairs if text is not None and word is not None}
+
+
+def column(items: Sequence[Item], rows: NDArray[np.int32], name: str) -> list[str | None]:
+    """A field of the items at `rows` as text, None where they have none."""
+    values = (items[row].get(name) for row in rows)
+    return [None if value is None else str(value) for value in values]

@@ -1,0 +1,265 @@
+"""Label generation: an instruction-tuned decoder reads a request and writes the label, or the labels, as text.
+
+Items have `text` (maybe `text_pair`) and `label`, or with `form: multi` a list of `labels` that may be empty. The
+request goes through the model's chat template, the loss is on the answer only, and answers are parsed strictly: one
+that names no label, or something else besides, is unparseable. It is counted, gets no label and is never correct.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from analysis.metrics import labels_of, ordered
+from trainables import registry
+from trainables.engine.batching import Indices
+from trainables.engine.config import Frozen
+from trainables.engine.corpus import DataError, Item
+from trainables.engine.features import Features, Ragged
+from trainables.engine.splits import Split
+from trainables.tasks._labels import constant, require_known
+from trainables.tasks._prompts import (
+    Prompt,
+    answer_fault,
+    answer_of,
+    instruction_for,
+    parse,
+    pieces,
+    text_of,
+    unwritable,
+)
+from trainables.tasks._texts import column, have_pairs, require_texts, text_fault
+from trainables.tasks._thresholds import SEPARATOR
+from trainables.tasks._writing import Writer, as_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from torch import Tensor, nn
+    from transformers import PreTrainedTokenizerBase
+
+    from trainables.engine.models import ModelSource, Pristine
+
+NO_LOSS = -100  # what torch's cross entropy ignores
+_OF_ONE = ("accuracy", "macro_f1", "weighted_f1")
+_OF_MANY = ("macro_f1", "micro_f1", "weighted_f1", "subset_accuracy", "jaccard")
+
+
+class Options(Frozen):
+    """What can be set for label generation."""
+
+    form: Literal["single", "multi"] = Field(
+        default="single", description="single: exactly one label a text; multi: any number, with commas between"
+    )
+    labels: tuple[str, ...] | list[str] | None = Field(
+        default=None, description="the label space; null: the labels that occur. A label outside it is refused"
+    )
+    nothing: str = Field(default="none", description="form multi: the answer that no label applies")
+    instruction: str | None = Field(
+        default=None, description="the request before the text; null: ours, naming all labels"
+    )
+
+
+@dataclass(frozen=True)
+class LabelGeneration:
+    """Predictions are as in sequence or multi-label classification, and have what was written as `written`."""
+
+    options: Options = field(default_factory=Options)
+
+    name = "label_generation"
+    description = "labels written as text by an instruction-tuned decoder"
+    primary_metric = "macro_f1"
+    metrics = ("macro_f1", "micro_f1", "weighted_f1", "accuracy", "subset_accuracy", "jaccard", "unparseable")
+    targets = ("labels", "prompt_length")
+    piece_outputs = ()
+    whole_vocabulary = True
+    tunes = False
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """`label` for one label a text, `labels` for any number."""
+        return ("text", "label" if self._nothing is None else "labels")
+
+    @property
+    def _nothing(self) -> str | None:
+        """The answer that no label applies; None where exactly one does."""
+        return self.options.nothing if self.options.form == "multi" else None
+
+    def configured(self, options: Mapping[str, Any]) -> LabelGeneration:
+        """With these options; raises ValidationError for one that is not allowed."""
+        return replace(self, options=Options.model_validate(dict(options)))
+
+    def fitted(self, items: Sequence[Item], labels: Sequence[str]) -> LabelGeneration:
+        """Nothing is learned from the training part beforehand."""
+        return self
+
+    def check(self, items: Sequence[Item]) -> None:
+        """Raise DataError naming the first item or label that cannot be used, or when there are fewer than two."""
+        pairs = have_pairs(items)
+        for number, item in enumerate(items, start=1):
+            reason = text_fault(item, pairs) or answer_fault(item, self.fields[1], self.options.labels)
+            if reason:
+                raise DataError(f"item {number} (id {item.get('id')!r}): {reason}")
+        labels = self.label_space(items)
+        if len(labels) < 2:
+            raise DataError(f"there are fewer than two labels ({', '.join(labels) or 'none'}): nothing can be learned")
+        for label in labels:
+            reason = unwritable(label, self._nothing)
+            if reason:
+                raise DataError(f"the label {label!r} cannot be read from an answer: {reason}")
+
+    def label_space(self, items: Sequence[Item]) -> tuple[str, ...]:
+        """The labels as given, else all that occur by name (numbers by value)."""
+        if self.options.labels is not None:
+            return tuple(self.options.labels)
+        return tuple(str(label) for label in ordered({label for item in items for label in self._names(item)}))
+
+    def strata(self, items: Sequence[Item]) -> list[frozenset[str]]:
+        """The labels of each item: every part holds each of them in proportion."""
+        return [frozenset(self._names(item)) for item in items]
+
+    def check_split(self, items: Sequence[Item], split: Split, labels: Sequence[str]) -> None:
+        """Raise DataError where an evaluated label cannot be learned because no training item has it."""
+        require_known(items, split, self._names)
+
+    def unlabelled(self, items: Sequence[Item], labels: Sequence[str]) -> list[Item]:
+        """Texts, or pairs of texts, with any answer."""
+        require_texts(items)
+        anything = {"label": labels[0]} if self._nothing is None else {"labels": []}
+        return [{**item, **anything} for item in items]
+
+    def encode(
+        self, items: Sequence[Item], tokenizer: PreTrainedTokenizerBase, labels: Sequence[str], max_length: int
+    ) -> Features:
+        """One feature an item: prompt, answer and its end. Only the text is cut, as if every answer were the longest.
+
+        `labels` is the piece to be written at each place of the answer, `prompt_length` the pieces before it.
+        """
+        prompt = Prompt.of(tokenizer, self._instruction(labels))
+        written = prompt.answers(tokenizer, [self._answer(self._names(item), labels) for item in items])
+        room = max_length - len(prompt.head) - len(prompt.tail) - self._longest(tokenizer, prompt, labels)
+        if room < 1:
+            needed = max_length - room + 1
+            raise ValueError(f"train.max_length is {max_length}, but the request alone takes {needed} pieces; raise it")
+        texts = pieces(tokenizer, [text_of(item) for item in items], plain=True)
+        prompts = [[*prompt.head, *text[:room], *prompt.tail] for text in texts]
+        both = list(zip(prompts, written, strict=True))
+        return Features(
+            columns={
+                "input_ids": Ragged.from_rows(([*before, *after] for before, after in both), np.int32),
+                "labels": Ragged.from_rows(([NO_LOSS] * len(before) + after for before, after in both), np.int32),
+                "prompt_length": Ragged.from_rows(([len(before)] for before in prompts), np.int32),
+            },
+            padding={"input_ids": prompt.padding, "labels": NO_LOSS},
+            item=np.arange(len(items), dtype=np.int32),
+            terms=np.array([len(after) for after in written], dtype=np.int32),
+            facts={"truncated_items": sum(len(text) > room for text in texts)},
+            fixed=frozenset({"prompt_length"}),
+        )
+
+    def build_model(self, source: ModelSource, labels: Sequence[str]) -> Pristine:
+        """The decoder with its own output layer, and what it needs to write answers of at most the longest one."""
+        pristine = source.load("AutoModelForCausalLM", labels)
+        tokenizer = source.tokenizer()
+        prompt = Prompt.of(tokenizer, self._instruction(labels))
+        module: Any = pristine.module
+        width = 2 * len(self._longest_answer(labels).encode()) + 16
+        writer = Writer(tokenizer, prompt.stops, prompt.padding, self._longest(tokenizer, prompt, labels), width)
+        module.label_writer, module.generation_config = writer, writer.settings()
+        return pristine
+
+    def vary(self, inputs: dict[str, Tensor], rows: Indices, seed: int) -> dict[str, Tensor]:
+        """Every epoch sees the same pieces."""
+        return inputs
+
+    def loss(self, outputs: Any, batch: Mapping[str, Tensor]) -> Tensor:
+        """Cross entropy summed over the pieces of the answers and their ends, in float32."""
+        from torch.nn import functional
+
+        target_BT = batch["labels"][:, 1:]
+        counts_BT = target_BT != NO_LOSS
+        logits = outputs.logits[:, :-1][counts_BT].float()
+        return functional.cross_entropy(logits, target_BT[counts_BT], reduction="sum")
+
+    def outputs(self, outputs: Any, batch: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+        """What the model writes after each prompt, as UTF-8: uint8 [B, bytes]."""
+        writer: Any = model.label_writer
+        return {"written": writer.write(model, batch["input_ids"], batch["prompt_length"])}
+
+    def predictions(
+        self, items: Sequence[Item], features: Features, outputs: Mapping[str, Ragged], labels: Sequence[str]
+    ) -> pd.DataFrame:
+        """One row an item; sets of labels have tabs between, an unparseable answer is null, `labels` are all labels."""
+        import pandas as pd
+
+        written = [as_text(outputs["written"].row(row)) for row in range(len(features))]
+        found = [parse(text, labels, self._nothing) for text in written]
+        own = [set(self._names(items[index])) for index in features.item]
+        gold = [SEPARATOR.join(label for label in labels if label in names) for names in own]
+        predicted = [None if names is None else SEPARATOR.join(names) for names in found]
+        return pd.DataFrame(
+            {
+                "item": column(items, features.item, "id"),
+                "cluster": column(items, features.item, "cluster"),
+                "position": 0,
+                "gold": gold,
+                "predicted": pd.Series(predicted, dtype=object),
+                "correct": [said == right for said, right in zip(predicted, gold, strict=True)],
+                "labels": SEPARATOR.join(labels),
+                "written": written,
+            }
+        )
+
+    def tune(self, predictions: pd.DataFrame) -> dict[str, float]:
+        """What is written needs no threshold."""
+        return {}
+
+    def decide(self, predictions: pd.DataFrame, decisions: Mapping[str, float]) -> pd.DataFrame:
+        """There is nothing to decide."""
+        return predictions
+
+    def submission(self, predictions: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
+        """One row an item: its id, and its label, or 0 or 1 for every label; what could not be read has none."""
+        import pandas as pd
+
+        if self._nothing is None:
+            return pd.DataFrame({"id": predictions["item"], "label": predictions["predicted"].fillna("")})
+        sets = [labels_of([text]) for text in predictions["predicted"]]
+        columns = {label: [int(label in found) for found in sets] for label in labels}
+        return pd.DataFrame({"ID": predictions["item"], **columns})
+
+    def score(self, predictions: pd.DataFrame) -> dict[str, float]:
+        """Metrics over the whole label space, and the share of unparseable answers."""
+        gold = predictions["gold"].tolist()
+        predicted = [None if value is None or value != value else value for value in predictions["predicted"]]
+        labels = labels_of(predictions["labels"].tolist())
+        names = _OF_ONE if self._nothing is None else _OF_MANY
+        scores = {name: registry.load("metric", name).score(gold, predicted, labels=labels) for name in names}
+        return {**scores, "unparseable": predicted.count(None) / len(predicted)}
+
+    def is_collapsed(self, predictions: pd.DataFrame) -> bool:
+        """Whether every item got the same answer, or none could be parsed, though gold has several."""
+        return constant(predictions)
+
+    def _names(self, item: Item) -> list[str]:
+        return [str(item["label"])] if self._nothing is None else [str(label) for label in item["labels"]]
+
+    def _instruction(self, labels: Sequence[str]) -> str:
+        return self.options.instruction or instruction_for(labels, self._nothing)
+
+    def _answer(self, names: Sequence[str], labels: Sequence[str]) -> str:
+        return answer_of([label for label in labels if label in names], self._nothing)
+
+    def _longest_answer(self, labels: Sequence[str]) -> str:
+        return max(labels, key=len) if self._nothing is None else answer_of(labels, self._nothing)
+
+    def _longest(self, tokenizer: PreTrainedTokenizerBase, prompt: Prompt, labels: Sequence[str]) -> int:
+        """Pieces of the longest legal answer, its end included."""
+        legal = list(labels) if self._nothing is None else [answer_of(labels, self._nothing), self._nothing]
+        return max(map(len, prompt.answers(tokenizer, legal)))
+
+
+TASK = LabelGeneration()

@@ -1,0 +1,244 @@
+"""Extractive question answering with questions that have no answer: a span of the context, scored as SQuAD 2.0.
+
+Windows, post-processing and metrics follow Devlin et al. (2019) and Rajpurkar et al. (2018). Scores are in [0, 1]: the
+official script's percentages divided by 100. Padding takes no part in the loss, so batches do not change what is
+learned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import Field
+
+from trainables.engine.batching import Indices
+from trainables.engine.config import Frozen
+from trainables.engine.corpus import DataError, Item
+from trainables.engine.features import Features, Ragged
+from trainables.engine.splits import Split
+from trainables.tasks._answer_scores import SCORED, best_score, item_scores, official_scores
+from trainables.tasks._answers import Answers, answers_of
+from trainables.tasks._questions import NO_ANSWERS, cluster, gold, require_sound
+from trainables.tasks._windows import answer_pieces, window_facts, windows_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from torch import Tensor, nn
+    from transformers import PreTrainedTokenizerBase
+
+    from trainables.engine.models import ModelSource, Pristine
+
+THRESHOLD = "no_answer_threshold"
+_OUTPUTS = ("start", "end")  # the head's two values a piece
+
+
+class Options(Frozen):
+    """How contexts are cut and answers are chosen."""
+
+    stride: int = Field(default=128, ge=0, description="pieces of the context that neighbouring windows share")
+    n_best: int = Field(default=20, ge=1, description="highest starts and ends of a window that are combined")
+    max_answer_length: int = Field(default=30, ge=1, description="longest answer, in pieces")
+    no_answer_threshold: float = Field(
+        default=0.0, description="empty answer where null score less best span's is above this"
+    )
+    tune_threshold: bool = Field(default=False, description="choose that threshold by F1 on data that is not reported")
+
+
+@dataclass(frozen=True)
+class QuestionAnswering:
+    """Items have `question`, `context` and `answers`: lists `text` and `answer_start` (characters), empty for none.
+
+    The answer that trains is the first; the others are as good in scoring. A `cluster` is what questions share: the
+    data's own, else their context.
+    """
+
+    options: Options = field(default_factory=Options)
+
+    name = "question_answering"
+    description = "the answer to a question as a span of its context, or none (SQuAD)"
+    primary_metric = "answer_f1"
+    metrics = (
+        "answer_f1",
+        "exact_match",
+        "total",
+        "has_answer_exact_match",
+        "has_answer_f1",
+        "has_answer_total",
+        "no_answer_exact_match",
+        "no_answer_f1",
+        "no_answer_total",
+        "best_exact_match",
+        "best_exact_match_threshold",
+        "best_answer_f1",
+        "best_answer_f1_threshold",
+    )
+    fields = ("question", "context", "answers")
+    targets = ("start_positions", "end_positions")
+    piece_outputs = _OUTPUTS
+    whole_vocabulary = False
+
+    @property
+    def tunes(self) -> bool:
+        """Whether the threshold on "no answer" is tuned."""
+        return self.options.tune_threshold
+
+    def configured(self, options: Mapping[str, Any]) -> QuestionAnswering:
+        """This task with other options. Raises ValidationError."""
+        return replace(self, options=Options.model_validate(dict(options)))
+
+    def fitted(self, items: Sequence[Item], labels: Sequence[str]) -> QuestionAnswering:
+        """Nothing is learned from the training part beforehand."""
+        return self
+
+    def check(self, items: Sequence[Item]) -> None:
+        """Raise DataError naming the first question that cannot be used, or where no question has an answer."""
+        require_sound(items)
+        if not any(item["answers"]["text"] for item in items):
+            raise DataError("no question has an answer: nothing can be learned")
+
+    def label_space(self, items: Sequence[Item]) -> tuple[str, ...]:
+        """Answers are spans of text, not classes."""
+        return ()
+
+    def strata(self, items: Sequence[Item]) -> Sequence[frozenset[str]]:
+        """Questions with and without an answer, in proportion."""
+        return [frozenset({"answer"} if item["answers"]["text"] else ()) for item in items]
+
+    def check_split(self, items: Sequence[Item], split: Split, labels: Sequence[str]) -> None:
+        """Raise DataError where no training question has an answer."""
+        if not any(items[index]["answers"]["text"] for index in split.train):
+            raise DataError("no training question has an answer: nothing can be learned; change the split")
+
+    def unlabelled(self, items: Sequence[Item], labels: Sequence[str]) -> list[Item]:
+        """Questions (`question`, or `text`) and their `context`."""
+        ready = [{**item, "question": item.get("question", item.get("text")), "answers": NO_ANSWERS} for item in items]
+        require_sound(ready)
+        return ready
+
+    def encode(
+        self, items: Sequence[Item], tokenizer: PreTrainedTokenizerBase, labels: Sequence[str], max_length: int
+    ) -> Features:
+        """One feature a window; its loss terms are one, the mean of start and end.
+
+        Kept for the host: `start` and `end`, where in the context a piece's text is (-1: nowhere).
+        """
+        windows = windows_of(items, tokenizer, max_length, self.options.stride, self.name)
+        pieces = answer_pieces(windows, items)
+        rows = np.arange(len(pieces) + 1, dtype=np.int64)
+        columns = {
+            "input_ids": windows.input_ids,
+            "start_positions": Ragged(pieces[:, 0].copy(), rows),
+            "end_positions": Ragged(pieces[:, 1].copy(), rows),
+        }
+        if "token_type_ids" in tokenizer.model_input_names:
+            columns["token_type_ids"] = windows.type_ids
+        return Features(
+            columns=columns,
+            padding={name: (tokenizer.pad_token_id or 0) if name == "input_ids" else 0 for name in columns},
+            item=windows.item,
+            terms=np.ones(len(pieces), dtype=np.int32),
+            extra={"start": windows.start, "end": windows.end},
+            facts=window_facts(items, windows.item, pieces),
+            fixed=frozenset(self.targets),
+        )
+
+    def build_model(self, source: ModelSource, labels: Sequence[str]) -> Pristine:
+        """The encoder with a linear layer that gives each piece a start and an end score."""
+        return source.load("AutoModelForQuestionAnswering", _OUTPUTS)
+
+    def vary(self, inputs: dict[str, Tensor], rows: Indices, seed: int) -> dict[str, Tensor]:
+        """Every epoch sees the same windows."""
+        return inputs
+
+    def loss(self, outputs: Any, batch: Mapping[str, Tensor]) -> Tensor:
+        """Mean of the cross entropies of start and end over the pieces of a window, in float32, summed over windows."""
+        from torch.nn import functional
+
+        mask = batch.get("attention_mask")
+
+        def entropy(logits: Tensor, target: Tensor) -> Tensor:
+            scores = logits.float() if mask is None else logits.float().masked_fill(mask == 0, float("-inf"))
+            return functional.cross_entropy(scores, target, reduction="sum")
+
+        start = entropy(outputs.start_logits, batch["start_positions"])
+        return (start + entropy(outputs.end_logits, batch["end_positions"])) / 2
+
+    def outputs(self, outputs: Any, batch: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+        """Start and end score of every piece, float32 [B, T]; padding included."""
+        return {"start": outputs.start_logits.float(), "end": outputs.end_logits.float()}
+
+    def predictions(
+        self, items: Sequence[Item], features: Features, outputs: Mapping[str, Ragged], labels: Sequence[str]
+    ) -> pd.DataFrame:
+        """One row a question. `gold` are the distinct gold answers, one a line, empty for none.
+
+        `answer` is the best span over all windows, as the context writes it, and `no_answer_score` by how much the null
+        score exceeds it (in logits); `predicted` is the answer, or empty where that is above the threshold.
+        `item_score` is the F1 of `predicted`.
+        """
+        import pandas as pd
+
+        text = features.extra["start"]
+        candidate = Ragged((text.values >= 0).astype(np.float32), text.offsets)
+        scores = (outputs["start"], outputs["end"])
+        found = answers_of(features.item, *scores, candidate, self.options.n_best, self.options.max_answer_length)
+        asked = [items[index] for index in found.item]
+        table = pd.DataFrame(
+            {
+                "item": [str(item["id"]) for item in asked],
+                "cluster": [cluster(item) for item in asked],
+                "gold": [gold(item) for item in asked],
+                "answer": _texts(asked, features, found),
+                "no_answer_score": found.no_answer_score,
+            }
+        )
+        return self._answered(table, self.options.no_answer_threshold)
+
+    def tune(self, predictions: pd.DataFrame) -> dict[str, float]:
+        """The threshold with the best F1 on these predictions; {} where nothing is to be tuned."""
+        if not self.tunes:
+            return {}
+        threshold = best_score(predictions, self.primary_metric)[1]
+        lowest = float(predictions["no_answer_score"].min())
+        return {THRESHOLD: float(np.nextafter(lowest, -np.inf)) if threshold is None else threshold}
+
+    def decide(self, predictions: pd.DataFrame, decisions: Mapping[str, float]) -> pd.DataFrame:
+        """The predictions with another threshold on "no answer"."""
+        return self._answered(predictions, decisions[THRESHOLD]) if decisions else predictions
+
+    def _answered(self, table: pd.DataFrame, threshold: float) -> pd.DataFrame:
+        predicted = np.where(table["no_answer_score"] > threshold, "", table["answer"])
+        exact, overlap = (item_scores(table["gold"], predicted, name) for name in SCORED)
+        return table.assign(predicted=predicted, correct=exact == 1, item_score=overlap)
+
+    def submission(self, predictions: pd.DataFrame, labels: Sequence[str]) -> dict[str, str]:
+        """The answer of every question by its id, as the official script takes them."""
+        return dict(zip(predictions["item"], predictions["predicted"], strict=True))
+
+    def score(self, predictions: pd.DataFrame) -> dict[str, float]:
+        """All fields of the official script; those of questions with (without) an answer only where there are any.
+
+        `best_*` are over all thresholds on the reported data itself: an upper bound, never to be chosen by. A question
+        without prediction is a ValueError, a NaN an AssertionError.
+        """
+        scores = official_scores(predictions)
+        assert all(np.isfinite(value) for value in scores.values()), f"a score is not finite: {scores}"
+        return scores
+
+    def is_collapsed(self, predictions: pd.DataFrame) -> bool:
+        """Whether no question gets an answer, though some have one."""
+        return bool((predictions["predicted"] == "").all() and (predictions["gold"] != "").any())
+
+
+TASK = QuestionAnswering()
+
+
+def _texts(asked: Sequence[Item], features: Features, found: Answers) -> list[str]:
+    """The spans as the contexts write them, without white space around."""
+    start, end = features.extra["start"], features.extra["end"]
+    first = start.values[start.offsets[found.window] + found.first].tolist()
+    last = end.values[end.offsets[found.window] + found.last].tolist()
+    return [item["context"][a:b].strip() for item, a, b in zip(asked, first, last, strict=True)]

@@ -1,0 +1,86 @@
+"""Low-rank adapters (Hu et al. 2021) in a model's linear layers: everything else is frozen, the head trains."""
+
+from __future__ import annotations
+
+import re
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from trainables.engine.config import Fraction, Frozen, Positive
+from trainables.engine.variant import WouldDoNothing
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Targets = Literal["auto", "all-linear"] | list[str]
+
+# Query and value projections (or the fused one), by the names that architectures give them.
+_QUERY_AND_VALUE = re.compile(r"(^|[._])(query|value|q|v)(_proj|_lin)?$|(^|[._])(Wqkv|query_key_value|c_attn|in_proj)$")
+
+
+class AdapterOptions(Frozen):
+    """What adapters have in common."""
+
+    rank: int = Field(default=16, ge=1, description="width of each adapter")
+    alpha: Positive = Field(default=32.0, description="adapters are scaled by alpha / rank")
+    dropout: Fraction = Field(default=0.05, description="on what an adapter reads")
+    targets: Targets = Field(
+        default="auto",
+        description="auto: query and value projections; all-linear: every linear layer of the body; or names of layers",
+    )
+
+
+def add_adapters(model: nn.Module, options: AdapterOptions, variant: str) -> nn.Module:
+    """The model, changed in place. New weights are drawn from torch's generator, which the engine seeds for it.
+
+    Raises WouldDoNothing where no layer is meant, ImportError that says what to install.
+    """
+    if find_spec("peft") is None:
+        raise ImportError(f'{variant} needs peft; run: pip install "orchestrator[adapters]"')
+    from peft import LoraConfig, inject_adapter_in_model
+
+    from trainables.engine.models import new_parameters
+
+    head = new_parameters(model)
+    targets = _chosen(model, options.targets, head, variant)
+    settings = LoraConfig(
+        r=options.rank, lora_alpha=options.alpha, lora_dropout=options.dropout, bias="none", target_modules=targets
+    )
+    adapted: Any = inject_adapter_in_model(settings, model)
+    for name, parameter in adapted.named_parameters():
+        if name in head:
+            parameter.requires_grad_(True)
+    return adapted
+
+
+def _chosen(model: nn.Module, targets: Targets, head: frozenset[str], variant: str) -> list[str]:
+    """Full names of the layers that get an adapter; never those that train as a whole."""
+    kind = getattr(getattr(model, "config", None), "model_type", type(model).__name__)
+    body = [name for name in _body_layers(model) if f"{name}.weight" not in head]
+    if isinstance(targets, list):
+        missing = [target for target in targets if not any(_is_named(name, target) for name in body)]
+        if missing:
+            endings = sorted({name.rsplit(".", 1)[-1] for name in body})
+            known = f"its linear layers end in {', '.join(endings)}" if endings else "it has no linear layers"
+            raise WouldDoNothing(f"{variant}.targets: {kind} has no linear layer {missing[0]!r}; {known}")
+        return [name for name in body if any(_is_named(name, target) for target in targets)]
+    found = body if targets == "all-linear" else [name for name in body if _QUERY_AND_VALUE.search(name)]
+    if not found:
+        what = "linear layers" if targets == "all-linear" else "query and value projections that are known by name"
+        raise WouldDoNothing(f"{variant} would train the head only: {kind} has no {what}; set {variant}.targets")
+    return found
+
+
+def _body_layers(model: nn.Module) -> list[str]:
+    from torch import nn
+
+    body: Any = getattr(model, "base_model", model)
+    inside = {id(layer) for layer in body.modules()}
+    return [name for name, layer in model.named_modules() if isinstance(layer, nn.Linear) and id(layer) in inside]
+
+
+def _is_named(layer: str, target: str) -> bool:
+    """Whether a full name is this one or ends in it: `output.dense` means every layer of that name."""
+    return layer == target or layer.endswith(f".{target}")

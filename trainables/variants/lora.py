@@ -1,0 +1,31 @@
+"""LoRA (Hu et al. 2021): the pretrained weights stay frozen, small adapters beside them and the head train."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trainables.engine.variant import Stage, Variant
+from trainables.variants._adapters import AdapterOptions, add_adapters
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Options(AdapterOptions):
+    """Rank, scale, dropout and place of the adapters."""
+
+
+def adjust_model(model: nn.Module, options: Options) -> nn.Module:
+    """Freeze the model, add adapters, leave the head to train."""
+    return add_adapters(model, options, "lora")
+
+
+VARIANT = Variant(
+    name="lora",
+    description="low-rank adapters beside frozen weights; the head trains",
+    stage=Stage.ADAPT,
+    options=Options,
+    excludes=("qlora",),
+    why_excluded="qlora adds the same adapters, to weights in four bits",
+    adjust_model=adjust_model,
+)

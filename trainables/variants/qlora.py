@@ -1,0 +1,48 @@
+"""QLoRA (Dettmers et al. 2023): adapters beside frozen weights that are kept in four bits (NF4, double quantised)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from trainables.engine.variant import Plan, Stage, Variant, WouldDoNothing
+from trainables.variants._adapters import AdapterOptions, Targets, add_adapters
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Options(AdapterOptions):
+    """Rank, scale, dropout and place of the adapters."""
+
+    targets: Targets = Field(
+        default="all-linear",
+        description="all-linear, as the paper found necessary; auto: query and value projections; or names of layers",
+    )
+
+
+def adjust_plan(plan: Plan, options: Options) -> Plan:
+    """Ask for a body in four bits; on a processor it is slower than LoRA and computes the same."""
+    return plan.replace(quantization="nf4")
+
+
+def adjust_model(model: nn.Module, options: Options) -> nn.Module:
+    """Add adapters, leave the head to train."""
+    from trainables.engine.quantized import quantized_layers
+
+    if next(quantized_layers(model), None) is None:
+        raise WouldDoNothing("qlora: no weight of this model is in four bits: it has no linear layers, or is not ours")
+    return add_adapters(model, options, "qlora")
+
+
+VARIANT = Variant(
+    name="qlora",
+    description="low-rank adapters beside frozen weights in four bits (NF4); the head trains",
+    stage=Stage.ADAPT,
+    options=Options,
+    excludes=("lora",),
+    why_excluded="lora adds the same adapters, to weights as they were loaded",
+    adjust_plan=adjust_plan,
+    adjust_model=adjust_model,
+)
