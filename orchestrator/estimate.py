@@ -24,6 +24,7 @@ SHARE_OF_MAXIMUM_LENGTH = 0.4
 SECONDS_PER_RUN, SECONDS_TO_START = 1.0, 20.0
 BYTES_PER_EVALUATION_ITEM, BYTES_PER_RUN = 200, 50_000
 CHECKPOINT_BYTES_PER_PARAMETER, CHECKPOINTS_KEPT = 16, 2
+SAVED_BYTES_PER_PARAMETER = 4
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ def estimate(store: Store, pending: Sequence[RunSpec], facts: DataFacts, lanes: 
     return Estimate(
         lanes=used,
         seconds=seconds + SECONDS_TO_START if pending else 0.0,
-        result_bytes=len(pending) * (BYTES_PER_RUN + facts.evaluation_items * BYTES_PER_EVALUATION_ITEM),
+        result_bytes=len(pending) * (BYTES_PER_RUN + facts.evaluation_items * BYTES_PER_EVALUATION_ITEM)
+        + sum(_parameters(run.config.model.name) * SAVED_BYTES_PER_PARAMETER for run in pending if run.keep),
         checkpoint_bytes=largest * CHECKPOINT_BYTES_PER_PARAMETER * CHECKPOINTS_KEPT * used if pending else 0,
         source=" and ".join(sorted(sources)) or "nothing to do",
     )
@@ -73,6 +75,7 @@ def _seconds(run: RunSpec, facts: DataFacts, measured: Mapping[str, float], lane
     if run.settings_id in measured:
         return measured[run.settings_id]
     train = run.config.train
+    facts = facts.adapt if run.stage == "adapt" and facts.adapt is not None else facts
     pieces = train.max_length * SHARE_OF_MAXIMUM_LENGTH
     work = TRAIN_OPERATIONS * facts.train_items + EVALUATION_OPERATIONS * facts.evaluation_items
     operations = work * pieces * train.epochs * _parameters(run.config.model.name)

@@ -36,6 +36,7 @@ def classify(error: BaseException) -> Failure:
     from orchestrator.errors import EnvironmentProblem
     from trainables.engine.corpus import DataError
     from trainables.engine.models import ModelError
+    from trainables.engine.saved import NotSaved
     from trainables.engine.variant import WouldDoNothing
     from trainables.registry import UnknownName
 
@@ -44,7 +45,7 @@ def classify(error: BaseException) -> Failure:
         return Failure.OUT_OF_MEMORY
     if "CUDA error" in text or "AcceleratorError" in text or "NCCL error" in text:
         return Failure.DEVICE
-    if isinstance(error, DataError | ModelError | WouldDoNothing | UnknownName):
+    if isinstance(error, DataError | ModelError | NotSaved | WouldDoNothing | UnknownName):
         return Failure.DATA
     if isinstance(error, EnvironmentProblem | OSError):
         return Failure.STORAGE

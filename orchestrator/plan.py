@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from analysis import power
+from analysis.outlook import Outlook, Spread, outlook, spread_of
+from orchestrator.errors import UserError
 from orchestrator.estimate import Estimate, estimate
 from orchestrator.places import default_out
 from orchestrator.spec import grid
@@ -47,6 +49,7 @@ class Plan:
     estimate: Estimate
     facts: DataFacts
     notes: tuple[str, ...] = ()
+    outlook: Outlook | None = None
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -61,7 +64,7 @@ def plan(
 
     Raises UserError or DataError for what would also stop the sweep.
     """
-    cells = grid.runs(resolved, max_runs)
+    cells = (*resolved.adaptations, *grid.runs(resolved, max_runs))
     facts = check_data(resolved)
     store = Store.open(out or default_out(resolved.experiment.experiment))
     recorded = store.recorded()
@@ -87,7 +90,7 @@ def reach(resolved: Resolved) -> Reach:
     systems = len(resolved.systems)
     comparisons = systems * (systems - 1) // 2
     pairs, alpha = len(experiment.seeds) * len(resolved.folds), experiment.compare.alpha
-    if experiment.split.seed == "run" or experiment.split.folds:
+    if experiment.split.seed == "run" or len(resolved.folds) > 1:
         return Reach("splits or folds that vary with the run", pairs, comparisons, alpha, None, None, _few(pairs))
     if not comparisons:
         return Reach("one fixed split", pairs, 0, alpha, None, None, ("one system: there is nothing to compare",))
@@ -96,7 +99,7 @@ def reach(resolved: Resolved) -> Reach:
     if smallest >= alpha:
         warnings += (
             f"with {pairs} seeds the smallest p that can be reached is {smallest:.3g}, not below alpha {alpha:g}: "
-            f"every verdict would be undecidable; use at least {needed} seeds",
+            f"without item predictions every verdict would be undecidable; use at least {needed} seeds",
         )
     return Reach("one fixed split", pairs, comparisons, alpha, smallest, needed, warnings)
 
@@ -108,3 +111,27 @@ def _few(pairs: int) -> tuple[str, ...]:
     if pairs < 5:
         return (f"{pairs} pairs of runs: intervals, but no verdict",)
     return ()
+
+
+def foresee(found: Plan, spread: float | None = None) -> Plan:
+    """The plan with what its design can show (`outlook`), from the recorded runs or an assumed spread.
+
+    `spread` is the standard deviation of a pair's score difference over seeds. Raises UserError where there is neither.
+    """
+    known = _recorded_spread(found.out) if spread is None else Spread(spread, 0.0, "an assumed spread")
+    if known is None:
+        raise UserError(
+            "no two systems have three finished seeds yet, so nothing is known about their spread; "
+            "pass --spread, the standard deviation of a score difference over seeds (0.01, say)"
+        )
+    reached = found.reach
+    return replace(found, outlook=outlook(known, reached.pairs, reached.comparisons, reached.alpha))
+
+
+def _recorded_spread(location: str) -> Spread | None:
+    from analysis.analyze import analyze
+
+    try:
+        return spread_of(analyze([location]))
+    except (FileNotFoundError, ValueError):
+        return None

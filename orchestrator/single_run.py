@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from orchestrator import phases
 from orchestrator.errors import EXIT_FAILED_RUNS, UserError
 from orchestrator.executors.events import Event, RunFailed, RunFinished
 from orchestrator.layout import LayoutOptions, executor_for
@@ -14,6 +16,7 @@ from orchestrator.screen.progress import Progress
 from orchestrator.spec.data_check import check_data
 from orchestrator.spec.resolve import Resolved
 from orchestrator.spec.run_spec import RunSpec
+from orchestrator.starts import check_starts
 from orchestrator.storage import Store
 from orchestrator.storage.records import spec_columns
 from orchestrator.sweeping import Watch, check_fingerprint
@@ -42,6 +45,7 @@ def run_cell(resolved: Resolved, fold: int | None, watch: Watch, out: str | None
     Raises UserError where a fold is missing or too many, and what a sweep raises.
     """
     run = resolved.run(resolved.systems[0], resolved.experiment.seeds[0], _fold(resolved, fold))
+    needed = [earlier for earlier in resolved.adaptations if earlier.run_id == run.config.init_from]
     check_data(resolved)
     store = Store.open(out or default_out(resolved.experiment.experiment))
     is_main = os.environ.get("RANK", "0") == "0"
@@ -50,30 +54,36 @@ def run_cell(resolved: Resolved, fold: int | None, watch: Watch, out: str | None
             store.probe()
             check_fingerprint(store, resolved, accept=False)
             if store.experiment() is None:
-                store.write_experiment(resolved.experiment.model_dump(mode="json"), [spec_columns(run)])
+                cells = [spec_columns(cell) for cell in (*needed, run)]
+                store.write_experiment(resolved.experiment.model_dump(mode="json"), cells)
         recorded = store.recorded()
         if run.run_id in recorded:
             return CellResult(run, store.location, ran=False, status=recorded[run.run_id])
-        result = _execute(resolved, run, store, watch)
+        check_starts(store, [run], needed)
+        first = [earlier for earlier in needed if earlier.run_id not in recorded]
+        result = _execute(resolved, [*first, run], store, watch)
         if is_main:
             store.compact()
     return result
 
 
-def _execute(resolved: Resolved, run: RunSpec, store: Store, watch: Watch) -> CellResult:
+def _execute(resolved: Resolved, runs: Sequence[RunSpec], store: Store, watch: Watch) -> CellResult:
+    """Execute the last of `runs`, and before it what it begins with."""
+    run = runs[-1]
     last: list[Event] = []
+    why: list[str] = []
     executor = executor_for(store, resolved.experiment.resources, LayoutOptions(in_process=True, attempts=1))
-    with watch(Progress([run], {})) as show:
+    with watch(Progress(runs, {})) as show:
 
         def on_event(event: Event) -> None:
-            last[:] = [event] if isinstance(event, RunFinished | RunFailed) else last
+            last[:] = [event] if isinstance(event, RunFinished | RunFailed) and event.run_id == run.run_id else last
             show(event)
 
-        executor.execute([run], on_event)
+        phases.execute(executor, runs, store, on_event, why.append, lambda: False)
     event = last[0] if last else None
     if isinstance(event, RunFinished):
         return CellResult(run, store.location, True, event.status, event.score, event.error)
-    error = event.error if isinstance(event, RunFailed) else None
+    error = event.error if isinstance(event, RunFailed) else "\n".join(why) or None
     return CellResult(run, store.location, True, "failed", error=error)
 
 

@@ -6,10 +6,13 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 
+from orchestrator import phases
+from orchestrator.best_per_system import keep_the_best
 from orchestrator.errors import EXIT_ENVIRONMENT, EXIT_FAILED_RUNS
 from orchestrator.executors.events import Event
-from orchestrator.interruption import stopping
+from orchestrator.interruption import Interruption, stopping
 from orchestrator.layout import LayoutOptions, executor_for
 from orchestrator.places import default_out
 from orchestrator.screen.progress import Progress
@@ -17,6 +20,7 @@ from orchestrator.spec import grid
 from orchestrator.spec.data_check import DataFacts, check_data
 from orchestrator.spec.resolve import Resolved
 from orchestrator.spec.run_spec import RunSpec
+from orchestrator.starts import check_starts
 from orchestrator.status import Status, failed_runs, summarise
 from orchestrator.storage import Store
 from orchestrator.storage.records import spec_columns
@@ -76,7 +80,8 @@ def sweep(
 
     Raises UserError (its exit_code says which kind), DataError or an ExecutorError; records written until then stay.
     """
-    cells = grid.runs(resolved, options.max_runs)
+    compared = grid.runs(resolved, options.max_runs)
+    cells = (*resolved.adaptations, *compared)
     facts = check_data(resolved, strict=options.strict)
     store = Store.open(options.out or default_out(resolved.experiment.experiment))
     store.probe()
@@ -90,10 +95,13 @@ def sweep(
         before, problems = _recorded(store)
         pending = grid.pending(cells, before)
         remaining = to_do(store, pending, options.retry)
+        check_starts(store, remaining, resolved.adaptations)
         tell(f"{len(cells)} runs, {len(cells) - len(pending)} recorded, {len(remaining)} to do")
         progress = Progress(cells, before)
         signal_code = _execute(resolved, store, options, remaining, progress, watch, tell)
         problems += store.compact().problems
+        if resolved.experiment.save == "best-per-system":
+            keep_the_best(store, compared)
     after = store.recorded()
     status = summarise(store, columns, after)
     code = signal_code if signal_code is not None else _exit_code(status, progress)
@@ -122,10 +130,11 @@ def unsound(status: Status) -> bool:
 
 def check_fingerprint(store: Store, resolved: Resolved, accept: bool) -> None:
     """Refuse data that is not what the records here were made with; a limited data set is one of its own."""
-    data = resolved.experiment.data
-    assert data.fingerprint is not None
-    name = data.label if data.limit is None else f"{data.label} (first {data.limit} items)"
-    store.check_fingerprint(name, data.fingerprint, accept)
+    adapt = resolved.experiment.adapt
+    for data in (resolved.experiment.data, *(() if adapt is None else (adapt.data,))):
+        assert data.fingerprint is not None
+        name = data.label if data.limit is None else f"{data.label} (first {data.limit} items)"
+        store.check_fingerprint(name, data.fingerprint, accept)
 
 
 def to_do(store: Store, pending: Sequence[RunSpec], retry: bool) -> list[RunSpec]:
@@ -134,6 +143,10 @@ def to_do(store: Store, pending: Sequence[RunSpec], retry: bool) -> list[RunSpec
         return list(pending)
     failed = failed_runs(store, [run.run_id for run in pending])
     return [run for run in pending if run.run_id not in failed]
+
+
+def _is_set(interruption: Interruption) -> bool:
+    return interruption.exit_code is not None
 
 
 def _execute(
@@ -151,7 +164,8 @@ def _execute(
     executor = executor_for(store, resolved.experiment.resources, options.layout)
     try:
         with stopping(executor, tell) as interruption, watch(progress) as on_event:
-            executor.execute(remaining, on_event)
+            stopped = partial(_is_set, interruption)
+            phases.execute(executor, remaining, store, on_event, tell, stopped)
     except Exception:
         store.compact()
         raise

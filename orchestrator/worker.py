@@ -15,36 +15,24 @@ import torch
 
 from orchestrator.errors import EnvironmentProblem
 from orchestrator.failure import classify
+from orchestrator.finished import Finished
 from orchestrator.provenance import software_columns
 from orchestrator.run_log import logging_to
 from orchestrator.spec.run_spec import RunSpec
+from orchestrator.starts import start_folder
 from orchestrator.storage import Store
 from orchestrator.storage.attempts import Attempt
-from trainables.engine.allocator import return_freed_memory
+from orchestrator.storage.disk import explained
 from trainables.engine.checkpoint import Checkpoints
 from trainables.engine.control import Progress, Request
 from trainables.engine.group import Group
 from trainables.engine.hardware import hardware_name
 from trainables.engine.loop import Layout, run
 from trainables.engine.outcome import Outcome
+from trainables.engine.saving import Keepsake, save
 from trainables.engine.warm import Warm
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Finished:
-    """How an attempt ended. `status` is the record's, or `failed`, or `stopped`; `recycle` asks for a fresh process."""
-
-    run_id: str
-    attempt: int
-    status: str
-    score: float | None = None
-    error: str | None = None
-    failure: str | None = None
-    retriable: bool = False
-    recycle: bool = False
-    seconds: float = 0.0
 
 
 class WorkerControl(Protocol):
@@ -75,8 +63,16 @@ def execute(
     finished: Finished | None = None
     with logging_to(store, spec.run_id, enabled=group.is_main):
         try:
-            checkpoints = store.checkpoints(spec.run_id)
-            outcome = run(spec.config, group=group, warm=warm, control=control, folder=checkpoints, layout=layout)
+            outcome = run(
+                spec.config,
+                group=group,
+                warm=warm,
+                control=control,
+                folder=store.checkpoints(spec.run_id),
+                layout=layout,
+                start=start_folder(store, spec),
+                keep=spec.keep,
+            )
         except Exception as error:
             if group.world_size > 1 and not control.all_ranks_raised():
                 raise
@@ -111,6 +107,8 @@ class _Attempt:
             self._record(Attempt(self.number, "stopped", "stopped", outcome.error), group)
             return self._finished("stopped", error=outcome.error)
         columns = {"started_at": self.started_at, "finished_at": datetime.now(UTC), **software_columns()}
+        if outcome.kept is not None and self.store.status(self.spec.run_id) is None:
+            self._save(outcome.kept, outcome.columns)
         first = self.store.commit(self.spec, outcome, attempt=self.number, columns=columns)
         Checkpoints(self.store.checkpoints(self.spec.run_id), 0.0).clear()
         if not first:
@@ -118,6 +116,20 @@ class _Attempt:
                 self.store.status(self.spec.run_id) or outcome.status, error="a record was there already"
             )
         return self._finished(outcome.status, score=outcome.columns.get("score"), error=outcome.error)
+
+    def _save(self, kept: Keepsake, columns: Mapping[str, Any]) -> None:
+        """Write the best weights, before the record that they belong to."""
+        metrics = [name for name in columns if name.startswith("metric_")]
+        known = ("metric", "score", "score_split", "best_epoch", "train_items", *metrics)
+        facts = {
+            **{name: getattr(self.spec, name) for name in ("run_id", "experiment", "system", "stage")},
+            "data": self.spec.config.data.label,
+            "scores": {name: columns.get(name) for name in known},
+            "versions": software_columns(),
+        }
+        folder = self.store.weights(self.spec.run_id)
+        with explained(folder.uri):
+            save(kept, folder, facts)
 
     def fail(self, error: Exception, group: Group) -> Finished:
         """Write down why there is no record; only rank 0 writes."""
@@ -157,9 +169,7 @@ class _Attempt:
 
 
 def _release_memory(group: Group) -> None:
-    """Drop what the run left behind, so that the next one starts with the memory this one started with."""
+    """Drop what the run left behind; the C library keeps its pages, of which the next run needs as many."""
     gc.collect()
     if group.device.type == "cuda":
         torch.cuda.empty_cache()
-    else:
-        return_freed_memory()

@@ -7,9 +7,14 @@ from typing import Any
 import click
 
 from orchestrator.cli import options as options
+from orchestrator.cli.export import export
+from orchestrator.cli.predict import predict
+from orchestrator.cli.probe import probe
 from orchestrator.cli.results import analyze, forget, logs, results, status
 from orchestrator.cli.session import Commands, command
 from orchestrator.screen.console import Console
+
+_SPREAD_HELP = "The same from an assumed standard deviation of score differences over seeds."
 
 
 @click.group(cls=Commands, context_settings=options.CONTEXT)
@@ -86,15 +91,17 @@ def schema(console: Console) -> None:
 @options.out_option
 @options.lanes_option
 @options.max_runs_option
+@click.option("--power", is_flag=True, help="Also what differences these seeds can show, from the runs so far.")
+@click.option("--spread", type=click.FloatRange(min=0, min_open=True), metavar="STD", help=_SPREAD_HELP)
 @options.json_option
 @command
-def plan(console: Console, experiment: str, out: str | None, lanes: int | None, max_runs: int, **values: Any) -> None:
+def plan(console: Console, experiment: str, power: bool, spread: float | None, **values: Any) -> None:
     """Show what a sweep would do: runs, what they can decide, time and disk. Starts nothing."""
     from orchestrator.spec.experiment_file import load
     from orchestrator.spec.resolve import resolve
 
     resolved = resolve(load(experiment, options.changes(values)), must_be_available=False)
-    _show_plan(console, resolved, out=out, lanes=lanes, max_runs=max_runs)
+    _show_plan(console, resolved, power=power or spread is not None, spread=spread, **values)
 
 
 @main.command()
@@ -184,15 +191,19 @@ def doctor(console: Console, out: str) -> int:
     return EXIT_ENVIRONMENT if any(finding.state == "problem" for finding in found) else 0
 
 
-for _command in (status, logs, results, forget, analyze):
+for _command in (status, logs, results, forget, analyze, predict, export, probe):
     main.add_command(_command)
 
 
-def _show_plan(console: Console, resolved: Any, **values: Any) -> None:
+def _show_plan(
+    console: Console, resolved: Any, *, power: bool = False, spread: float | None = None, **values: Any
+) -> None:
+    from orchestrator.plan import foresee
     from orchestrator.plan import plan as make_plan
     from orchestrator.screen import rendering
 
     found = make_plan(resolved, **values)
+    found = foresee(found, spread) if power else found
     for warning in found.warnings:
         console.warning(warning)
     if console.as_json:

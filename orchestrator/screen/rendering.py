@@ -62,8 +62,28 @@ def plan(found: Plan) -> str:
         needed = f"; {reach.seeds_needed} seeds are the fewest that can" if reach.seeds_needed else ""
         verb = "can" if reach.smallest_p < reach.alpha else "cannot"
         lines.append(f"smallest p  {reach.smallest_p:.3g} after Holm: {verb} be below alpha {reach.alpha:g}{needed}")
+    lines += _outlook(found)
     lines += _costs(found)
     return "\n".join([*lines, "", status(found.status)])
+
+
+def _outlook(found: Plan) -> list[str]:
+    """What the design can show; nothing where nobody asked."""
+    outlook = found.outlook
+    if outlook is None:
+        return []
+    spread = outlook.spread
+    of_items = f", items leave {spread.of_items:.3g} on a mean" if spread.of_items else ""
+    shown = "nothing" if outlook.detectable is None else f"differences from {outlook.detectable:.3g} on"
+    needed = "; ".join(
+        f"{entry.difference:g} takes {f'{entry.seeds} seeds' if entry.seeds else 'more items'}"
+        for entry in outlook.needed
+    )
+    return [
+        f"spread      a difference varies by {spread.of_seeds:.3g} over seeds{of_items} (from {spread.source})",
+        f"power       {plural(outlook.seeds, 'seed')} show {shown} in 80% of experiments",
+        f"            {needed}",
+    ]
 
 
 def _costs(found: Plan) -> list[str]:
@@ -93,6 +113,7 @@ def plan_document(found: Plan) -> dict[str, Any]:
         "reach": asdict(found.reach),
         "estimate": asdict(found.estimate),
         "data": asdict(found.facts),
+        "power": None if found.outlook is None else asdict(found.outlook),
         "warnings": list(found.warnings),
     }
 

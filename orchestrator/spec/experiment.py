@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from analysis.config import CompareConfig
-from orchestrator.spec.names import ModelName, Name
+from orchestrator.spec.adapt import Adapt, AdaptOverride
+from orchestrator.spec.names import InitFrom, ModelName, Name
 from orchestrator.spec.run_spec import RunSpec
 from orchestrator.spec.seeds import parse_seeds
 from trainables.engine.config import DataConfig, Frozen, SplitConfig, TrainConfig
@@ -15,6 +16,7 @@ from trainables.engine.preset import PrecisionChoice
 
 __all__ = ["Experiment", "ModelEntry", "Resources", "RunSpec"]
 
+Save = Literal["none", "best", "best-per-system"]
 DEFAULT_SEEDS = tuple(range(42, 52))
 
 
@@ -31,7 +33,12 @@ class ModelEntry(TrainConfig):
     random_init: bool = Field(default=False, description="this architecture, weights drawn from the run's seed")
     overrides: dict[str, Any] = Field(default_factory=dict, description="model configuration, e.g. num_hidden_layers")
     tokenizer: dict[str, Any] = Field(default_factory=dict, description="tokenizer arguments, e.g. add_prefix_space")
+    pooling: Literal["mean"] | None = Field(default=None, description="mean: texts are classified by their mean")
     trust_remote_code: bool = Field(default=False, description="run the repository's own code; needs a pinned commit")
+    adapt: AdaptOverride | Literal[False] | None = Field(
+        default=None, description="what differs from the experiment's `adapt` for this model; false: it is not adapted"
+    )
+    init_from: InitFrom | None = Field(default=None, description="as the experiment's, for this model only")
 
     @model_validator(mode="after")
     def _one_source(self) -> ModelEntry:
@@ -49,7 +56,8 @@ class ModelEntry(TrainConfig):
 
     def model_overrides(self) -> dict[str, Any]:
         """The keys that say what is loaded, and how."""
-        keys = (key for key in ModelEntry.model_fields if key in self.model_fields_set - set(TrainConfig.model_fields))
+        others = {*TrainConfig.model_fields, "adapt", "init_from"}
+        keys = (key for key in ModelEntry.model_fields if key in self.model_fields_set - others)
         return {key: value for key in keys if (value := getattr(self, key)) is not None}
 
 
@@ -94,5 +102,10 @@ class Experiment(Frozen):
         default=DEFAULT_SEEDS, description="42-51, or 1,2,5-7, or a list"
     )
     train: TrainConfig = TrainConfig()
+    adapt: Adapt | None = Field(default=None, description="masked language modelling first, one run a model")
+    init_from: InitFrom | None = Field(
+        default=None, description="start from the saved best weights of this run: its id, or DIRECTORY/RUN_ID"
+    )
     compare: CompareConfig = CompareConfig()
     resources: Resources = Resources()
+    save: Save = Field(default="none", description="which runs leave their best weights; none of it changes a result")

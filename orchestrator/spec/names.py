@@ -1,4 +1,4 @@
-"""Which names an experiment, a recipe or a model may have: they become folders, table cells and terminal text."""
+"""Which names an experiment, a recipe or a model may have, and how a run is named: they become folders and cells."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 MAXIMUM_LENGTH = 100
+_RUN_ID = re.compile(r"[0-9a-f]{16}")
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 _WITH_FOLDERS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_][A-Za-z0-9_.+-]*)*")
 
@@ -40,3 +41,22 @@ def _check_length(name: str) -> None:
 
 Name = Annotated[str, AfterValidator(check_name)]
 ModelName = Annotated[str, AfterValidator(check_model_name)]
+
+
+def init_from_parts(written: str) -> tuple[str | None, str]:
+    """Results directory (None: the sweep's own) and run id of an `init_from`. Raises ValueError for anything else."""
+    place, _, run_id = written.rpartition("/")
+    if not _RUN_ID.fullmatch(run_id):
+        raise ValueError(
+            f"must be a run id (16 hexadecimal digits, see `orchestrate results`) or DIRECTORY/RUN_ID, got {written!r}"
+        )
+    return place or None, run_id
+
+
+def check_init_from(written: str) -> str:
+    """The text itself. Raises ValueError as `init_from_parts`."""
+    init_from_parts(written)
+    return written
+
+
+InitFrom = Annotated[str, AfterValidator(check_init_from)]

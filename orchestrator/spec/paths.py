@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any, TypeVar
 
 from orchestrator.errors import UserError
+from orchestrator.spec.adapt import Adapt, AdaptOverride
 from orchestrator.spec.experiment import Experiment, ModelEntry
+from orchestrator.spec.names import init_from_parts
 from trainables import registry
+from trainables.engine.config import DataConfig, SplitConfig
 from trainables.engine.splits import ids_fingerprint
+
+AdaptType = TypeVar("AdaptType", Adapt, AdaptOverride)
 
 
 def anchored(experiment: Experiment, folder: Path) -> Experiment:
     """A copy whose relative paths start at `folder`: workers run elsewhere, with other working directories."""
-    data = experiment.data
     return experiment.model_copy(
         update={
             "task": _named_file(experiment.task, folder),
-            "data": data.model_copy(
-                update={
-                    "name": None if data.name is None else _named_file(data.name, folder),
-                    "path": None if data.path is None else _absolute(data.path, folder),
-                }
-            ),
-            "split": experiment.split.model_copy(
-                update={"ids": None if experiment.split.ids is None else _absolute(experiment.split.ids, folder)}
-            ),
+            "data": _anchored_data(experiment.data, folder),
+            "split": _anchored_split(experiment.split, folder),
+            "adapt": None if experiment.adapt is None else _anchored_adapt(experiment.adapt, folder),
+            "init_from": _anchored_start(experiment.init_from, folder),
             "compare": experiment.compare.model_copy(update={"metric": _metric(experiment.compare.metric, folder)}),
             "models": {name: _anchored_model(entry, folder) for name, entry in experiment.models.items()},
             "recipes": {
@@ -47,14 +47,47 @@ def file_hashes(experiment: Experiment) -> dict[str, str]:
         experiment.compare.metric,
         *(name for recipe in experiment.recipes.values() for name in recipe),
     ]
+    splits = [experiment.split]
+    if experiment.adapt is not None:
+        overrides = (entry.adapt for entry in experiment.models.values() if isinstance(entry.adapt, AdaptOverride))
+        splits += [adapt.split for adapt in (experiment.adapt, *overrides)]
+        named.append(experiment.adapt.data.name)
     found = {name: _sha256(Path(name)) for name in named if name is not None and registry.is_path(name)}
-    if experiment.split.ids is not None:
-        found[experiment.split.ids] = ids_fingerprint(experiment.split.ids)
-    return found
+    return found | {split.ids: ids_fingerprint(split.ids) for split in splits if split.ids is not None}
 
 
 def _anchored_model(entry: ModelEntry, folder: Path) -> ModelEntry:
-    return entry if entry.path is None else entry.model_copy(update={"path": _absolute(entry.path, folder)})
+    changed = {
+        "path": None if entry.path is None else _absolute(entry.path, folder),
+        "init_from": _anchored_start(entry.init_from, folder),
+        "adapt": _anchored_adapt(entry.adapt, folder) if isinstance(entry.adapt, AdaptOverride) else entry.adapt,
+    }
+    return entry.model_copy(update={name: value for name, value in changed.items() if value != getattr(entry, name)})
+
+
+def _anchored_data(data: DataConfig, folder: Path) -> DataConfig:
+    name = None if data.name is None else _named_file(data.name, folder)
+    return data.model_copy(update={"name": name, "path": None if data.path is None else _absolute(data.path, folder)})
+
+
+def _anchored_split(split: SplitConfig, folder: Path) -> SplitConfig:
+    return split if split.ids is None else split.model_copy(update={"ids": _absolute(split.ids, folder)})
+
+
+def _anchored_adapt(adapt: AdaptType, folder: Path) -> AdaptType:
+    changed: dict[str, Any] = {}
+    if "split" in adapt.model_fields_set:
+        changed["split"] = _anchored_split(adapt.split, folder)
+    if isinstance(adapt, Adapt):
+        changed["data"] = _anchored_data(adapt.data, folder)
+    return adapt.model_copy(update=changed)
+
+
+def _anchored_start(written: str | None, folder: Path) -> str | None:
+    if written is None:
+        return None
+    place, run_id = init_from_parts(written)
+    return written if place is None else f"{_absolute(place, folder)}/{run_id}"
 
 
 def _metric(name: str | None, folder: Path) -> str | None:

@@ -141,7 +141,8 @@ def _unknown_key(path: KeyPath, model: type[BaseModel]) -> str:
     known = list(_fields_at(model, path[:-1]))
     if len(path) > 1 or difflib.get_close_matches(key, known, n=1):
         return f"unknown key {key!r}{suggestion(key, known)}"
-    elsewhere = {name: section for section in model.model_fields for name in _fields_at(model, (section,))}
+    sections = reversed(list(model.model_fields))  # of two sections with the key, the first one in the file's order
+    elsewhere = {name: section for section in sections for name in _fields_at(model, (section,))}
     near = difflib.get_close_matches(key, elsewhere, n=1)
     if near:
         return f"unknown key {key!r}; did you mean {near[0]!r} under {elsewhere[near[0]]!r}?"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
+from orchestrator.spec.adaptation import adaptations, begin, check_starts
 from orchestrator.spec.checking import Check
 from orchestrator.spec.experiment import Experiment
 from orchestrator.spec.experiment_file import Loaded
@@ -31,13 +32,17 @@ _NO_MODEL = ModelConfig(name="", source="")  # stands where a problem was report
 
 @dataclass(frozen=True)
 class System:
-    """What is compared: a model trained by a recipe. `config` is that of its runs, with the first seed and fold."""
+    """What is compared: a model trained by a recipe. `config` is that of its runs, with the first seed and fold.
+
+    `start` is the results directory of the run that `config.init_from` names; None: the sweep's own.
+    """
 
     name: str
     model: str
     recipe: str
     control: str | None
     config: RunConfig
+    start: str | None = None
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,7 @@ class Resolved:
     """An experiment whose names, paths, model revisions and data fingerprint are settled. `systems` are in grid order.
 
     `metric` is what scores are; `file_hashes` pins the user's own files that are named by path; `notes` are remarks
-    about this machine, e.g. that it lacks a precision.
+    about this machine, e.g. that it lacks a precision. `adaptations` are the runs that have to come first.
     """
 
     experiment: Experiment
@@ -54,12 +59,15 @@ class Resolved:
     direction: Direction
     file_hashes: Mapping[str, str]
     notes: tuple[str, ...] = ()
+    adaptations: tuple[RunSpec, ...] = ()
 
     @property
     def folds(self) -> tuple[int | None, ...]:
         """The folds that every seed runs, or one None."""
-        count = self.experiment.split.folds
-        return (None,) if count is None else tuple(range(count))
+        split = self.experiment.split
+        if split.folds is None:
+            return (None,)
+        return tuple(range(split.folds)) if split.fold is None else (split.fold,)
 
     def run(self, system: System, seed: int, fold: int | None) -> RunSpec:
         """One cell of the grid."""
@@ -71,6 +79,8 @@ class Resolved:
             config=system.config.model_copy(update={"seed": seed, "fold": fold}),
             metric=self.metric,
             file_hashes=dict(self.file_hashes),
+            start=system.start,
+            keep=self.experiment.save != "none",
         )
 
 
@@ -85,39 +95,37 @@ def resolve(loaded: Loaded, *, must_be_available: bool = True) -> Resolved:
     variants = {name: _variants(check, name, recipe) for name, recipe in experiment.recipes.items()}
     found = {name: _model(check, name, experiment, must_be_available) for name in experiment.models}
     trains = {name: _train(check, name, experiment) for name in experiment.models}
-    fingerprint = _fingerprint(check, experiment.data)
+    experiment = _with_fingerprints(check, experiment)
     hashes = check.attempt(("split", "ids"), lambda: file_hashes(experiment))
     if task is not None:
         metric = _metric(check, experiment, task)
         options = _task_options(check, experiment, task)
     _check_controls(check, experiment)
+    check_starts(check, experiment)
     check.finish()
-    experiment = experiment.model_copy(
-        update={"data": experiment.data.model_copy(update={"fingerprint": fingerprint})},
-    )
-    systems = tuple(
-        System(
-            name=system_name(model, recipe),
-            model=model,
-            recipe=recipe,
-            control=_control(experiment, model, recipe),
-            config=RunConfig(
-                task=experiment.task,
-                task_options=options,
-                data=experiment.data,
-                model=found[model],
-                variants=variants[recipe],
-                train=trains[model],
-                split=experiment.split,
-                seed=experiment.seeds[0],
-                metric=None if metric == task.primary_metric else experiment.compare.metric,
-                direction=experiment.compare.direction,
-            ),
+    adapted = adaptations(experiment, found, hashes)
+
+    def system(model: str, recipe: str) -> System:
+        init_from, start = begin(experiment, model, adapted)
+        config = RunConfig(
+            task=experiment.task,
+            task_options=options,
+            data=experiment.data,
+            model=found[model],
+            variants=variants[recipe],
+            train=trains[model],
+            split=experiment.split,
+            seed=experiment.seeds[0],
+            init_from=init_from,
+            metric=None if metric == task.primary_metric else experiment.compare.metric,
+            direction=experiment.compare.direction,
         )
-        for recipe in experiment.recipes
-        for model in experiment.models
-    )
-    resolved = Resolved(experiment, systems, metric, experiment.compare.direction, hashes, tuple(check.notes))
+        return System(system_name(model, recipe), model, recipe, _control(experiment, model, recipe), config, start)
+
+    systems = tuple(system(model, recipe) for recipe in experiment.recipes for model in experiment.models)
+    direction, notes = experiment.compare.direction, tuple(check.notes)
+    unique = tuple({run.run_id: run for run in adapted.values()}.values())
+    resolved = Resolved(experiment, systems, metric, direction, hashes, notes, unique)
     _check_distinct(check, resolved)
     check.finish()
     return resolved
@@ -171,26 +179,36 @@ def _model_path(check: Check, name: str) -> KeyPath:
     return ("models", written.index(name)) if isinstance(written, list) and name in written else ("models", name)
 
 
-def _fingerprint(check: Check, config: DataConfig) -> str | None:
-    """The content's hash; a file that already names another one asked for other data."""
-    found: str | None = check.attempt(
-        ("data",), lambda: data.fingerprint(config.model_copy(update={"fingerprint": None}))
-    )
+def _with_fingerprints(check: Check, experiment: Experiment) -> Experiment:
+    """The experiment with its data, and the text its models are adapted to, pinned to their content."""
+    changed: dict[str, Any] = {"data": _pinned(check, experiment.data, ("data",))}
+    if experiment.adapt is not None:
+        text = _pinned(check, experiment.adapt.data, ("adapt", "data"))
+        changed["adapt"] = experiment.adapt.model_copy(update={"data": text})
+    return experiment.model_copy(update=changed)
+
+
+def _pinned(check: Check, config: DataConfig, path: KeyPath) -> DataConfig:
+    """With the content's hash; a file that already names another one asked for other data."""
+    found: str | None = check.attempt(path, lambda: data.fingerprint(config.model_copy(update={"fingerprint": None})))
     if found is not None and config.fingerprint not in (None, found):
         check.add(
-            ("data", "fingerprint"),
+            (*path, "fingerprint"),
             f"the data is not what this file was made with: its fingerprint is {found}; "
             "restore the data, or remove the key to use what is there",
         )
-    return found
+    return config.model_copy(update={"fingerprint": found})
 
 
 def _metric(check: Check, experiment: Experiment, task: Task) -> str:
     """The name of the metric that scores are: one of the task's, or that of a Python file of the user's."""
     written = experiment.compare.metric
+    path = ("compare", "metric")
+    name, minimized = written or task.primary_metric, getattr(task, "minimized", ())
+    if name in minimized and experiment.compare.direction != "minimize":
+        check.add(("compare", "direction"), f"must be minimize for {name}: a lower one is better")
     if written is None:
         return task.primary_metric
-    path = ("compare", "metric")
     if registry.is_path(written):
         found = check.attempt(path, lambda: registry.load("metric", written))
         return task.primary_metric if found is None else str(found.name)

@@ -21,7 +21,7 @@ class RunSpec(Frozen):
     """One run, resolved. `file_hashes` has the SHA-256 of each file of the user's that the configuration names.
 
     `experiment`, `system`, `recipe`, `control` and `metric` (the name of what `score` is) say how the run is shown and
-    compared; the configuration decides what it computes.
+    compared; the configuration decides what it computes. `start` and `keep` say where weights come from and go to.
     """
 
     experiment: str
@@ -32,6 +32,8 @@ class RunSpec(Frozen):
     config: RunConfig
     metric: str
     file_hashes: dict[str, str] = Field(default_factory=dict)
+    start: str | None = Field(default=None, description="results directory of `init_from`; null: the run's own")
+    keep: bool = Field(default=False, description="whether the best weights are saved beside the record")
 
     @property
     def direction(self) -> Literal["maximize", "minimize"]:
@@ -63,7 +65,7 @@ class RunSpec(Frozen):
             "model": _model_identity(config.model),
             "variants": {self._content(name): options for name, options in config.variants.items()},
             "train": config.train.model_dump(mode="json"),
-            "split": config.split.model_dump(mode="json", exclude={"seed", "ids"}),
+            "split": config.split.model_dump(mode="json", exclude={"seed", "ids", "fold"}),
             "split_ids": None if config.split.ids is None else self._content(config.split.ids),
             "metric": None if config.metric is None else self._content(config.metric),
             "direction": None if config.direction == "maximize" else config.direction,
@@ -100,6 +102,7 @@ def _model_identity(model: ModelConfig) -> dict[str, Any]:
         "random_init": model.random_init,
         "overrides": model.overrides,
         "tokenizer": model.tokenizer,
+        "pooling": model.pooling,
     }
 
 

@@ -160,17 +160,27 @@ def _read_records(work: _Work, fitting: set[str], recheck: bool) -> None:
 def _repair(work: _Work, run_id: str, error: Corrupt, restorable: bool) -> None:
     """Quarantine a damaged record; write it again where the tables hold its rows, else the run is pending."""
     tables = _tables_of(work.root, run_id) if restorable else None
+    decisions = _decisions_of(work, run_id)
     place = set_aside_record(work.root, run_id)
     if tables is None:
         del work.found.committed[run_id]
         work.pending.append(run_id)
         work.problems.append(f"{error}; its record was moved to {place}, and run {run_id} is pending again")
         return
-    record = records.from_tables(tables, work.owner)
+    record = records.from_tables(tables, work.owner, decisions)
     records.publish(work.root.child(f"{RUNS}/{run_id}"), record)
     work.found.committed[run_id] = record.name
     work.fresh.add(run_id, tables)
     work.problems.append(f"{error}; its record was moved to {place} and restored from the tables")
+
+
+def _decisions_of(work: _Work, run_id: str) -> dict[str, float]:
+    """What the record says its predictions were made with, where that file is whole."""
+    name = work.found.committed[run_id]
+    try:
+        return {} if name is None else records.decisions(work.root.child(f"{RUNS}/{run_id}"), name)
+    except Corrupt:
+        return {}
 
 
 def _tables_of(root: Folder, run_id: str) -> records.Tables:

@@ -50,6 +50,16 @@ def write_notes(root: Folder, notes: Sequence[str]) -> None:
         root.write(NOTES, data)
 
 
+def read_notes(root: Folder) -> tuple[str, ...]:
+    """The notes of the last sweep; none before the first one. Raises CorruptResults."""
+    if not root.exists(NOTES):
+        return ()
+    try:
+        return tuple(map(str, json.loads(root.read(NOTES))["notes"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise CorruptResults(f"{root.uri}/{NOTES} is damaged; running the sweep again writes it anew") from error
+
+
 def read_experiment(root: Folder) -> dict[str, Any] | None:
     """The resolved experiment; None before the first sweep. Raises CorruptResults for a file that is no mapping."""
     if not root.exists(EXPERIMENT):

@@ -86,11 +86,15 @@ def from_outcome(run: RunSpec, outcome: Outcome, columns: Mapping[str, Any], att
             to_table("predictions", outcome.predictions.assign(run_id=run.run_id)),
         ),
         owner,
+        outcome.decisions,
     )
 
 
-def from_tables(tables: Tables, owner: str) -> Record:
-    """The record that holds these tables; `owner` is the token of the sweep that writes it."""
+def from_tables(tables: Tables, owner: str, decisions: Mapping[str, float] | None = None) -> Record:
+    """The record that holds these tables; `owner` is the token of the sweep that writes it.
+
+    `decisions` are the thresholds that its predictions were made with.
+    """
     run = to_parquet_bytes(tables.runs)
     epochs, predictions = to_parquet_bytes(tables.epochs), to_parquet_bytes(tables.predictions)
     row = tables.runs.select(["run_id", "settings_id", "attempt"]).to_pylist()[0]
@@ -101,6 +105,7 @@ def from_tables(tables: Tables, owner: str) -> Record:
         **row,
         "status": tables.status,
         "owner": owner,
+        "decisions": dict(decisions or {}),
         "files": {file: {"sha256": sha256(data), "bytes": len(data)} for file, data in {**parts, RUN: run}.items()},
     }
     return Record(row["run_id"], name, {**parts, name: seal(content), RUN: run})
@@ -143,6 +148,11 @@ def current(folder: Folder, names: Sequence[str]) -> str | None:
 def status(folder: Folder, name: str) -> str:
     """The status that a record file states. Raises Corrupt."""
     return str(_content(folder, name)["status"])
+
+
+def decisions(folder: Folder, name: str) -> dict[str, float]:
+    """The thresholds that a record's predictions were made with. Raises Corrupt."""
+    return dict(_content(folder, name).get("decisions", {}))
 
 
 def load(folder: Folder, name: str | None, run_id: str) -> Tables:

@@ -1,7 +1,7 @@
 """The results directory of one experiment: every path in it, local or in an object store, belongs to this module.
 
     <out>/experiment.yaml  cells.json  datasets.json  notes.json     what the results are results of (ledger)
-    <out>/runs/<run_id>/   run.parquet and its parts (records), spec.json, log.txt, checkpoints/, attempts/<n>.json
+    <out>/runs/<run_id>/   run.parquet and its parts (records), spec.json, log.txt, checkpoints/, best/, attempts/
     <out>/runs.parquet  epochs.parquet  predictions.parquet  manifest.json     compacted, can be built anew (compaction)
     <out>/quarantine/  forgotten/  sweep.lock  compaction.lock
 
@@ -34,11 +34,13 @@ from orchestrator.storage.run_reference import find_run
 from orchestrator.storage.scan import RUN_ID, RUNS, run_ids, scan
 from trainables.engine.folder import Folder
 from trainables.engine.outcome import Outcome
+from trainables.engine.saved import is_saved
 
 __all__ = ["Attempt", "Compaction", "DataChanged", "Holder", "Locked", "StorageFull", "StorageUnwritable", "Store"]
 
 logger = logging.getLogger(__name__)
-SPEC, LOG, CHECKPOINTS, FORGOTTEN, PROBE = "spec.json", "log.txt", "checkpoints", "forgotten", "probe-"
+SPEC, LOG, CHECKPOINTS, BEST = "spec.json", "log.txt", "checkpoints", "best"
+FORGOTTEN, PROBE = "forgotten", "probe-"
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,25 @@ class Store:
     def checkpoints(self, run_id: str) -> Folder:
         """Where a run keeps its checkpoints."""
         return self.folder(run_id).child(CHECKPOINTS)
+
+    def weights(self, run_id: str) -> Folder:
+        """Where a run saves its best weights, in Hugging Face format."""
+        return self.folder(run_id).child(BEST)
+
+    def has_weights(self, run_id: str) -> bool:
+        """Whether a run has a record and saved its best weights to the end."""
+        return self.status(run_id) is not None and is_saved(self.weights(run_id))
+
+    def drop_weights(self, run_id: str) -> None:
+        """Remove a run's saved weights; its record stays."""
+        with explained(self.location):
+            self.folder(run_id).delete(BEST)
+
+    def decisions(self, run_id: str) -> dict[str, float]:
+        """The thresholds that a run's record was made with; {} for the task's own. Raises Corrupt."""
+        folder = self.folder(run_id)
+        name = records.current(folder, folder.names(records.RECORD))
+        return {} if name is None else records.decisions(folder, name)
 
     def recorded(self) -> dict[str, str]:
         """run_id -> status of every committed record, from listings and the manifest; tables are not read.
@@ -203,6 +224,10 @@ class Store:
         """Remember what every reader of the results must be told about the data."""
         with explained(self.location):
             ledger.write_notes(self.root, notes)
+
+    def notes(self) -> tuple[str, ...]:
+        """What every reader of the results must be told about the data."""
+        return ledger.read_notes(self.root)
 
     def experiment(self) -> dict[str, Any] | None:
         """The resolved experiment, or None. Raises CorruptResults."""

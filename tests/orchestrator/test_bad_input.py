@@ -62,8 +62,8 @@ def plan(text: str, *arguments: str) -> Result:
         ("compare: {controls: {defualt: negative}}", "unknown system or recipe 'defualt'; did you mean 'default'?"),
         ("resources: {accumulation: 0}", "resources.accumulation: must be at least 1, got 0"),
         ("resources: {workers_per_run: many}", "must be a whole number or 'auto', got 'many'"),
-        ("adapt: {epochs: 5}", "bad.yaml:5: adapt: unknown key 'adapt'"),
-        ("save: none", "bad.yaml:5: save: unknown key 'save'"),
+        ("adapt: {epochs: 5}", "bad.yaml:5: adapt.data: is needed"),
+        ("save: all", "bad.yaml:5: save: must be 'none', 'best' or 'best-per-system', got 'all'"),
     ],
 )
 def test_a_wrong_key_or_value_is_named_with_its_line(change: str, message: str) -> None:
@@ -195,6 +195,14 @@ def test_a_broken_row_is_named(tmp_path: Path, row: str, message: str) -> None:
     result = CliRunner().invoke(main, ["sweep", str(path), "--in-process"])
     assert result.exit_code == 2
     assert message in result.stderr
+    assert not Path("results").exists()
+
+
+def test_a_metric_that_says_nothing_about_the_labels_is_refused_before_any_run(tmp_path: Path) -> None:
+    path = write_experiment(tmp_path, compare={"metric": "span_f1"})
+    result = CliRunner().invoke(main, ["sweep", str(path), "--in-process"])
+    assert result.exit_code == 2
+    assert "compare.metric: span_f1 cannot score these" in result.stderr
     assert not Path("results").exists()
 
 

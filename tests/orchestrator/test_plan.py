@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from analysis import power
+from analysis.outlook import Spread, outlook
+from orchestrator.errors import UserError
 from orchestrator.estimate import estimate
-from orchestrator.plan import Reach, plan, reach
+from orchestrator.plan import Reach, foresee, plan, reach
+from orchestrator.screen import rendering
 from orchestrator.storage import Store
+from tests.analysis.frames import rows, write_compacted
 from tests.orchestrator.experiments import resolved
 
 
@@ -70,3 +77,39 @@ def test_nothing_to_do_takes_no_time_and_no_disk(tmp_path: Path) -> None:
     found = plan(resolved(tmp_path), out=str(tmp_path / "out"))
     nothing = estimate(Store.open(tmp_path / "out"), [], found.facts, None)
     assert (nothing.seconds, nothing.result_bytes, nothing.checkpoint_bytes) == (0.0, 0, 0)
+
+
+def test_power_from_an_assumed_spread_says_what_these_seeds_show_and_what_others_take(tmp_path: Path) -> None:
+    found = foresee(plan(resolved(tmp_path, seeds="1-10"), out=str(tmp_path / "out")), spread=0.01)
+    assert found.outlook is not None
+    level = 0.05 / found.reach.comparisons
+    smallest = power.minimum_detectable_effect(10, level)
+    assert smallest is not None
+    assert found.outlook.detectable == pytest.approx(0.01 * smallest)
+    needed = {entry.difference: entry.seeds for entry in found.outlook.needed}
+    assert needed[0.01] == power.pairs_needed(1.0, level)
+    assert needed[0.005] > needed[0.01] > needed[0.03]
+    assert "in 80% of experiments" in rendering.plan(found)
+    assert rendering.plan_document(found)["power"]["spread"]["source"] == "an assumed spread"
+
+
+def test_power_without_results_or_an_assumption_says_what_to_pass(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="pass --spread"):
+        foresee(plan(resolved(tmp_path), out=str(tmp_path / "out")))
+
+
+def test_power_from_results_uses_the_spread_of_their_pairs(tmp_path: Path) -> None:
+    scores = {"x": [0.8, 0.82, 0.81, 0.79], "y": [0.75, 0.74, 0.77, 0.76]}
+    write_compacted(tmp_path / "out", rows(scores))
+    found = foresee(replace(plan(resolved(tmp_path), out=str(tmp_path / "other")), out=str(tmp_path / "out")))
+    assert found.outlook is not None
+    assert found.outlook.spread.of_seeds == pytest.approx(np.std(np.subtract(*scores.values()), ddof=1))
+    assert found.outlook.spread.source == "1 pairs of systems with 4 seeds in these results"
+
+
+def test_where_items_leave_too_much_no_number_of_seeds_is_enough() -> None:
+    found = outlook(Spread(0.01, 0.01, "made up"), seeds=10, comparisons=1, alpha=0.05)
+    assert {entry.difference: entry.seeds for entry in found.needed}[0.02] is None
+    assert found.detectable is not None
+    assert found.detectable > 0.028
+    assert outlook(Spread(0.01, 0.0, "made up"), seeds=2, comparisons=1, alpha=0.05).detectable is None

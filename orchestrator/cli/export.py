@@ -1,0 +1,30 @@
+"""The command `export`: a saved run as a Hugging Face folder with a model card."""
+
+from __future__ import annotations
+
+import click
+
+from orchestrator.cli import options as options
+from orchestrator.cli.session import command
+from orchestrator.screen.console import Console
+
+
+@click.command()
+@click.argument("run")
+@click.option(
+    "--to", metavar="DIR|hub:NAME", help="Where to: a directory, or a repository on the hub (needs HF_TOKEN)."
+)
+@options.out_option
+@options.json_option
+@command
+def export(console: Console, run: str, out: str | None, to: str | None) -> None:
+    """Write a run's saved weights, tokenizer and model card to a folder. RUN: its id's beginning, or system:seed."""
+    from orchestrator.export import export as write
+
+    found = write(run, out, to)
+    if console.as_json:
+        console.document({"folder": found.folder, "address": found.address})
+        return
+    console.data(found.folder)
+    if found.address is not None:
+        console.data(found.address)

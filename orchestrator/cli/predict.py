@@ -1,0 +1,62 @@
+"""The command `predict`: answers of a saved run for new text."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from orchestrator.cli import options as options
+from orchestrator.cli.session import command
+from orchestrator.screen.console import Console, clean
+
+
+@click.command()
+@click.argument("run", metavar="RUN|FOLDER")
+@click.argument("texts", nargs=-1, metavar="[TEXT]...")
+@click.option("--file", metavar="FILE", help="Texts or items: .txt (one a line), .jsonl, .csv, .tsv, .parquet ...")
+@click.option("--data", metavar="NAME|PATH", help="A data set, as in an experiment file; its labels are not looked at.")
+@click.option(
+    "--field",
+    "fields",
+    multiple=True,
+    metavar="NAME=TEXT",
+    help="Another field of every text, e.g. context=...; repeatable.",
+)
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N items of a file or data set.")
+@click.option("--to", metavar="FILE", help="Write to this .csv, .jsonl or .parquet file instead of stdout.")
+@click.option("--submission", is_flag=True, help="In the form that competitions take: ids and answers, nothing else.")
+@options.out_option
+@options.json_option
+@command
+def predict(console: Console, run: str, out: str | None, to: str | None, submission: bool, **values: Any) -> None:
+    """Predict with a run that saved its weights (`save: best`). RUN is a run's id or system:seed, or a folder."""
+    from orchestrator import predict as predicting
+
+    format_ = "csv" if to is None or submission else predicting.format_of(to)
+    question = predicting.Question(
+        texts=values["texts"],
+        file=values["file"],
+        data=values["data"],
+        fields=tuple(_field(text) for text in values["fields"]),
+        limit=values["limit"],
+    )
+    found = predicting.answer(predicting.weights_of(run, out), question, submission=submission)
+    written = found.submission if found.submission is not None else predicting.rendered(found.table, format_)
+    if to is not None:
+        Path(to).write_bytes(written)
+        console.note(f"{len(found.table)} predictions: {to}")
+    elif console.as_json:
+        rows = found.table.astype(object).where(found.table.notna(), None).to_dict("records")
+        console.document({"predictions": rows})
+    else:
+        click.echo(clean(written.decode()) if sys.stdout.isatty() else written, nl=False)
+
+
+def _field(written: str) -> tuple[str, str]:
+    name, separator, value = written.partition("=")
+    if not separator or not name:
+        raise click.UsageError(f"--field must be NAME=TEXT, got {written!r}")
+    return name, value
