@@ -13,7 +13,7 @@ from orchestrator.executors.tickets import Ticket
 from orchestrator.failure import Failure
 
 if TYPE_CHECKING:
-    from orchestrator.worker import Finished
+    from orchestrator.finished import Finished
 
 End = RunFinished | RunFailed | RunStopped
 

@@ -8,6 +8,7 @@ import psutil
 import torch
 
 from orchestrator.executors import policy
+from trainables.engine.allocator import return_freed_memory
 from trainables.engine.warm import Warm
 
 GIB = 1024**3
@@ -16,7 +17,7 @@ DEVICE_ALLOWANCE_GIB = 0.5
 
 
 class Memory:
-    """Memory after the first run is the baseline; later runs are compared with it.
+    """Memory after the first run is the baseline; later runs are compared with it, freed pages taken off.
 
     What is alive then (modules, warm data) stays, and is taken out of the collector's sight: a full collection after
     every run then takes milliseconds instead of 0.3 s (docs/experiments.md).
@@ -34,11 +35,15 @@ class Memory:
             return None
         if self._growth(self._measured()) is None:
             return None
+        return_freed_memory()
+        if self._growth(self._measured()) is None:
+            return None
         warm.clear()
         gc.unfreeze()
         gc.collect()
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
+        return_freed_memory()
         return self._growth(self._measured())
 
     def _measured(self) -> tuple[float, float]:

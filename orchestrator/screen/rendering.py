@@ -131,6 +131,8 @@ def findings(found: Sequence[Finding]) -> str:
 
 def conclusion(found: Conclusion) -> str:
     """The answer: headline, what it generalises over, systems, pairs."""
+    from analysis.typography import p_value
+
     analysis = found.analysis
     systems = table(
         ["system", "n", "mean", "std", "min", "max"],
@@ -139,8 +141,10 @@ def conclusion(found: Conclusion) -> str:
     pairs = table(
         ["a", "b", "pairs", "a - b", "ci low", "ci high", "p (Holm)", "verdict for a"],
         [
-            [row.a, row.b, row.n_pairs, row.mean_diff, row.ci_low, row.ci_high, row.primary_p_holm, row.verdict]
-            for row in analysis.comparisons.itertuples()
+            [*row[:-2], p_value(row[-2]), row[-1]]
+            for row in analysis.comparisons[
+                ["a", "b", "n_pairs", "mean_diff", "primary_ci_low", "primary_ci_high", "primary_p_holm", "verdict"]
+            ].itertuples(index=False)
         ],
     )
     parts = [f"{analysis.metric}\n{systems}"]

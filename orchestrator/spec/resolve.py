@@ -204,8 +204,8 @@ def _metric(check: Check, experiment: Experiment, task: Task) -> str:
     """The name of the metric that scores are: one of the task's, or that of a Python file of the user's."""
     written = experiment.compare.metric
     path = ("compare", "metric")
-    name, minimized = written or task.primary_metric, getattr(task, "minimized", ())
-    if name in minimized and experiment.compare.direction != "minimize":
+    name = written or task.primary_metric
+    if name in task.minimized and experiment.compare.direction != "minimize":
         check.add(("compare", "direction"), f"must be minimize for {name}: a lower one is better")
     if written is None:
         return task.primary_metric

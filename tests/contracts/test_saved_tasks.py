@@ -56,5 +56,5 @@ def tiny_run_of(name: str, folder: Path) -> RunConfig:
         train=TrainConfig(epochs=2, batch_size=8, learning_rate=3e-3, max_length=96),
         split=SplitConfig(validation=0.25),
         seed=1,
-        direction="minimize" if task.primary_metric in getattr(task, "minimized", ()) else "maximize",
+        direction="minimize" if task.primary_metric in task.minimized else "maximize",
     )

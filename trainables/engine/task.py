@@ -26,6 +26,7 @@ class Task(Protocol):
     among them: it chooses the best epoch. `targets` are the columns that only the loss reads, all others go to the
     model's forward. `piece_outputs` are the outputs with one value a piece, which the loop crops to the feature's
     length; all others have a fixed width. `tunes` says that decisions (thresholds) are tuned on data of their own.
+    `minimized` are the metrics of which less is better.
     `whole_vocabulary` keeps embedding rows that no item uses, for tasks whose model writes or predicts pieces.
     A task is a frozen value: `options` are its settings. Importing its module does not import torch.
     """
@@ -37,6 +38,7 @@ class Task(Protocol):
     fields: tuple[str, ...]
     targets: tuple[str, ...]
     piece_outputs: tuple[str, ...]
+    minimized: tuple[str, ...]
     whole_vocabulary: bool
 
     @property

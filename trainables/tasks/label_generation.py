@@ -75,6 +75,7 @@ class LabelGeneration:
     metrics = ("macro_f1", "micro_f1", "weighted_f1", "accuracy", "subset_accuracy", "jaccard", "unparseable")
     targets = ("labels", "prompt_length")
     piece_outputs = ()
+    minimized = ()
     whole_vocabulary = True
     tunes = False
 

@@ -63,6 +63,7 @@ class MultiLabelClassification:
     fields = ("text", "labels")
     targets = ("labels",)
     piece_outputs = ()
+    minimized = ()
     whole_vocabulary = False
 
     @property

@@ -78,6 +78,7 @@ class QuestionAnswering:
     fields = ("question", "context", "answers")
     targets = ("start_positions", "end_positions")
     piece_outputs = _OUTPUTS
+    minimized = ()
     whole_vocabulary = False
 
     @property

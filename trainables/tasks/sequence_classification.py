@@ -56,6 +56,7 @@ class SequenceClassification:
     fields = ("text", "label")
     targets = ("labels",)
     piece_outputs = ()
+    minimized = ()
     whole_vocabulary = False
     tunes = False
 

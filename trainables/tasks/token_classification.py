@@ -60,6 +60,7 @@ class TokenClassification:
     fields = ("words", "labels")
     targets = ("labels",)
     piece_outputs = ("label",)
+    minimized = ()
     whole_vocabulary = False
     tunes = False
 
