@@ -147,8 +147,9 @@ def test_controller_trial_and_control_actor_may_die_and_every_run_is_recorded(sc
 
     assert strikes == {}
     assert set(store.recorded()) == {run.run_id for run in runs}
-    # a worker whose control actor died may still write that it stopped, or come second with its record
-    assert [kinds(store, run).count("lost") for run in runs] == [1, 0, 1]
+    # a worker whose control actor died may still write that it stopped, or come first or second with its record
+    lost = [kinds(store, run).count("lost") for run in runs]
+    assert lost in ([1, 0, 1], [1, 0, 0])
     assert {kind for run in runs for kind in kinds(store, run)} <= {"lost", "stopped", "superseded"}
     finished = [event.run_id for event in events if isinstance(event, RunFinished)]
     assert sorted(finished) == sorted(run.run_id for run in runs)
