@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import time
 from collections.abc import Callable, Sequence
@@ -63,10 +62,10 @@ def at_first_epoch(strikes: dict[str, Callable[[], None]], events: list[Event]) 
     return listen
 
 
-def assert_as_without_faults(store: Store, runs: Sequence[RunSpec], folder: Path) -> None:
+def assert_as_without_faults(store: Store, runs: Sequence[RunSpec], folder: Path, threads: int) -> None:
     """The records equal, bit for bit, those that the same runs leave in this process."""
     clean = Store.open(folder)
-    InProcess(clean, threads=1).execute(runs, lambda event: None)
+    InProcess(clean, threads=threads).execute(runs, lambda event: None)
     for kind, ours in tables(store).items():
         theirs = tables(clean)[kind]
         ours = ours[ours["run_id"].isin(theirs["run_id"])].reset_index(drop=True)
@@ -107,31 +106,27 @@ def test_killed_stopped_and_starved_workers_cost_attempts_and_nothing_else(scene
     failures = [event.will_retry for event in of_run(events, deadly) if isinstance(event, RunFailed)]
     assert failures == [True, False]
     assert not any(isinstance(event, LaneRetired) and "gangs in a row" in event.reason for event in events)
-    assert_as_without_faults(store, [killed, stalled, last], tmp_path / "clean")
+    assert_as_without_faults(store, [killed, stalled, last], tmp_path / "clean", threads=os.cpu_count() or 1)
     assert_no_lane_is_left()
 
 
-def test_a_rank_that_raises_alone_or_dies_ends_its_gang_and_the_run_is_right_in_the_end(
-    scene: Path, tmp_path: Path
-) -> None:
-    """Rule 5, and row 1 with rank 1: the run is charged with what that rank raised, then with its loss."""
+def test_a_rank_that_raises_alone_ends_its_gang_and_the_next_run_is_right(scene: Path, tmp_path: Path) -> None:
+    """Rule 5, and row 1 with rank 1: the run is charged with what that rank raised, or with its loss."""
     store, events = Store.open(tmp_path / "lanes"), list[Event]()
-    task = shutil.copy(HOSTILE / "raises_alone.py", tmp_path)
-    run = tiny_run(scene, 4, task=str(task), epochs=LONG, dropout=0.0)
+    alone, killed = of_task(scene, "raises_alone"), tiny_run(scene, 4, epochs=LONG, dropout=0.0)
 
     def kill_rank_one() -> None:
         os.kill(max(process.pid for process in ray_processes("RayTrainWorker")), signal.SIGKILL)
 
-    executor = lanes(store, lanes=1, workers_per_run=2)
-    executor.execute([run], at_first_epoch({run.run_id: kill_rank_one}, events))
+    executor = lanes(store, lanes=1, workers_per_run=2, limits={"attempts_per_run": 2})
+    executor.execute([alone, killed], at_first_epoch({killed.run_id: kill_rank_one}, events))
 
-    assert kinds(store, run) == ["crashed", "lost"]
-    crashed = store.attempts(run.run_id)[0]
-    assert crashed.message == "rank 1: ArithmeticError: rank 1 is alone with this"
-    assert "Traceback" in str(crashed.traceback)
-    assert set(store.recorded()) == {run.run_id}
+    assert kinds(store, alone) == ["crashed", "crashed"]
+    assert "rank 1 is alone with this" in str(store.attempts(alone.run_id)[0].message)
+    assert kinds(store, killed) == ["lost"]
+    assert set(store.recorded()) == {killed.run_id}
     clean = Store.open(tmp_path / "clean")
-    InProcess(clean, threads=1).execute([run], lambda event: None)
+    InProcess(clean, threads=1).execute([killed], lambda event: None)
     ours, theirs = tables(store)["epochs"], tables(clean)["epochs"]
     assert ours["train_loss"].to_numpy() == pytest.approx(theirs["train_loss"].to_numpy(), rel=1e-3)
     assert_no_lane_is_left()
@@ -147,13 +142,12 @@ def test_controller_trial_and_control_actor_may_die_and_every_run_is_recorded(sc
 
     assert strikes == {}
     assert set(store.recorded()) == {run.run_id for run in runs}
-    # a worker whose control actor died may still write that it stopped, or come first or second with its record
-    lost = [kinds(store, run).count("lost") for run in runs]
-    assert lost in ([1, 0, 1], [1, 0, 0])
+    # a worker whose control actor died may still write that it stopped, or come second with its record
+    assert [kinds(store, run).count("lost") for run in runs] == [1, 0, 1]
     assert {kind for run in runs for kind in kinds(store, run)} <= {"lost", "stopped", "superseded"}
     finished = [event.run_id for event in events if isinstance(event, RunFinished)]
     assert sorted(finished) == sorted(run.run_id for run in runs)
-    assert_as_without_faults(store, runs, tmp_path / "clean")
+    assert_as_without_faults(store, runs, tmp_path / "clean", threads=os.cpu_count() or 1)
     assert_no_lane_is_left()
 
 

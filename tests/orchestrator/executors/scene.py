@@ -82,9 +82,9 @@ def ray_here() -> Iterator[None]:
 
 
 def lanes(store: Store, **options: Any) -> RayLanes:
-    """The executor on Ray, with bounds short enough for a test, and one thread a worker: these models need no more."""
+    """The executor on Ray, with bounds short enough for a test."""
     limits = {"start_seconds": 30.0, "holder_seconds": 10.0, **options.pop("limits", {})}
-    return RayLanes(store, limits=Limits(**limits), threads=1, **options)
+    return RayLanes(store, limits=Limits(**limits), **options)
 
 
 def ray_processes(title: str) -> list[psutil.Process]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,10 +32,11 @@ pytestmark = pytest.mark.filterwarnings("default")  # Ray warns of its own code,
 
 
 def in_process(store: Store) -> Executor:
-    return InProcess(store, threads=1)
+    return InProcess(store, threads=os.cpu_count())
 
 
 def one_lane(store: Store) -> Executor:
+    """It gets all CPUs of this machine, so that both compute with as many threads."""
     return lanes(store, lanes=1)
 
 
