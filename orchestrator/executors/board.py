@@ -15,13 +15,14 @@ from orchestrator.executors.events import (
     LaneLost,
     LaneRetired,
     LaneStarted,
+    LaneWaiting,
     RunFailed,
     RunFinished,
     RunStarted,
 )
 from orchestrator.executors.policy import Limits
+from orchestrator.executors.roster import Roster
 from orchestrator.executors.tickets import Ask, Gang, Lane, Lease, Member, Ticket, Verdict, Work
-from orchestrator.failure import Failure
 
 if TYPE_CHECKING:
     from orchestrator.finished import Finished
@@ -32,7 +33,8 @@ class Board:
 
     def __init__(self, tickets: Iterable[Ticket], lanes: int, limits: Limits, now: float) -> None:
         self.book = Book(tickets, limits)
-        self.lanes = {number: Lane(number, since=now) for number in range(lanes)}
+        self.roster = Roster({number: Lane(number, since=now) for number in range(lanes)})
+        self.lanes = self.roster.lanes
         self.fatal: str | None = None
         self._limits = limits
         self._stopping = False
@@ -40,7 +42,7 @@ class Board:
     def request(self, run_id: str, now: float) -> None:
         """A trial wants this run done, or takes up one whose earlier trial died."""
         self.book.hold(run_id, now)
-        lease = self.leases().get(run_id)
+        lease = self.roster.leases().get(run_id)
         if lease is None:
             self.book.want(run_id)
         elif lease.ask == "stop" and not self._stopping:
@@ -54,7 +56,7 @@ class Board:
 
     def prune(self, run_id: str) -> None:
         """The scheduler wants no more of this run: it ends at its next control point, as pruned."""
-        lease = self.leases().get(run_id)
+        lease = self.roster.leases().get(run_id)
         if lease is not None:
             lease.ask = "prune"
 
@@ -64,7 +66,7 @@ class Board:
         if lane.gang is not None and lane.gang.gang_id != gang_id:
             self.lose(number, "its workers were replaced", now)
         if lane.gang is None:
-            lane.gang = Gang(gang_id, world_size, beat=now)
+            lane.gang, lane.waits = Gang(gang_id, world_size, beat=now), False
             lane.generation += 1
         lane.gang.members[member.rank] = member
         self.fatal = self.fatal or problem
@@ -77,7 +79,7 @@ class Board:
         self, number: int, gang_id: str, rank: int, work_number: int, leaking: str | None, now: float
     ) -> Work | Verdict:
         """The gang's work of that number, the same for all ranks: given out once every rank has asked for it."""
-        gang = self._gang(number, gang_id)
+        gang = self.roster.gang(number, gang_id)
         if gang is None:
             return "retire"
         if gang.work is not None and gang.work.number == work_number:
@@ -90,7 +92,7 @@ class Board:
 
     def poll(self, number: int, gang_id: str, now: float) -> Ask:
         """Rank 0's sign of progress; what its run should do."""
-        gang, lease = self._gang(number, gang_id), self.lanes[number].lease
+        gang, lease = self.roster.gang(number, gang_id), self.lanes[number].lease
         if gang is None or lease is None:
             return "stop"
         gang.beat = now
@@ -98,14 +100,14 @@ class Board:
 
     def report(self, number: int, gang_id: str, row: Mapping[str, Any], now: float) -> None:
         """One epoch of the current run."""
-        gang, lease = self._gang(number, gang_id), self.lanes[number].lease
+        gang, lease = self.roster.gang(number, gang_id), self.lanes[number].lease
         if gang is not None and lease is not None:
             gang.beat = now
             self.book.report(lease.run_id, number, row)
 
     def finish(self, number: int, gang_id: str, finished: Finished, now: float) -> None:
         """Rank 0 is done with the current run and has committed its record, or recorded its failed attempt."""
-        lane, gang = self.lanes[number], self._gang(number, gang_id)
+        lane, gang = self.lanes[number], self.roster.gang(number, gang_id)
         if gang is None or lane.lease is None:
             return
         if finished.recycle:
@@ -131,7 +133,7 @@ class Board:
 
     def crash(self, number: int, gang_id: str, error: str) -> None:
         """A rank is about to leave with an exception that the others do not share; the first one is what counts."""
-        gang = self._gang(number, gang_id)
+        gang = self.roster.gang(number, gang_id)
         if gang is not None:
             gang.error = gang.error or error
 
@@ -147,27 +149,38 @@ class Board:
         """The lane's gang is gone, or could not start; False when the lane is given up.
 
         A run that was being worked on is charged with an attempt and stays with the lane; when the lane cannot start
-        either, its run goes back to those that wait. A recycled gang is no loss.
+        either, its run goes back to those that wait. A recycled gang is no loss, and neither is a start for which the
+        cluster has no room.
         """
         lane = self.lanes[number]
         gang, lease = lane.gang, lane.lease
         lane.gang, lane.since = None, now
         if gang is None:
             self._release(lane)
+            if lane.waits:
+                return True
         reason = (gang and (gang.leaking if gang.verdict == "recycle" else gang.error)) or reason
         held = lease if lease is not None and lease.handed else None
-        self.book.tell(LaneLost(number, lane.generation, reason, None if held is None else held.run_id))
+        first = reason.partition("\n")[0]
+        self.book.tell(LaneLost(number, lane.generation, first, None if held is None else held.run_id))
         lane.losses += 0 if gang is not None and gang.verdict == "recycle" else 1
-        if held is not None:
+        if gang is not None and held is not None:
             attempt, seconds = self.book.attempt(held.run_id), now - held.since
             event = RunFailed(
-                held.run_id, number, attempt, _kind_of_loss(gang), reason, will_retry=False, seconds=seconds
+                held.run_id, number, attempt, gang.kind_of_loss, reason, will_retry=False, seconds=seconds
             )
             self._fail(lane, held, event, retriable=True, recorded=False)
         if policy.budget_is_spent(lane.losses, self._limits):
-            self.close(number, f"{lane.losses} gangs in a row were lost before a run came to its end: {reason}")
+            self.close(number, f"{lane.losses} gangs in a row were lost before a run came to its end: {first}")
         self._settle(now)
         return lane.state != "closed"
+
+    def resize(self, room: int, shortage: str, now: float) -> list[int]:
+        """The cluster has room for that many lanes now; returns the numbers of lanes to start."""
+        waiting_runs = 0 if self._stopping else self.book.unassigned(self.roster.held)
+        grown = self.roster.resize(room, shortage, waiting_runs, now)
+        self._settle(now)
+        return grown
 
     def close(self, number: int, reason: str) -> None:
         """The lane is over; a run it still holds goes back to those that wait."""
@@ -186,7 +199,7 @@ class Board:
                 lane.lease = None
             elif lane.lease is not None:
                 lane.lease.ask = "stop"
-        self.book.drop(self.leases())
+        self.book.drop(self.roster.leases())
         self._settle(now)
 
     def tick(self, now: float) -> list[tuple[int, list[Member]]]:
@@ -204,20 +217,6 @@ class Board:
                 found.append((lane.number, list(gang.members.values())))
         return found
 
-    def leases(self) -> dict[str, Lease]:
-        """What lanes hold, by run."""
-        return {lane.lease.run_id: lane.lease for lane in self.lanes.values() if lane.lease is not None}
-
-    @property
-    def has_lanes(self) -> bool:
-        """Whether a lane is left that can still take runs."""
-        return any(lane.state == "open" for lane in self.lanes.values())
-
-    def _gang(self, number: int, gang_id: str) -> Gang | None:
-        """The lane's gang, unless the caller belongs to one that has been replaced."""
-        gang = self.lanes[number].gang
-        return gang if gang is not None and gang.gang_id == gang_id else None
-
     def _hand_out(self, lane: Lane, gang: Gang, now: float) -> Work | Verdict:
         if gang.verdict is None and gang.leaking is not None:
             gang.verdict = "recycle"
@@ -234,14 +233,16 @@ class Board:
         return gang.work
 
     def _settle(self, now: float) -> None:
-        """Give waiting runs to idle lanes and retire the lanes that no run needs."""
-        for lane in [lane for lane in self.lanes.values() if lane.is_idle]:
+        """Take runs from lanes without a place, give waiting runs to idle lanes, retire the lanes that no run needs."""
+        for lane in self.roster.starved():
+            self._release(lane)
+            self.book.tell(LaneWaiting(lane.number, self.roster.shortage))
+        for lane in self.roster.idle:
             run_id = self.book.take()
             if run_id is not None and lane.gang is not None:
                 lane.lease, lane.gang.beat = Lease(run_id), now
-        idle = [lane.number for lane in self.lanes.values() if lane.is_idle]
-        safe = [lane.lease.run_id for lane in self.lanes.values() if lane.gang is not None and lane.lease is not None]
-        for number in policy.surplus(idle, self.book.unassigned(safe)):
+        idle = [lane.number for lane in self.roster.idle]
+        for number in policy.surplus(idle, self.book.unassigned(self.roster.held)):
             self.lanes[number].state = "retiring"
 
     def _release(self, lane: Lane) -> None:
@@ -253,9 +254,3 @@ class Board:
         lease.handed = False
         if not self.book.fail(event, retriable=retriable and not self._stopping, recorded=recorded):
             lane.lease, lane.losses = None, 0
-
-
-def _kind_of_loss(gang: Gang | None) -> str:
-    if gang is None or gang.error is None:
-        return Failure.LOST.word
-    return Failure.STALLED.word if gang.stalled else Failure.CRASHED.word

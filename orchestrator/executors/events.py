@@ -26,7 +26,7 @@ class ClusterReady:
 
 @dataclass(frozen=True)
 class LanesPlanned:
-    """How the runs are laid out before the first lane starts; `in_process` has one lane of one worker."""
+    """How the runs are laid out: before the first lane starts, and again when the cluster has grown."""
 
     lanes: int
     workers_per_run: int

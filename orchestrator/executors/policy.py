@@ -96,6 +96,29 @@ def plan(
     return _plan_on_cpus(num_runs, nodes, lanes, 1 if workers_per_run == "auto" else workers_per_run)
 
 
+def capacity(layout: Layout, nodes: Sequence[Node]) -> int:
+    """How many lanes of this layout the nodes can hold at a time."""
+    if layout.gpus_per_worker:
+        slots = [int(node.gpus / layout.gpus_per_worker + 1e-9) for node in nodes]
+    else:
+        slots = [int(node.cpus / layout.cpus_per_worker + 1e-9) for node in nodes]
+    return _lanes_that_fit(slots, layout.workers_per_run)
+
+
+def growth(before: int, now: int, open_lanes: int, waiting_runs: int) -> int:
+    """Lanes to add when the room in the cluster went from `before` to `now` lanes.
+
+    A lane that waits for room counts as open, so that a node that comes back is not promised twice.
+    """
+    return max(0, min(now - open_lanes, waiting_runs)) if now > before else 0
+
+
+def needs(layout: Layout) -> str:
+    """What one lane takes, for a person: `8 x 12 CPUs and 1 GPUs`."""
+    gpus = f" and {layout.gpus_per_worker:g} GPUs" if layout.gpus_per_worker else ""
+    return f"{layout.workers_per_run} x {layout.cpus_per_worker:g} CPUs{gpus}"
+
+
 def inventory(nodes: Sequence[Node]) -> str:
     """What the cluster has, for a person: `2 CPUs and 0 GPUs on 1 node`."""
     cpus, gpus = sum(node.cpus for node in nodes), sum(node.gpus for node in nodes)

@@ -6,11 +6,10 @@ import contextlib
 import logging
 import os
 import shutil
-import signal
 import socket
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,18 +21,23 @@ from ray._private import worker as ray_worker
 
 from orchestrator.executors import ClusterLost, ExecutorError, RemoteClient
 from orchestrator.executors.policy import Node
-from orchestrator.executors.reaper import Reaper
+from orchestrator.executors.ray_detached import detached
+from orchestrator.executors.reaper import Reaper, members
 
 logger = logging.getLogger(__name__)
 GIB = 1024**3
+HERE = "local"
 HEAD = {"node:__internal_head__": 0.001}
 LONGEST_TEMPORARY = 40  # a Unix socket's path has 107 bytes, of which Ray uses up to 65
 PROBE_SECONDS = 3.0
 SHUTDOWN_SECONDS = 15.0
+KILL_SECONDS = 5.0
 SETTINGS = {
     "RAY_TRAIN_ENABLE_STATE_TRACKING": "1",
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
-    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
+    "RAY_LOG_MONITOR_MANY_FILES_THRESHOLD": "1",  # look for new log files at the interval below, not ten times a second
+    "LOG_NAME_UPDATE_INTERVAL_S": "10",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_GLOBAL_CHECKPOINT_S": "86400",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -84,52 +88,47 @@ def connected(address: str | None, start_seconds: float, stall_seconds: float) -
 @contextlib.contextmanager
 def _started(address: str | None) -> Iterator[Path | None]:
     if address is not None:
-        _initialise(address, None)
+        with detached(_none_is_started):
+            _initialise(address, {})
         try:
             yield None
         finally:
-            _shut_down(set())
+            _shut_down([])
         return
-    temporary = _temporary()
-    before = set(psutil.Process().children())
+    temporary, leaders = _temporary(), list[int]()
+    reaper = Reaper(temporary)
+
+    def started(pid: int) -> None:
+        leaders.append(pid)
+        reaper.watch_over(pid)
+
+    local = {"include_dashboard": True, "dashboard_host": "127.0.0.1", "_temp_dir": str(temporary)}
     try:
-        _initialise(None, temporary)
-        roots = set(psutil.Process().children()) - before
-        reaper = Reaper(roots, temporary)
-        try:
-            yield temporary
-        finally:
-            if _shut_down(roots):
-                reaper.dismiss()
+        with detached(started):
+            _initialise(HERE, local)
+        yield temporary
     finally:
+        if _shut_down(leaders):
+            reaper.dismiss()
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _initialise(address: str | None, temporary: Path | None) -> None:
-    """Ray replaces the handler of SIGTERM and writes its token with the umask; neither may outlive this call."""
-    handler = _own_handler()
+def _none_is_started(pid: int) -> None:
+    """Joining a cluster starts no process."""
+
+
+def _initialise(address: str, options: Mapping[str, Any]) -> None:
+    """Ray writes its token with the umask, which may not outlive this call."""
     mask = os.umask(0o077)
-    local: dict[str, Any] = {"include_dashboard": True, "dashboard_host": "127.0.0.1", "_temp_dir": str(temporary)}
     try:
         ray.init(
-            address=address or "local",
-            log_to_driver=False,
-            logging_level=logging.WARNING,
-            namespace="orchestrate",
-            **(local if temporary is not None else {}),
+            address=address, log_to_driver=False, logging_level=logging.WARNING, namespace="orchestrate", **options
         )
     except (ConnectionError, RuntimeError, ValueError) as error:
-        raise ExecutorError(f"no Ray cluster at {address or 'this machine'}: {error}") from error
+        place = "on this machine" if address == HERE else f"at {address}"
+        raise ExecutorError(f"no Ray cluster {place}: {error}") from error
     finally:
         os.umask(mask)
-        if handler is not None:
-            signal.signal(signal.SIGTERM, handler)
-
-
-def _own_handler() -> signal.Handlers | None:
-    found = signal.getsignal(signal.SIGTERM)
-    is_main = threading.current_thread() is threading.main_thread()
-    return found if is_main and found is not None else None  # type: ignore[return-value]
 
 
 def _described(temporary: Path | None) -> Cluster:
@@ -151,32 +150,24 @@ def _node(resources: dict[str, float]) -> Node:
     return Node(resources.get("CPU", 0.0), resources.get("GPU", 0.0), resources.get("memory", 0.0) / GIB)
 
 
-def _shut_down(roots: set[psutil.Process]) -> bool:
+def _shut_down(leaders: Sequence[int]) -> bool:
     """Shut down without ever hanging; True when nothing of the cluster is left.
 
     While Ray is still connected its processes must not be killed: it would end this process for it, with its own exit
     code. What a shutdown that hangs leaves is then the reaper's.
     """
-    family = [process for root in roots for process in _descendants(root)]
     thread = threading.Thread(target=ray.shutdown, name="ray shutdown", daemon=True)
     thread.start()
     thread.join(SHUTDOWN_SECONDS)
     if thread.is_alive():
         logger.warning("the Ray cluster does not answer; its processes end with this one")
         return False
-    _, alive = psutil.wait_procs(family, timeout=5.0)
-    for process in alive:
+    remains = members(set(leaders))
+    for process in remains:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-    _, left = psutil.wait_procs(alive, timeout=5.0)
+    _, left = psutil.wait_procs(remains, timeout=KILL_SECONDS)
     return not left
-
-
-def _descendants(process: psutil.Process) -> list[psutil.Process]:
-    try:
-        return [process, *process.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return []
 
 
 def _temporary() -> Path:

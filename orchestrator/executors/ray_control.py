@@ -32,7 +32,8 @@ class Batch:
     stalled: tuple[tuple[int, tuple[Member, ...]], ...]
     fatal: str | None
     is_over: bool
-    has_lanes: bool
+    open_lanes: int
+    lanes_up: int
 
 
 class Control:
@@ -43,6 +44,7 @@ class Control:
         self._changed = asyncio.Condition()
         self._read = 0
         self._raised: dict[tuple[str, int], set[int]] = {}
+        self._controllers: dict[int, Any] = {}
 
     async def request(self, run_id: str) -> None:
         """See Board.request."""
@@ -115,7 +117,8 @@ class Control:
         return again
 
     async def leave(self, lane: int, reason: str | None) -> bool:
-        """See Board.leave."""
+        """See Board.leave. An actor lives as long as somebody keeps its handle, so that it is dropped here."""
+        self._controllers.pop(lane, None)
         again = self._board.leave(lane, reason, time.monotonic())
         await self._notify()
         return again
@@ -124,6 +127,20 @@ class Control:
         """Where the workers of a lane, or of all lanes, are."""
         lanes = self._board.lanes.values() if lane is None else [self._board.lanes[lane]]
         return [member for found in lanes if found.gang is not None for member in found.gang.members.values()]
+
+    async def announce(self, lane: int, controller: Any) -> None:
+        """The lane's Train controller is up."""
+        self._controllers[lane] = controller
+
+    async def controllers(self) -> list[Any]:
+        """The Train controllers that are up."""
+        return list(self._controllers.values())
+
+    async def resize(self, room: int, shortage: str) -> list[int]:
+        """See Board.resize."""
+        grown = self._board.resize(room, shortage, time.monotonic())
+        await self._notify()
+        return grown
 
     async def stop(self) -> None:
         """See Board.stop."""
@@ -136,7 +153,8 @@ class Control:
         stalled = tuple((lane, tuple(members)) for lane, members in self._board.tick(time.monotonic()))
         told = tuple(self._board.book.told[self._read :])
         self._read = len(self._board.book.told)
-        return Batch(told, stalled, self._board.fatal, self._board.book.is_over, self._board.has_lanes)
+        board, roster = self._board, self._board.roster
+        return Batch(told, stalled, board.fatal, board.book.is_over, roster.open_lanes, roster.up)
 
     async def _notify(self) -> None:
         async with self._changed:

@@ -8,19 +8,19 @@ import queue
 import secrets
 import threading
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import ray
 import ray.util
 from ray.exceptions import GetTimeoutError, RayActorError, RayError
 
-from orchestrator.executors import ClusterLost, ExecutorError, preflight
-from orchestrator.executors.events import Event, RunFinished
-from orchestrator.executors.policy import Layout, Limits
+from orchestrator.executors import ClusterLost, ExecutorError, policy, preflight
+from orchestrator.executors.events import Event, LanesPlanned, RunFinished
+from orchestrator.executors.policy import Layout, Limits, Node
 from orchestrator.executors.preflight import Preflight
-from orchestrator.executors.ray_cluster import HEAD, Cluster
+from orchestrator.executors.ray_cluster import HEAD, Cluster, living_nodes
 from orchestrator.executors.ray_control import Batch, Control
 from orchestrator.executors.ray_lane import LaneSupervisor, kill
 from orchestrator.executors.ray_tuner import Tuning
@@ -31,12 +31,13 @@ from trainables.engine.loop import Layout as RunLayout
 
 logger = logging.getLogger(__name__)
 NAMESPACE = "orchestrate"
-PROBE_EVERY_SECONDS = 2.0
-LOST_AFTER_PROBES = 3
+PROBE_EVERY_SECONDS = 1.0
+LOST_AFTER_PROBES = 2
 TAKEOVER_SECONDS = 60.0
 ANSWER_SECONDS = 60.0
 RETIRE_SECONDS = 10.0
 LET_GO_SECONDS = 8.0
+ENDING_SECONDS = 40.0
 TUNERS = 4
 
 
@@ -46,7 +47,10 @@ class ControlLost(ExecutorError):
 
 @dataclass(frozen=True)
 class Plan:
-    """What a session is to do and with what. `storage` is where Tune and Train keep their own files."""
+    """What a session is to do and with what. `storage` is where Tune and Train keep their own files.
+
+    `grows`: whether lanes are added when the cluster gains nodes.
+    """
 
     store: Store
     cluster: Cluster
@@ -54,7 +58,13 @@ class Plan:
     limits: Limits
     run_layout: RunLayout
     storage: str
-    tickets: tuple[Ticket, ...]
+    grows: bool = False
+    tickets: tuple[Ticket, ...] = ()
+
+
+def planned(layout: Layout) -> LanesPlanned:
+    """The layout as an event."""
+    return LanesPlanned(layout.lanes, layout.workers_per_run, layout.cpus_per_worker, layout.gpus_per_worker)
 
 
 class Crew:
@@ -64,17 +74,18 @@ class Crew:
         self.inbox: queue.SimpleQueue[Batch | Event | Exception] = queue.SimpleQueue()
         self.preflight = Preflight(plan.store.location, secrets.token_hex(8), _data(plan.tickets))
         self._plan = plan
-        self._over = threading.Event()
-        self._tuners = 0
+        self._over, self._stopping, self._lost = threading.Event(), threading.Event(), threading.Event()
+        self._tuners, self._room = 0, policy.capacity(plan.layout, plan.cluster.nodes)
         preflight.open_for_lanes(self.preflight)
         self._control = _start_control(plan)
         self._lanes = [self._supervise(lane) for lane in range(plan.layout.lanes)]
         self._tuning = self._tune(plan.tickets)
-        for target in (self._listen, self._watch):
-            threading.Thread(target=target, name=target.__name__, daemon=True).start()
+        watches = (self._listen, self._watch) if plan.cluster.temporary else (self._listen, self._watch, self._follow)
+        self._watchers = [_started(watch) for watch in watches]
 
     def stop_runs(self) -> None:
         """Have runs stop at their next control point, with a checkpoint."""
+        self._stopping.set()
         self._control.stop.remote()
 
     def is_finished(self, event: RunFinished) -> None:
@@ -83,7 +94,7 @@ class Crew:
 
     def kill_stalled(self, members: Sequence[Member]) -> None:
         """SIGKILL workers without waiting for it; Train then replaces their gang."""
-        threading.Thread(target=kill, args=(members,), name="kill", daemon=True).start()
+        self._watchers.append(_started(kill, members))
 
     def keep_tuning(self, pending: Sequence[Ticket]) -> None:
         """Start Tune again for what is pending, if it ended early. Raises ExecutorError when that happens too often."""
@@ -98,18 +109,29 @@ class Crew:
         return any(thread.is_alive() for thread in self._lanes)
 
     def leave(self, *, at_once: bool) -> None:
-        """Let go of everything: nothing may outlive the session. Never waits long, not even for a dead cluster."""
+        """Let go of everything: nothing may outlive the session. Never waits long, not even for a dead cluster.
+
+        A thread that still calls Ray after its shutdown would end this process with Ray's exit code, or a fault.
+        """
         self._over.set()
         self._tuning.end(0.0 if at_once else RETIRE_SECONDS)
-        thread = threading.Thread(target=self._let_go, args=(at_once,), name="let go", daemon=True)
-        thread.start()
-        thread.join(LET_GO_SECONDS)
+        if not self._lost.is_set():
+            deadline = time.monotonic() + ENDING_SECONDS
+            for thread in (_started(self._let_go, at_once), *self._lanes, *self._watchers):
+                thread.join(max(0.0, deadline - time.monotonic()))
+            self._tuning.end(max(0.0, deadline - time.monotonic()))
         preflight.close(self.preflight)
 
     def _let_go(self, at_once: bool) -> None:
-        """Workers go after the control actor, so that Train does not replace them."""
+        """Workers go after their controllers and the control actor, so that nobody replaces them.
+
+        Those of a private cluster end with it.
+        """
+        ends_here = at_once and self._plan.cluster.temporary is None
         try:
-            members = ray.get(self._control.members.remote(), timeout=LET_GO_SECONDS) if at_once else []
+            members = ray.get(self._control.members.remote(), timeout=LET_GO_SECONDS) if ends_here else []
+            for controller in ray.get(self._control.controllers.remote(), timeout=LET_GO_SECONDS):
+                ray.kill(controller)
             ray.kill(self._control)
             kill(members)
         except (RayError, ValueError) as error:
@@ -130,7 +152,7 @@ class Crew:
 
     def _tune(self, tickets: Sequence[Ticket]) -> Tuning:
         self._tuners += 1
-        return Tuning(tickets, self._control, self._plan.layout.lanes, self._plan.storage, f"grid {self._tuners}")
+        return Tuning(tickets, self._control, len(self._lanes), self._plan.storage, f"grid {self._tuners}")
 
     def _listen(self) -> None:
         """Bring the control actor's news to the driver's loop."""
@@ -145,14 +167,46 @@ class Crew:
                 return
             self.inbox.put(batch)
 
+    def _follow(self) -> None:
+        """Notice nodes that come and go."""
+        while not self._over.wait(PROBE_EVERY_SECONDS):
+            try:
+                self._resize(living_nodes())
+            except RayError as error:
+                logger.debug("the nodes are not known now: %s", error)
+            except Exception as error:  # noqa: BLE001 - a thread's exception would reach nobody; the driver raises it
+                self.inbox.put(error)
+                return
+
+    def _resize(self, nodes: Sequence[Node]) -> None:
+        layout, room = self._plan.layout, policy.capacity(self._plan.layout, nodes)
+        if room == self._room:
+            return
+        shortage = f"it needs {policy.needs(layout)}, and the cluster has {policy.inventory(nodes)}"
+        most = room if self._plan.grows else min(room, layout.lanes)
+        grown = ray.get(self._control.resize.remote(most, shortage), timeout=ANSWER_SECONDS)
+        self._room = room
+        if grown:
+            self._lanes.extend(self._supervise(lane) for lane in grown)
+            self._tuning.allow(len(self._lanes))
+            self.inbox.put(planned(replace(layout, lanes=len(self._lanes))))
+
     def _watch(self) -> None:
-        """Notice a cluster that has gone before Ray ends this process for it (after a minute)."""
+        """Notice a cluster that has gone before Ray ends this process for it (within a minute)."""
         failed = 0
         while not self._over.wait(PROBE_EVERY_SECONDS):
             failed = 0 if self._plan.cluster.answers() else failed + 1
-            if failed == LOST_AFTER_PROBES:
+            if failed >= (1 if self._stopping.is_set() else LOST_AFTER_PROBES):
+                self._lost.set()
                 self.inbox.put(ClusterLost(f"the Ray cluster at {self._plan.cluster.address} was lost"))
                 return
+
+
+def _started(target: Callable[..., None], *arguments: Any) -> threading.Thread:
+    """A daemon thread: one that waits for a dead cluster must not keep the process."""
+    thread = threading.Thread(target=target, args=arguments, name=target.__name__, daemon=True)
+    thread.start()
+    return thread
 
 
 def _start_control(plan: Plan) -> Any:

@@ -16,6 +16,8 @@ from typing import Any
 import ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayError
 from ray.train.torch import TorchConfig, TorchTrainer
+from ray.train.v2._internal.callbacks.datasets import DatasetsCallback
+from ray.train.v2._internal.execution.callback import ControllerCallback
 from ray.train.v2.api.callback import UserCallback
 from ray.train.v2.api.config import FailureConfig, RunConfig, ScalingConfig
 from ray.train.v2.api.exceptions import TrainingFailedError
@@ -23,7 +25,7 @@ from ray.util.placement_group import PlacementGroup, remove_placement_group
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from orchestrator.executors.events import Event, LaneWaiting
-from orchestrator.executors.policy import Layout
+from orchestrator.executors.policy import Layout, needs
 from orchestrator.executors.ray_worker import LaneSetup, serve
 from orchestrator.executors.tickets import Member
 
@@ -48,6 +50,26 @@ class GangWatch(UserCallback):
         reason = f"rank {rank}: {_cause(worker_exceptions[rank])}"
         if not ray.get(self._control.lose.remote(self._lane, reason)):
             raise LaneGivenUp(reason)
+
+
+class Announcement(ControllerCallback):
+    """In the Train controller: tells the control actor who it is, for `fit` ends early only when its actor dies."""
+
+    def __init__(self, control: Any, lane: int) -> None:
+        self._control = control
+        self._lane = lane
+
+    def after_controller_start(self, train_run_context: Any) -> None:
+        """Raises RayActorError when the control actor is gone: the trainer ends before it starts anything."""
+        ray.get(self._control.announce.remote(self._lane, ray.get_runtime_context().current_actor))
+
+
+class LaneTrainer(TorchTrainer):
+    """Without Train's own data feed, which costs a process for each gang even where no data set is given."""
+
+    def _create_default_callbacks(self) -> list[Any]:
+        usual = super()._create_default_callbacks()  # type: ignore[misc]
+        return [callback for callback in usual if not isinstance(callback, DatasetsCallback)]
 
 
 @dataclass(frozen=True)
@@ -85,16 +107,20 @@ class LaneSupervisor:
             _clean_up(ray.get(control.members.remote(lane)))
         again: bool = ray.get(control.leave.remote(lane, reason))
         if again:
-            self.tell(LaneWaiting(lane, f"{reason or 'its workers ended'}; it starts again with {self._needs()}"))
+            self.tell(LaneWaiting(lane, f"{reason or 'its workers ended'}; it starts again with {needs(self.layout)}"))
         return again
 
-    def _trainer(self) -> TorchTrainer:
+    def _callbacks(self) -> list[Any]:
+        place = self.setup.control, self.setup.lane
+        return [GangWatch(*place), Announcement(*place)]
+
+    def _trainer(self) -> LaneTrainer:
         resources = {"CPU": self.layout.cpus_per_worker}
         on_gpu = self.layout.gpus_per_worker > 0
         if on_gpu:
             resources["GPU"] = self.layout.gpus_per_worker
         train: Any = functools.partial(serve, self.setup)
-        return TorchTrainer(
+        return LaneTrainer(
             train,
             torch_config=TorchConfig(backend="cpu:gloo,cuda:nccl" if on_gpu else "gloo"),
             scaling_config=ScalingConfig(
@@ -104,13 +130,9 @@ class LaneSupervisor:
                 name=f"lane {self.setup.lane}",
                 storage_path=self.storage,
                 failure_config=FailureConfig(max_failures=-1, controller_failure_limit=0),
-                callbacks=[GangWatch(self.setup.control, self.setup.lane)],
+                callbacks=self._callbacks(),
             ),
         )
-
-    def _needs(self) -> str:
-        gpus = f" and {self.layout.gpus_per_worker:g} GPUs" if self.layout.gpus_per_worker else ""
-        return f"{self.layout.workers_per_run} x {self.layout.cpus_per_worker:g} CPUs{gpus}"
 
 
 def kill(members: Sequence[Member]) -> None:

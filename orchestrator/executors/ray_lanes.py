@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import Literal
 
 from orchestrator.executors import ClusterLost, StopMode, policy
-from orchestrator.executors.events import ClusterReady, Event, LanesPlanned
+from orchestrator.executors.events import ClusterReady, Event
 from orchestrator.executors.policy import Limits
 from orchestrator.executors.ray_cluster import Cluster, connected
-from orchestrator.executors.ray_crew import ControlLost, Plan
+from orchestrator.executors.ray_crew import ControlLost, Plan, planned
 from orchestrator.executors.ray_session import Session, StoppedAtOnce
 from orchestrator.executors.tickets import tickets
 from orchestrator.spec.run_spec import RunSpec
@@ -28,7 +28,8 @@ class RayLanes:
     """The Executor that runs sweeps. `lanes` None and `workers_per_run` "auto" choose what ends the grid first.
 
     `address` None starts a private cluster on this machine; else the driver must run inside that cluster.
-    `gpus_per_worker` None is one where there are GPUs; fractions are for lanes of one worker.
+    `gpus_per_worker` None is one where there are GPUs; fractions are for lanes of one worker. `threads` is what torch
+    may use in a worker; None is the CPUs that the worker reserves.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class RayLanes:
         address: str | None = None,
         limits: Limits | None = None,
         run_layout: RunLayout | None = None,
+        threads: int | None = None,
     ) -> None:
         self._store = store
         self._lanes = lanes
@@ -49,6 +51,7 @@ class RayLanes:
         self._address = address
         self._limits = limits or Limits()
         self._run_layout = run_layout or RunLayout()
+        self._threads = threads
         self._mode: StopMode | None = None
 
     def stop(self, mode: StopMode) -> None:
@@ -63,23 +66,33 @@ class RayLanes:
             dashboard = cluster.dashboard
             totals = {"CPU": sum(node.cpus for node in cluster.nodes), "GPU": sum(node.gpus for node in cluster.nodes)}
             on_event(ClusterReady(cluster.address, dashboard, len(cluster.nodes), totals))
-            layout = policy.plan(
-                len(runs),
-                cluster.nodes,
-                lanes=self._lanes,
-                workers_per_run=self._workers_per_run,
-                gpus_per_worker=self._gpus_per_worker,
-                batch_size=min(run.config.train.batch_size for run in runs),
-            )
-            on_event(LanesPlanned(layout.lanes, layout.workers_per_run, layout.cpus_per_worker, layout.gpus_per_worker))
+            layout = self._layout(runs, cluster)
+            on_event(planned(layout))
             with self._ray_files(cluster) as storage:
-                plan = Plan(self._store, cluster, layout, self._limits, self._run_layout, storage, ())
+                plan = Plan(self._store, cluster, layout, self._limits, self._run_layout, storage, self._lanes is None)
                 self._sessions(plan, runs, on_event)
 
+    def _layout(self, runs: Sequence[RunSpec], cluster: Cluster) -> policy.Layout:
+        layout = policy.plan(
+            len(runs),
+            cluster.nodes,
+            lanes=self._lanes,
+            workers_per_run=self._workers_per_run,
+            gpus_per_worker=self._gpus_per_worker,
+            batch_size=min(run.config.train.batch_size for run in runs),
+        )
+        return replace(layout, threads=self._threads or layout.threads)
+
     def _sessions(self, plan: Plan, runs: Sequence[RunSpec], on_event: Callable[[Event], None]) -> None:
-        """Usually one; another with what is pending when the control actor died."""
+        """Usually one; another with what is pending when the control actor died.
+
+        Whoever ends a whole unit or job step signals Ray's processes together with this one: a cluster that is lost
+        after a stop was asked for is part of that stop.
+        """
         pending = list(runs)
         for number in range(SESSIONS):
+            if self._mode is not None:
+                return
             started = time.monotonic()
             part = replace(plan, tickets=tickets(pending, self._store), storage=f"{plan.storage}/{number}")
             session = Session(part, on_event, lambda: self._mode)
@@ -89,9 +102,16 @@ class RayLanes:
             except StoppedAtOnce:
                 session.stop_working()
                 return
-            except ControlLost:
+            except (ControlLost, ClusterLost) as error:
+                if self._mode is not None:
+                    session.stop_working()
+                    return
+                if isinstance(error, ClusterLost):
+                    raise
                 session.lose_working()
                 pending = [run for run in pending if run.run_id not in session.ended]
+                if not pending:
+                    return
         raise ClusterLost(f"the control actor was lost {SESSIONS} times, last after {time.monotonic() - started:.0f} s")
 
     @contextmanager

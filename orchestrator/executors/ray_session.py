@@ -39,6 +39,7 @@ class Session:
         self._on_event = on_event
         self._mode = mode
         self._asked = False
+        self._lanes_up = 0
         self._working: dict[str, RunStarted] = {}
 
     def run(self) -> None:
@@ -86,13 +87,17 @@ class Session:
         if not isinstance(news, Batch):
             self._on_event(news)
             return False
+        return self._take_in(crew, news)
+
+    def _take_in(self, crew: Crew, news: Batch) -> bool:
+        self._lanes_up = news.lanes_up
         for event, unrecorded in news.told:
             self._hear(crew, event, unrecorded)
         for _, members in news.stalled:
             crew.kill_stalled(members)
         if news.fatal is not None:
             raise StorageNotShared(news.fatal)
-        if not news.is_over and not news.has_lanes:
+        if not news.is_over and not news.open_lanes:
             raise ExecutorError(
                 "no lane is left that could go on; what is pending can be resumed with the same command"
             )
@@ -109,7 +114,7 @@ class Session:
     def _let_lanes_end(self, crew: Crew) -> None:
         """Give the lanes some seconds to end by themselves; one that is still starting is not waited for."""
         deadline = time.monotonic() + RETIRE_SECONDS
-        while crew.lanes_running and time.monotonic() < deadline:
+        while crew.lanes_running and self._lanes_up and time.monotonic() < deadline:
             self._turn(crew)
             if self._mode() == "now":
                 return
@@ -137,8 +142,9 @@ class Session:
             found = cast("RecordStatus", status)
             return RunFinished(event.run_id, event.lane, event.attempt, found, None, None, event.seconds)
         run = next(ticket.run for ticket in self._plan.tickets if ticket.run.run_id == event.run_id)
-        number = self._plan.store.record_attempt(run, Attempt(event.attempt, "failed", event.kind, event.error))
-        return replace(event, attempt=number)
+        message, _, trace = event.error.partition("\n")
+        attempt = Attempt(event.attempt, "failed", event.kind, message, trace or None)
+        return replace(event, error=message, attempt=self._plan.store.record_attempt(run, attempt))
 
     def _check_answers(self, crew: Crew, event: LaneStarted) -> None:
         for rank in range(len(event.hosts)):

@@ -14,22 +14,18 @@ from ray import tune
 def follow(config: Mapping[str, Any], control: Any) -> None:
     """Have the run `config["run"]` done and report its epochs until it ended, whatever its end is.
 
-    Tune stops a trial by raising SystemExit in here: the run then ends as pruned, at its next control point.
+    What ends this process early says nothing about the run: its lease notices that nobody holds it any more.
     """
     run_id = config["run"]
     ray.get(control.request.remote(run_id))
     reported = 0
-    try:
-        while True:
-            rows, ended = ray.get(control.follow.remote(run_id, reported))
-            for row in rows:
-                tune.report(finite_numbers(row))
-            reported += len(rows)
-            if ended:
-                return
-    except SystemExit:
-        ray.get(control.prune.remote(run_id))
-        raise
+    while True:
+        rows, ended = ray.get(control.follow.remote(run_id, reported))
+        for row in rows:
+            tune.report(finite_numbers(row))
+        reported += len(rows)
+        if ended:
+            return
 
 
 def finite_numbers(row: Mapping[str, Any]) -> dict[str, float]:

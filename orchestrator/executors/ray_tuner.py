@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ray import tune
+from ray.tune.experimental import output
 from ray.tune.search.basic_variant import BasicVariantGenerator
 from ray.tune.stopper import Stopper
 
@@ -74,6 +75,8 @@ class Tuning:
         self._thread.join(seconds)
 
     def _fit(self) -> None:
+        """Tune prints its configuration on stdout at any verbosity, and stdout belongs to data."""
+        output.print = _unheard  # type: ignore[attr-defined]
         try:
             self._tuner().fit()
         except Exception as error:
@@ -100,3 +103,7 @@ class Tuning:
                 failure_config=tune.FailureConfig(max_failures=TRIAL_FAILURES),
             ),
         )
+
+
+def _unheard(*parts: Any, **options: Any) -> None:
+    """In the place of `print`."""

@@ -124,8 +124,9 @@ def _execute(seat: Seat, store: Store, warm: Warm, work: Work) -> None:
             attempt=work.attempt,
             layout=seat.setup.layout,
         )
-    except Exception:
-        seat.ask("crash", seat.setup.lane, seat.gang_id, f"rank {seat.group.rank}: {traceback.format_exc()}")
+    except Exception as error:
+        text = f"rank {seat.group.rank}: {type(error).__name__}: {error}\n{traceback.format_exc()}"
+        seat.ask("crash", seat.setup.lane, seat.gang_id, text)
         raise
     if seat.group.is_main:
         seat.ask("finish", seat.setup.lane, seat.gang_id, finished)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from orchestrator.failure import Failure
+
 if TYPE_CHECKING:
     from orchestrator.spec.run_spec import RunSpec
     from orchestrator.storage import Store
@@ -89,16 +91,27 @@ class Gang:
         """The number of the work after the current one."""
         return 0 if self.work is None else self.work.number + 1
 
+    @property
+    def kind_of_loss(self) -> str:
+        """What the loss of this gang means for the run it had: a word of `Failure`."""
+        if self.error is None:
+            return Failure.LOST.word
+        return Failure.STALLED.word if self.stalled else Failure.CRASHED.word
+
 
 @dataclass
 class Lane:
-    """A place where runs execute; gangs come and go. `losses` counts gangs lost since a run last came to an end."""
+    """A place where runs execute; gangs come and go. `losses` counts gangs lost since a run last came to an end.
+
+    `waits`: it has no gang because the cluster has no room for one at the moment.
+    """
 
     number: int
     since: float
     state: Literal["open", "retiring", "closed"] = "open"
     generation: int = 0
     losses: int = 0
+    waits: bool = False
     gang: Gang | None = None
     lease: Lease | None = None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from orchestrator.storage import Store
 from tests.tiny import tiny_data, tiny_model
 from trainables.engine.config import DataConfig, ModelConfig, RunConfig, SplitConfig, TrainConfig
 from trainables.engine.data import fingerprint
+
+HOSTILE = Path(__file__).parents[2] / "faults" / "hostile"
 
 
 def tiny_run(folder: Path, seed: int = 0, *, task: str = "token_classification", **train: Any) -> RunSpec:
@@ -41,6 +44,17 @@ def prepare(folder: Path) -> Path:
     tiny_data(folder / "items.jsonl")
     tiny_model(folder / "model")
     return folder
+
+
+def crawling(scene: Path, folder: Path, seed: int, name: str = "waits", **train: float) -> RunSpec:
+    """A run that is far from its end until its gate is opened; it has a gate of its own."""
+    task = shutil.copy(HOSTILE / f"{name}.py", folder / f"{name}{seed}.py")
+    return tiny_run(scene, seed, task=str(task), epochs=6, **train)
+
+
+def open_gate(run: RunSpec) -> None:
+    """From now on the crawling run is as quick as others."""
+    Path(run.config.task).with_suffix(".gate").touch()
 
 
 def broken_run(folder: Path, seed: int = 0) -> RunSpec:
@@ -82,9 +96,9 @@ def ray_here() -> Iterator[None]:
 
 
 def lanes(store: Store, **options: Any) -> RayLanes:
-    """The executor on Ray, with bounds short enough for a test."""
+    """The executor on Ray, with bounds short enough for a test, and one thread a worker: these models need no more."""
     limits = {"start_seconds": 30.0, "holder_seconds": 10.0, **options.pop("limits", {})}
-    return RayLanes(store, limits=Limits(**limits), **options)
+    return RayLanes(store, limits=Limits(**limits), threads=1, **options)
 
 
 def ray_processes(title: str) -> list[psutil.Process]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from orchestrator.executors.board import Board
@@ -19,32 +17,7 @@ from orchestrator.executors.events import (
 from orchestrator.executors.policy import Limits
 from orchestrator.executors.tickets import Member, Ticket, Work
 from orchestrator.spec.run_spec import RunSpec
-from orchestrator.worker import Finished
-from tests.orchestrator.stores import make_run
-
-RUNS = [make_run(seed) for seed in range(4)]
-A, B, C, D = (run.run_id for run in RUNS)
-
-
-def board(num_runs: int = 2, lanes: int = 1, **limits: Any) -> Board:
-    return Board([Ticket(run) for run in RUNS[:num_runs]], lanes, Limits(**limits), now=0.0)
-
-
-def up(found: Board, lane: int = 0, gang: str = "g1", world_size: int = 1, now: float = 0.0) -> None:
-    for rank in range(world_size):
-        found.join(lane, gang, world_size, Member(rank, 100 + rank, "node", f"host{rank}"), None, now)
-
-
-def take(found: Board, number: int = 0, lane: int = 0, gang: str = "g1", rank: int = 0, now: float = 0.0) -> Any:
-    return found.next(lane, gang, rank, number, None, now)
-
-
-def done(found: Board, run_id: str, status: str = "completed", lane: int = 0, gang: str = "g1", **more: Any) -> None:
-    found.finish(lane, gang, Finished(run_id, 1, status, **more), now=1.0)
-
-
-def told(found: Board, *kinds: type) -> list[Any]:
-    return [event for event, _ in found.book.told if isinstance(event, kinds)]
+from tests.orchestrator.executors.boards import RUNS, A, B, C, D, board, done, take, told, up
 
 
 def test_a_run_is_begun_when_a_trial_asks_and_a_gang_is_up() -> None:
@@ -128,10 +101,12 @@ def test_the_first_traceback_is_what_the_run_is_charged_with() -> None:
     up(found, world_size=2)
     found.request(A, 0.0)
     take(found, rank=1), take(found, rank=0)
-    found.crash(0, "g1", "rank 1: ValueError: odd")
+    text = "rank 1: ValueError: odd\nTraceback of rank 1"
+    found.crash(0, "g1", text)
     found.crash(0, "g1", "rank 0: connection closed by peer")
     found.lose(0, "rank 0: RayActorError", now=1.0)
-    assert told(found, RunFailed) == [RunFailed(A, 0, 1, "crashed", "rank 1: ValueError: odd", True, 1.0)]
+    assert told(found, RunFailed) == [RunFailed(A, 0, 1, "crashed", text, True, 1.0)]
+    assert told(found, LaneLost) == [LaneLost(0, 1, "rank 1: ValueError: odd", A)]
 
 
 def test_a_failed_run_is_tried_again_by_the_same_gang_and_others_go_on_afterwards() -> None:
@@ -175,7 +150,7 @@ def test_a_lane_that_loses_gang_after_gang_is_given_up_and_its_run_goes_to_anoth
     ]
     up(found, lane=1, gang="g2")
     assert take(found, lane=1, gang="g2").run == RUNS[0]
-    assert found.has_lanes
+    assert found.roster.open_lanes == 1
 
 
 def test_a_run_of_a_lane_that_cannot_start_again_goes_to_another_lane() -> None:
@@ -184,7 +159,7 @@ def test_a_run_of_a_lane_that_cannot_start_again_goes_to_another_lane() -> None:
     found.request(A, 0.0), found.request(B, 0.0)
     take(found), take(found, lane=1, gang="g2")
     found.lose(0, "the node went away", 1.0)
-    assert A in found.leases()
+    assert A in found.roster.leases()
     found.lose(0, "its resources did not come", 61.0)
     done(found, B, lane=1, gang="g2")
     assert take(found, number=1, lane=1, gang="g2") == Work(1, RUNS[0], 2)

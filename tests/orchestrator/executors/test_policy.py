@@ -109,3 +109,19 @@ def test_memory_leaks_only_beyond_the_allowance_and_half_of_the_baseline() -> No
     assert not policy.leaks(2.0, 3.9, allowance_gib=2.0)
     assert policy.leaks(2.0, 4.1, allowance_gib=2.0)
     assert not policy.leaks(10.0, 14.0, allowance_gib=2.0)
+
+
+def test_the_cluster_has_room_for_as_many_lanes_as_its_nodes_can_hold_whole() -> None:
+    one_cpu = Layout(1, 1, 1.0, 0.0, threads=1)
+    assert policy.capacity(one_cpu, [Node(1, 0, 8), Node(3, 0, 8)]) == 4
+    assert policy.capacity(one_cpu, []) == 0
+    eight = Layout(1, 8, 16.0, 1.0, threads=16)
+    assert policy.capacity(eight, EIGHT_GPUS * 2) == 2
+    assert policy.needs(eight) == "8 x 16 CPUs and 1 GPUs"
+
+
+def test_lanes_are_added_where_the_cluster_has_grown_and_runs_wait() -> None:
+    assert policy.growth(before=1, now=4, open_lanes=1, waiting_runs=9) == 3
+    assert policy.growth(before=1, now=4, open_lanes=1, waiting_runs=2) == 2
+    assert policy.growth(before=4, now=4, open_lanes=2, waiting_runs=9) == 0
+    assert policy.growth(before=1, now=2, open_lanes=2, waiting_runs=9) == 0

@@ -1,0 +1,44 @@
+"""Starts Ray so that signals for this process stay its own, and so that no process of Ray goes unnoticed.
+
+Ctrl-C, `timeout` and a closed terminal signal a whole process group. In the driver's group Ray would end before runs
+could stop with a checkpoint, so that what Ray starts gets sessions of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ray._private import services, utils
+
+
+@contextlib.contextmanager
+def detached(started: Callable[[int], None]) -> Iterator[None]:
+    """While Ray starts: a SIGTERM is heard as usual, and `started` gets the id of each process, which leads a session.
+
+    Ray replaces the handler of SIGTERM twice, in Python at once and in C when it connects.
+    """
+
+    class Detached(services.ConsolePopen):
+        def __init__(self, *arguments: Any, **named: Any) -> None:
+            super().__init__(*arguments, **named, start_new_session=True)
+            started(self.pid)
+
+    handler = _own_handler()
+    usual = services.ConsolePopen, utils.set_sigterm_handler
+    services.ConsolePopen, utils.set_sigterm_handler = Detached, lambda handler: None  # type: ignore[misc]
+    try:
+        yield
+    finally:
+        services.ConsolePopen, utils.set_sigterm_handler = usual  # type: ignore[misc]
+        if handler is not None:
+            signal.signal(signal.SIGTERM, handler)
+
+
+def _own_handler() -> signal.Handlers | None:
+    found = signal.getsignal(signal.SIGTERM)
+    is_main = threading.current_thread() is threading.main_thread()
+    return found if is_main and found is not None else None  # type: ignore[return-value]
