@@ -6,7 +6,7 @@ import importlib.metadata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -14,6 +14,7 @@ from analysis import cautions, data_sets
 from analysis.config import CompareConfig, Direction
 from analysis.design import Design, design_warnings, over_data_sets, read_design, splits_vary
 from analysis.family import compare_all
+from analysis.headline import headline
 from analysis.item_counts import ItemCounts, NotShared, read_item_counts
 from analysis.omnibus import describe_all
 from analysis.optional_tests import run_optional
@@ -21,17 +22,16 @@ from analysis.output import write
 from analysis.payload import to_json
 from analysis.results import Results, read
 from analysis.sensitivity import score_failures
-from analysis.sentences import headline
 from analysis.statistics import sign_flip
 from analysis.systems import find_controls, numeric, refuse_pruned, summarize, with_metric
 
 COMPARISON_COLUMNS = (
-    "a b n_pairs dropped_pairs mean_a mean_b std_a std_b mean_diff std_diff ci_low ci_high t df p p_holm p_sign_flip "
-    "wilcoxon_statistic wilcoxon_p dz hedges_gz prob_superiority prob_superiority_low prob_superiority_high a12 "
-    "correlation shapiro_p tost_p smallest_p detectable_dz detectable_difference failure_p failure_difference "
-    "primary_method primary_p primary_p_holm primary_ci_low primary_ci_high primary_df n_items variance_seeds "
-    "variance_items percentile_low percentile_high significant_05 significant_01 verdict reason seeds_to_decide advice "
-    "sentence"
+    "a b control_a control_b n_pairs dropped_pairs mean_a mean_b std_a std_b mean_diff std_diff ci_low ci_high t df p "
+    "p_holm p_sign_flip wilcoxon_statistic wilcoxon_p dz hedges_gz prob_superiority prob_superiority_low "
+    "prob_superiority_high a12 correlation shapiro_p tost_p smallest_p detectable_dz detectable_difference failure_p "
+    "failure_difference primary_method primary_p primary_p_holm primary_ci_low primary_ci_high primary_df n_items "
+    "variance_seeds variance_items percentile_low percentile_high significant_05 significant_01 verdict reason "
+    "seeds_to_decide advice sentence"
 )
 __all__ = ["COMPARISON_COLUMNS", "Analysis", "analyze", "analyze_results", "write"]
 
@@ -53,6 +53,7 @@ class Analysis:
     (clusters, where there are some), variance_seeds and variance_items are the parts of the variance of mean_diff that
     more seeds, or only more items, make smaller, and percentile_* is the plain bootstrap interval. seeds_to_decide: how
     many seeds would show the observed difference with 80% power (missing: none would); advice says it in words.
+    control_a and control_b are "negative" where that system is a control; its pairs are part of Holm's family.
     omnibus: `omnibus.describe_all`, for three or more systems. sensitivity: `sensitivity.COLUMNS`, one row a pair with
     runs that have no score. optional: `optional_tests.COLUMNS`, the results of `compare.tests`. tasks:
     `data_sets.TASK_COLUMNS`, one row a system and data set where several data sets are compared (else empty); then
@@ -74,6 +75,17 @@ class Analysis:
     sensitivity: pd.DataFrame
     optional: pd.DataFrame
     tasks: pd.DataFrame
+
+    @property
+    def best(self) -> str | None:
+        """The system with the best mean that is no control; None where there is none."""
+        found = self.systems.loc[self.systems["control"].isna() & self.systems["mean"].notna(), "system"]
+        return None if found.empty else str(found.iloc[0])
+
+    @property
+    def unit(self) -> Literal["run", "data set"]:
+        """What one score of `results.runs` is of."""
+        return "run" if self.tasks.empty else "data set"
 
     def to_json(self) -> dict[str, Any]:
         """The document that `analyze --json` prints; every number is finite or null."""
@@ -97,7 +109,7 @@ def analyze_results(results: Results, *, options: CompareConfig | None = None, g
     refuse_pruned(results.runs)
     study = _study(results, config)
     runs, design = study.results.runs, study.design
-    systems = summarize(runs, config)
+    systems, controls = summarize(runs, config), find_controls(runs, config)
     names = systems["system"].tolist()
     rows, pairs = compare_all(runs, names, design, config, generator_seed, study.items)
     sensitivity, said = score_failures(runs, rows, design, config, generator_seed, study.items)
@@ -106,10 +118,10 @@ def analyze_results(results: Results, *, options: CompareConfig | None = None, g
         *results.warnings,
         *study.warnings,
         *cautions.about_systems(systems),
-        *cautions.about_pairs(rows, pairs),
+        *cautions.about_pairs(rows, pairs, design.unit),
         *cautions.about_failures(rows, config),
         *said,
-        *cautions.about_controls(rows, find_controls(runs, config), config, known),
+        *cautions.about_controls(rows, controls, config, known),
     ]
     return Analysis(
         results=study.results,
@@ -118,16 +130,21 @@ def analyze_results(results: Results, *, options: CompareConfig | None = None, g
         alpha=config.alpha,
         rope=config.rope,
         systems=systems,
-        comparisons=numeric(pd.DataFrame(rows, columns=COMPARISON_COLUMNS.split())),
+        comparisons=_comparisons(rows, controls),
         omnibus=describe_all(runs, names, config),
         warnings=tuple(dict.fromkeys(warnings)),
         claim=design.claim,
-        headline=headline(names, rows, study.metric),
+        headline=headline(names, rows, study.metric, controls),
         provenance=_provenance(generator_seed, study.items, config),
         sensitivity=sensitivity,
         optional=numeric(run_optional(runs, study.results.predictions, names, config, generator_seed)),
         tasks=study.tasks,
     )
+
+
+def _comparisons(rows: Sequence[Mapping[str, Any]], controls: Mapping[str, str]) -> pd.DataFrame:
+    marked = [{**row, "control_a": controls.get(row["a"]), "control_b": controls.get(row["b"])} for row in rows]
+    return numeric(pd.DataFrame(marked, columns=COMPARISON_COLUMNS.split()))
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,9 +9,13 @@ import pandas as pd
 
 from analysis.comparison import PairResult
 from analysis.config import CompareConfig
+from analysis.headline import about_control, missed_by
 from analysis.pairing import describe_key
 from analysis.sentences import number
-from analysis.verdict import FEWEST_FOR_INTERVALS, FEWEST_FOR_VERDICT, FEWEST_WITHOUT_WARNING
+from analysis.verdict import FEWEST_FOR_INTERVALS, FEWEST_FOR_VERDICT, FEWEST_WITHOUT_WARNING, in_common
+
+Rows = Sequence[Mapping[str, Any]]
+MOST_NAMED = 10
 
 
 def about_systems(systems: pd.DataFrame) -> list[str]:
@@ -32,61 +36,56 @@ def about_systems(systems: pd.DataFrame) -> list[str]:
     return found
 
 
-def about_pairs(rows: Sequence[Mapping[str, Any]], results: Sequence[PairResult]) -> list[str]:
-    """Pairs that were dropped, and numbers of pairs that say little."""
-    found = []
-    for row, result in zip(rows, results, strict=True):
-        if result.dropped:
-            keys = "; ".join(describe_key(key) for key in result.dropped[:10])
-            more = "; ..." if len(result.dropped) > 10 else ""
-            found.append(f"{row['a']} against {row['b']}: {len(result.dropped)} runs have no partner: {keys}{more}")
+def about_pairs(rows: Rows, results: Sequence[PairResult], unit: str) -> list[str]:
+    """Runs without a partner, and numbers of seeds (or what `unit` says) in common that say little."""
+    found = [
+        f"{row['a']} against {row['b']}: {_partnerless(result.dropped, unit)}"
+        for row, result in zip(rows, results, strict=True)
+        if result.dropped
+    ]
     sizes = sorted({result.n for result in results})
-    return found + [warning for warning in map(_about_size, sizes) if warning is not None]
+    return _first(found, "dropped_pairs") + [said for size in sizes if (said := _about_size(size, unit)) is not None]
 
 
-def _about_size(n: int) -> str | None:
+def _partnerless(dropped: Sequence[tuple[Any, ...]], unit: str) -> str:
+    keys = "; ".join(describe_key(key, unit) for key in dropped[:MOST_NAMED])
+    more = "; ..." if len(dropped) > MOST_NAMED else ""
+    return f"{len(dropped)} {'run has' if len(dropped) == 1 else 'runs have'} no partner: {keys}{more}"
+
+
+def _first(found: list[str], column: str) -> list[str]:
+    """Of many sentences the first ten, and the column that has the others."""
+    if len(found) <= MOST_NAMED:
+        return found
+    return [*found[:MOST_NAMED], f"the same of {len(found) - MOST_NAMED} more pairs: {column} in statistical_tests.csv"]
+
+
+def _about_size(n: int, unit: str) -> str | None:
     if n < FEWEST_FOR_INTERVALS:
-        return f"{n} complete pairs: descriptive only"
+        return f"{in_common(n, unit)}: descriptive only"
     if n < FEWEST_FOR_VERDICT:
-        return f"{n} complete pairs: intervals, but no verdict"
+        return f"{in_common(n, unit)}: intervals, but no verdict"
     if n < FEWEST_WITHOUT_WARNING:
-        return f"{n} complete pairs: tests with so few rest on their assumptions; 10 or more are better"
+        return f"{in_common(n, unit)}: tests with so few rest on their assumptions; 10 or more are better"
     return None
 
 
-def about_failures(rows: Sequence[Mapping[str, Any]], config: CompareConfig) -> list[str]:
+def about_failures(rows: Rows, config: CompareConfig) -> list[str]:
     """Failure rates that differ: whoever fails more is compared on its lucky runs."""
-    return [
+    found = [
         f"{row['a']} against {row['b']}: failure rates differ by {abs(row['failure_difference']):.0%} "
         f"(Fisher p {number(row['failure_p'])})"
         + ("; the verdict was allowed all the same" if config.allow_unequal_failures else "")
         for row in rows
         if row["failure_difference"]
     ]
+    return _first(found, "failure_difference")
 
 
-def about_controls(
-    rows: Sequence[Mapping[str, Any]], controls: Mapping[str, str], config: CompareConfig, known: set[str]
-) -> list[str]:
+def about_controls(rows: Rows, controls: Mapping[str, str], config: CompareConfig, known: set[str]) -> list[str]:
     """A negative control must come out worse than every system that is none, or the experiment cannot see harm."""
     found = [
         f"control {name!r} is not a system or recipe of these runs" for name in config.controls if name not in known
     ]
-    for control in controls:
-        missed = [_other(row, control) for row in rows if _is_missed(row, control, controls)]
-        if missed:
-            found.append(
-                f"the experiment is not sensitive: negative control {control} is not shown to be worse than "
-                f"{', '.join(missed)}"
-            )
-    return found
-
-
-def _other(row: Mapping[str, Any], system: str) -> str:
-    return str(row["b"] if row["a"] == system else row["a"])
-
-
-def _is_missed(row: Mapping[str, Any], control: str, controls: Mapping[str, str]) -> bool:
-    if control not in (row["a"], row["b"]) or _other(row, control) in controls:
-        return False
-    return bool(row["verdict"] != ("worse" if row["a"] == control else "better"))
+    missed = [about_control(name, rows, controls) for name in controls if missed_by(name, rows, controls)]
+    return found + [f"{text[0].lower()}{text[1:].removesuffix('.')}" for text in missed]

@@ -46,6 +46,11 @@ class Design:
     claim: str
     why_not_items: str | None = None
 
+    @property
+    def unit(self) -> str:
+        """What the primary test counts: the independent repetitions that two systems share."""
+        return {"corrected_resampled_t": "split", "wilcoxon": "data set"}.get(self.method, "seed")
+
 
 def splits_vary(runs: pd.DataFrame) -> bool:
     """Whether the scored runs were trained and evaluated on more than one division of the data."""

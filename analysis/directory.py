@@ -162,8 +162,16 @@ def _current(runs: pd.DataFrame, cells: list[dict[str, Any]] | None, label: str,
     others = runs[~runs["run_id"].isin(grid)]
     if not others.empty:
         named = [f"{run.system} seed {run.seed} ({run.run_id})" for run in others.itertuples()]
-        warnings.append(f"{label}: {len(named)} records are not cells of the current experiment: {_listed(named)}")
-    pending = [cell for cell in cells if cell["run_id"] not in set(runs["run_id"]) and _is_compared(cell)]
+        warnings.append(
+            f"{label}: {len(named)} records are not cells of the current experiment: {_listed(named)}; a sweep whose "
+            "models, recipes and seeds name them compares them too, without running them again"
+        )
+    missing = [cell for cell in cells if cell["run_id"] not in set(runs["run_id"]) and _is_compared(cell)]
+    unsupported = {str(cell.get("system")): cell["unsupported"] for cell in missing if cell.get("unsupported")}
+    warnings += [
+        f"{label}: {system} is unsupported there and was not run: {why}" for system, why in unsupported.items()
+    ]
+    pending = [cell for cell in missing if not cell.get("unsupported")]
     if pending:
         named = [f"{cell.get('system')} seed {cell.get('seed')}" for cell in pending]
         warnings.append(f"{label}: {len(named)} of {len(cells)} cells have not run yet: {_listed(named)}")

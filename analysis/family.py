@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -79,13 +80,16 @@ def _judged(results: Sequence[PairResult], family: Family) -> list[dict[str, Any
     config = family.config
     paired = holm([result.row["p"] for result in results])
     primary = holm([result.row["primary_p"] for result in results])
+    flips = holm([result.row["p_sign_flip"] for result in results])
     tested = [result.row["primary_p"] is not None for result in results]
     smallest = holm([result.smallest_p if test else None for result, test in zip(results, tested, strict=True)])
     rows = []
-    for result, p_holm, primary_p_holm, smallest_p_holm in zip(results, paired, primary, smallest, strict=True):
+    for number, result in enumerate(results):
+        p_holm, primary_p_holm = paired[number], primary[number]
         row = result.row | {"p_holm": p_holm, "primary_p_holm": primary_p_holm}
         row |= {f"significant_{level}": p_holm is not None and p_holm < float(f"0.{level}") for level in ("05", "01")}
-        evidence = _evidence(result, primary_p_holm, smallest_p_holm, sum(tested), config.alpha)
+        evidence = _evidence(result, row, smallest[number], sum(tested), family)
+        evidence = replace(evidence, disagreement=_disagreement(row, flips[number], config.alpha))
         row["verdict"], row["reason"] = decide(evidence, config.alpha, config.rope, config.direction)
         row |= _growth(row, result, family)
         rows.append(row | {"sentence": sentence(row, config.alpha, config.direction)})
@@ -94,15 +98,28 @@ def _judged(results: Sequence[PairResult], family: Family) -> list[dict[str, Any
 
 def _growth(row: dict[str, Any], result: PairResult, family: Family) -> dict[str, Any]:
     """How many seeds would decide an open pair, if the true difference is the observed one."""
-    open_ = row["verdict"] in ("inconclusive", "undecidable") and result.blocked is None
-    known = row["mean_diff"] and row["std_diff"] and result.n >= FEWEST_FOR_INTERVALS
-    if not open_ or not known or family.design.method in ("corrected_resampled_t", "wilcoxon"):
+    if not _can_grow(row, result, family):
         return {"seeds_to_decide": None, "advice": None}
+    if result.n < FEWEST_FOR_INTERVALS:
+        fewest = max(FEWEST_FOR_VERDICT, _fewest(family))
+        return {"seeds_to_decide": None, "advice": f"a verdict takes at least {fewest} seeds in common"}
     level = family.config.alpha / family.comparisons
     needed = power.seeds_to_decide(row["mean_diff"], row["std_diff"] ** 2, row["variance_items"] or 0.0, level)
     if needed is not None:
         needed = max(needed, FEWEST_FOR_VERDICT, _fewest(family))
     return {"seeds_to_decide": needed, "advice": advice(row, needed)}
+
+
+def _can_grow(row: dict[str, Any], result: PairResult, family: Family) -> bool:
+    """Whether the pair is open for lack of seeds or items: not blocked, not deterministic, not shown to be small."""
+    if family.design.unit != "seed" or result.blocked is not None or result.note is not None:
+        return False
+    if row["verdict"] not in ("inconclusive", "undecidable"):
+        return False
+    if result.n < FEWEST_FOR_INTERVALS:
+        return True
+    shown = row["primary_p_holm"] is not None and row["primary_p_holm"] < family.config.alpha
+    return bool(row["mean_diff"] and row["std_diff"]) and not shown
 
 
 def _fewest(family: Family) -> int:
@@ -112,25 +129,29 @@ def _fewest(family: Family) -> int:
 
 
 def _evidence(
-    result: PairResult, p_holm: float | None, smallest_p_holm: float | None, tested: int, alpha: float
+    result: PairResult, row: dict[str, Any], smallest_p_holm: float | None, tested: int, family: Family
 ) -> Evidence:
-    row = result.row
+    alpha = family.config.alpha
     needed = power.seeds_needed(tested, alpha) if smallest_p_holm is not None and smallest_p_holm >= alpha else None
     return Evidence(
         n=result.n,
         difference=row["mean_diff"],
-        p_holm=p_holm,
+        p_holm=row["primary_p_holm"],
         smallest_p_holm=1.0 if smallest_p_holm is None else smallest_p_holm,
         tost_p=row["tost_p"],
         note=result.note,
         blocked=result.blocked,
-        disagreement=_disagreement(row, alpha),
         needed=needed,
+        unit=family.design.unit,
     )
 
 
-def _disagreement(row: dict[str, Any], alpha: float) -> str | None:
-    both = (row["p"], row["p_sign_flip"])
-    if row["primary_method"] != "paired_t_and_sign_flip" or None in both or (both[0] < alpha) == (both[1] < alpha):
+def _disagreement(row: dict[str, Any], flip_holm: float | None, alpha: float) -> str | None:
+    """That one of the two tests, corrected by itself, would have rejected."""
+    paired_holm = row["p_holm"]
+    if row["primary_method"] != "paired_t_and_sign_flip" or paired_holm is None or flip_holm is None:
         return None
-    return f"paired t (p {both[0]:.3g}) and exact sign-flip (p {both[1]:.3g}) do not agree at {alpha:g}"
+    if (paired_holm < alpha) == (flip_holm < alpha):
+        return None
+    both = f"paired t (Holm p {paired_holm:.3g}) and exact sign-flip (Holm p {flip_holm:.3g})"
+    return f"{both} do not agree at {alpha:g}"

@@ -19,6 +19,11 @@ SCORED = ("completed", "collapsed")
 MOST_ROWS, MOST_PANELS = 20, 9
 Section = Literal["scores", "comparisons", "errors", "training", "cost"]
 SECTIONS: tuple[Section, ...] = get_args(Section)
+Unit = Literal["run", "data set"]  # what one score is of: of several data sets, each is one observation
+_WORDS: dict[Unit, dict[str, str]] = {
+    "run": {"run": "run", "runs": "runs", "seed": "seed", "seeds": "seeds"},
+    "data set": {"run": "data set", "runs": "data sets", "seed": "data set", "seeds": "data sets"},
+}
 
 
 class NotApplicable(ValueError):
@@ -33,6 +38,7 @@ class Figure:
     `data(analysis)` gives a tidy frame (one row a mark) and raises `NotApplicable` where there is nothing to show.
     `draw(data, ax)` draws it. With `panels` the picture has one Axes for each value of that column, drawn from the
     whole frame plus a boolean column `here`, true for the rows of the panel: it can show the others faintly.
+    `caption` writes {run}, {runs}, {seed} and {seeds} where the scores of several data sets are of data sets instead.
     `rows` names the column whose values are the rows of the picture: the height follows from the first `most_rows`, and
     `frame_inches` is what axis, label and legend take.
     """
@@ -63,6 +69,10 @@ class Figure:
         if missing:
             raise NotApplicable(f"it needs {', '.join(missing)}, which these results do not have")
         return self.data(analysis)
+
+    def worded(self, unit: Unit) -> str:
+        """The caption, in the words for what one score is of."""
+        return self.caption.format(**_WORDS[unit])
 
     def left_out(self, data: pd.DataFrame) -> str:
         """A sentence for the caption where the frame has more rows or panels than a picture can hold, else nothing."""
@@ -96,8 +106,13 @@ def runs_of(analysis: Analysis, *columns: str) -> pd.DataFrame:
 
 
 def scores(analysis: Analysis) -> pd.DataFrame:
-    """One row a run: its score, and the name of the metric."""
-    return runs_of(analysis, "score").assign(metric=analysis.metric)
+    """One row a run: its score, the name of the metric, and the `unit` that the score is of."""
+    return runs_of(analysis, "score").assign(metric=analysis.metric, unit=analysis.unit)
+
+
+def unit_of(data: pd.DataFrame) -> Unit:
+    """What one score of a figure's frame is of; frames that do not say so are of runs."""
+    return "data set" if "unit" in data.columns and (data["unit"] == "data set").any() else "run"
 
 
 def epochs_of(analysis: Analysis, *columns: str) -> pd.DataFrame:

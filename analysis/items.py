@@ -42,13 +42,14 @@ def outcomes(first: pd.Series[float], second: pd.Series[float]) -> pd.Series[Any
 
 
 def disagreements(analysis: Analysis) -> pd.DataFrame:
-    """Answers that the two best systems with predictions disagree on in most seeds, the most uneven first.
+    """Answers that the two best systems with predictions (controls aside) disagree on in most seeds, most uneven first.
 
     Columns: a (the best), b, item, position where there is one, right_a and right_b (shares of seeds), said_a and
     said_b (the most frequent prediction), gold. Raises NotApplicable where there is nothing to compare.
     """
     right = majorities(analysis)
-    systems = [name for name in analysis.systems["system"] if name in right.columns][:2]
+    compared = analysis.systems.loc[analysis.systems["control"].isna(), "system"]
+    systems = [name for name in compared if name in right.columns][:2]
     if len(systems) < 2:
         raise NotApplicable("no two systems answered the same items")
     said = _said(analysis, systems)

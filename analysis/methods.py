@@ -42,6 +42,22 @@ def only(analysis: Analysis, column: str) -> Any:
     return found[0] if len(found) == 1 else None
 
 
+def runs(analysis: Analysis) -> tuple[int, int]:
+    """How many runs have a score, and how many there are; over data sets, those behind the means."""
+    if analysis.unit == "data set":
+        scored = int(analysis.tasks["n"].sum())
+        return scored, scored + int(analysis.tasks["scoreless"].sum())
+    return int(analysis.results.runs["score"].notna().sum()), len(analysis.results.runs)
+
+
+def family(analysis: Analysis) -> str:
+    """How many comparisons Holm's correction is over, and how many of them are with a control."""
+    pairs = analysis.comparisons
+    with_control = int((pairs["control_a"].notna() | pairs["control_b"].notna()).sum())
+    noted = f" ({with_control} of them with a negative control)" if with_control else ""
+    return f"{plural(len(pairs), 'comparison')}{noted}"
+
+
 def _systems(analysis: Analysis) -> str:
     names = [str(name) for name in analysis.systems["system"]]
     task, dataset = only(analysis, "task"), only(analysis, "dataset")
@@ -49,6 +65,11 @@ def _systems(analysis: Analysis) -> str:
     what = f" ({str(task).replace('_', ' ')})" if exists(task) else ""
     number = analysis.results.runs["seed"].nunique()
     compared = listing(names) if len(names) <= MOST_NAMES else plural(len(names), "system")
+    if analysis.unit == "data set":
+        return (
+            f"We compared {compared} over {plural(number, 'data set')} ({seeds(analysis)}); the scores of a system's "
+            "seeds were averaged first, so that each data set is one observation."
+        )
     return f"We compared {compared}{where}{what}, each with {plural(number, 'random seed')} ({seeds(analysis)})."
 
 
@@ -105,11 +126,12 @@ def _comparison(analysis: Analysis) -> list[str]:
         return ["Scores are described by mean and standard deviation (n - 1); no pair could be compared."]
     used = sorted({METHODS.get(name, str(name)) for name in pairs["primary_method"].dropna()})
     primary = f" The primary test is the {listing(used)}{_reference(pairs)}." if used else ""
+    paired = "seed (and split and fold, where they vary)" if analysis.unit == "run" else "data set"
     rope = f" Differences below {analysis.rope:g} count as irrelevant." if exists(analysis.rope) else ""
     return [
         "Scores are described by mean and standard deviation (n - 1 in the denominator). Systems were compared "
-        f"pairwise, paired by seed (and split and fold, where they vary).{primary} Two-sided p-values were "
-        f"corrected by Holm's method (1979) over {plural(len(pairs), 'comparison')}; the level is {analysis.alpha:g}."
+        f"pairwise, paired by {paired}.{primary} Two-sided p-values were "
+        f"corrected by Holm's method (1979) over {family(analysis)}; the level is {analysis.alpha:g}."
         f"{rope} Effect sizes are Hedges' g_z (1981) and the probability of superiority (Vargha and Delaney, 2000).",
         *(["The Friedman test is reported as a description (Demsar, 2006)."] if "friedman" in analysis.omnibus else []),
     ]

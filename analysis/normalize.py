@@ -12,6 +12,7 @@ from analysis.table import STATUSES
 
 KEYS = ("seed", "split_seed", "fold")
 SCORELESS = ("diverged", "failed")
+MOST_NAMED = 10
 LARGEST_SCORE = 1e100  # beyond it squares overflow: such a number is as little a score as infinity
 
 
@@ -28,9 +29,11 @@ def normalize(frame: pd.DataFrame, source: str) -> tuple[pd.DataFrame, list[str]
     _refuse_rows(runs["seed"].isna(), source, "seed is empty")
     for key in KEYS:
         runs[key] = _key(runs[key]) if key in runs.columns else pd.array([pd.NA] * len(runs), dtype="Int64")
-    runs["score"] = _scores(runs["score"], source)
+    given = _scores(runs["score"], source)
+    runs["score"] = given.where(given.abs() <= LARGEST_SCORE, np.nan)
     runs["status"] = _statuses(runs, source)
-    return runs, _withhold(runs, source)
+    beyond = _beyond(runs, given, source)  # before any other score is taken away
+    return runs, [*_withhold(runs, source), *beyond]
 
 
 def _need(runs: pd.DataFrame, names: tuple[str, ...], source: str) -> None:
@@ -77,7 +80,16 @@ def _key(values: pd.Series[Any]) -> Any:
 def _scores(values: pd.Series[Any], source: str) -> pd.Series[float]:
     numbers = pd.to_numeric(values, errors="coerce").astype("float64")
     _refuse_rows(numbers.isna() & values.notna() & ~values.map(_is_nan), source, "score is not a number")
-    return numbers.where(numbers.abs() <= LARGEST_SCORE, np.nan)
+    return numbers
+
+
+def _beyond(runs: pd.DataFrame, given: pd.Series[float], source: str) -> list[str]:
+    """Which runs have a number that is none, so that nobody wonders where their score went."""
+    beyond = runs[given.notna() & runs["score"].isna()]
+    cells = [f"{run.system} seed {run.seed}" for run in beyond.head(MOST_NAMED).itertuples()]
+    more = "; ..." if len(beyond) > MOST_NAMED else ""
+    said = f"an infinite score, or one beyond {LARGEST_SCORE:g}, is none: {'; '.join(cells)}{more}"
+    return [f"{source}: {said}"] if cells else []
 
 
 def _is_nan(value: object) -> bool:
@@ -103,5 +115,6 @@ def _withhold(runs: pd.DataFrame, source: str) -> list[str]:
     if missing.empty:
         return []
     cells = [f"{run.system} seed {run.seed} ({run.status})" for run in missing.itertuples()]
-    listed = "; ".join(cells[:10]) + ("; ..." if len(cells) > 10 else "")
-    return [f"{source}: {len(cells)} of {len(runs)} runs have no score and count as failures: {listed}"]
+    listed = "; ".join(cells[:MOST_NAMED]) + ("; ..." if len(cells) > MOST_NAMED else "")
+    have = "has no score and counts as a failure" if len(cells) == 1 else "have no score and count as failures"
+    return [f"{source}: {len(cells)} of {len(runs)} runs {have}: {listed}"]

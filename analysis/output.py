@@ -23,13 +23,22 @@ TABLES = (
 
 def write(analysis: Analysis, folder: str | Path) -> list[str]:
     """Write the tables, `figures/` and `report.html` to a directory or URI; returns the files, relative and sorted."""
+    return put(render(analysis), folder)
+
+
+def render(analysis: Analysis) -> dict[str, bytes]:
+    """File name (relative, with `/`) -> bytes of everything that `write` leaves; nothing is written."""
     from analysis import gallery, paper_tables, report
 
     drawn = gallery.draw(analysis)
     files = tables(analysis) | paper_tables.files(analysis)
     for name, formats in drawn.files.items():
         files |= {f"figures/{name}.{suffix}": content for suffix, content in formats.items()}
-    files["report.html"] = report.render(analysis, drawn.svgs, drawn.notes).encode()
+    return files | {"report.html": report.render(analysis, drawn.svgs, drawn.notes).encode()}
+
+
+def put(files: Mapping[str, bytes], folder: str | Path) -> list[str]:
+    """Write these files to a directory or URI, and take away what an earlier analysis left; returns their names."""
     place = Place.at(folder)
     for name, content in files.items():
         place.child(name).write(content)

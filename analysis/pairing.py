@@ -82,9 +82,10 @@ def average_over_seeds(found: Blocks) -> Blocks:
     return Blocks(keys, scores.reshape(shape), found.dropped, np.full(shape, -1, dtype=np.int64))
 
 
-def describe_key(key: Key) -> str:
-    """A key for people: `seed 42` or `seed 42, split_seed 42, fold 3`."""
-    return ", ".join(f"{name} {value}" for name, value in zip(KEYS, key, strict=True) if value is not None)
+def describe_key(key: Key, unit: str = "seed") -> str:
+    """A key for people: `seed 42` or `seed 42, split seed 42, fold 3`; over data sets, `data set sst2`."""
+    names = ("data set" if unit == "data set" else "seed", "split seed", "fold")
+    return ", ".join(f"{name} {value}" for name, value in zip(names, key, strict=True) if value is not None)
 
 
 def _order(key: Key) -> tuple[tuple[int, float, str], ...]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from analysis import report_pairs, report_tables
-from analysis.report_grid import Grid
-from analysis.typography import visible
+from analysis.report_grid import Column, Grid
+from analysis.typography import MINUS, exists, visible
 
 if TYPE_CHECKING:
     from analysis.analyze import Analysis
@@ -65,7 +66,20 @@ def latex(grid: Grid, label: str) -> str:
 def _rows(grid: Grid) -> list[list[str]]:
     """The heading and the rows as they are printed."""
     head = [column.heading for column in grid.columns]
-    return [head, *([visible(column.write(row)) for column in grid.columns] for row in grid.rows)]
+    return [head, *([visible(_marked(column, row)) for column in grid.columns] for row in grid.rows)]
+
+
+def _marked(column: Column, row: Mapping[str, Any]) -> str:
+    """The cell as text; on paper a control is called one where the page has a tag."""
+    if column.kind == "name":
+        return _named(row, "system", "control")
+    if column.kind == "pair":
+        return f" {MINUS} ".join(_named(row, side, f"control_{side}") for side in "ab")
+    return column.write(row)
+
+
+def _named(row: Mapping[str, Any], name: str, control: str) -> str:
+    return f"{row[name]} ({row[control]} control)" if exists(row.get(control)) else str(row[name])
 
 
 def _meanings(grid: Grid) -> str:

@@ -15,7 +15,7 @@ from analysis.table import SCHEMA_VERSION
 if TYPE_CHECKING:
     from analysis.analyze import Analysis
 
-_PRIMARY = ("method", "p", "p_holm", "ci_low", "ci_high")
+_PRIMARY = ("method", "p", "p_holm", "df", "ci_low", "ci_high")
 
 
 def to_json(analysis: Analysis) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 import pandas as pd
 
 from analysis import ink
-from analysis.figure import Figure
+from analysis.figure import Figure, unit_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,7 +39,8 @@ def render(figure: Figure, data: pd.DataFrame, kinds: Sequence[Kind] = KINDS) ->
     with style(figure.name):
         canvas = draw(figure, data)
         raw = {kind: _save(canvas, kind) for kind in kinds}
-    return {kind: tidy_svg(content, figure) if kind == "svg" else content for kind, content in raw.items()}
+    caption = figure.worded(unit_of(data))
+    return {kind: tidy_svg(content, figure, caption) if kind == "svg" else content for kind, content in raw.items()}
 
 
 @contextmanager
@@ -72,9 +73,16 @@ def draw(figure: Figure, data: pd.DataFrame) -> Canvas:
             _keep_outer_labels(ax, left=number % columns == 0, bottom=bottom)
     for ax in axes[len(panels) :]:
         ax.set_visible(False)
-    canvas.draw_without_rendering()
-    canvas.set_layout_engine("none")
+    _lay_out(canvas)
     return canvas
+
+
+def _lay_out(canvas: Canvas) -> None:
+    """Place the axes once, for all formats; a whole draw for it would take as long as the picture itself."""
+    engine = canvas.get_layout_engine()
+    assert engine is not None, "the style asks for constrained layout"
+    engine.execute(canvas)
+    canvas.set_layout_engine("none")
 
 
 def _keep_outer_labels(ax: Axes, *, left: bool, bottom: bool) -> None:
@@ -103,11 +111,15 @@ def _panel_inches(figure: Figure, data: pd.DataFrame) -> float:
 
 
 def _save(canvas: Canvas, kind: Kind) -> bytes:
-    """The picture in one format; the backends are called as they are, because `savefig` draws everything twice."""
+    """The picture in one format; the backends are called as they are, because `savefig` draws everything twice.
+
+    Those for vectors leave the canvas at 72 dots an inch, so it is set anew for each.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.backends.backend_pdf import FigureCanvasPdf
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
+    canvas.set_dpi(DOTS_PER_INCH)
     buffer = io.BytesIO()
     backends: dict[Kind, Any] = {"svg": FigureCanvasSVG, "pdf": FigureCanvasPdf, "png": FigureCanvasAgg}
     save = getattr(backends[kind](canvas), f"print_{kind}")
@@ -115,7 +127,7 @@ def _save(canvas: Canvas, kind: Kind) -> bytes:
     return buffer.getvalue()
 
 
-def tidy_svg(raw: bytes, figure: Figure) -> bytes:
+def tidy_svg(raw: bytes, figure: Figure, caption: str) -> bytes:
     """Make an SVG fit to stand inside a page beside others: own identifiers, a name and a description, no metadata."""
     ElementTree.register_namespace("", SVG)
     ElementTree.register_namespace("xlink", XLINK)
@@ -123,7 +135,7 @@ def tidy_svg(raw: bytes, figure: Figure) -> bytes:
     _drop(root, "metadata", "style")
     _rename_identifiers(root, figure.name)
     title, description = ElementTree.Element(f"{{{SVG}}}title"), ElementTree.Element(f"{{{SVG}}}desc")
-    title.text, description.text = figure.title, figure.caption
+    title.text, description.text = figure.title, caption
     title.set("id", f"{figure.name}-title")
     description.set("id", f"{figure.name}-description")
     root[:0] = [title, description]

@@ -16,14 +16,14 @@ import yaml
 from markupsafe import Markup
 
 from analysis import gallery, ink, methods, references, report_omnibus, report_pairs, report_tables, settings
-from analysis.figure import SECTIONS
-from analysis.report_grid import Column
+from analysis.figure import SECTIONS, Unit
+from analysis.report_grid import Column, seed
 from analysis.typography import better, exists, plural, visible
 
 if TYPE_CHECKING:
     from analysis.analyze import Analysis
 
-MOST_SENTENCES, MOST_ACROSS = 15, 6
+MOST_SENTENCES, MOST_OF_BEST, MOST_ACROSS, MOST_SEED_CHARACTERS = 15, 7, 6, 60
 MARKS = {"better": "▲", "worse": "▼", "equivalent": "≈", "inconclusive": "○", "undecidable": "◌"}
 _HERE = Path(__file__).parent
 
@@ -41,7 +41,8 @@ def render(analysis: Analysis, figures: Mapping[str, str], notes: Mapping[str, s
         **_tables(analysis),
         **_reproduction(analysis),
         title=_title(analysis),
-        pictures=_pictures(figures, notes or {}),
+        unit=analysis.unit,
+        pictures=_pictures(figures, notes or {}, analysis.unit),
         methods=methods.paragraph(analysis),
         references=references.cited(analysis),
         style=Markup((_HERE / "report.css").read_text(encoding="utf-8")),
@@ -73,15 +74,15 @@ def _title(analysis: Analysis) -> str:
 def _answer(analysis: Analysis) -> dict[str, Any]:
     """What the first screen says: headline, claim, a sentence a pair, warnings, the key facts."""
     pairs = report_pairs.pairs_shown(analysis).to_dict("records")
-    best = analysis.systems["system"].iloc[0] if len(analysis.systems) else None
-    first = [pair for pair in pairs if len(pairs) <= MOST_SENTENCES or best in (pair["a"], pair["b"])]
+    of_best = [pair for pair in pairs if analysis.best in (pair["a"], pair["b"])]
+    first = pairs if len(pairs) <= MOST_SENTENCES else of_best[:MOST_OF_BEST]
     warnings = list(dict.fromkeys([*analysis.warnings, *analysis.results.warnings]))
     unreal = [warning for warning in warnings if "not a real result" in warning]
     return {
         "headline": analysis.headline,
         "claim": analysis.claim,
-        "first_pairs": first[:MOST_SENTENCES],
-        "other_pairs": [*first[MOST_SENTENCES:], *(pair for pair in pairs if pair not in first)],
+        "first_pairs": first,
+        "other_pairs": [pair for pair in pairs if pair not in first],
         "unreal": unreal,
         "warnings": [warning for warning in warnings if warning not in unreal],
         "facts": _facts(analysis),
@@ -90,18 +91,24 @@ def _answer(analysis: Analysis) -> dict[str, Any]:
 
 
 def _facts(analysis: Analysis) -> dict[str, str]:
-    runs = analysis.results.runs
+    scored, counted = methods.runs(analysis)
     facts = {
         "Metric": f"{analysis.metric} ({better(analysis.direction)})",
         "Systems": str(len(analysis.systems)),
-        "Seeds": f"{runs['seed'].nunique()} ({methods.seeds(analysis)})",
-        "Runs": f"{int(runs['score'].notna().sum())} with a score, of {len(runs)}",
-        "Level": f"alpha {analysis.alpha:g}, Holm over {plural(len(analysis.comparisons), 'comparison')}",
+        f"{seed(analysis).capitalize()}s": _seeds(analysis),
+        "Runs": f"{scored} with a score, of {counted}",
+        "Level": f"alpha {analysis.alpha:g}, Holm over {methods.family(analysis)}",
     }
     for heading, column in (("Data", "dataset"), ("Task", "task")):
         if exists(methods.only(analysis, column)):
             facts[heading] = str(methods.only(analysis, column)).replace("_", " ")
     return facts
+
+
+def _seeds(analysis: Analysis) -> str:
+    """How many there are, and which, where that is short."""
+    number, which = analysis.results.runs["seed"].nunique(), methods.seeds(analysis)
+    return f"{number} ({which})" if len(which) <= MOST_SEED_CHARACTERS else str(number)
 
 
 def _tables(analysis: Analysis) -> dict[str, Any]:
@@ -155,14 +162,17 @@ def _cell(column: Column, row: Any) -> Cell:
     return Cell(column.write(row), column.exact(row), column.kind)
 
 
-def _pictures(svgs: Mapping[str, str], notes: Mapping[str, str]) -> dict[str, dict[str, list[dict[str, Any]]]]:
+def _pictures(
+    svgs: Mapping[str, str], notes: Mapping[str, str], unit: Unit
+) -> dict[str, dict[str, list[dict[str, Any]]]]:
     """The pictures of every section: those that are `shown`, and those that are folded `aside`."""
     found: dict[str, dict[str, list[dict[str, Any]]]] = {name: {"shown": [], "aside": []} for name in SECTIONS}
     for figure in gallery.figures():
         if figure.name in svgs:
             # an XML declaration has no place inside a page
             svg = Markup(svgs[figure.name][svgs[figure.name].index("<svg") :])
-            entry = {"figure": figure, "svg": svg, "note": notes.get(figure.name, "")}
+            caption = " ".join(filter(None, [figure.worded(unit), notes.get(figure.name)]))
+            entry = {"figure": figure, "svg": svg, "caption": caption}
             found[figure.section]["aside" if figure.aside else "shown"].append(entry)
     return found
 

@@ -53,6 +53,18 @@ def system() -> Column:
     )
 
 
+def labelled(analysis: Analysis, name: str) -> str:
+    """The name of a system where no tag can stand: a control is called one."""
+    kinds = analysis.systems.set_index("system")["control"]
+    kind = kinds.get(name)
+    return f"{name} ({kind} control)" if exists(kind) else name
+
+
+def seed(analysis: Analysis) -> str:
+    """What pairs two systems: a seed, or a data set where several are compared."""
+    return "seed" if analysis.unit == "run" else "data set"
+
+
 def level(analysis: Analysis) -> str:
     """The level of the intervals: 95% for an alpha of 0.05."""
     return f"{100 * (1 - analysis.alpha):g}%"

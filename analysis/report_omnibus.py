@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from analysis import registry
-from analysis.report_grid import Column, Grid, field, text
+from analysis.report_grid import Column, Grid, field, labelled, text
 from analysis.typography import MINUS, decimals, exists, interval, number, p_value, whole
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ def omnibus(analysis: Analysis) -> Grid | None:
         field("p", "p", "two-sided; not part of any verdict", p_value),
         text("More", "more", "what else the test reports"),
     ]
-    return Grid("All systems at once: a description, the pairs stand on their own", columns, rows)
+    controls = ", controls included" if analysis.systems["control"].notna().any() else ""
+    return Grid(f"All systems at once{controls}: a description, the pairs stand on their own", columns, rows)
 
 
 def _omnibus_row(name: str, result: Mapping[str, Any]) -> dict[str, Any]:
@@ -55,7 +56,7 @@ def optional(analysis: Analysis) -> Grid | None:
     rows = analysis.optional.to_dict("records")
     columns = [
         text("Test", "title", "as asked for in the experiment file"),
-        Column("Systems", "one pair, or all", _compared, kind="text"),
+        Column("Systems", "one pair, or all", lambda row: _compared(analysis, row), kind="text"),
         *(
             [text("Seed", "seed", "the seed whose answers are compared")]
             if analysis.optional["seed"].notna().any()
@@ -72,8 +73,10 @@ def optional(analysis: Analysis) -> Grid | None:
     return Grid("Tests that the experiment file asked for; no verdict rests on them", columns, rows)
 
 
-def _compared(row: Mapping[str, Any]) -> str:
-    return f"{row['a']} {MINUS} {row['b']}" if exists(row["a"]) else "all"
+def _compared(analysis: Analysis, row: Mapping[str, Any]) -> str:
+    if not exists(row["a"]):
+        return "all"
+    return f" {MINUS} ".join(labelled(analysis, str(row[side])) for side in "ab")
 
 
 def tasks(analysis: Analysis) -> Grid | None:
@@ -84,7 +87,7 @@ def tasks(analysis: Analysis) -> Grid | None:
     columns = [
         Column("System", "what is compared", lambda row: str(row["system"]), kind="name"),
         text("Data set", "dataset"),
-        text("Metric", "metric"),
+        *([text("Metric", "metric")] if analysis.tasks["metric"].notna().any() else []),
         field("n", "n", "runs with a score", whole),
         field("Mean", "mean", "over these runs: the one observation that this data set gives", number, places),
         field("Std", "std", "standard deviation of single runs", number, places),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from analysis.report_grid import Column, Grid, field, level, text
+from analysis.report_grid import Column, Grid, field, level, seed, text
 from analysis.typography import METHODS, MINUS, decimals, interval, number, p_value, signed, whole
 
 if TYPE_CHECKING:
@@ -21,8 +21,7 @@ def pairs_shown(analysis: Analysis) -> pd.DataFrame:
     pairs = analysis.comparisons
     if len(pairs) <= MOST_PAIRS:
         return pairs
-    best = analysis.systems["system"].iloc[0]
-    of_best: pd.DataFrame = pairs[(pairs["a"] == best) | (pairs["b"] == best)]
+    of_best: pd.DataFrame = pairs[(pairs["a"] == analysis.best) | (pairs["b"] == analysis.best)]
     return of_best
 
 
@@ -45,7 +44,7 @@ def verdicts(analysis: Analysis) -> Grid:
         Column(
             "Verdict", "what the first system is, compared with the second", lambda row: row["verdict"], kind="verdict"
         ),
-        *([_PAIRS] if uneven else []),
+        *([_pairs(analysis)] if uneven else []),
         field("Difference", "mean_diff", "mean of the first system minus mean of the second", signed, places),
         Column(
             f"{level(analysis)} interval",
@@ -55,15 +54,19 @@ def verdicts(analysis: Analysis) -> Grid:
         field(
             "p, Holm", "primary_p_holm", "primary p-value, corrected over all comparisons; the verdict uses it", p_value
         ),
-        _SUPERIORITY,
+        _superiority(analysis),
     ]
     return _of_pairs("Every pair of systems", analysis, columns)
 
 
-_PAIRS = field("Pairs", "n_pairs", "seeds (with split and fold) that both systems completed", whole)
-_SUPERIORITY = field(
-    "P(A>B)", "prob_superiority", "share of the pairs in which the first system is better; ties count half", number, 2
-)
+def _pairs(analysis: Analysis) -> Column:
+    where = "seeds (with split and fold)" if analysis.unit == "run" else "data sets"
+    return field("Pairs", "n_pairs", f"{where} that both systems completed", whole)
+
+
+def _superiority(analysis: Analysis) -> Column:
+    meaning = f"share of the {seed(analysis)}s on which the first system is better; ties count half"
+    return field("P(A>B)", "prob_superiority", meaning, number, 2)
 
 
 def tests(analysis: Analysis) -> Grid:
@@ -82,17 +85,19 @@ def tests(analysis: Analysis) -> Grid:
         field("p, Wilcoxon", "wilcoxon_p", f"{seeds_only}Wilcoxon signed-rank test of the differences", p_value),
         field("p, TOST", "tost_p", "two one-sided tests of equivalence within the declared region", p_value),
         field("Smallest p", "smallest_p", "the smallest p that the primary test can reach with so many pairs", p_value),
-        *([_DROPPED] if analysis.comparisons["dropped_pairs"].any() else []),
+        *([_dropped(analysis)] if analysis.comparisons["dropped_pairs"].any() else []),
     ]
     return _of_pairs("Every test, two-sided, before correction", analysis, columns)
 
 
-_DROPPED = field("Dropped", "dropped_pairs", "seeds left out because one of the two systems has no score", whole)
+def _dropped(analysis: Analysis) -> Column:
+    meaning = f"{seed(analysis)}s left out because one of the two systems has no score"
+    return field("Dropped", "dropped_pairs", meaning, whole)
 
 
 def effects(analysis: Analysis) -> Grid:
     """One row a pair: sizes of the difference, and what so many pairs could have found."""
-    places = decimals(analysis.comparisons["mean_diff"])
+    places, unit = decimals(analysis.comparisons["mean_diff"]), seed(analysis)
     columns = [
         _pair(),
         field("Hedges g_z", "hedges_gz", "mean difference in standard deviations of the differences, bias-corrected",
@@ -100,13 +105,13 @@ def effects(analysis: Analysis) -> Grid:
         field("d_z", "dz", "the same without correction", signed, 2),
         Column(
             "P(A>B) interval",
-            "interval of the share of pairs in which the first system is better",
+            f"interval of the share of {unit}s on which the first system is better",
             lambda row: interval(row["prob_superiority_low"], row["prob_superiority_high"], 2),
         ),
         field("A12", "a12", "chance that a random run of the first beats a random run of the second", number, 2),
-        field("r", "correlation", "correlation of the two systems' scores over seeds: high is why pairing helps",
+        field("r", "correlation", f"correlation of the two systems' scores over {unit}s: high is why pairing helps",
                signed, 2),
-        field("Detectable", "detectable_difference", "difference that so many seeds find with 80% power", number,
+        field("Detectable", "detectable_difference", f"difference that so many {unit}s find with 80% power", number,
                places),
         field("Seeds to decide", "seeds_to_decide", "seeds that would show the observed difference with 80% power",
                whole),

@@ -9,7 +9,7 @@ import pandas as pd
 from analysis import payload
 from analysis.figure import SCORED
 from analysis.normalize import KEYS
-from analysis.report_grid import Column, Grid, field, level, system, text
+from analysis.report_grid import Column, Grid, field, labelled, level, seed, system, text
 from analysis.typography import better, decimals, interval, number, whole
 
 if TYPE_CHECKING:
@@ -24,16 +24,16 @@ _SCORELESS = field("Without score", "scoreless", "runs that diverged or failed",
 
 def summary(analysis: Analysis) -> Grid:
     """One row a system, the best mean first: what describes it."""
-    systems = analysis.systems
+    systems, unit = analysis.systems, analysis.unit
     places = _score_places(analysis)
     columns = [
         system(),
-        field("n", "n", "runs with a score", whole),
-        field("Mean", "mean", "mean score over these runs", number, places),
-        field("Std", "std", "standard deviation of single runs (n - 1 in the denominator)", number, places),
+        field("n", "n", f"{unit}s with a score", whole),
+        field("Mean", "mean", f"mean score over these {unit}s", number, places),
+        field("Std", "std", f"standard deviation of single {unit}s (n - 1 in the denominator)", number, places),
         Column(
             f"{level(analysis)} interval",
-            "t interval of the mean over runs; no statement about new data, no substitute for the paired comparison",
+            f"t interval of the mean over {unit}s; no substitute for the paired comparison",
             lambda row: interval(row["ci_low"], row["ci_high"], places),
         ),
     ]
@@ -45,15 +45,15 @@ def summary(analysis: Analysis) -> Grid:
 
 def spread(analysis: Analysis) -> Grid:
     """One row a system: where its runs lie, for readers who distrust means."""
-    places = _score_places(analysis)
+    places, unit = _score_places(analysis), analysis.unit
     columns = [
         system(),
-        field("Lowest", "min", "lowest score of a run", number, places),
-        field("Median", "median", "middle run", number, places),
-        field("IQM", "iqm", "interquartile mean: mean of the middle half of the runs", number, places),
-        field("Highest", "max", "highest score of a run", number, places),
+        field("Lowest", "min", f"lowest score of a {unit}", number, places),
+        field("Median", "median", f"middle {unit}", number, places),
+        field("IQM", "iqm", f"interquartile mean: mean of the middle half of the {unit}s", number, places),
+        field("Highest", "max", f"highest score of a {unit}", number, places),
     ]
-    return Grid(f"Where the runs of a system lie ({analysis.metric})", columns, analysis.systems.to_dict("records"))
+    return Grid(f"Where the {unit}s of a system lie ({analysis.metric})", columns, analysis.systems.to_dict("records"))
 
 
 def _score_places(analysis: Analysis) -> int:
@@ -67,16 +67,21 @@ def scores(analysis: Analysis) -> Grid:
     scored = runs[runs["status"].isin(SCORED)]
     systems = [name for name in analysis.systems["system"] if name in set(scored["system"])]
     places = decimals(scored["score"])
-    caption = f"{analysis.metric} of every run"
+    caption = f"{analysis.metric} of every {analysis.unit}"
     if len(systems) <= scored.groupby(known).ngroups:
         wide = scored.pivot_table(index=known, columns="system", values="score", observed=True).reset_index()
-        keys = [text(key.replace("_", " "), key) for key in known]
-        return Grid(caption, [*keys, *(field(name, name, "", number, places) for name in systems)],
+        keys = [text(_heading(key, analysis), key) for key in known]
+        return Grid(caption, [*keys, *(field(labelled(analysis, name), name, "", number, places) for name in systems)],
                     wide.to_dict("records"))  # fmt: skip
     cell = scored[known].astype(str).agg(", ".join, axis=1)
     wide = scored.assign(cell=cell).pivot_table(index="system", columns="cell", values="score", sort=False)
-    columns = [field(f"{' '.join(known)} {name}".replace("_", " "), name, "", number, places) for name in wide.columns]
+    head = " ".join(_heading(key, analysis) for key in known)
+    columns = [field(f"{head} {name}", name, "", number, places) for name in wide.columns]
     return Grid(caption, [system(), *columns], wide.loc[systems].reset_index().to_dict("records"))
+
+
+def _heading(key: str, analysis: Analysis) -> str:
+    return seed(analysis) if key == "seed" else key.replace("_", " ")
 
 
 def uneven_answers(analysis: Analysis) -> Grid | None:

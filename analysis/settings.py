@@ -43,10 +43,11 @@ def differing(analysis: Analysis) -> pd.DataFrame:
     runs differ among themselves has all its values. A mixture that all systems share is a warning of `results` instead.
     """
     systems = [str(name) for name in analysis.systems["system"]]
+    runs = {str(name): own for name, own in analysis.results.runs.groupby("system")}
     shared = flat(_section(analysis.results.experiment or {}, "train"))
     rows = []
     for of_system, defaults in ((_written, shared), (_recorded, {})):
-        table = {name: of_system(analysis, name) for name in systems}
+        table = {name: of_system(analysis, runs[name]) for name in systems}
         for setting in dict.fromkeys(key for name in systems for key in table[name]):
             values = [table[name].get(setting) or defaults.get(setting) or NONE for name in systems]
             if len(set(values)) > 1:
@@ -54,9 +55,7 @@ def differing(analysis: Analysis) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["setting", *systems])
 
 
-def _recorded(analysis: Analysis, system: str) -> dict[str, str]:
-    runs = analysis.results.runs
-    own = runs[runs["system"] == system]
+def _recorded(analysis: Analysis, own: pd.DataFrame) -> dict[str, str]:
     return {name.replace("_", " "): _values(own[name]) for name in RECORDED if name in own.columns}
 
 
@@ -67,11 +66,10 @@ def _values(column: pd.Series[Any]) -> str:
     return " | ".join(sorted(map(str, found)))
 
 
-def _written(analysis: Analysis, system: str) -> dict[str, str]:
-    """What the experiment file says about this system's model and recipe only."""
+def _written(analysis: Analysis, own: pd.DataFrame) -> dict[str, str]:
+    """What the experiment file says about the model and recipe of a system's runs only."""
     experiment = analysis.results.experiment or {}
-    runs = analysis.results.runs
-    first = runs[runs["system"] == system].iloc[0]
+    first = own.iloc[0]
     found: dict[str, str] = {}
     for section, column in (("models", "model"), ("recipes", "recipe")):
         if exists(name := first.get(column)):

@@ -11,7 +11,10 @@ from analysis.failures import count_statuses
 from analysis.normalize import SCORELESS
 from analysis.summary import describe
 
-_TEXT = ("system", "control", "a", "b", "primary_method", "verdict", "reason", "advice", "sentence")
+_TEXT = (
+    "system", "control", "control_a", "control_b", "a", "b", "primary_method", "verdict", "reason", "advice",
+    "sentence",
+)  # fmt: skip
 
 
 def with_metric(runs: pd.DataFrame, wanted: str | None) -> tuple[pd.DataFrame, str]:

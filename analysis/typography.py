@@ -19,14 +19,18 @@ METHODS = {
     "corrected_resampled_t": "corrected resampled t",
     "wilcoxon": "Wilcoxon signed-rank over data sets",
 }
+_LEVELS = ("0.010", "0.050", "0.100")  # rounded to one of them, a p-value would not show its side
 _ACTING = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def visible(text: object) -> str:
     """`text` with control, format, surrogate and line-breaking characters written as escapes, so that none acts."""
+    written = str(text)
+    if written.isascii() and written.isprintable():
+        return written
     return "".join(
         character.encode("unicode_escape").decode("ascii") if unicodedata.category(character) in _ACTING else character
-        for character in str(text)
+        for character in written
     )
 
 
@@ -57,10 +61,13 @@ def interval(low: Any, high: Any, places: int = 4) -> str:
 
 
 def p_value(value: Any) -> str:
-    """Three decimals, as far as a p-value carries meaning; below a thousandth only that it is."""
+    """Three decimals, as far as a p-value carries meaning, four beside a usual level; below 0.001 only that it is."""
     if not exists(value):
         return NONE
-    return "<0.001" if value < 0.001 else f"{value:.3f}"
+    text = f"{value:.3f}"
+    if text in _LEVELS and value != float(text):
+        return f"{value:.4f}"
+    return "<0.001" if value < 0.001 else text
 
 
 def whole(value: Any) -> str:

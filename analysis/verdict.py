@@ -15,8 +15,9 @@ FEWEST_FOR_INTERVALS, FEWEST_FOR_VERDICT, FEWEST_WITHOUT_WARNING = 3, 5, 10
 class Evidence:
     """What is known about one pair: `p_holm` and `smallest_p_holm` are of the primary test, the difference is a - b.
 
-    `smallest_p_holm` is the smallest Holm p this number of runs could have given. `note` says why there is no test;
-    `blocked` why a verdict would mislead; `needed` how many pairs could decide.
+    `n` counts what both systems have: seeds, splits or data sets (`unit`). `smallest_p_holm` is the smallest Holm p
+    that so many could have given. `note` says why there is no test; `blocked` why a verdict would mislead; `needed` how
+    many units could decide.
     """
 
     n: int
@@ -28,6 +29,17 @@ class Evidence:
     blocked: str | None = None
     disagreement: str | None = None
     needed: int | None = None
+    unit: str = "seed"
+
+
+def counted(n: int, unit: str) -> str:
+    """1 seed, 2 seeds."""
+    return f"{n} {unit}{'' if n == 1 else 's'}"
+
+
+def in_common(n: int, unit: str) -> str:
+    """How many seeds (splits, data sets) two systems share, where that is few."""
+    return f"only {counted(n, unit)} in common" if n else f"no {unit} in common"
 
 
 def decide(evidence: Evidence, alpha: float, rope: float | None, direction: Direction) -> tuple[Verdict, str]:
@@ -52,17 +64,20 @@ def decide(evidence: Evidence, alpha: float, rope: float | None, direction: Dire
 
 def _undecidable(evidence: Evidence) -> str | None:
     if evidence.n < FEWEST_FOR_INTERVALS:
-        return f"{evidence.n} complete pairs: descriptive only"
+        return f"{in_common(evidence.n, evidence.unit)}: descriptive only"
     if evidence.note is not None:
         return evidence.note
     if evidence.n < FEWEST_FOR_VERDICT:
-        return f"{evidence.n} complete pairs: an interval, but no verdict below {FEWEST_FOR_VERDICT}"
+        return f"{in_common(evidence.n, evidence.unit)}: an interval, but no verdict below {FEWEST_FOR_VERDICT}"
     return None
 
 
 def _too_few(evidence: Evidence, alpha: float) -> str:
-    reason = f"{evidence.n} pairs cannot give a Holm p below {evidence.smallest_p_holm:.3g}, and {alpha:g} is needed"
-    return reason if evidence.needed is None else f"{reason}: it takes at least {evidence.needed} pairs"
+    few = f"{counted(evidence.n, evidence.unit)} cannot give a Holm p below {evidence.smallest_p_holm:.3g}"
+    reason = f"{few}, and {alpha:g} is needed"
+    return (
+        reason if evidence.needed is None else f"{reason}: it takes at least {counted(evidence.needed, evidence.unit)}"
+    )
 
 
 def _inconclusive(evidence: Evidence, alpha: float, rope: float | None, significant: bool) -> str:

@@ -26,8 +26,7 @@ def data(analysis: Analysis) -> pd.DataFrame:
     if not pairs:
         raise NotApplicable("no two systems answered the same items")
     if len(pairs) > MOST_PAIRS:
-        best = analysis.systems["system"].iloc[0]
-        pairs = [pair for pair in pairs if best in pair]
+        pairs = [pair for pair in pairs if analysis.best in pair]
     return pd.concat([_of_pair(right, a, b) for a, b in pairs], ignore_index=True)
 
 

@@ -29,8 +29,7 @@ def data(analysis: Analysis) -> pd.DataFrame:
     if pairs.empty:
         raise NotApplicable("no two systems share a seed")
     if len(pairs) > MOST_PAIRS:
-        best = analysis.systems["system"].iloc[0]
-        pairs = pairs[(pairs["a"] == best) | (pairs["b"] == best)]
+        pairs = pairs[(pairs["a"] == analysis.best) | (pairs["b"] == analysis.best)]
     runs = runs_of(analysis, "score")
     keys = [key for key in KEYS if key in runs.columns]
     wide = runs.pivot_table(index=keys, columns="system", values="score", dropna=False)
@@ -45,7 +44,7 @@ def _of_pair(pair: pd.Series[Any], wide: pd.DataFrame, analysis: Analysis) -> pd
     facts |= {"ci_low": low, "ci_high": high, "level": level, "rope": analysis.rope}
     label = f"{pair['a']}{ink.MINUS}{pair['b']}"
     frame: pd.DataFrame = difference.assign(pair=label, **facts, metric=analysis.metric, direction=analysis.direction)
-    return frame
+    return frame.assign(unit=analysis.unit)
 
 
 def _interval(pair: pd.Series[Any]) -> tuple[float, float]:
@@ -87,8 +86,8 @@ FIGURE = Figure(
     name="paired_differences",
     rank=10,
     title="Differences between systems",
-    caption="One row a pair, first system minus second. Large mark: mean difference over seeds; line: its interval, "
-    "not corrected for the number of comparisons; small points: differences of single seeds. A filled mark is a "
+    caption="One row a pair, first system minus second. Large mark: mean difference over {seeds}; line: its interval, "
+    "not corrected for the number of comparisons; small points: differences of single {seeds}. A filled mark is a "
     "verdict of better or worse after correction, a hollow one is not. Shaded, where "
     f"set: the region of practical equivalence. With more than {MOST_PAIRS} "
     "pairs only those with the best mean are drawn.",

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import ink
-from analysis.figure import MOST_ROWS, Figure, NotApplicable, scores
+from analysis.figure import MOST_ROWS, Figure, NotApplicable, scores, unit_of
 from analysis.typography import visible
 
 if TYPE_CHECKING:
@@ -29,10 +29,10 @@ def data(analysis: Analysis) -> pd.DataFrame:
     Thresholds are all scores that a run reached, or with more than 200 of them 200 from the lowest to the highest.
     `low` and `high` are the pointwise Wilson interval of that share over runs, at level 1 - alpha.
     """
-    frame = scores(analysis)
-    if frame["score"].nunique() < 2:
+    found = scores(analysis)
+    if found["score"].nunique() < 2:
         raise NotApplicable("all runs have the same score")
-    thresholds = np.unique(frame["score"].to_numpy())
+    thresholds = np.unique(found["score"].to_numpy())
     if len(thresholds) > MOST_THRESHOLDS:
         thresholds = np.linspace(thresholds[0], thresholds[-1], MOST_THRESHOLDS)
     sign = 1 if analysis.direction == "maximize" else -1
@@ -40,10 +40,11 @@ def data(analysis: Analysis) -> pd.DataFrame:
         _profile(own["score"].to_numpy(), thresholds, sign, analysis.alpha).assign(
             place=int(own["place"].iloc[0]), system=str(system)
         )
-        for system, own in frame.groupby("system", sort=False)
+        for system, own in found.groupby("system", sort=False)
     ]
     columns = ["place", "system", "threshold", "share", "low", "high"]
-    return pd.concat(parts, ignore_index=True)[columns].assign(metric=analysis.metric, direction=analysis.direction)
+    frame = pd.concat(parts, ignore_index=True)[columns]
+    return frame.assign(metric=analysis.metric, direction=analysis.direction, unit=analysis.unit)
 
 
 def _profile(scores: np.ndarray, thresholds: np.ndarray, sign: int, alpha: float) -> pd.DataFrame:
@@ -65,7 +66,7 @@ def draw(data: pd.DataFrame, ax: Axes) -> None:
     ax.step(here["threshold"], here["share"], where=where, color=tone, linewidth=1.8, zorder=3)
     ax.set_ylim(-0.03, 1.03)
     ax.set_yticks([0, 0.5, 1], ["0%", "50%", "100%"])
-    ax.set_ylabel("runs that reach it")
+    ax.set_ylabel(f"{unit_of(data)}s that reach it")
     ax.locator_params(axis="x", nbins=4)
     ax.set_xlabel("\n".join(ink.label_lines(visible(data["metric"].iloc[0]), 24, 2)))
 
@@ -74,9 +75,9 @@ FIGURE = Figure(
     name="performance_profile",
     rank=50,
     title="Performance profile",
-    caption="For every score, the share of a system's runs that are at least as good. A curve that lies above another "
-    "everywhere is better whatever score is demanded; curves that cross are not. Band: pointwise Wilson interval of "
-    "the share over runs; grey: the other systems.",
+    caption="For every score, the share of a system's {runs} that are at least as good. A curve that lies above "
+    "another everywhere is better whatever score is demanded; curves that cross are not. Band: pointwise Wilson "
+    "interval of the share over {runs}; grey: the other systems.",
     section="scores",
     aside=True,
     needs=("runs.score",),

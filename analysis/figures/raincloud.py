@@ -55,10 +55,10 @@ def _cloud(ax: Axes, values: pd.Series[float], position: float, tone: str) -> No
 FIGURE = Figure(
     name="raincloud",
     rank=10,
-    title="Scores of every run",
-    caption="Points: single runs. Diamond and line: mean and its t interval over runs; it says nothing about new data, "
-    "and overlapping intervals do not mean that a paired comparison is undecided. Outline: kernel density of the "
-    f"scores, cut at the lowest and highest run, from {FEWEST_FOR_CLOUD} different scores on.",
+    title="Every score",
+    caption="Points: single {runs}. Diamond and line: mean and its t interval over {runs}; overlapping intervals do "
+    "not mean that a paired comparison is undecided. Outline: kernel density of the scores, cut at the lowest and "
+    f"highest, from {FEWEST_FOR_CLOUD} different scores on.",
     section="scores",
     needs=("runs.score",),
     data=data,

@@ -46,8 +46,8 @@ FIGURE = Figure(
     name="score_barplot",
     rank=40,
     title="Mean score",
-    caption="Bar: mean over seeds, drawn from zero. Error bar: one standard deviation over seeds on either side; "
-    "it shows how much runs vary and is not a test. Points: single runs.",
+    caption="Bar: mean over {seeds}, drawn from zero. Error bar: one standard deviation over {seeds} on either side; "
+    "it shows how much {runs} vary and is not a test. Points: single {runs}.",
     section="scores",
     aside=True,
     needs=("runs.score",),

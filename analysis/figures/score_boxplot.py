@@ -51,8 +51,8 @@ def draw(data: pd.DataFrame, ax: Axes) -> None:
 FIGURE = Figure(
     name="score_boxplot",
     rank=20,
-    title="Scores over seeds",
-    caption="Each point is one run. Box: first to third quartile; thick line: median; whiskers: the furthest run "
+    title="Quartiles of the scores",
+    caption="Each point is one {run}. Box: first to third quartile; thick line: median; whiskers: the furthest {run} "
     "within 1.5 interquartile ranges of the box.",
     section="scores",
     aside=True,

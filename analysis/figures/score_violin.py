@@ -44,8 +44,8 @@ FIGURE = Figure(
     name="score_violin",
     rank=30,
     title="Distribution of scores",
-    caption="Outline: kernel density of the scores (Gaussian, Scott's bandwidth), cut at the lowest and highest run; "
-    "line: median; points: single runs. With few seeds the outline is a guess: trust the points. "
+    caption="Outline: kernel density of the scores (Gaussian, Scott's bandwidth), cut at the lowest and highest; "
+    "line: median; points: single {runs}. With few {seeds} the outline is a guess: trust the points. "
     "A system with fewer than three different scores has points only.",
     section="scores",
     aside=True,

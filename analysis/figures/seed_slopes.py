@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from analysis import ink
-from analysis.figure import Figure, NotApplicable, scores
+from analysis.figure import Figure, NotApplicable, scores, unit_of
 from analysis.normalize import KEYS
 from analysis.typography import visible
 
@@ -53,7 +53,8 @@ def draw(data: pd.DataFrame, ax: Axes) -> None:
     ax.plot([], [], color=ink.SOFT, linewidth=0.8, label="as the means")
     ax.plot([], [], color=FLIPPED, linewidth=1.2, linestyle="--", label="against the order of the means")
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
-    ax.set_xlabel(f"{visible(data['metric'].iloc[0])}; each line is one seed (or data set)")
+    line = "seed" if unit_of(data) == "run" else "data set"
+    ax.set_xlabel(f"{visible(data['metric'].iloc[0])}; each line is one {line}")
 
 
 def _segments(data: pd.DataFrame, positions: dict[int, float], against: bool) -> Iterator[list[tuple[float, float]]]:
@@ -68,10 +69,10 @@ def _segments(data: pd.DataFrame, positions: dict[int, float], against: bool) ->
 FIGURE = Figure(
     name="seed_slopes",
     rank=30,
-    title="The same seeds through all systems",
-    caption="Points: single runs; a line joins the runs of one seed, from each system to the next one in the order of "
-    "the means. Parallel lines: seeds move all systems alike, and pairing by seed removes that. Dashed dark lines: "
-    "this seed prefers the system that has the worse mean.",
+    title="Does every one prefer the same system?",
+    caption="Points: single {runs}; a line joins what belongs to one {seed}, from each system to the next one in the "
+    "order of the means. Parallel lines: {seeds} move all systems alike, and pairing by {seed} removes that. Dashed "
+    "dark lines: this {seed} prefers the system that has the worse mean.",
     section="comparisons",
     aside=True,
     needs=("runs.score",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy as np
 
@@ -40,6 +41,7 @@ def critical_difference(k: int, n: int, alpha: float) -> float:
     return nemenyi_q(k, alpha) * math.sqrt(k * (k + 1) / (6 * n))
 
 
+@cache
 def nemenyi_q(k: int, alpha: float) -> float:
     """Studentized range quantile of k groups and infinite df, divided by the square root of 2."""
     from scipy import stats

@@ -5,7 +5,7 @@ seeds, a part from items that all seeds share, and a part from single answers, w
 al. 2022, "The MultiBERTs"; Owen 2007, "The pigeonhole bootstrap"). Resampling both at once and reading percentiles
 counts the last part three times and takes five seeds for a distribution. So items are resampled, which any metric
 allows, the parts are told apart, and the test is a t-test on their sum with Satterthwaite's degrees of freedom.
-benchmarks/results/false_positives.md has its error rates.
+benchmarks/results/false_positives.md has its error rates, and its power beside the most that any test could have.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def judge(observed: Floats, resampled: Floats, units: int, setting: Setting) -> 
     No p below two seeds or two units, or where nothing varies.
     """
     if len(observed) < 2 or units < 2:
-        return TestResult(note=f"too few to resample: {len(observed)} seeds and {units} items")
+        return TestResult(note=f"too few to resample: number of seeds {len(observed)}, of items {units}")
     difference = np.round(observed[:, 0] - observed[:, 1], DECIMALS)
     drawn = resampled[..., 0] - resampled[..., 1]
     found = components(difference, drawn, units)
@@ -109,7 +109,7 @@ def run(values: Floats, setting: Setting) -> TestResult:
     if setting.generator is None:
         raise ValueError("the multi-bootstrap draws at random and needs a generator")
     if units < 2:
-        return TestResult(note=f"too few to resample: {seeds} seeds and {units} items")
+        return TestResult(note=f"too few to resample: number of seeds {seeds}, of items {units}")
     flat = scores.reshape(units, -1)
     drawn = np.concatenate([rows @ flat for rows in draw_weights(setting.generator, setting.resamples, units)])
     resampled = np.round(drawn / units, DECIMALS).reshape(-1, seeds, 2)

@@ -30,7 +30,9 @@ def run(values: Floats, setting: Setting) -> TestResult:
         return TestResult(note="every row is tied: no test")
     mean_ranks = ranks.mean(axis=0)
     apart = np.abs(mean_ranks[:, None] - mean_ranks[None, :])
-    p = range_sf(apart / math.sqrt(k * (k + 1) / (12 * n)), k)
+    above = np.triu_indices(k, 1)
+    p = np.ones((k, k))
+    p[above] = p[above[::-1]] = range_sf(apart[above] / math.sqrt(k * (k + 1) / (12 * n)), k)
     return TestResult(
         statistic=float(apart.max()),
         p=float(p.min()),

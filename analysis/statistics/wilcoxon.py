@@ -10,6 +10,7 @@ import numpy as np
 from analysis.statistical_test import Floats, Setting, StatisticalTest, TestResult, degenerate, differences
 
 EXACT_UP_TO = 200
+Ranks = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
 def run(values: Floats, setting: Setting) -> TestResult:
@@ -26,37 +27,42 @@ def run(values: Floats, setting: Setting) -> TestResult:
     doubled = _doubled_ranks(np.abs(nonzero))
     positive = int(doubled[nonzero > 0].sum())
     smaller = min(positive, int(doubled.sum()) - positive)
-    if len(nonzero) <= EXACT_UP_TO:
-        p = _exact(tuple(np.sort(doubled).tolist()), smaller)
-    else:
-        p = _approximate(doubled, smaller)
+    p = _exact(doubled, smaller) if len(nonzero) <= EXACT_UP_TO else _approximate(doubled, smaller)
     return TestResult(statistic=smaller / 2, p=p, details={"zeros": len(difference) - len(nonzero)})
 
 
-def _doubled_ranks(size: Floats) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def _doubled_ranks(size: Floats) -> Ranks:
     _, group, counts = np.unique(size, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
     return (2 * last - counts + 1)[group]
 
 
-def _exact(doubled: tuple[int, ...], smaller: int) -> float:
-    return min(1.0, 2 * float(_chance_of_at_most(doubled)[smaller]))
+def _exact(doubled: Ranks, smaller: int) -> float:
+    n = len(doubled)
+    untied = len(np.unique(doubled)) == n
+    at_most = _untied(n)[smaller] if untied else _chances(doubled, smaller).sum()
+    return min(1.0, 2 * float(at_most))
 
 
 @lru_cache(maxsize=64)
-def _chance_of_at_most(doubled: tuple[int, ...]) -> Floats:
-    """Cumulative distribution of the doubled rank sum; without ties it is the same for all pairs of one size."""
-    chance = np.zeros(sum(doubled) + 1)
-    chance[0] = 1.0
-    for rank in doubled:
-        shifted = np.zeros_like(chance)
-        shifted[rank:] = chance[:-rank]
-        chance = (chance + shifted) / 2
-    found: Floats = np.cumsum(chance)
+def _untied(n: int) -> Floats:
+    """Cumulative distribution of the doubled rank sum without ties: the same for all pairs of one size."""
+    found: Floats = np.cumsum(_chances(2 * np.arange(1, n + 1), n * (n + 1)))
     return found
 
 
-def _approximate(doubled: np.ndarray[tuple[int], np.dtype[np.int64]], smaller: int) -> float:
+def _chances(doubled: Ranks, highest: int) -> Floats:
+    """Chance of every doubled rank sum from 0 to `highest`."""
+    chance = np.zeros(highest + 1)
+    chance[0] = 1.0
+    for rank in doubled.tolist():
+        if rank <= highest:
+            chance[rank:] += chance[:-rank].copy()
+        chance /= 2
+    return chance
+
+
+def _approximate(doubled: Ranks, smaller: int) -> float:
     middle, deviation = float(doubled.sum()) / 2, math.sqrt(float((doubled**2).sum())) / 2
     return math.erfc((middle - smaller) / deviation / math.sqrt(2))
 

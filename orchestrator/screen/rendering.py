@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from orchestrator.plan import Plan
     from orchestrator.status import Status
 
-STATES = ("total", "completed", "collapsed", "diverged", "pruned", "failed", "pending")
+STATES = ("total", "completed", "collapsed", "diverged", "pruned", "failed", "unsupported", "pending")
 
 
 def listing(kinds: Mapping[Kind, Sequence[Entry]]) -> str:
@@ -30,11 +30,14 @@ def listing(kinds: Mapping[Kind, Sequence[Entry]]) -> str:
 def status(found: Status) -> str:
     """A table of systems by what became of their runs, and why runs failed."""
     columns = [name for name in STATES if name in ("total", "completed", "pending") or found.counts[name]]
-    rows = [[system.system, *(getattr(system, name) for name in columns)] for system in found.systems]
+    rows = [[system.label, *(getattr(system, name) for name in columns)] for system in found.systems]
     text = table(["system", *columns], rows)
     if found.failures:
         text += "\n\nfailed (the next sweep tries them again):\n"
         text += "\n".join(f"  {label}: {why}" for label, why in found.failures.items())
+    if found.unsupported:
+        text += "\n\nunsupported on this machine (left out, and not failed):\n"
+        text += "\n".join(f"  {system}: {why}" for system, why in found.unsupported.items())
     if found.others:
         text += f"\n\n{plural(found.others, 'record')} of earlier settings kept, not part of this grid"
     return text
@@ -48,12 +51,15 @@ def status_document(found: Status) -> dict[str, Any]:
 def plan(found: Plan) -> str:
     """The grid, what it can decide, what it costs."""
     facts, reach = found.facts, found.reach
+    left_out = found.status.counts["unsupported"]
+    recorded = found.runs - len(found.pending) - left_out
     lines = [
         f"experiment  {found.experiment}" + (f": {found.question}" if found.question else ""),
         f"data        {facts.items} items, {facts.labels} labels; "
         f"{facts.train_items} train, {facts.evaluation_items} evaluate",
         f"results     {found.out}",
-        f"runs        {found.runs} in the grid, {found.runs - len(found.pending)} recorded, {len(found.pending)} to do",
+        f"runs        {found.runs} in the grid, {recorded} recorded, {len(found.pending)} to do"
+        + (f", {left_out} unsupported on this machine" if left_out else ""),
         f"metric      {found.metric}",
         f"design      {reach.design}; "
         f"{plural(reach.pairs, 'pair')} for each of {plural(reach.comparisons, 'comparison')}",
@@ -131,18 +137,23 @@ def findings(found: Sequence[Finding]) -> str:
 
 def conclusion(found: Conclusion) -> str:
     """The answer: headline, what it generalises over, systems, pairs."""
+    from analysis.report_grid import labelled
+    from analysis.report_pairs import pairs_shown
     from analysis.typography import p_value
 
     analysis = found.analysis
     systems = table(
         ["system", "n", "mean", "std", "min", "max"],
-        [[row.system, row.n, row.mean, row.std, row.min, row.max] for row in analysis.systems.itertuples()],
+        [
+            [labelled(analysis, str(row.system)), row.n, row.mean, row.std, row.min, row.max]
+            for row in analysis.systems.itertuples()
+        ],
     )
     pairs = table(
         ["a", "b", "pairs", "a - b", "ci low", "ci high", "p (Holm)", "verdict for a"],
         [
             [*row[:-2], p_value(row[-2]), row[-1]]
-            for row in analysis.comparisons[
+            for row in pairs_shown(analysis)[
                 ["a", "b", "n_pairs", "mean_diff", "primary_ci_low", "primary_ci_high", "primary_p_holm", "verdict"]
             ].itertuples(index=False)
         ],

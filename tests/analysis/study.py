@@ -20,8 +20,7 @@ THREE = ("roberta-base", "deberta-v3-large", "modernbert-large")
 HOSTILE = (
     "$x^2$ _a_ <script>alert(1)</script>",
     "line\nbreak \x1b[31mred\x1b[0m \u202eevil",
-    "emoji \N{GRINNING FACE} & \"double\" 'single' ]]>",
-    "n" * 100,
+    "emoji \N{GRINNING FACE} & \"double\" 'single' ]]>" + "n" * 100,
     "=1+1",
 )
 CLASSES = ("OBDH", "Power", "Thermal")

@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from analysis.analyze import Analysis, analyze, write
+from analysis.analyze import Analysis, analyze
 from analysis.config import CompareConfig
-from analysis.output import tables
+from analysis.output import put, render, tables
 from analysis.table import read_parquet
 from tests.analysis.frames import Scores, csv, rows, write_compacted
 
@@ -62,6 +62,8 @@ def test_the_sleep_data_give_the_known_numbers_in_the_documented_keys(tmp_path: 
     assert pair["a12"] == pytest.approx(0.745)
     assert pair["primary"]["method"] == "paired_t_and_sign_flip"
     assert pair["primary"]["p"] == pair["primary"]["p_holm"] == 0.00390625
+    assert set(pair["primary"]) == {"method", "p", "p_holm", "df", "ci_low", "ci_high"}
+    assert (pair["primary"]["df"], "primary_df" in pair) == (9, False)
     assert pair["verdict"] == "better"
     first = document["systems"][0]
     assert (first["system"], first["n"], first["mean"]) == ("drug 2", 10, pytest.approx(2.33))
@@ -83,7 +85,7 @@ def test_five_seeds_are_undecidable_and_the_answer_says_how_many_it_takes(tmp_pa
     found = answer(tmp_path, draws(best=(0.8, 5), middle=(0.75, 5), last=(0.5, 5)))
     assert set(verdicts(found).values()) == {"undecidable"}
     assert "No system is shown to be better than another." in found.headline
-    assert "it takes at least 7 pairs" in found.headline
+    assert "it takes at least 7 seeds" in found.headline
     assert found.comparisons["ci_low"].notna().all()
 
 
@@ -118,7 +120,7 @@ def test_runs_are_paired_by_seed_and_not_by_row_and_lonely_ones_are_named(tmp_pa
     expected = np.mean(np.array(scores["x"]) - np.array(scores["y"][:10]))
     assert ordered.comparisons["mean_diff"][0] == pytest.approx(expected)
     assert ordered.comparisons["dropped_pairs"][0] == 1
-    assert "x against y: 1 runs have no partner: seed 52" in ordered.warnings
+    assert "x against y: 1 run has no partner: seed 52" in ordered.warnings
 
 
 def test_the_direction_turns_the_verdict_and_not_the_difference(tmp_path: Path) -> None:
@@ -322,14 +324,15 @@ def test_the_tables_are_written_as_csv_and_parquet_with_the_same_rows(tmp_path: 
 
 
 def test_everything_is_written_where_it_is_asked_for_a_uri_included(tmp_path: Path) -> None:
-    found = answer(tmp_path, draws(x=(0.8, 8), y=(0.5, 8)))
+    found = answer(tmp_path, draws(x=(0.8, 3)))
     target = tmp_path / "it's\nhere"
-    names = write(found, target)
+    files = render(found)
+    names = put(files, target)
     assert {"report.html", "summary_statistics.csv", "statistical_tests.parquet", "figures/score_boxplot.csv"} <= set(
         names
     )
     assert all((target / name).stat().st_size > 0 for name in names)
-    assert write(found, (tmp_path / "again").as_uri()) == names
+    assert put(files, (tmp_path / "again").as_uri()) == names
     assert all((tmp_path / "again" / name).read_bytes() == (target / name).read_bytes() for name in names)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,13 @@ import pytest
 import yaml
 from scipy import stats
 
+from analysis import methods, registry
 from analysis.analyze import Analysis, analyze
 from analysis.config import CompareConfig
+from analysis.figure import unit_of
 from analysis.output import tables
 from tests.analysis.frames import rows, write_compacted
+from tests.analysis.page import page_of
 from tests.analysis.test_known_answers import DEMSAR_TABLE_6
 
 SYSTEMS = ("C4.5", "C4.5+m", "C4.5+cf", "C4.5+m+cf")
@@ -65,8 +69,27 @@ def test_the_table_by_data_set_has_ranks_and_is_written(tmp_path: Path) -> None:
     assert tables(analyze([demsar(tmp_path, data_sets=1)])).keys().isdisjoint({"tasks.csv"})
 
 
+def test_the_report_speaks_of_data_sets_where_they_are_the_observations(tmp_path: Path) -> None:
+    found = analyze([demsar(tmp_path, data_sets=6)])
+    for name in ("raincloud", "seed_slopes", "paired_differences", "performance_profile", "score_boxplot"):
+        figure = registry.load("figure", name)
+        assert unit_of(figure.frame(found)) == "data set"
+        assert not {"run", "runs", "seed", "seeds"} & set(re.findall(r"\w+", figure.worded("data set")))
+        assert "data set" in figure.worded("data set")
+        assert "data set" not in figure.worded("run")
+    page = page_of(found)
+    assert "Data sets" in page.text("dt")
+    assert "6 (data 00, data 01, data 02, data 03, data 04, data 05)" in page.text("dd")
+    assert "48 with a score, of 48" in page.text("dd")
+    assert "score of every data set" in page.text("caption")
+    assert "over 6 data sets" in methods.paragraph(found)
+    assert "paired by data set." in methods.paragraph(found)
+
+
 def test_few_data_sets_are_said_and_decide_nothing(tmp_path: Path) -> None:
     found = analyze([demsar(tmp_path, data_sets=4)])
+    assert set(found.comparisons["reason"]) == {"only 4 data sets in common: an interval, but no verdict below 5"}
+    assert found.comparisons["advice"].isna().all()
     assert any("only 4 data sets" in text for text in found.warnings)
     assert set(found.comparisons["verdict"]) == {"undecidable"}
 
@@ -103,7 +126,7 @@ def test_a_system_that_is_missing_on_a_data_set_is_named(tmp_path: Path) -> None
     table = table[(table["system"] != "C4.5") | (table["dataset"] != "data 03")]
     table.to_csv(tmp_path / "less.csv", index=False)
     found = analyze([tmp_path / "less.csv"])
-    assert any("C4.5: 1 runs have no partner" in text or "seed data 03" in text for text in found.warnings)
+    assert "C4.5+m+cf against C4.5: 1 run has no partner: data set data 03" in found.warnings
     assert set(found.comparisons["n_pairs"]) == {13, 14}
 
 

@@ -23,8 +23,8 @@ def around(mean: float, n: int, turn: int = 0) -> list[float]:
 
 
 CASES: dict[str, tuple[Scores, str, Sequence[str]]] = {
-    "one seed": ({"x": [0.8], "y": [0.7]}, "1 complete pairs: descriptive only", ["undecidable"]),
-    "two seeds": ({"x": [0.8, 0.9], "y": [0.7, 0.6]}, "2 complete pairs: descriptive only", ["undecidable"]),
+    "one seed": ({"x": [0.8], "y": [0.7]}, "only 1 seed in common: descriptive only", ["undecidable"]),
+    "two seeds": ({"x": [0.8, 0.9], "y": [0.7, 0.6]}, "only 2 seeds in common: descriptive only", ["undecidable"]),
     "identical scores": ({"x": around(0.8, 8), "y": around(0.8, 8)}, "deterministic: difference = 0", ["undecidable"]),
     "constant difference": (
         {"x": around(0.8, 8), "y": around(0.7, 8)},
@@ -43,11 +43,15 @@ CASES: dict[str, tuple[Scores, str, Sequence[str]]] = {
     ),
     "infinite scores": (
         {"x": [float("inf"), *around(0.8, 7)], "y": around(0.7, 8, 3)},
-        "1 of 16 runs have no score",
+        "is none: x seed 42",
         ["inconclusive"],
     ),
     "nearly equal": ({"x": around(0.8, 8), "y": [s + 1e-15 for s in around(0.8, 8)]}, "deterministic", ["undecidable"]),
-    "huge": ({"x": [1e300, *around(0.8, 7)], "y": around(0.7, 8, 3)}, "1 of 16 runs have no score", ["inconclusive"]),
+    "huge": (
+        {"x": [1e300, *around(0.8, 7)], "y": around(0.7, 8, 3)},
+        "1 of 16 runs has no score and counts as a failure",
+        ["inconclusive"],
+    ),
     "large": ({"x": [1e90 * (1 + n) for n in NOISE], "y": around(0.7, 8)}, "x is better than y", ["better"]),
     "tiny": ({"x": [1e-300 * (1 + n) for n in NOISE], "y": [0.0] * 8}, "deterministic", ["undecidable"]),
 }

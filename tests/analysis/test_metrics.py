@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from analysis.class_scores import per_class
 from analysis.metrics import (
     accuracy,
     macro_f1,
@@ -57,16 +56,6 @@ def test_a_class_that_is_only_predicted_counts_in_macro_and_weighs_nothing_in_we
     gold, predicted = ["A", "A"], ["A", "B"]
     assert macro_f1.METRIC.score(gold, predicted) == pytest.approx((2 / 3 + 0) / 2)
     assert weighted_f1.METRIC.score(gold, predicted) == pytest.approx(2 / 3)
-
-
-def test_per_class_scores_of_the_hand_checked_sentence() -> None:
-    scores = {score.label: score for score in per_class(GOLD, PREDICTED)}
-    assert sorted(scores) == ["OBDH", "Power", "Thermal"]
-    assert (scores["OBDH"].precision, scores["OBDH"].recall) == (1.0, 0.5)
-    assert scores["OBDH"].f1 == pytest.approx(2 / 3)
-    assert (scores["Power"].support, scores["Power"].predicted) == (1, 2)
-    assert (scores["Thermal"].precision, scores["Thermal"].f1) == (0.0, 0.0)
-    assert {score.label for score in per_class(GOLD, PREDICTED, outside=None)} == {*scores, "O"}
 
 
 def test_span_f1_reads_a_wrong_start_as_an_entity_and_strict_does_not() -> None:

@@ -109,7 +109,7 @@ def test_predictions_make_it_the_primary_test_and_widen_the_claim(metric: str) -
 def test_five_seeds_can_decide_when_items_are_resampled_too() -> None:
     found = analyze_results(study(draw_hits(3, seeds=5, gain=1.5)), options=QUICK)
     assert found.comparisons["verdict"].tolist() == ["better"]
-    assert any("5 complete pairs" in text for text in found.warnings)
+    assert any("only 5 seeds in common" in text for text in found.warnings)
     four = analyze_results(study(draw_hits(3, seeds=4, gain=1.5)), options=QUICK)
     assert four.comparisons["verdict"].tolist() == ["undecidable"]
 
@@ -224,7 +224,7 @@ def test_identical_answers_allow_no_test_and_one_item_none_either() -> None:
     assert (found["verdict"], found["reason"]) == ("undecidable", "deterministic: difference = 0, no test")
     one = analyze_results(study(np.array([[[1.0]] * 6, [[0.0]] * 6])), options=QUICK).comparisons.iloc[0]
     assert one["verdict"] == "undecidable"
-    assert "6 seeds and 1 items" in one["reason"]
+    assert "number of seeds 6, of items 1" in one["reason"]
 
 
 def test_an_open_pair_says_whether_seeds_or_items_are_missing() -> None:

@@ -62,23 +62,30 @@ def test_greenhouse_geisser_of_a_textbook_table() -> None:
 
 
 def test_repeated_measures_anova_equals_statsmodels_on_random_inputs() -> None:
+    """Statsmodels has F; the correction follows from the roots of the covariance of contrasts (Box 1954)."""
     import pandas as pd
+    from scipy.linalg import helmert
     from statsmodels.stats.anova import AnovaRM
 
-    for number in range(INPUTS // 10):
-        scores = random_scores(number)
+    for number in range(INPUTS):
+        scores = random_scores(number, systems=3 + number % 3)[:8]
         n, k = scores.shape
         frame = pd.DataFrame({"y": scores.ravel(), "row": np.repeat(np.arange(n), k), "system": np.tile(range(k), n)})
         theirs = AnovaRM(frame, "y", "row", within=["system"]).fit().anova_table.iloc[0]
         ours = repeated_measures_anova.run(scores, Setting())
         assert (ours.statistic, ours.details["p_uncorrected"]) == pytest.approx((theirs["F Value"], theirs["Pr > F"]))
-        assert ours.p == pytest.approx(stats.f.sf(ours.statistic, ours.df, ours.df * (n - 1)))
+        contrasts = helmert(k)
+        roots = np.linalg.eigvalsh(contrasts @ np.cov(scores, rowvar=False) @ contrasts.T)
+        epsilon = roots.sum() ** 2 / ((k - 1) * (roots**2).sum())
+        assert ours.df == pytest.approx(epsilon * (k - 1))
+        corrected = stats.f.sf(theirs["F Value"], epsilon * (k - 1), epsilon * (k - 1) * (n - 1))
+        assert ours.p == pytest.approx(corrected)
 
 
 def test_nemenyi_equals_scikit_posthocs_on_random_inputs() -> None:
     scikit_posthocs = pytest.importorskip("scikit_posthocs", reason="the oracle for Nemenyi is a development extra")
-    for number in range(INPUTS // 10):
-        scores = random_scores(number, systems=3 + number % 4)
+    for number in range(INPUTS):
+        scores = random_scores(number, systems=3 + number % 3)
         theirs = scikit_posthocs.posthoc_nemenyi_friedman(scores).to_numpy()
         ours = nemenyi.run(scores, Setting())
         assert np.array(ours.details["p_values"]) == pytest.approx(theirs, abs=1e-6)
@@ -137,16 +144,23 @@ def test_equivalence_equals_statsmodels_on_random_inputs() -> None:
         assert ours.details["equivalent"] == (theirs < 0.05)
 
 
-def test_the_bca_interval_equals_scipys_but_for_the_draws() -> None:
-    for number in range(INPUTS // 10):
+def test_the_bca_interval_equals_scipys_for_the_same_draws() -> None:
+    """Differences are multiples of 2^-10, so that sums are exact and both see the same ties with the mean."""
+    for number in range(INPUTS):
         scores = np.exp(random_scores(number, systems=2))
-        difference = scores[:, 0] - scores[:, 1]
-        ours = bca.run(scores, setting(number))
-        theirs = stats.bootstrap(
-            (difference,), np.mean, n_resamples=10_000, rng=np.random.default_rng(number)
-        ).confidence_interval
-        width = theirs.high - theirs.low
-        assert (ours.ci_low, ours.ci_high) == pytest.approx((theirs.low, theirs.high), abs=0.06 * width)
+        difference = np.round(1024 * (scores[:, 0] - scores[:, 1])) / 1024
+        generator = np.random.default_rng(number)
+        theirs = stats.bootstrap((difference,), np.mean, n_resamples=499, confidence_level=0.9, rng=generator)
+        low, high, _, _ = bca.interval(difference, theirs.bootstrap_distribution, 0.1)
+        assert (low, high) == pytest.approx(tuple(theirs.confidence_interval), rel=1e-9)
+
+
+def test_the_bca_test_draws_its_means_itself() -> None:
+    scores = np.exp(random_scores(3, systems=2))
+    ours = bca.run(scores, setting(3))
+    theirs = stats.bootstrap((scores[:, 0] - scores[:, 1],), np.mean, rng=np.random.default_rng(3)).confidence_interval
+    width = theirs.high - theirs.low
+    assert (ours.ci_low, ours.ci_high) == pytest.approx((theirs.low, theirs.high), abs=0.06 * width)
 
 
 def test_full_dominance_violates_nothing_and_the_other_way_round_everything() -> None:

@@ -168,7 +168,16 @@ def test_the_scores_table_has_every_run() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0.0004, "<0.001"), (0.001, "0.001"), (0.04691, "0.047"), (1.0, "1.000"), (None, "\N{EN DASH}")]
+    ("value", "text"),
+    [
+        (0.0004, "<0.001"),
+        (0.001, "0.001"),
+        (0.04691, "0.047"),
+        (0.0495, "0.0495"),
+        (0.05, "0.050"),
+        (1.0, "1.000"),
+        (None, "\N{EN DASH}"),
+    ],
 )
 def test_p_values_are_written_as_exactly_as_they_mean(value: float | None, text: str) -> None:
     assert typography.p_value(value) == text

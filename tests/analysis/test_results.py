@@ -129,7 +129,7 @@ def test_a_failed_attempt_without_a_record_is_a_failed_run(tmp_path: Path) -> No
     results = read([tmp_path])
     failed = results.runs[results.runs["system"] == "b"].iloc[0]
     assert (failed["status"], failed["error"], failed["attempt"]) == ("failed", "out again", 2)
-    assert "1 of 2 runs have no score and count as failures: b seed 42 (failed)" in results.warnings[0]
+    assert "1 of 2 runs has no score and counts as a failure: b seed 42 (failed)" in results.warnings[0]
 
 
 def test_a_directory_without_runs_says_what_it_lacks(tmp_path: Path) -> None:

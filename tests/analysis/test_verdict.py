@@ -44,15 +44,15 @@ def test_equivalence_needs_no_small_p_of_the_difference() -> None:
     assert word(replace(CLEAR, difference=0.001, p_holm=0.8, tost_p=0.001), rope=0.01) == "equivalent"
 
 
-def test_too_few_pairs_to_ever_reach_alpha_is_undecidable_and_says_how_many_it_takes() -> None:
+def test_too_few_seeds_to_ever_reach_alpha_is_undecidable_and_says_how_many_it_takes() -> None:
     evidence = replace(CLEAR, n=5, p_holm=0.0625, smallest_p_holm=0.0625, needed=6)
     verdict, reason = decide(evidence, 0.05, None, "maximize")
     assert verdict == "undecidable"
-    assert reason == "5 pairs cannot give a Holm p below 0.0625, and 0.05 is needed: it takes at least 6 pairs"
+    assert reason == "5 seeds cannot give a Holm p below 0.0625, and 0.05 is needed: it takes at least 6 seeds"
 
 
 @pytest.mark.parametrize(("n", "words"), [(0, "descriptive"), (2, "descriptive"), (3, "interval"), (4, "interval")])
-def test_below_five_pairs_there_is_no_verdict(n: int, words: str) -> None:
+def test_below_five_seeds_there_is_no_verdict(n: int, words: str) -> None:
     verdict, reason = decide(replace(CLEAR, n=n, tost_p=0.001), 0.05, 0.05, "maximize")
     assert verdict == "undecidable"
     assert words in reason
