@@ -1,0 +1,158 @@
+"""The peer of the training benchmarks: Hugging Face's Trainer with dynamic padding, as people use it.
+
+It gets the same split, pieces, targets, batch size, schedule and epochs as ours, and the same function scores it.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+
+from trainables import registry
+from trainables.engine.config import RunConfig
+from trainables.engine.data import load_corpus
+from trainables.engine.evaluate import evaluate
+from trainables.engine.features import Features
+from trainables.engine.feed import Feed
+from trainables.engine.group import Group
+from trainables.engine.models import ModelSource
+from trainables.engine.splits import split_for
+from trainables.engine.task import Task
+from trainables.engine.tokens import load_features
+
+SCORED_FEATURES = 256  # of the validation part: enough to see whether two trainings learn alike
+
+
+@dataclass(frozen=True)
+class Material:
+    """What both sides train on."""
+
+    task: Task
+    labels: tuple[str, ...]
+    train: Features
+    validation: Features
+
+
+def material(config: RunConfig) -> Material:
+    """The features of a run's split, with the pieces' own ids."""
+    task: Task = registry.load("task", config.task).configured(config.task_options)
+    corpus = load_corpus(config.data)
+    labels = task.label_space(corpus.items)
+    features = load_features(task, corpus, config.model, labels, config.train.max_length)
+    split = split_for(task, corpus, config.split, config.split_seed)
+    train, validation = (features.take(features.of_items(split.part(part))) for part in ("train", "validation"))
+    return Material(task, labels, train, validation)
+
+
+def train(config: RunConfig, precision: str = "fp32") -> dict[str, float]:
+    """Fine-tune with the Trainer: samples and tokens a second of its last epoch, and the loss on validation items."""
+    found = material(config)
+    torch.manual_seed(config.seed)
+    model = _model(config, found)
+    clock = _clock()()
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = transformers.Trainer(
+            model=model,
+            args=_settings(config, Path(folder), precision),
+            train_dataset=_rows(found.train),
+            data_collator=_collator(config),
+            callbacks=[clock],
+        )
+        trainer.train()
+    rows = np.arange(min(SCORED_FEATURES, len(found.validation)))
+    group = Group.current()
+    feed = Feed(found.validation.take(rows), group.device)
+    loss = evaluate(model, found.task, feed, group, "bf16" if precision == "bf16" else "fp32").loss
+    return {
+        "samples_per_second": len(found.train) / clock.seconds[-1],
+        "tokens_per_second": float(found.train.columns["input_ids"].lengths.sum()) / clock.seconds[-1],
+        "step_seconds": clock.seconds[-1] / clock.steps[-1],
+        "validation_loss": loss,
+        "threads": torch.get_num_threads(),
+    }
+
+
+def _model(config: RunConfig, found: Material) -> Any:
+    """As `AutoModelFor....from_pretrained(...)` gives it, or from its configuration with random weights."""
+    classes = {
+        "token_classification": transformers.AutoModelForTokenClassification,
+        "sequence_classification": transformers.AutoModelForSequenceClassification,
+        "question_answering": transformers.AutoModelForQuestionAnswering,
+    }
+    labels = found.labels or ("start", "end")
+    configuration = ModelSource(config.model).configuration(labels)
+    if config.model.random_init:
+        return classes[config.task].from_config(configuration)
+    return classes[config.task].from_pretrained(config.model.source, num_labels=len(labels))
+
+
+def _settings(config: RunConfig, folder: Path, precision: str) -> transformers.TrainingArguments:
+    train = config.train
+    return transformers.TrainingArguments(
+        output_dir=str(folder),
+        seed=config.seed,
+        num_train_epochs=train.epochs,
+        per_device_train_batch_size=train.batch_size,
+        learning_rate=train.learning_rate,
+        weight_decay=train.weight_decay,
+        adam_beta1=train.betas[0],
+        adam_beta2=train.betas[1],
+        adam_epsilon=train.epsilon,
+        lr_scheduler_type="linear",
+        max_grad_norm=train.clip or 0.0,
+        bf16=precision == "bf16",
+        fp16=precision == "fp16",
+        save_strategy="no",
+        report_to=[],
+        disable_tqdm=True,
+        use_cpu=not torch.cuda.is_available(),
+    )
+
+
+def _rows(features: Features) -> list[dict[str, Any]]:
+    """Rows as `datasets` would hold them: lists of pieces, and plain numbers where a feature has one target."""
+    rows = []
+    for index in range(len(features)):
+        columns = {name: column.row(index).tolist() for name, column in features.columns.items()}
+        rows.append({name: value[0] if name in features.fixed else value for name, value in columns.items()})
+    return rows
+
+
+def _collator(config: RunConfig) -> Any:
+    tokenizer = ModelSource(config.model).tokenizer()
+    if config.task == "token_classification":
+        return transformers.DataCollatorForTokenClassification(tokenizer)
+    return transformers.DataCollatorWithPadding(tokenizer)
+
+
+def _clock() -> Any:
+    """A callback that times epochs of training alone."""
+
+    class Clock(transformers.TrainerCallback):
+        """Seconds and steps of every epoch."""
+
+        def __init__(self) -> None:
+            self.seconds: list[float] = []
+            self.steps: list[int] = []
+
+        def on_epoch_begin(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+            self.started, self.before = _now(), state.global_step
+
+        def on_epoch_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+            self.seconds.append(_now() - self.started)
+            self.steps.append(state.global_step - self.before)
+
+    return Clock
+
+
+def _now() -> float:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter()

@@ -1,0 +1,95 @@
+"""The benchmarks of training run and measure what they say: here with tiny models, as a check that costs seconds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks import gpu_steps, made_up, recipes, roofline
+from tests.trainables.engine.runs import tiny_run
+from trainables.engine.profiling import answer
+from trainables.engine.profiling_work import SIZES
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def _small_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SIZES, "cpu", 64)
+
+
+def test_the_least_time_of_an_operation_is_that_of_its_slower_half() -> None:
+    limits = roofline.Ceilings(100.0, {10.0: 5.0, 1000.0: 2.0})
+    assert limits.seconds(1000.0, 10.0) == 10.0  # 10 s of arithmetic, 2 s of memory
+    assert limits.seconds(100.0, 20.0) == 10.0  # 1 s of arithmetic, 20 bytes at 2 a second
+    assert limits.seconds(0.0, 5000.0) == 2500.0
+
+
+def test_an_account_counts_operations_and_bytes_and_no_views() -> None:
+    account = roofline.Account(roofline.Ceilings(1.0, {1.0: 1.0}))
+    left, right = torch.ones(3, 4), torch.ones(4, 5)
+    with account:
+        left @ right.view(4, 5)
+    assert account.operations == 2 * 3 * 4 * 5
+    assert account.bytes == 4 * (12 + 20 + 15)
+    assert account.seconds == 4 * (12 + 20 + 15)
+
+
+def test_lanes_add_up_and_shares_are_of_the_best_ceiling_that_any_round_saw() -> None:
+    theirs = {"samples_per_second": 10.0, "tokens_per_second": 100.0, "ceiling": 8000.0}
+    lane = {
+        "samples_per_second": 15.0,
+        "tokens_per_second": 150.0,
+        "operations_per_token": 10.0,
+        "ceiling": 3000.0,
+        "least_seconds_per_token": 0.004,
+    }
+    disturbed = {**lane, "ceiling": 1000.0, "least_seconds_per_token": 0.1, "tokens_per_second": 75.0}
+    first, second = recipes.compared(
+        [{"peer": theirs, "ours": [lane, lane]}, {"peer": {**theirs, "ceiling": 1.0}, "ours": [disturbed, disturbed]}]
+    )
+    assert first == {"ratio": 3.0, "peer_share": 0.125, "our_share": 0.5, "our_share_of_roofline": pytest.approx(0.6)}
+    assert second == {**first, "our_share": 0.25, "our_share_of_roofline": pytest.approx(0.3)}
+
+
+def test_both_sides_train_on_the_same_items_and_are_scored_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(roofline, "MEGABYTES", (0.25,))
+    config = tiny_run(tmp_path, epochs=2)
+    theirs, ours = recipes.peer(config), recipes.ours(config)
+    tokens = [found["tokens_per_second"] / found["samples_per_second"] for found in (theirs, ours)]
+    assert tokens[0] == pytest.approx(tokens[1])
+    assert theirs["validation_loss"] == pytest.approx(ours["validation_loss"], rel=0.5)
+    assert 0 < recipes.compared([{"peer": theirs, "ours": [ours]}])[0]["our_share"] < 1
+
+
+@pytest.mark.parametrize("study", made_up.STUDIES, ids=lambda study: str(study.name))
+def test_models_of_the_gpu_benchmark_train_on_made_up_text(study: made_up.Study, tmp_path: Path) -> None:
+    config = made_up.configuration(study, tmp_path, tiny=True)
+    found = answer({"config": json.loads(config.model_dump_json()), "steps": 1, "warmup": 0})
+    assert found["result"] == "measured", found
+    assert found["tokens_per_second"] > 0
+
+
+def test_a_recipe_that_fails_leaves_a_gap_and_the_best_of_the_others_is_named() -> None:
+    measured = {
+        "result": "measured",
+        "samples_per_second": 20.0,
+        "tokens_per_second": 200.0,
+        "step_seconds_p50": 0.4,
+        "model_operations_per_second": 30.0,
+        "ceiling_operations_per_second": 100.0,
+    }
+    found = {
+        "Trainer": [{"samples_per_second": 5.0, "tokens_per_second": 50.0, "step_seconds": 1.6}],
+        "ours": [measured],
+        "graphs": [{**measured, "samples_per_second": 30.0, "model_operations_per_second": 45.0}],
+        "both": [{"result": "failed", "reason": "no"}],
+    }
+    row = gpu_steps.row(made_up.STUDIES[0], found)
+    assert (row["best recipe"], row["ratio"]) == ("graphs", "6.00")
+    assert (row["Trainer, share of ceiling"], row["best, share of ceiling"]) == ("8%", "45%")
