@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: sweep test format check benchmarks clean
+.PHONY: sweep test format check benchmarks cluster-test clean
 
 sweep: $(VENV)/.quickstart          ## the quick start: 3 models x 7 seeds on the bundled sample
 	$(BIN)/orchestrate sweep quickstart
@@ -25,6 +25,9 @@ format: $(VENV)/.dev                ## rewrite files as `make test` wants them
 benchmarks: $(VENV)/.dev            ## side-by-side measurements against peers (needs ORCHESTRATE_DATA)
 	$(BIN)/python -m benchmarks.training_throughput
 	$(BIN)/python -m benchmarks.run_overhead
+
+cluster-test: $(VENV)/.dev          ## a real cluster of two hosts on this machine (as root, with sshd, rsync, ip, Chromium)
+	$(BIN)/python tests/cluster/prove.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info

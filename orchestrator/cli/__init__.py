@@ -7,9 +7,11 @@ from typing import Any
 import click
 
 from orchestrator.cli import options as options
+from orchestrator.cli.cluster import cluster
 from orchestrator.cli.export import export
 from orchestrator.cli.predict import predict
 from orchestrator.cli.probe import probe
+from orchestrator.cli.profile import profile
 from orchestrator.cli.results import analyze, forget, logs, results, status
 from orchestrator.cli.session import Commands, command
 from orchestrator.screen.console import Console
@@ -191,7 +193,7 @@ def doctor(console: Console, out: str) -> int:
     return EXIT_ENVIRONMENT if any(finding.state == "problem" for finding in found) else 0
 
 
-for _command in (status, logs, results, forget, analyze, predict, export, probe):
+for _command in (status, logs, results, forget, analyze, predict, export, probe, profile, cluster):
     main.add_command(_command)
 
 

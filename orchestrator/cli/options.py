@@ -50,7 +50,10 @@ def layout_options(command: Command) -> Command:
         click.option("--workers", type=click.IntRange(min=1), help="Processes that train one run together."),
         lanes_option,
         click.option(
-            "--address", metavar="ADDRESS", help="Address of a running Ray cluster. Default: one on this machine."
+            "--address",
+            envvar="RAY_ADDRESS",
+            metavar="ADDRESS",
+            help="Address of a running Ray cluster (also: RAY_ADDRESS). Default: one on this machine.",
         ),
         click.option("--in-process", is_flag=True, help="Without Ray: one run after another in this process."),
         click.option("--attempts", type=click.IntRange(min=1), help="Most attempts at one run in this sweep."),

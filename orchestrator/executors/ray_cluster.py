@@ -126,7 +126,10 @@ def _initialise(address: str, options: Mapping[str, Any]) -> None:
         )
     except (ConnectionError, RuntimeError, ValueError) as error:
         place = "on this machine" if address == HERE else f"at {address}"
-        raise ExecutorError(f"no Ray cluster {place}: {error}") from error
+        advice = (
+            "" if address == HERE else "; is it up, and is its token the one in RAY_AUTH_TOKEN or ~/.ray/auth_token?"
+        )
+        raise ExecutorError(f"no Ray cluster {place}: {error}{advice}") from error
     finally:
         os.umask(mask)
 

@@ -13,6 +13,7 @@ from orchestrator.executors.events import ClusterReady, Event
 from orchestrator.executors.policy import Limits
 from orchestrator.executors.ray_cluster import Cluster, connected
 from orchestrator.executors.ray_crew import ControlLost, Plan, planned
+from orchestrator.executors.ray_metrics import SweepMetrics
 from orchestrator.executors.ray_session import Session, StoppedAtOnce
 from orchestrator.executors.tickets import tickets
 from orchestrator.spec.run_spec import RunSpec
@@ -63,6 +64,7 @@ class RayLanes:
         if not runs or self._mode is not None:
             return
         with connected(self._address, self._limits.start_seconds, self._limits.stall_seconds) as cluster:
+            on_event = SweepMetrics(runs, self._store).around(on_event)
             dashboard = cluster.dashboard
             totals = {"CPU": sum(node.cpus for node in cluster.nodes), "GPU": sum(node.gpus for node in cluster.nodes)}
             on_event(ClusterReady(cluster.address, dashboard, len(cluster.nodes), totals))

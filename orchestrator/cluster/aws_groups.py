@@ -1,0 +1,63 @@
+"""Asks AWS, before anything starts, whether the security groups that a cluster file names are closed to strangers."""
+
+from __future__ import annotations
+
+import importlib
+import ipaddress
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from orchestrator.cluster.cluster_file import ClusterFile
+from orchestrator.cluster.rules import Breach, group_breaches, security_groups
+from orchestrator.errors import EnvironmentProblem, UserError
+
+
+def breaches(file: ClusterFile, allowed: Sequence[str]) -> list[Breach]:
+    """The open doors of the groups that the file names, but for allowed ones; none for other providers.
+
+    With `metadata.ssh_from`, every network beyond it that SSH is open to is one. Raises EnvironmentProblem without an
+    answer of AWS, and UserError for a network that is none.
+    """
+    names = security_groups(file.config)
+    if not names:
+        return []
+    found = [breach for group in _described(file, names) for breach in _of_group(file, group)]
+    return [breach for breach in found if breach.rule not in allowed]
+
+
+def _of_group(file: ClusterFile, group: Mapping[str, Any]) -> Iterator[Breach]:
+    where = f"security group {group['GroupId']}"
+    expected = _expected(file)
+    for rule, message, network in group_breaches(group.get("IpPermissions", [])):
+        if network is None or (expected is not None and not _within(network, expected)):
+            yield Breach(rule, f"{where}: {message}", message)
+
+
+def _expected(file: ClusterFile) -> Any:
+    written = file.metadata.get("ssh_from")
+    if written is None:
+        return None
+    try:
+        return ipaddress.ip_network(written)
+    except ValueError as error:
+        raise UserError(f"{file.path}: metadata.ssh_from: {error}") from error
+
+
+def _within(network: str, expected: Any) -> bool:
+    found = ipaddress.ip_network(network, strict=False)
+    return bool(found.version == expected.version and found.subnet_of(expected))
+
+
+def _described(file: ClusterFile, names: Sequence[str]) -> list[dict[str, Any]]:
+    try:
+        boto3 = importlib.import_module("boto3")
+        exceptions = importlib.import_module("botocore.exceptions")
+    except ModuleNotFoundError as error:
+        raise EnvironmentProblem("starting nodes on AWS needs boto3: pip install boto3") from error
+    try:
+        client = boto3.client("ec2", region_name=file.config["provider"]["region"])
+        answer = client.describe_security_groups(GroupIds=list(names))
+    except (exceptions.BotoCoreError, exceptions.ClientError) as error:
+        raise EnvironmentProblem(f"AWS does not describe {', '.join(names)}: {error}") from error
+    groups: list[dict[str, Any]] = answer["SecurityGroups"]
+    return groups

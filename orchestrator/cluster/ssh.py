@@ -1,0 +1,114 @@
+"""SSH to a cluster's machines: whether they answer, and a tunnel from this machine's loopback to the dashboard."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shlex
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from orchestrator.cluster import token_file
+from orchestrator.cluster.cluster_file import ClusterFile
+from orchestrator.cluster.rules import DASHBOARD_PORT
+from orchestrator.errors import EnvironmentProblem
+
+ANSWER_SECONDS = 10
+OPEN_SECONDS = 30.0
+LOOK_SECONDS = 0.1
+
+
+def hosts(file: ClusterFile) -> list[str]:
+    """The machines that the file itself names, the head first; none where a provider makes them."""
+    provider = file.config["provider"]
+    if "head_ip" not in provider:
+        return []
+    return [str(provider.get("external_head_ip") or provider["head_ip"]), *map(str, provider.get("worker_ips") or [])]
+
+
+def answers(file: ClusterFile, host: str) -> None:
+    """Raise EnvironmentProblem unless a command can be run on the host."""
+    said = failure_of(file, host, "true")
+    if said is not None:
+        raise EnvironmentProblem(f"{said}: it cannot be reached by SSH")
+
+
+def failure_of(file: ClusterFile, host: str, command: str) -> str | None:
+    """Run a command of the file on the host, in a login shell as Ray's launcher does; what went wrong, or None."""
+    there = f"bash --login -c {shlex.quote(command)}"
+    found = subprocess.run([*_ssh(file, host), there], capture_output=True, text=True, check=False)
+    if found.returncode == 0:
+        return None
+    return f"{host}: {next(reversed(found.stderr.strip().splitlines()), f'code {found.returncode}')}"
+
+
+def known_hosts(file: ClusterFile) -> Path:
+    """The cluster's own list of host keys: a cloud gives the addresses of ended machines to others."""
+    return token_file.path().parent / f"known_hosts-{re.sub(r'[^A-Za-z0-9_.-]', '-', file.name)}"
+
+
+@contextlib.contextmanager
+def tunnel(file: ClusterFile, host: str, port: int = 0) -> Iterator[str]:
+    """The address on this machine's loopback at which the head's dashboard answers, for as long as this lasts.
+
+    `port` 0: a free one. However this process ends, the tunnel ends with it: the command at its far end waits for the
+    end of its input. Raises EnvironmentProblem when SSH cannot connect or the port is taken.
+    """
+    port = _free(port)
+    command = _ssh(file, host)
+    forward = ["-T", "-o", "ExitOnForwardFailure=yes", "-L", f"127.0.0.1:{port}:127.0.0.1:{DASHBOARD_PORT}"]
+    process = subprocess.Popen(
+        [command[0], *forward, *command[1:], "cat"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        _wait_until_open(process, port, host)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+def _ssh(file: ClusterFile, host: str) -> list[str]:
+    auth = file.config.get("auth") or {}
+    known_hosts(file).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    options = [
+        "BatchMode=yes",
+        f"ConnectTimeout={ANSWER_SECONDS}",
+        "ServerAliveInterval=15",
+        "StrictHostKeyChecking=accept-new",
+        f'UserKnownHostsFile="{known_hosts(file)}"',
+    ]
+    if proxy := auth.get("ssh_proxy_command"):
+        options.append(f"ProxyCommand={proxy}")
+    key = ["-i", str(Path(auth["ssh_private_key"]).expanduser())] if auth.get("ssh_private_key") else []
+    written = [part for option in options for part in ("-o", option)]
+    return ["ssh", *key, *written, "-l", str(auth.get("ssh_user", "ubuntu")), "--", host]
+
+
+def _wait_until_open(process: subprocess.Popen[str], port: int, host: str) -> None:
+    deadline = time.monotonic() + OPEN_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            said = (process.stderr.read() if process.stderr else "").strip().splitlines()
+            raise EnvironmentProblem(f"no tunnel to {host}: {said[-1] if said else 'ssh ended at once'}")
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1.0):
+            return
+        time.sleep(LOOK_SECONDS)
+    raise EnvironmentProblem(f"no tunnel to {host} within {OPEN_SECONDS:g} s")
+
+
+def _free(port: int) -> int:
+    with socket.socket() as found:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            found.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise EnvironmentProblem(f"port {port} of this machine is taken; choose another with --port") from error
+        return int(found.getsockname()[1])
