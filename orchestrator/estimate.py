@@ -53,10 +53,15 @@ def estimate(store: Store, pending: Sequence[RunSpec], facts: DataFacts, lanes: 
         lanes=used,
         seconds=seconds + SECONDS_TO_START if pending else 0.0,
         result_bytes=len(pending) * (BYTES_PER_RUN + facts.evaluation_items * BYTES_PER_EVALUATION_ITEM)
-        + sum(_parameters(run.config.model.name) * SAVED_BYTES_PER_PARAMETER for run in pending if run.keep),
+        + sum(_parameters(run.config.model.name) * SAVED_BYTES_PER_PARAMETER * _models_left(run) for run in pending),
         checkpoint_bytes=largest * CHECKPOINT_BYTES_PER_PARAMETER * CHECKPOINTS_KEPT * used if pending else 0,
         source=" and ".join(sorted(sources)) or "nothing to do",
     )
+
+
+def _models_left(run: RunSpec) -> int:
+    """Models on the disk once the run is over: the best one, and those of the last epochs."""
+    return int(run.keep) + min(run.keep_epochs, run.config.train.epochs)
 
 
 def _measured(store: Store) -> dict[str, float]:

@@ -16,7 +16,7 @@ from orchestrator.spec.resolve import Resolved
 from orchestrator.spec.run_spec import RunSpec
 from orchestrator.status import Status, summarise
 from orchestrator.storage import Store
-from orchestrator.storage.records import spec_columns
+from orchestrator.storage.records import cell_columns
 
 Design = Literal["one fixed split", "splits or folds that vary with the run"]
 
@@ -76,7 +76,7 @@ def plan(
         out=store.location,
         runs=len(cells),
         pending=pending,
-        status=summarise(store, [spec_columns(run) for run in cells], recorded),
+        status=summarise(store, [cell_columns(run) for run in cells], recorded),
         reach=reach(resolved),
         estimate=estimate(store, pending, facts, lanes),
         facts=facts,
@@ -87,7 +87,7 @@ def plan(
 def reach(resolved: Resolved) -> Reach:
     """What the number of seeds and systems can decide at the experiment's alpha (statistics: sign-flip, Holm)."""
     experiment = resolved.experiment
-    systems = len(resolved.systems)
+    systems = sum(system.unsupported is None for system in resolved.systems)
     comparisons = systems * (systems - 1) // 2
     pairs, alpha = len(experiment.seeds) * len(resolved.folds), experiment.compare.alpha
     if experiment.split.seed == "run" or len(resolved.folds) > 1:

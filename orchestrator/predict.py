@@ -14,6 +14,7 @@ from orchestrator.places import find_run
 from trainables.engine.config import DataConfig
 from trainables.engine.corpus import DataError, Item
 from trainables.engine.data import load_corpus
+from trainables.engine.fields import Columns, sources
 from trainables.engine.items import read_items
 from trainables.engine.saved import NotSaved, fetched, saved_task
 
@@ -109,12 +110,12 @@ def _items(folder: Path, question: Question) -> Sequence[Item]:
     return [{**extra, "text": text} for text in question.texts] or [extra]
 
 
-def _columns(folder: Path, file: str) -> dict[str, str]:
+def _columns(folder: Path, file: str) -> Columns:
     """The mapping of columns that the run's own data was read with, as far as the file has those columns."""
     from trainables.engine.readers import read_rows
 
-    mapping: dict[str, str] = saved_task(folder)["config"]["data"]["columns"]
+    mapping: Columns = saved_task(folder)["config"]["data"]["columns"]
     first = next(iter(read_rows(Path(file))), None)
     if first is None:
         raise DataError(f"{file}: the file holds no rows")
-    return {field: column for field, column in mapping.items() if column in first[1]}
+    return {field: column for field, column in mapping.items() if set(sources({field: column})) <= set(first[1])}

@@ -44,6 +44,10 @@ def probe(
     """Probe every system of the experiment; `hear` gets each result as it comes. Writes nothing."""
     found: list[Probed] = []
     for system in resolved.systems:
+        if system.unsupported is not None:
+            found.append(Probed(system.name, 0, "-", "not here", configured=True, reason=system.unsupported))
+            hear(found[-1])
+            continue
         for result in _of_system(system, lengths, precisions, steps):
             found.append(result)
             hear(result)

@@ -45,6 +45,8 @@ def run_cell(resolved: Resolved, fold: int | None, watch: Watch, out: str | None
     Raises UserError where a fold is missing or too many, and what a sweep raises.
     """
     run = resolved.run(resolved.systems[0], resolved.experiment.seeds[0], _fold(resolved, fold))
+    if run.unsupported is not None:
+        raise UserError(f"{run.system} is unsupported on this machine: {run.unsupported}")
     needed = [earlier for earlier in resolved.adaptations if earlier.run_id == run.config.init_from]
     check_data(resolved)
     store = Store.open(out or default_out(resolved.experiment.experiment))

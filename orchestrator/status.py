@@ -8,12 +8,15 @@ from typing import Any
 
 from orchestrator.storage import Store
 
-FAILED, PENDING = "failed", "pending"
+FAILED, PENDING, UNSUPPORTED = "failed", "pending", "unsupported"
 
 
 @dataclass(frozen=True)
 class SystemStatus:
-    """Runs of one system by what became of them; `failed` are those whose newest attempt failed, still pending."""
+    """Runs of one system by what became of them; `failed` are those whose newest attempt failed, still pending.
+
+    `unsupported` are those that the machine which planned the grid cannot run.
+    """
 
     system: str
     total: int
@@ -22,23 +25,34 @@ class SystemStatus:
     diverged: int = 0
     pruned: int = 0
     failed: int = 0
+    unsupported: int = 0
     pending: int = 0
+    control: str | None = None
+
+    @property
+    def label(self) -> str:
+        """The name; a control is called one."""
+        return self.system if self.control is None else f"{self.system} ({self.control} control)"
 
 
 @dataclass(frozen=True)
 class Status:
-    """All systems of the current grid. `others`: records that are no cells of it. `failures`: run -> why it failed."""
+    """All systems of the current grid. `others`: records that are no cells of it.
+
+    `failures`: run -> why it failed; `unsupported`: system -> why its runs are left out.
+    """
 
     location: str
     experiment: str | None
     systems: tuple[SystemStatus, ...]
     others: int
     failures: Mapping[str, str] = field(default_factory=dict)
+    unsupported: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def counts(self) -> dict[str, int]:
         """Runs of the whole grid by what became of them."""
-        names = ("total", "completed", "collapsed", "diverged", "pruned", FAILED, PENDING)
+        names = ("total", "completed", "collapsed", "diverged", "pruned", FAILED, UNSUPPORTED, PENDING)
         return {name: sum(getattr(system, name) for system in self.systems) for name in names}
 
 
@@ -52,18 +66,26 @@ def summarise(store: Store, cells: Sequence[Mapping[str, Any]], recorded: Mappin
     failures = failed_runs(store, [cell["run_id"] for cell in cells if cell["run_id"] not in recorded])
     counts: dict[str, dict[str, int]] = {}
     for cell in cells:
-        state = recorded.get(cell["run_id"], FAILED if cell["run_id"] in failures else PENDING)
+        state = recorded.get(cell["run_id"]) or _without_record(cell, failures)
         system = counts.setdefault(cell["system"], {})
         system[state] = system.get(state, 0) + 1
         system["total"] = system.get("total", 0) + 1
     labels = {cell["run_id"]: label(cell) for cell in cells}
+    controls = {cell["system"]: cell.get("control") for cell in cells}
     return Status(
         location=store.location,
         experiment=str(cells[0]["experiment"]) if cells else None,
-        systems=tuple(SystemStatus(system, **states) for system, states in counts.items()),
+        systems=tuple(SystemStatus(system, control=controls[system], **states) for system, states in counts.items()),
         others=len(set(recorded) - set(labels)),
         failures={labels[run_id]: why for run_id, why in failures.items()},
+        unsupported={cell["system"]: cell[UNSUPPORTED] for cell in cells if cell.get(UNSUPPORTED)},
     )
+
+
+def _without_record(cell: Mapping[str, Any], failures: Mapping[str, str]) -> str:
+    if cell.get(UNSUPPORTED):
+        return UNSUPPORTED
+    return FAILED if cell["run_id"] in failures else PENDING
 
 
 def failed_runs(store: Store, run_ids: Sequence[str]) -> dict[str, str]:

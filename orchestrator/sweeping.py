@@ -23,7 +23,7 @@ from orchestrator.spec.run_spec import RunSpec
 from orchestrator.starts import check_starts
 from orchestrator.status import Status, failed_runs, summarise
 from orchestrator.storage import Store
-from orchestrator.storage.records import spec_columns
+from orchestrator.storage.records import cell_columns
 
 Watch = Callable[[Progress], AbstractContextManager[Callable[[Event], None]]]
 
@@ -87,7 +87,7 @@ def sweep(
     store.probe()
     with store.lock():
         check_fingerprint(store, resolved, options.accept_new_data)
-        columns = [spec_columns(run) for run in cells]
+        columns = [cell_columns(run) for run in cells]
         changed = store.write_experiment(resolved.experiment.model_dump(mode="json"), columns)
         store.write_notes(facts.warnings)
         for line in changed:
@@ -96,8 +96,9 @@ def sweep(
         pending = grid.pending(cells, before)
         remaining = to_do(store, pending, options.retry)
         check_starts(store, remaining, resolved.adaptations)
-        tell(f"{len(cells)} runs, {len(cells) - len(pending)} recorded, {len(remaining)} to do")
-        progress = Progress(cells, before)
+        possible = [run for run in cells if run.unsupported is None or run.run_id in before]
+        tell(_said_of(cells, possible, pending, remaining))
+        progress = Progress(possible, before)
         signal_code = _execute(resolved, store, options, remaining, progress, watch, tell)
         problems += store.compact().problems
         if resolved.experiment.save == "best-per-system":
@@ -106,6 +107,15 @@ def sweep(
     status = summarise(store, columns, after)
     code = signal_code if signal_code is not None else _exit_code(status, progress)
     return SweepResult(status, store.location, len(set(after) - set(before)), code, facts, changed, problems)
+
+
+def _said_of(
+    cells: Sequence[RunSpec], possible: Sequence[RunSpec], pending: Sequence[RunSpec], remaining: Sequence[RunSpec]
+) -> str:
+    """The size of the grid, in words; systems that this machine cannot run are named with the reason."""
+    text = f"{len(cells)} runs, {len(possible) - len(pending)} recorded, {len(remaining)} to do"
+    left_out = {run.system: run.unsupported for run in cells if run not in possible}
+    return "\n".join([text, *(f"{system} is unsupported on this machine: {why}" for system, why in left_out.items())])
 
 
 def _recorded(store: Store) -> tuple[dict[str, str], tuple[str, ...]]:

@@ -25,6 +25,7 @@ from orchestrator.storage.attempts import Attempt
 from orchestrator.storage.disk import explained
 from trainables.engine.checkpoint import Checkpoints
 from trainables.engine.control import Progress, Request
+from trainables.engine.epoch_models import LastEpochs
 from trainables.engine.group import Group
 from trainables.engine.hardware import hardware_name
 from trainables.engine.loop import Layout, run
@@ -72,6 +73,7 @@ def execute(
                 layout=layout,
                 start=start_folder(store, spec),
                 keep=spec.keep,
+                last_epochs=_last_epochs(spec, store),
             )
         except Exception as error:
             if group.world_size > 1 and not control.all_ranks_raised():
@@ -121,12 +123,7 @@ class _Attempt:
         """Write the best weights, before the record that they belong to."""
         metrics = [name for name in columns if name.startswith("metric_")]
         known = ("metric", "score", "score_split", "best_epoch", "train_items", *metrics)
-        facts = {
-            **{name: getattr(self.spec, name) for name in ("run_id", "experiment", "system", "stage")},
-            "data": self.spec.config.data.label,
-            "scores": {name: columns.get(name) for name in known},
-            "versions": software_columns(),
-        }
+        facts = {**_facts(self.spec), "scores": {name: columns.get(name) for name in known}}
         folder = self.store.weights(self.spec.run_id)
         with explained(folder.uri):
             save(kept, folder, facts)
@@ -166,6 +163,18 @@ class _Attempt:
     def _finished(self, status: str, score: float | None = None, error: str | None = None) -> Finished:
         seconds = time.monotonic() - self.clock
         return Finished(self.spec.run_id, self.number, status, score=score, error=error, seconds=seconds)
+
+
+def _last_epochs(spec: RunSpec, store: Store) -> LastEpochs | None:
+    if not spec.keep_epochs:
+        return None
+    return LastEpochs(store.epoch_models(spec.run_id), spec.keep_epochs, _facts(spec))
+
+
+def _facts(spec: RunSpec) -> dict[str, Any]:
+    """What saved weights say of the run that they come from."""
+    names = {name: getattr(spec, name) for name in ("run_id", "experiment", "system", "stage")}
+    return {**names, "data": spec.config.data.label, "versions": software_columns()}
 
 
 def _release_memory(group: Group) -> None:

@@ -25,6 +25,9 @@ class AdaptSettings(TrainConfig):
     )
     split: SplitConfig = SplitConfig(validation=0.1, seed=42)
     seed: int = Field(default=42, ge=0, lt=2**32)
+    keep_epochs: int = Field(
+        default=0, ge=0, description="models of so many last epochs stay beside the best one; changes no result"
+    )
 
     def train(self) -> TrainConfig:
         """The part that any run has."""

@@ -60,6 +60,7 @@ def adaptations(
             metric=task.primary_metric,
             file_hashes=dict(file_hashes),
             keep=True,
+            keep_epochs=adapt.keep_epochs,
             config=RunConfig(
                 task=TASK,
                 task_options=task.configured(adapt.task_options()).options.model_dump(mode="json"),

@@ -37,7 +37,8 @@ class Changes:
         if self.models is not None:
             document = document.replaced(("models",), _models(document, self.models), "--models")
         if self.recipes is not None:
-            document = document.replaced(("recipes",), _recipes(document, self.recipes), "--recipes")
+            chosen = _recipes(document, self.recipes)
+            document = _without_other_controls(document, chosen).replaced(("recipes",), chosen, "--recipes")
         if self.seeds is not None:
             document = document.replaced(("seeds",), self.seeds, "--seeds")
         if self.data is not None:
@@ -96,6 +97,17 @@ def _recipes(document: Document, chosen: Sequence[str]) -> dict[str, Any]:
         problems = [Problem("recipes", f"unknown recipe {name!r}{suggestion(name, recipes)}") for name in unknown]
         raise InvalidExperiment("--recipes", problems)
     return {name: recipes[name] for name in chosen}
+
+
+def _without_other_controls(document: Document, chosen: Mapping[str, Any]) -> Document:
+    """Without the controls of recipes that the file has and that are left out."""
+    compare, recipes = document.content.get("compare"), document.content.get("recipes")
+    written = compare.get("controls") if isinstance(compare, dict) else None
+    if not isinstance(written, dict) or not isinstance(recipes, dict):
+        return document
+    left_out = set(recipes) - set(chosen)
+    kept = {name: kind for name, kind in written.items() if str(name).rpartition("/")[2] not in left_out}
+    return document if kept == written else document.replaced(("compare", "controls"), kept, "--recipes")
 
 
 def _data(document: Document, path: str) -> dict[str, Any]:

@@ -108,4 +108,7 @@ class Experiment(Frozen):
     )
     compare: CompareConfig = CompareConfig()
     resources: Resources = Resources()
+    keep_epochs: int = Field(
+        default=0, ge=0, description="every run leaves the models of so many last epochs; none of it changes a result"
+    )
     save: Save = Field(default="none", description="which runs leave their best weights; none of it changes a result")

@@ -27,5 +27,8 @@ def runs(resolved: Resolved, max_runs: int = MAXIMUM_RUNS) -> tuple[RunSpec, ...
 
 
 def pending(grid: Iterable[RunSpec], recorded: Container[str]) -> list[RunSpec]:
-    """Cells without a committed record, in grid order. A failure is an attempt, so failed cells are pending."""
-    return [run for run in grid if run.run_id not in recorded]
+    """Cells without a committed record, in grid order, but for those that this machine does not support.
+
+    A failure is an attempt, so failed cells are pending.
+    """
+    return [run for run in grid if run.run_id not in recorded and run.unsupported is None]

@@ -6,7 +6,7 @@ Nothing here imports torch or asks for a resource; every name that is wrong is r
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
@@ -16,25 +16,27 @@ from orchestrator.spec.experiment import Experiment
 from orchestrator.spec.experiment_file import Loaded
 from orchestrator.spec.paths import anchored, file_hashes
 from orchestrator.spec.problems import suggestion
+from orchestrator.spec.recipes import check_suited, control_of, recipe_of, subject_of
 from orchestrator.spec.run_spec import RunSpec
 from orchestrator.spec.yaml_file import KeyPath
 from trainables import models, registry
 from trainables.engine import data
 from trainables.engine.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from trainables.engine.hardware import this_machine
 from trainables.engine.task import Task
-from trainables.engine.variant import Variant, resolve_variants
+from trainables.engine.variant import unsupported_on
 
 DEFAULT_RECIPE = "default"
 Direction = Literal["maximize", "minimize"]
-Variants = dict[str, dict[str, Any]]
-_NO_MODEL = ModelConfig(name="", source="")  # stands where a problem was reported; never leaves `resolve`
+_NO_MODEL = models.Resolved(ModelConfig(name="", source=""), None, ())  # stands where a problem was reported
 
 
 @dataclass(frozen=True)
 class System:
     """What is compared: a model trained by a recipe. `config` is that of its runs, with the first seed and fold.
 
-    `start` is the results directory of the run that `config.init_from` names; None: the sweep's own.
+    `start` is the results directory of the run that `config.init_from` names; None: the sweep's own. `unsupported`
+    says why this machine cannot run it.
     """
 
     name: str
@@ -43,6 +45,7 @@ class System:
     control: str | None
     config: RunConfig
     start: str | None = None
+    unsupported: str | None = None
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,9 @@ class Resolved:
             metric=self.metric,
             file_hashes=dict(self.file_hashes),
             start=system.start,
+            unsupported=system.unsupported,
             keep=self.experiment.save != "none",
+            keep_epochs=self.experiment.keep_epochs,
         )
 
 
@@ -92,8 +97,11 @@ def resolve(loaded: Loaded, *, must_be_available: bool = True) -> Resolved:
     check = Check(loaded.document)
     experiment = anchored(loaded.experiment, loaded.folder)
     task = check.attempt(("task",), lambda: registry.load("task", experiment.task))
-    variants = {name: _variants(check, name, recipe) for name, recipe in experiment.recipes.items()}
-    found = {name: _model(check, name, experiment, must_be_available) for name in experiment.models}
+    recipes = {name: recipe_of(check, name, recipe) for name, recipe in experiment.recipes.items()}
+    presets = {name: _model(check, name, experiment, must_be_available) for name in experiment.models}
+    found = {name: model.config for name, model in presets.items()}
+    known = [model for model in presets.values() if model.config.name]
+    check_suited(check, recipes, [partial(subject_of, model, experiment.task) for model in known])
     trains = {name: _train(check, name, experiment) for name in experiment.models}
     experiment = _with_fingerprints(check, experiment)
     hashes = check.attempt(("split", "ids"), lambda: file_hashes(experiment))
@@ -112,7 +120,7 @@ def resolve(loaded: Loaded, *, must_be_available: bool = True) -> Resolved:
             task_options=options,
             data=experiment.data,
             model=found[model],
-            variants=variants[recipe],
+            variants=recipes[recipe].variants,
             train=trains[model],
             split=experiment.split,
             seed=experiment.seeds[0],
@@ -120,7 +128,10 @@ def resolve(loaded: Loaded, *, must_be_available: bool = True) -> Resolved:
             metric=None if metric == task.primary_metric else experiment.compare.metric,
             direction=experiment.compare.direction,
         )
-        return System(system_name(model, recipe), model, recipe, _control(experiment, model, recipe), config, start)
+        applied, name = recipes[recipe].applied, system_name(model, recipe)
+        unsupported = unsupported_on(this_machine(), applied)
+        control = _control(experiment, model, recipe) or control_of(applied)
+        return System(name, model, recipe, control, config, start, unsupported)
 
     systems = tuple(system(model, recipe) for recipe in experiment.recipes for model in experiment.models)
     direction, notes = experiment.compare.direction, tuple(check.notes)
@@ -131,24 +142,8 @@ def resolve(loaded: Loaded, *, must_be_available: bool = True) -> Resolved:
     return resolved
 
 
-def _variants(check: Check, recipe: str, written: Mapping[str, Mapping[str, Any]]) -> Variants:
-    """The recipe in order of stage, each variant with all its options: a default written out changes nothing."""
-    before = len(check.problems)
-    loaded: dict[str, Variant] = {}
-    for name, options in written.items():
-        path = ("recipes", recipe, name)
-        loaded[name] = check.attempt(path, partial(registry.load, "variant", name))
-        if loaded[name] is not None:
-            check.attempt(path, partial(resolve_variants, {name: options}, loaded.__getitem__), loaded[name].options)
-    if len(check.problems) > before:
-        return {}
-    applied = check.attempt(("recipes", recipe), lambda: resolve_variants(written, loaded.__getitem__)) or ()
-    keys = {id(variant): name for name, variant in loaded.items()}
-    return {keys[id(item.variant)]: item.options.model_dump(mode="json") for item in applied}
-
-
-def _model(check: Check, name: str, experiment: Experiment, must_be_available: bool) -> ModelConfig:
-    """What is loaded, pinned to a commit or to the weights' hash."""
+def _model(check: Check, name: str, experiment: Experiment, must_be_available: bool) -> models.Resolved:
+    """What is loaded, pinned to a commit or to the weights' hash, and the preset it comes from."""
     chosen = experiment.models[name].model_overrides()
     preset = str(chosen.pop("path")) if str(chosen.get("path", "")).endswith(".py") else name
     path = _model_path(check, name)
@@ -158,12 +153,13 @@ def _model(check: Check, name: str, experiment: Experiment, must_be_available: b
     check.notes += found.notes
     config = found.config.model_copy(update={"name": name})
     if must_be_available:
-        return check.attempt(path, lambda: models.pin(config)) or _NO_MODEL
+        config = check.attempt(path, lambda: models.pin(config)) or _NO_MODEL.config
+        return replace(found, config=config)
     try:
-        return models.pin(config)
+        return replace(found, config=models.pin(config))
     except ValueError as error:
         check.notes.append(f"{error}; until then its runs cannot be told from those of another revision")
-        return config
+        return replace(found, config=config)
 
 
 def _train(check: Check, name: str, experiment: Experiment) -> TrainConfig:

@@ -21,7 +21,7 @@ class RunSpec(Frozen):
     """One run, resolved. `file_hashes` has the SHA-256 of each file of the user's that the configuration names.
 
     `experiment`, `system`, `recipe`, `control` and `metric` (the name of what `score` is) say how the run is shown and
-    compared; the configuration decides what it computes. `start` and `keep` say where weights come from and go to.
+    compared; the configuration decides what it computes. `start` and `keep*` say where weights come from and go to.
     """
 
     experiment: str
@@ -33,7 +33,9 @@ class RunSpec(Frozen):
     metric: str
     file_hashes: dict[str, str] = Field(default_factory=dict)
     start: str | None = Field(default=None, description="results directory of `init_from`; null: the run's own")
+    unsupported: str | None = Field(default=None, description="why the machine that planned it cannot run it")
     keep: bool = Field(default=False, description="whether the best weights are saved beside the record")
+    keep_epochs: int = Field(default=0, ge=0, description="so many last epochs leave their model beside the record")
 
     @property
     def direction(self) -> Literal["maximize", "minimize"]:

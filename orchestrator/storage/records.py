@@ -71,6 +71,12 @@ def spec_columns(run: RunSpec) -> dict[str, Any]:
     }
 
 
+def cell_columns(run: RunSpec) -> dict[str, Any]:
+    """What a results directory remembers of a cell of its grid: the same, and why it could not run there."""
+    columns = spec_columns(run)
+    return columns if run.unsupported is None else {**columns, "unsupported": run.unsupported}
+
+
 def from_outcome(run: RunSpec, outcome: Outcome, columns: Mapping[str, Any], attempt: int, owner: str) -> Record:
     """The record of a run that came to a terminal end. Raises ValueError for a table that breaks the schema."""
     if outcome.status == "stopped":

@@ -1,7 +1,8 @@
 """The results directory of one experiment: every path in it, local or in an object store, belongs to this module.
 
     <out>/experiment.yaml  cells.json  datasets.json  notes.json     what the results are results of (ledger)
-    <out>/runs/<run_id>/   run.parquet and its parts (records), spec.json, log.txt, checkpoints/, best/, attempts/
+    <out>/runs/<run_id>/   run.parquet and its parts (records), spec.json, log.txt, attempts/, checkpoints/, best/,
+                           epochs/
     <out>/runs.parquet  epochs.parquet  predictions.parquet  manifest.json     compacted, can be built anew (compaction)
     <out>/quarantine/  forgotten/  sweep.lock  compaction.lock
 
@@ -39,7 +40,7 @@ from trainables.engine.saved import is_saved
 __all__ = ["Attempt", "Compaction", "DataChanged", "Holder", "Locked", "StorageFull", "StorageUnwritable", "Store"]
 
 logger = logging.getLogger(__name__)
-SPEC, LOG, CHECKPOINTS, BEST = "spec.json", "log.txt", "checkpoints", "best"
+SPEC, LOG, CHECKPOINTS, BEST, EPOCHS = "spec.json", "log.txt", "checkpoints", "best", "epochs"
 FORGOTTEN, PROBE = "forgotten", "probe-"
 
 
@@ -88,6 +89,10 @@ class Store:
     def weights(self, run_id: str) -> Folder:
         """Where a run saves its best weights, in Hugging Face format."""
         return self.folder(run_id).child(BEST)
+
+    def epoch_models(self, run_id: str) -> Folder:
+        """Where a run leaves the models of its last epochs, a folder in Hugging Face format each."""
+        return self.folder(run_id).child(EPOCHS)
 
     def has_weights(self, run_id: str) -> bool:
         """Whether a run has a record and saved its best weights to the end."""

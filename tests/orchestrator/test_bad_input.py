@@ -55,7 +55,7 @@ def plan(text: str, *arguments: str) -> Result:
             "unknown variant 'lenght_bucketing'; did you mean 'length_bucketing'?",
         ),
         ("recipes: {x: {length_bucketing: {}, pad_to_max: {}}}", "recipes.x: length_bucketing excludes pad_to_max"),
-        ("recipes: {x: {attention: {implementation: fast}}}", "must be 'eager' or 'sdpa', got 'fast'"),
+        ("recipes: {x: {attention: {implementation: fast}}}", "must be 'eager', 'sdpa' or 'flash_attention_2'"),
         ("recipes: {../x: {}}", "recipes.../x: may hold letters, digits"),
         ("compare: {metric: weighted_f2}", "unknown metric 'weighted_f2'; did you mean 'weighted_f1'?"),
         ("compare: {alpha: 1.5}", "compare.alpha: must be below 1, got 1.5"),

@@ -54,6 +54,13 @@ def test_a_recipe_can_be_added_and_picked_in_one_command() -> None:
     assert found.recipes == {"padded": {"pad_to_max": {}}}
 
 
+def test_controls_of_recipes_that_are_left_out_are_left_out_too() -> None:
+    controls = "compare.controls={default: negative, b/default: negative, fast: negative, typo: negative}"
+    found = changed(settings=(controls,), recipes=("fast",))
+    assert list(found.compare.controls) == ["fast", "typo"]
+    assert "default" in changed(settings=(controls,)).compare.controls
+
+
 def test_data_on_the_command_line_replaces_the_hub() -> None:
     found = changed(data="/some/where.jsonl", limit=5)
     assert found.data.path == "/some/where.jsonl"

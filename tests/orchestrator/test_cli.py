@@ -117,6 +117,7 @@ def test_status_counts_the_current_grid_and_names_its_failures(tmp_path: Path) -
         "collapsed": 0,
         "diverged": 0,
         "pruned": 0,
+        "unsupported": 0,
         "failed": 2,
         "pending": 0,
     }

@@ -214,6 +214,19 @@ def test_what_is_saved_is_what_was_asked_for_and_changes_no_id(tmp_path: Path, s
         assert table.loc[saved].set_index("system")["score"].to_dict() == best.to_dict()
 
 
+def test_an_adaptation_leaves_its_last_epochs_as_models_and_no_id_changes(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    one = {"models": {"tiny": {"path": "model"}}, "seeds": "1"}
+    experiment = adapted(tmp_path / "e", adapt={**ADAPT, "keep_epochs": 1}, **one)
+    (first,) = experiment.adaptations
+    assert first.run_id == adapted(tmp_path / "e", **one).adaptations[0].run_id
+    swept(experiment, out)
+    store = Store.open(out)
+    assert store.epoch_models(first.run_id).names() == ["epoch-0002"]
+    assert store.has_weights(first.run_id)
+    assert not any(store.epoch_models(run.run_id).names() for run in grid.runs(experiment))
+
+
 def test_decisions_are_part_of_the_record(tmp_path: Path) -> None:
     out = tmp_path / "out"
     swept(adapted(tmp_path / "e", adapt=None, seeds="1"), out)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from trainables.engine.corpus import DataError, Dataset, HeldOut, Item, Reading
+from trainables.engine.fields import marked
 from trainables.engine.readers import read_rows
 
 TRAIN, DEV, TEST = "2018-E-c-En-train.txt", "2018-E-c-En-dev.txt", "2018-E-c-En-test-gold.txt"
@@ -29,11 +30,10 @@ def _items(path: Path) -> Iterator[Item]:
     for line, row in read_rows(path, "tsv"):
         if "ID" not in row or "Tweet" not in row:
             raise DataError(f"{path}: row {line}: needs the columns ID and Tweet; there are: {', '.join(row)}")
-        emotions = {name: value for name, value in row.items() if name not in ("ID", "Tweet")}
-        wrong = [name for name, value in emotions.items() if value not in ("0", "1")]
-        if wrong:
-            raise DataError(f"{path}: row {line}: {wrong[0]} must be 0 or 1, got {emotions[wrong[0]]!r}")
-        labels = [name for name, value in emotions.items() if value == "1"]
+        try:
+            labels = marked(row, (name for name in row if name not in ("ID", "Tweet")))
+        except ValueError as error:
+            raise DataError(f"{path}: row {line}: {error}") from error
         yield {"id": row["ID"], "text": row["Tweet"], "labels": labels}
 
 

@@ -95,7 +95,10 @@ class DataConfig(Frozen):
     hub: str | None = None
     revision: str | None = None
     format: Literal["json", "jsonl", "csv", "tsv", "parquet", "conll", "text"] | None = None
-    columns: dict[str, str] = Field(default_factory=dict, description="field of the task -> column of the file")
+    columns: dict[str, str | Annotated[tuple[str, ...], Field(min_length=1)]] = Field(
+        default_factory=dict,
+        description="field of the task -> column of the file; for labels also its columns of 0 and 1, one a label",
+    )
     limit: int | None = Field(default=None, ge=1, description="only the first items; results are stamped not real")
     test: bool | None = Field(default=None, description="with the data set's own test part; null: as the data set does")
     fingerprint: str | None = None

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from trainables.engine.batching import evaluation_batches, shard
+from trainables.engine.batching import Indices, evaluation_batches, shard
 from trainables.engine.config import Precision
 from trainables.engine.features import Ragged
 from trainables.engine.feed import Feed
@@ -35,25 +35,51 @@ EVALUATION_SEED = 0  # every evaluation of every run sees the same masks, say: m
 
 
 @torch.inference_mode()
-def evaluate(model: nn.Module, task: Task, feed: Feed, group: Group, precision: Precision) -> Evaluation:
-    """Run the model over all features of `feed`. No feature is padded in twice, whatever the number of ranks."""
+def evaluate(
+    model: nn.Module,
+    task: Task,
+    feed: Feed,
+    group: Group,
+    precision: Precision,
+    misplaced: Indices | None = None,
+) -> Evaluation:
+    """Run the model over all features of `feed`. No feature is padded in twice, whatever the number of ranks.
+
+    `misplaced` is for negative controls: feature i is given the outputs of feature misplaced[i].
+    """
     started = time.perf_counter()
     model.eval()
     losses: list[torch.Tensor] = []
     parts: list[tuple[np.ndarray, dict[str, torch.Tensor]]] = []
-    for batch in evaluation_batches(feed.lengths, TOKENS_PER_BATCH):
+    for batch in evaluation_batches(feed.widths, TOKENS_PER_BATCH):
         rows = shard(batch, group.rank, group.world_size)
         if len(rows) == 0:
             continue
         inputs = task.vary(feed.batch(rows), rows, EVALUATION_SEED)
         with autocast(precision, group.device):
             outputs = model(**forward_inputs(task, inputs))
-            parts.append((rows, task.outputs(outputs, inputs, model)))
+            found = task.outputs(outputs, inputs, model)
+        parts.append((rows, {name: tensor.clone() for name, tensor in found.items()}))  # a replay reuses its memory
         losses.append(task.loss(outputs, inputs))
     loss_sum = float(torch.stack(losses).double().sum()) if losses else 0.0
     total = group.total([loss_sum])[0] / max(1, int(feed.terms.sum()))
-    assembled = _assemble(parts, feed, group, frozenset(task.piece_outputs))
+    per_piece = frozenset(task.piece_outputs)
+    assembled = _assemble(parts, feed, group, per_piece)
+    if misplaced is not None:
+        assembled = {name: displaced(rows, misplaced, name in per_piece) for name, rows in assembled.items()}
     return Evaluation(total, assembled, time.perf_counter() - started)
+
+
+def displaced(outputs: Ragged, order: Indices, per_piece: bool) -> Ragged:
+    """Row i is that of order[i]; with one value a piece it is cut to the length of row i, or filled with its lowest."""
+    taken = outputs.take(order)
+    if not per_piece:
+        return taken
+    rows = []
+    for index, length in enumerate(outputs.lengths):
+        row = taken.row(index)[:length]
+        rows.append(np.concatenate([row, np.full(length - len(row), row.min(), dtype=row.dtype)]))
+    return Ragged.from_rows(rows, outputs.values.dtype)
 
 
 def forward_inputs(task: Task, inputs: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

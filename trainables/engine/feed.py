@@ -47,14 +47,24 @@ class Feed:
 
     `padding` is the fixed width of every batch, or None for the longest feature in it. Where all features of a batch
     are equally long there is no `attention_mask`: attention then takes its unmasked kernel, with the same result.
+    With a `multiple` the width is rounded up to one (not beyond `longest`), and there is always a mask: few shapes
+    occur. `widths` are those of each feature in a batch of its own.
     """
 
-    def __init__(self, features: Features, device: torch.device, padding: int | None = None) -> None:
+    def __init__(
+        self,
+        features: Features,
+        device: torch.device,
+        padding: int | None = None,
+        multiple: int | None = None,
+        longest: int | None = None,
+    ) -> None:
         """Place the columns; host columns are copied batch by batch."""
         self.lengths: NDArray[np.int64] = features.columns["input_ids"].lengths
+        self.widths = _widths(self.lengths, padding, multiple, longest)
+        self._always_masked = multiple is not None
         self.terms: NDArray[np.int64] = np.asarray(features.terms, dtype=np.int64)
         self._device = device
-        self._padding = padding
         self._home = device if _fits(features, device) else torch.device("cpu")
         self._columns = {
             name: _fixed_column(ragged, len(features), self._home)
@@ -66,14 +76,23 @@ class Feed:
     def batch(self, rows: Indices) -> dict[str, torch.Tensor]:
         """What the model's forward and the loss take for these features, [B, T] each but for fixed columns."""
         lengths = self.lengths[rows]
-        width = self._padding or int(lengths.max())
+        width = int(self.widths[rows].max())
         rows_B = torch.from_numpy(np.ascontiguousarray(rows)).to(self._home, non_blocking=True)
         positions_T = torch.arange(width, device=self._home)
         batch = {name: column.gather(rows_B, positions_T) for name, column in self._columns.items()}
-        if int(lengths.min()) < width:
+        if self._always_masked or int(lengths.min()) < width:
             lengths_B = torch.from_numpy(lengths).to(self._home, non_blocking=True)
             batch["attention_mask"] = (positions_T < lengths_B[:, None]).long()
         return {name: tensor.to(self._device, non_blocking=True) for name, tensor in batch.items()}
+
+
+def _widths(
+    lengths: NDArray[np.int64], padding: int | None, multiple: int | None, longest: int | None
+) -> NDArray[np.int64]:
+    if padding is not None:
+        return np.full_like(lengths, padding)
+    rounded = lengths if multiple is None else -(-lengths // multiple) * multiple
+    return rounded if longest is None else np.maximum(lengths, np.minimum(rounded, longest))
 
 
 def _column(ragged: Ragged, padding: int, home: torch.device) -> Column:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from trainables.engine.corpus import DataError, HubSource, Item, Reading
+from trainables.engine.fields import Columns, mapped
 
 Kind = Literal["dataset", "model"]
 
@@ -56,7 +56,7 @@ def _asked(repository: str, revision: str | None, kind: Kind) -> str | None:
     return sha if is_commit(sha) else None
 
 
-def read_hub(source: HubSource, revision: str | None, columns: Mapping[str, str], offline: bool = False) -> Reading:
+def read_hub(source: HubSource, revision: str | None, columns: Columns, offline: bool = False) -> Reading:
     """Items and official parts of a hub data set at a commit; the user's `columns` come before the source's own.
 
     Class indices become their names. Raises DataError where it cannot be had.
@@ -88,12 +88,12 @@ def _loaded(hub: str, revision: str | None, offline: bool) -> Any:
         raise DataError(f"data.hub: {hub}: cannot be loaded: {error}") from error
 
 
-def _item(row: dict[str, Any], split: Any, number: int, columns: Mapping[str, str], features: Any) -> Item:
+def _item(row: dict[str, Any], split: Any, number: int, columns: Columns, features: Any) -> Item:
     named = {name: _named(value, features.get(name)) for name, value in row.items()}
-    for field, column in columns.items():
-        if column not in named:
-            raise DataError(f"data.columns: no column {column!r}; there are: {', '.join(named)}")
-        named[field] = named[column]
+    try:
+        named |= mapped(named, columns)
+    except ValueError as error:
+        raise DataError(f"data.columns: {error} ({split}, row {number})") from error
     identity = named.get("id")
     return {**named, "id": f"{split}/{number if identity in (None, '') else identity}"}
 

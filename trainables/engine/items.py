@@ -4,37 +4,38 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from trainables.engine.corpus import DataError, Item
+from trainables.engine.fields import Columns, mapped, sources
 from trainables.engine.readers import Row, read_rows
 
 _SENTENCE = "sentence_id"
 
 
-def read_items(path: Path, format: str | None = None, columns: Mapping[str, str] | None = None) -> list[Item]:
-    """The items of a file. `columns` maps a field of the task to the column that holds it.
+def read_items(path: Path, format: str | None = None, columns: Columns | None = None) -> list[Item]:
+    """The items of a file. `columns` maps a field of the task to the column that holds it, or to several of 0 and 1.
 
     A row is an item, unless `words` holds single words: then adjacent rows of one `sentence_id` (or `id`) are an item.
     An item without an id gets its row number. Raises DataError with file, row and reason.
     """
-    rows = _renamed(path, read_rows(path, format), dict(columns or {}))
+    rows = _renamed(path, read_rows(path, format), columns or {})
     items = [item for _, item in _unique(path, _items(path, rows))]
     if not items:
         raise DataError(f"{path}: the file holds no items")
     return items
 
 
-def _renamed(path: Path, rows: Iterable[Row], columns: dict[str, str]) -> Iterator[Row]:
+def _renamed(path: Path, rows: Iterable[Row], columns: Columns) -> Iterator[Row]:
+    gone = {*sources(columns), *columns}
     for number, row in rows:
-        absent = [column for column in columns.values() if column not in row]
-        if absent:
-            raise DataError(f"{path}: row {number}: no column {absent[0]!r}; there are: {', '.join(map(str, row))}")
-        renamed = {field: row[column] for field, column in columns.items()}
-        rest = {name: value for name, value in row.items() if name not in columns.values() and name not in renamed}
-        yield number, {**rest, **renamed}
+        try:
+            fields = mapped(row, columns)
+        except ValueError as error:
+            raise DataError(f"{path}: row {number}: {error}") from error
+        yield number, {**{name: value for name, value in row.items() if name not in gone}, **fields}
 
 
 def _items(path: Path, rows: Iterator[Row]) -> Iterator[Row]:

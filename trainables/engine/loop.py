@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import time
 from collections.abc import Mapping
@@ -10,13 +11,15 @@ from functools import partial
 from typing import Any
 
 import pandas as pd
+from torch import nn
 
 from trainables.engine.allocator import keep_freed_memory
 from trainables.engine.checkpoint import Checkpoints
 from trainables.engine.columns import Scored, fixed_columns, measured_columns, score_columns
 from trainables.engine.config import RunConfig
 from trainables.engine.control import Control, Uncontrolled
-from trainables.engine.evaluate import evaluate, is_usable
+from trainables.engine.epoch_models import LastEpochs, SavingEpochs
+from trainables.engine.evaluate import is_usable
 from trainables.engine.features import Ragged
 from trainables.engine.folder import Folder
 from trainables.engine.group import Group
@@ -24,6 +27,7 @@ from trainables.engine.measure import reset_peak_memory
 from trainables.engine.models import instantiate
 from trainables.engine.outcome import Diverged, Outcome, Status, Stopped
 from trainables.engine.prepared import Prepared, prepare
+from trainables.engine.resuming import restore
 from trainables.engine.saving import Keepsake
 from trainables.engine.seeding import Purpose, derived
 from trainables.engine.training import Training
@@ -51,12 +55,14 @@ def run(
     layout: Layout | None = None,
     start: Folder | None = None,
     keep: bool = False,
+    last_epochs: LastEpochs | None = None,
 ) -> Outcome:
     """Fine-tune and score one model; all ranks call it alike, and rank 0's outcome is the run's.
 
     `folder` holds checkpoints; a run that finds one there goes on from it. `start` holds the saved weights that
-    `config.init_from` names; `keep` asks for the model with its best weights in the outcome. Raises DataError,
-    ValueError or OSError for what the user can mend; a non-finite loss is an outcome (`diverged`), not an exception.
+    `config.init_from` names; `keep` asks for the model with its best weights in the outcome, `last_epochs` for
+    folders with the last ones. Raises DataError, ValueError or OSError for what the user can mend; a non-finite loss is
+    an outcome (`diverged`), not an exception.
     """
     group, warm, layout = group or Group.current(), warm or Warm(), layout or Layout()
     started = time.perf_counter()
@@ -64,13 +70,17 @@ def run(
     if group.device.type == "cpu":
         keep_freed_memory()
     prepared = prepare(config, group.device, warm, start)
-    training = _training(config, prepared, group, control or Uncontrolled(), folder, layout, keep)
+    if last_epochs is not None:
+        now = partial(_copied, config, prepared)
+        control = SavingEpochs(control or Uncontrolled(), last_epochs, now)
+    training = training_for(config, prepared, group, control, folder, layout, keep)
     setup = time.perf_counter() - started
     end: Status = "completed"
     reason, scored = None, None
     try:
-        training.run()
-        scored = _scored(config, prepared, training, group)
+        with prepared.around():
+            training.run()
+            scored = _scored(config, prepared, training, group)
     except Diverged as error:
         end, reason = "diverged", str(error)
     except Stopped as stopped:
@@ -83,15 +93,17 @@ def run(
     return replace(outcome, kept=_kept(config, prepared, training, scored)) if keep and scored else outcome
 
 
-def _training(
+def training_for(
     config: RunConfig,
     prepared: Prepared,
     group: Group,
-    control: Control,
-    folder: Folder | None,
-    layout: Layout,
-    keep: bool,
+    control: Control | None = None,
+    folder: Folder | None = None,
+    layout: Layout | None = None,
+    keep: bool = False,
 ) -> Training:
+    """The training of a prepared run, where its newest checkpoint left it."""
+    control, layout = control or Uncontrolled(), layout or Layout()
     checkpoints = Checkpoints(folder, layout.seconds_between_checkpoints)
     training = Training(
         config=config,
@@ -110,7 +122,7 @@ def _training(
     )
     snapshot = checkpoints.newest()
     if snapshot is not None:
-        training.restore(snapshot)
+        restore(training, snapshot)
         logger.info("going on from step %d of %d", training.position.step, training.rate.total)
     return training
 
@@ -126,8 +138,7 @@ def _scored(config: RunConfig, prepared: Prepared, training: Training, group: Gr
     if others:
         training.best.reload(prepared.model)
     for part in others:
-        evaluation = evaluate(prepared.model, prepared.task, prepared.parts[part].feed, group, config.model.precision)
-        training.totals.evaluation_seconds += evaluation.seconds
+        evaluation = training.evaluate(prepared.parts[part].feed)
         if not is_usable(evaluation):
             raise Diverged(training.position.step, f"{part} loss became non-finite")
         outputs[part] = evaluation.outputs
@@ -166,13 +177,23 @@ def _outcome(prepared: Prepared, training: Training, scored: Scored | None, colu
 def _kept(config: RunConfig, prepared: Prepared, training: Training, scored: Scored) -> Keepsake:
     """The model with the weights of its best epoch. On a device it stays there until it is saved."""
     training.best.reload(prepared.model)
+    return _keepsake(config, prepared, prepared.model, scored.decisions)
+
+
+def _copied(config: RunConfig, prepared: Prepared) -> Keepsake:
+    """The model as it is now, which goes on training untouched by what saving does to the copy."""
+    module = getattr(prepared.model, "_orig_mod", prepared.model)  # what torch.compile wraps
+    return _keepsake(config, prepared, copy.deepcopy(module), {})
+
+
+def _keepsake(config: RunConfig, prepared: Prepared, module: nn.Module, decisions: Mapping[str, float]) -> Keepsake:
     return Keepsake(
-        module=prepared.model,
+        module=module,
         vocabulary=prepared.material.vocabulary,
         whole=lambda: instantiate(prepared.whole(), derived(config.seed, Purpose.WEIGHTS)),
         texts=partial(training_texts, prepared.corpus),
         config=config,
         task_options=prepared.task.options.model_dump(mode="json"),
         labels=prepared.labels,
-        decisions=scored.decisions,
+        decisions=decisions,
     )

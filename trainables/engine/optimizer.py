@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,7 @@ MAX_SKIPS_IN_A_ROW = 20
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, object]]:
+def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """Trainable parameters in two groups: matrices decay; biases, norm weights and other vectors do not.
 
     Raises ValueError when nothing trains.
@@ -30,10 +30,13 @@ def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, object
     return [group for group in groups if group["params"]]
 
 
-def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
+Build = Callable[[list[dict[str, Any]], TrainConfig], torch.optim.Optimizer]
+
+
+def fused_adamw(groups: list[dict[str, Any]], config: TrainConfig) -> torch.optim.Optimizer:
     """Fused AdamW (Loshchilov and Hutter, 2019): one pass over the weights a step, on CPU and CUDA alike."""
     return torch.optim.AdamW(
-        decay_groups(model, config.weight_decay),
+        groups,
         lr=config.learning_rate,
         betas=config.betas,
         eps=config.epsilon,
@@ -64,11 +67,19 @@ class Stepper:
     skipped_in_a_row: int = 0
 
     @classmethod
-    def create(cls, model: nn.Module, config: TrainConfig, precision: Precision, device: torch.device) -> Stepper:
-        """The optimizer and, for fp16, the scaler of a run."""
+    def create(
+        cls,
+        model: nn.Module,
+        config: TrainConfig,
+        precision: Precision,
+        device: torch.device,
+        build: Build | None = None,
+    ) -> Stepper:
+        """The optimizer (fused AdamW unless `build` gives another) and, for fp16, the scaler of a run."""
         scaler = torch.amp.GradScaler(device.type, growth_interval=2000) if precision == "fp16" else None
         trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        return cls(build_optimizer(model, config), trainable, config.clip, scaler)
+        optimizer = (build or fused_adamw)(decay_groups(model, config.weight_decay), config)
+        return cls(optimizer, trainable, config.clip, scaler)
 
     def backward(self, loss: torch.Tensor) -> None:
         """Accumulate gradients of `loss` (scaled in fp16)."""
@@ -76,8 +87,19 @@ class Stepper:
 
     def step(self, learning_rate: float) -> tuple[torch.Tensor, bool]:
         """Apply the accumulated gradients. Returns the L2 norm before clipping and whether weights changed."""
+        self.set_rate(learning_rate)
+        return self.apply()
+
+    def set_rate(self, learning_rate: float) -> None:
+        """The rate of the next step; one that is a tensor is filled, so that recorded steps read the new value."""
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate
+            if isinstance(group["lr"], torch.Tensor):
+                group["lr"].fill_(learning_rate)
+            else:
+                group["lr"] = learning_rate
+
+    def apply(self) -> tuple[torch.Tensor, bool]:
+        """As `step`, at the rate that is set."""
         if self.scaler:
             self.scaler.unscale_(self.optimizer)
         norm = self._clip()

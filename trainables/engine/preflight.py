@@ -40,9 +40,10 @@ class MetaSource(ModelSource):
 def inspect_model(question: dict[str, Any]) -> dict[str, Any]:
     """Facts of one model for one task, or `error` in words.
 
-    `parameters`, `attentions` (kernels the architecture has), `attention` (the default), `has_biases`, `max_positions`,
-    `vocabulary` and `tokenizer_size` (None: built from the data), `problems`: what would make a run fail or mislead,
-    and `remarks`: special ids of the model that are replaced by those of its tokenizer.
+    `parameters`, `attentions` (kernels the architecture has), `attention` (the default), `has_biases`, `layers` (None:
+    it is no stack of blocks), `max_positions`, `vocabulary` and `tokenizer_size` (None: built from the data),
+    `problems`: what would make a run fail or mislead, and `remarks`: special ids of the model that are replaced by
+    those of its tokenizer.
     """
     config = ModelConfig.model_validate(question["model"])
     try:
@@ -66,6 +67,7 @@ def _facts(module: Any, tokenizer: Any) -> dict[str, Any]:
         "attentions": ["eager", *(name for name, flag in _ATTENTIONS.items() if getattr(module, flag, False))],
         "attention": configuration._attn_implementation,
         "has_biases": any(name.endswith(".bias") and "norm" not in name.lower() for name in body),
+        "layers": getattr(configuration, "num_hidden_layers", None),
         "max_positions": max_positions(configuration),
         "vocabulary": module.get_input_embeddings().num_embeddings,
         "tokenizer_size": None if tokenizer is None else len(tokenizer),

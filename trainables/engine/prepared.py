@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,6 +14,7 @@ from torch import nn
 from analysis.metrics import Metric
 from trainables import registry
 from trainables.engine.columns import Part
+from trainables.engine.compiled import drop_graphs
 from trainables.engine.config import RunConfig
 from trainables.engine.corpus import Corpus
 from trainables.engine.data import load_corpus
@@ -26,7 +28,7 @@ from trainables.engine.splits import PARTS, Split, split_for
 from trainables.engine.starting import pristine_of
 from trainables.engine.task import Task
 from trainables.engine.tokens import load_features
-from trainables.engine.variant import Plan, adjust_model, plan_of, resolve_variants
+from trainables.engine.variant import Plan, adjust_model, around, plan_of, resolve_variants
 from trainables.engine.warm import Warm
 from trainables.engine.word_vocabulary import training_texts
 
@@ -35,7 +37,8 @@ from trainables.engine.word_vocabulary import training_texts
 class Prepared:
     """All that a run needs before it trains. Everything but the model is shared with other runs.
 
-    `whole` loads the base model once more, with the embedding rows that the material leaves out.
+    `whole` loads the base model once more, with the embedding rows that the material leaves out. `around` holds the
+    settings of the process that the run's variants need; training and evaluation belong inside it.
     """
 
     task: Task
@@ -47,6 +50,7 @@ class Prepared:
     whole: Callable[[], Pristine]
     model: nn.Module
     own_metric: Metric | None
+    around: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def score(self, predictions: pd.DataFrame) -> dict[str, float]:
         """The task's metrics, and the user's own where the run names one by path."""
@@ -69,6 +73,8 @@ def prepare(config: RunConfig, device: torch.device, warm: Warm, start: Folder |
     task: Task = registry.load("task", config.task).configured(config.task_options)
     applied = resolve_variants(config.variants, lambda name: registry.load("variant", name))
     plan = plan_of(applied)
+    if warm.changed("system", config.model_copy(update={"seed": 0, "fold": None}).model_dump_json()):
+        drop_graphs()
     data = config.data.model_dump_json()
     corpus = warm.get("corpus", data, lambda: load_corpus(config.data))
     labels = warm.get("labels", (config.task, task.options.model_dump_json(), data), lambda: _labels(task, corpus))
@@ -85,14 +91,13 @@ def prepare(config: RunConfig, device: torch.device, warm: Warm, start: Folder |
     )
     whole = partial(pristine_of, task, source, labels, start, config.task)
     material = _material(config, task, corpus, labels, source, whole, warm)
-    width = config.train.max_length if plan.padding == "max_length" else None
-    parts = _parts(split, material.features, device, width)
+    parts = _parts(split, material.features, device, plan, config.train.max_length)
     model = instantiate(material.pristine, derived(config.seed, Purpose.WEIGHTS)).to(device)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(derived(config.seed, Purpose.ADJUSTMENT))  # weights that a variant adds
         model = adjust_model(model, applied)
     own_metric = registry.load("metric", config.metric) if registry.is_path(config.metric or "") else None
-    return Prepared(task, plan, corpus, labels, parts, material, whole, model, own_metric)
+    return Prepared(task, plan, corpus, labels, parts, material, whole, model, own_metric, partial(around, applied))
 
 
 def _default_attention(device: torch.device) -> str | None:
@@ -128,11 +133,12 @@ def _material(
     return warm.get("material", key, build)
 
 
-def _parts(split: Split, features: Features, device: torch.device, width: int | None) -> dict[str, Part]:
+def _parts(split: Split, features: Features, device: torch.device, plan: Plan, max_length: int) -> dict[str, Part]:
+    width = max_length if plan.padding == "max_length" else None
     parts = {}
     for name in PARTS:
         indices = features.of_items(split.part(name))
         if len(indices):
             chosen = features.take(indices)
-            parts[name] = Part(chosen, Feed(chosen, device, width))
+            parts[name] = Part(chosen, Feed(chosen, device, width, plan.width_multiple, max_length))
     return parts

@@ -35,7 +35,8 @@ class ModelPreset:
 
     `precision` is what it is trained in where the machine can ("auto": bf16 where the device has it, else fp32), for
     the reason given. `parameters` is approximate, `attentions` are the kernels its architecture has, the default first;
-    `has_biases` says whether its encoder has bias terms (techniques that train only these need them). `pooling` mean
+    `has_biases` says whether its encoder has bias terms (techniques that train only these need them), `layers` counts
+    its blocks (0: it is no stack of blocks). `pooling` mean
     is a classifier over the mean of the pieces' vectors; `gated` says that the hub gives it to known accounts only.
     """
 
@@ -47,6 +48,7 @@ class ModelPreset:
     parameters: int
     attentions: tuple[str, ...]
     has_biases: bool
+    layers: int | None = None
     max_length: int = 512
     revision: str | None = None
     tokenizer: Mapping[str, Any] = field(default_factory=dict)

@@ -58,7 +58,8 @@ def probe(config: RunConfig, length: int, precision: Precision, steps: int, devi
         positions = max_positions(prepared.model.config)
         if positions is not None and length > positions:
             return Probe(length, precision, "failed", f"the model has {positions} positions")
-        return _steps(prepared, config.model_copy(update={"model": model, "train": train}), steps, device)
+        with prepared.around():
+            return _steps(prepared, config.model_copy(update={"model": model, "train": train}), steps, device)
     except (MemoryError, torch.OutOfMemoryError) as error:
         return Probe(length, precision, "out of memory", _first_line(error))
     except (RuntimeError, ValueError, IndexError) as error:
@@ -90,7 +91,7 @@ def _steps(prepared: Prepared, config: RunConfig, steps: int, device: torch.devi
     part = prepared.parts["train"].features
     rows = np.resize(np.arange(len(part)), config.train.batch_size * steps)
     feed = Feed(stretched(part.take(rows), length, prepared.task.targets), device)
-    stepper = Stepper.create(prepared.model, config.train, precision, device)
+    stepper = Stepper.create(prepared.model, config.train, precision, device, prepared.plan.optimizer)
     prepared.model.train()
     reset_peak_memory(device)
     loss, seconds = math.nan, []

@@ -16,6 +16,7 @@ class Purpose(IntEnum):
     WEIGHTS = 3
     VARIATION = 4
     ADJUSTMENT = 5
+    MISPLACEMENT = 6
 
 
 def generator(seed: int, purpose: Purpose, *position: int) -> np.random.Generator:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -15,7 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from trainables.engine.batching import Indices, bucketed_batches, micro_batches, shard, shuffled_batches
 from trainables.engine.best import Best
-from trainables.engine.checkpoint import Checkpoints, Snapshot
+from trainables.engine.checkpoint import Checkpoints
 from trainables.engine.config import RunConfig
 from trainables.engine.control import Control, ControlPoints, Progress
 from trainables.engine.dropout import quick_masks
@@ -26,34 +25,15 @@ from trainables.engine.group import Group
 from trainables.engine.measure import StepClock
 from trainables.engine.optimizer import Stepper, autocast
 from trainables.engine.outcome import Diverged, Stopped
+from trainables.engine.recorded import RecordedSteps
+from trainables.engine.resuming import Position, Totals, snapshot_of
 from trainables.engine.schedule import LearningRate
 from trainables.engine.seeding import Purpose, derived, generator, seed_step
 from trainables.engine.task import Task
-from trainables.engine.tensors import restore_tensors, tensors_of
 from trainables.engine.variant import Plan
 
 logger = logging.getLogger(__name__)
 Score = Callable[[dict[str, Ragged]], dict[str, float]]
-
-
-@dataclass
-class Position:
-    """Where a run is: epochs finished, batches of the current epoch done, optimizer steps done."""
-
-    epoch: int = 0
-    batch: int = 0
-    step: int = 0
-
-
-@dataclass
-class Totals:
-    """What a run has added up so far; seconds are of this and earlier attempts together."""
-
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    items: int = 0
-    tokens: int = 0
-    train_seconds: float = 0.0
-    evaluation_seconds: float = 0.0
 
 
 class Training:
@@ -82,16 +62,17 @@ class Training:
         self.accumulation, self.checkpoints = accumulation, checkpoints
         self.steps_per_epoch = -(-len(train.lengths) // config.train.batch_size)
         self.rate = LearningRate(config.train, self.steps_per_epoch * config.train.epochs)
-        self.stepper = Stepper.create(model, config.train, config.model.precision, group.device)
+        self.stepper = Stepper.create(model, config.train, config.model.precision, group.device, plan.optimizer)
         self.best = Best(config.direction, keep_weights)
         self.points = ControlPoints(group, control, checkpoints.due)
         self.control = control
         self.clock = StepClock(group.device)
         self.position, self.totals = Position(), Totals()
-        self._parallel = _parallel(model, group)
-        self._loss_sum = torch.zeros((), dtype=torch.float64, device=group.device)
+        self.parallel = _parallel(model, group)  # the model as it is called
+        self.loss_sum = torch.zeros((), dtype=torch.float64, device=group.device)
         self._first_bad = torch.full((), -1, dtype=torch.int64, device=group.device)
-        self._norm = torch.zeros((), device=group.device)
+        self.norm = torch.zeros((), device=group.device)
+        self._recorded = self._recorded_steps()
 
     def run(self) -> None:
         """Train from the current position to the end, or raise Diverged or Stopped."""
@@ -103,10 +84,9 @@ class Training:
         started = time.perf_counter()
         self.model.train()
         self.clock.tick()
-        for batch in self._batches()[self.position.batch :]:
-            self._step(batch)
+        for batch in self.batches()[self.position.batch :]:
+            self.step(batch)
             self.position.batch += 1
-            self.position.step += 1
             self.clock.tick()
             if self.points.due():
                 self._control_point(started)
@@ -115,47 +95,80 @@ class Training:
         self.totals.train_seconds += time.perf_counter() - started
         self._finish_epoch(train_loss, time.perf_counter() - started)
 
-    def _batches(self) -> list[Indices]:
+    def batches(self) -> list[Indices]:
+        """The global batches of the current epoch, in their order."""
         order = generator(self.config.seed, Purpose.ORDER, self.position.epoch)
         if self.plan.bucketing:
             return bucketed_batches(self.train.lengths, self.config.train.batch_size, order)
         return shuffled_batches(len(self.train.lengths), self.config.train.batch_size, order)
 
-    def _step(self, batch: Indices) -> None:
+    def step(self, batch: Indices) -> None:
+        """One optimizer step; nothing in it waits for the device (but the scaler of fp16)."""
         seed_step(self.config.seed, self.position.step, self.group.rank)
-        mine = shard(batch, self.group.rank, self.group.world_size)
-        parts = micro_batches(mine, self.accumulation)
         terms = max(1, int(self.train.terms[batch].sum()))
+        self.rate.applied += self._launch(batch, terms) if self._recorded is None else self._replay(batch, terms)
+        self._note_bad_step()
+        self.totals.items += len(batch)
+        self.totals.tokens += int(self.train.lengths[batch].sum())
+        self.position.step += 1
+
+    def _launch(self, batch: Indices, terms: int) -> bool:
+        """Compute this rank's part of a step and apply it; returns whether weights changed."""
+        parts = micro_batches(shard(batch, self.group.rank, self.group.world_size), self.accumulation)
         if not parts:  # nothing to do here, but DDP waits for this rank's (zero) gradients
             self._backward(batch[:1], terms, weight=0.0, last=True)
         for number, part in enumerate(parts, start=1):
             self._backward(part, terms, weight=1.0, last=number == len(parts))
-        self._norm, applied = self.stepper.step(self.rate.now())
-        self.rate.applied += applied
-        self._note_bad_step()
-        self.totals.items += len(batch)
-        self.totals.tokens += int(self.train.lengths[batch].sum())
+        self.norm, applied = self.stepper.step(self.rate.now())
+        return applied
+
+    def _replay(self, batch: Indices, terms: int) -> bool:
+        """The same as one recorded launch."""
+        assert self._recorded is not None
+        self.stepper.set_rate(self.rate.now())
+        loss, norm = self._recorded.step(self._inputs(batch), 1.0 / terms)
+        self.loss_sum += loss
+        self.norm = norm.clone()
+        return True
+
+    def _recorded_steps(self) -> RecordedSteps | None:
+        if self.plan.recorder is None:
+            return None
+        if self.group.world_size > 1 or self.accumulation > 1:
+            raise ValueError("a step is recorded as a whole: use one worker a run, and no accumulation")
+        return RecordedSteps(self._whole_step, self.plan.recorder)
+
+    def _whole_step(self, inputs: Mapping[str, torch.Tensor], scale: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        loss = self._loss(inputs)
+        self.stepper.backward(loss * scale)
+        return loss.detach(), self.stepper.apply()[0]
+
+    def _inputs(self, rows: Indices) -> dict[str, torch.Tensor]:
+        seed = derived(self.config.seed, Purpose.VARIATION, self.position.epoch)
+        return self.task.vary(self.train.batch(rows), rows, seed)
+
+    def _loss(self, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        with autocast(self.config.model.precision, self.group.device):
+            outputs = self.parallel(**forward_inputs(self.task, inputs))
+        return self.task.loss(outputs, inputs)
 
     def _backward(self, rows: Indices, terms: int, weight: float, last: bool) -> None:
-        seed = derived(self.config.seed, Purpose.VARIATION, self.position.epoch)
-        inputs = self.task.vary(self.train.batch(rows), rows, seed)
+        inputs = self._inputs(rows)
         with self._communicating(last):
-            with autocast(self.config.model.precision, self.group.device):
-                outputs = self._parallel(**forward_inputs(self.task, inputs))
-            loss = self.task.loss(outputs, inputs) * weight
+            loss = self._loss(inputs) * weight
             self.stepper.backward(loss * (self.group.world_size / terms))
-        self._loss_sum += loss.detach()
+        self.loss_sum += loss.detach()
 
     def _communicating(self, last: bool) -> AbstractContextManager[Any]:
-        if isinstance(self._parallel, DistributedDataParallel) and not last:
-            return self._parallel.no_sync()
+        if isinstance(self.parallel, DistributedDataParallel) and not last:
+            return self.parallel.no_sync()
         return nullcontext()
 
     def _note_bad_step(self) -> None:
         """Keep the first step with a non-finite value on the device; fp16 gradients may overflow, its loss may not."""
-        finite = torch.isfinite(self._loss_sum)
+        finite = torch.isfinite(self.loss_sum)
         if self.stepper.scaler is None:
-            finite = finite & torch.isfinite(self._norm)
+            finite = finite & torch.isfinite(self.norm)
         self._first_bad = torch.where((self._first_bad < 0) & ~finite, self.position.step, self._first_bad)
 
     def _bad_step(self) -> int | None:
@@ -178,24 +191,26 @@ class Training:
 
     def _read_losses(self) -> float:
         terms = int(self.train.terms.sum())
-        total = self.group.total([float(self._loss_sum)])[0] / max(1, terms)
+        total = self.group.total([float(self.loss_sum)])[0] / max(1, terms)
         bad = self.points.shared_bad_step(self._bad_step())
         if bad is not None:
             raise Diverged(bad, "loss or gradient became non-finite")
         return total
 
     def _finish_epoch(self, train_loss: float, seconds: float) -> None:
-        evaluation = self._evaluate()
+        evaluation = self.evaluate(self.validation)
+        if not is_usable(evaluation):
+            raise Diverged(self.position.step, "evaluation loss became non-finite")
         metrics = self.group.shared(self.score(evaluation.outputs) if self.group.is_main else {})
         self.position.epoch, self.position.batch = self.position.epoch + 1, 0
-        self._loss_sum = torch.zeros_like(self._loss_sum)
+        self.loss_sum = torch.zeros_like(self.loss_sum)
         row = {
             "epoch": self.position.epoch,
             "step": self.position.step,
             "train_loss": train_loss,
             "eval_loss": evaluation.loss,
             "learning_rate": self.rate.now(),
-            "grad_norm": float(self._norm),
+            "grad_norm": float(self.norm),
             "seconds": seconds + evaluation.seconds,
             **{f"metric_{name}": value for name, value in metrics.items()},
         }
@@ -204,11 +219,13 @@ class Training:
         self.rate.epoch_ended(self.best.signed(metrics[self.metric]))
         self._report(row)
 
-    def _evaluate(self) -> Evaluation:
-        evaluation = evaluate(self.model, self.task, self.validation, self.group, self.config.model.precision)
+    def evaluate(self, feed: Feed) -> Evaluation:
+        """The model's loss and outputs on these features, whether they are usable or not."""
+        order = None
+        if self.plan.misplaced is not None:
+            order = self.plan.misplaced(feed.lengths, generator(self.config.seed, Purpose.MISPLACEMENT))
+        evaluation = evaluate(self.model, self.task, feed, self.group, self.config.model.precision, order)
         self.totals.evaluation_seconds += evaluation.seconds
-        if not is_usable(evaluation):
-            raise Diverged(self.position.step, "evaluation loss became non-finite")
         return evaluation
 
     def _report(self, row: dict[str, Any]) -> None:
@@ -225,37 +242,10 @@ class Training:
         return stopping is not None and self.best.epochs_since >= stopping.patience
 
     def _save(self, seconds_of_epoch: float) -> None:
-        """Write a checkpoint from rank 0; loss sums are kept per rank so that the same layout resumes exactly."""
-        loss_sums = self.group.gather(float(self._loss_sum))
-        if not self.group.is_main:
-            return
-        totals = {**vars(self.totals), "train_seconds": self.totals.train_seconds + seconds_of_epoch}
-        state = {
-            "position": vars(self.position),
-            "totals": totals,
-            "loss_sums": loss_sums,
-            "norm": float(self._norm),
-            "rate": self.rate.state(),
-            "best": {"epoch": self.best.epoch, "score": self.best.score, "epochs_since": self.best.epochs_since},
-            "stepper": self.stepper.state(),
-        }
-        tensors = tensors_of(self.model, self.stepper.optimizer, self.best)
-        self.checkpoints.save(self.position.step, Snapshot(tensors, state))
-
-    def restore(self, snapshot: Snapshot) -> None:
-        """Continue from a checkpoint, as if the run had never stopped."""
-        state = snapshot.state
-        self.position, self.totals = Position(**state["position"]), Totals(**state["totals"])
-        self.rate.restore(state["rate"])
-        self.stepper.restore(state["stepper"])
-        for name, value in state["best"].items():
-            setattr(self.best, name, value)
-        restore_tensors(snapshot.tensors, self.model, self.stepper.optimizer, self.best)
-        sums = state["loss_sums"]
-        same_layout = len(sums) == self.group.world_size
-        mine = sums[self.group.rank] if same_layout else sum(sums) * (self.group.rank == 0)
-        self._loss_sum = torch.full_like(self._loss_sum, mine)
-        self._norm = torch.full_like(self._norm, state["norm"])
+        """Write a checkpoint from rank 0."""
+        snapshot = snapshot_of(self, seconds_of_epoch)
+        if snapshot is not None:
+            self.checkpoints.save(self.position.step, snapshot)
 
 
 def _parallel(model: nn.Module, group: Group) -> nn.Module:

@@ -20,6 +20,7 @@ class Warm:
         """Start cold."""
         self._kept = kept_per_kind
         self._values: dict[str, OrderedDict[Hashable, Any]] = {}
+        self._last: dict[str, Hashable] = {}
 
     def get(self, kind: str, key: Hashable, build: Callable[[], Value]) -> Value:
         """The value of this key, built now if it is not there."""
@@ -31,6 +32,12 @@ class Warm:
             values.popitem(last=False)
         found: Value = values[key]
         return found
+
+    def changed(self, kind: str, key: Hashable) -> bool:
+        """Whether this key is another than the one given last; the first one is not."""
+        last = self._last.get(kind, key)
+        self._last[kind] = key
+        return last != key
 
     def clear(self) -> None:
         """Forget everything (after an out-of-memory, say)."""

@@ -13,5 +13,6 @@ MODEL = ModelPreset(
     parameters=109_000_000,
     attentions=("sdpa", "eager", "flash_attention_2"),
     has_biases=True,
+    layers=12,
     pooling="mean",
 )

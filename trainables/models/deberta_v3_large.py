@@ -13,4 +13,5 @@ MODEL = ModelPreset(
     parameters=434_000_000,
     attentions=("eager",),
     has_biases=True,
+    layers=24,
 )

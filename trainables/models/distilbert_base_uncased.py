@@ -13,4 +13,5 @@ MODEL = ModelPreset(
     parameters=66_000_000,
     attentions=("sdpa", "eager", "flash_attention_2"),
     has_biases=True,
+    layers=6,
 )

@@ -13,6 +13,7 @@ MODEL = ModelPreset(
     parameters=3_900_000,
     attentions=("eager",),
     has_biases=True,
+    layers=0,
     tokenizer={"from": "words", "size": 30_000, "minimum": 2},
     why_tokenizer="words that occur twice in the data, label-free; {from: owner/name} takes another model's pieces",
     random_init=True,

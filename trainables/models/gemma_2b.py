@@ -13,6 +13,7 @@ MODEL = ModelPreset(
     parameters=2_510_000_000,
     attentions=("sdpa", "eager", "flash_attention_2"),
     has_biases=False,
+    layers=18,
     max_length=8192,
     gated=True,
 )

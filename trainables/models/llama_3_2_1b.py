@@ -13,6 +13,7 @@ MODEL = ModelPreset(
     parameters=1_240_000_000,
     attentions=("sdpa", "eager", "flash_attention_2"),
     has_biases=False,
+    layers=16,
     max_length=131_072,
     tokenizer={"pad_token": "<|finetune_right_pad_id|>"},
     why_tokenizer="it has no padding token; this reserved piece never occurs in text, while the end of text can",

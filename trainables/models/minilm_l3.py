@@ -13,5 +13,6 @@ MODEL = ModelPreset(
     parameters=17_400_000,
     attentions=("sdpa", "eager"),
     has_biases=True,
+    layers=3,
     overrides={"num_hidden_layers": 3},
 )

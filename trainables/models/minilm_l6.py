@@ -13,4 +13,5 @@ MODEL = ModelPreset(
     parameters=22_700_000,
     attentions=("sdpa", "eager"),
     has_biases=True,
+    layers=6,
 )

@@ -13,5 +13,6 @@ MODEL = ModelPreset(
     parameters=22_700_000,
     attentions=("sdpa", "eager"),
     has_biases=True,
+    layers=6,
     random_init=True,
 )

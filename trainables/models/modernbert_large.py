@@ -13,6 +13,7 @@ MODEL = ModelPreset(
     parameters=395_000_000,
     attentions=("sdpa", "eager", "flash_attention_2"),
     has_biases=False,
+    layers=28,
     max_length=8192,
     tokenizer={"add_prefix_space": True},
     why_tokenizer="given single words, byte-level BPE must see the space before each, or it reads them as word middles",

@@ -13,5 +13,6 @@ MODEL = ModelPreset(
     parameters=14_770_000_000,
     attentions=("sdpa", "eager", "flash_attention_2"),
     has_biases=True,
+    layers=48,
     max_length=32_768,
 )

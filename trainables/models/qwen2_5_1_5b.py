@@ -13,5 +13,6 @@ MODEL = ModelPreset(
     parameters=1_540_000_000,
     attentions=("sdpa", "eager", "flash_attention_2"),
     has_biases=True,
+    layers=28,
     max_length=32_768,
 )

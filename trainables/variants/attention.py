@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Literal
 
 from trainables.engine.config import Frozen
-from trainables.engine.variant import Plan, Stage, Variant
+from trainables.engine.hardware import Hardware
+from trainables.engine.variant import Plan, Stage, Subject, Variant
+
+FLASH = "flash_attention_2"
 
 
 class Options(Frozen):
-    """`implementation`: eager (matrix products and softmax) or sdpa (torch's fused kernels)."""
+    """`implementation`: eager (matrix products and softmax), sdpa (torch's fused kernels) or flash_attention_2."""
 
-    implementation: Literal["eager", "sdpa"]
+    implementation: Literal["eager", "sdpa", "flash_attention_2"]
 
 
 def adjust_plan(plan: Plan, options: Options) -> Plan:
@@ -19,10 +23,31 @@ def adjust_plan(plan: Plan, options: Options) -> Plan:
     return plan.replace(attention=options.implementation)
 
 
+def unsuited(subject: Subject, options: Options) -> str | None:
+    """A preset declares the kernels of its architecture; flash attention computes in 16 bits only."""
+    if subject.attentions is not None and options.implementation not in subject.attentions:
+        return f"{subject.model} has no {options.implementation} attention; it has {', '.join(subject.attentions)}"
+    if options.implementation == FLASH and subject.precision == "fp32":
+        return f"{FLASH} computes in bf16 and fp16 only, {subject.model} in fp32; set its precision"
+    return None
+
+
+def unsupported(machine: Hardware, options: Options) -> str | None:
+    """Flash attention is a CUDA kernel of a package of its own."""
+    if options.implementation != FLASH:
+        return None
+    if not machine.gpus:
+        return f"{FLASH} needs a CUDA device, here is {machine.device}"
+    return None if find_spec("flash_attn") else f"{FLASH} needs the package flash-attn; run: pip install flash-attn"
+
+
 VARIANT = Variant(
     name="attention",
-    description="attention implementation: eager or sdpa (default: sdpa where the architecture has it)",
+    description="attention kernel: eager, sdpa (default where the architecture has it) or flash_attention_2 (CUDA)",
     stage=Stage.LOAD,
     options=Options,
     adjust_plan=adjust_plan,
+    unsuited=unsuited,
+    asks_architecture=True,
+    unsupported=unsupported,
 )

@@ -20,7 +20,6 @@ VARIANT = Variant(
     description="random batches of items of similar length, so that little is padded",
     stage=Stage.STEP,
     options=Options,
-    excludes=("pad_to_max",),
-    why_excluded="with every item padded to max_length there are no lengths to sort by",
+    excludes={"pad_to_max": "with every item padded to max_length there are no lengths to sort by"},
     adjust_plan=adjust_plan,
 )

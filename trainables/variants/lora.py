@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from trainables.engine.variant import Stage, Variant
 from trainables.variants._adapters import AdapterOptions, add_adapters
+from trainables.variants._freezing import EXCLUSION
 
 if TYPE_CHECKING:
     from torch import nn
@@ -25,7 +26,10 @@ VARIANT = Variant(
     description="low-rank adapters beside frozen weights; the head trains",
     stage=Stage.ADAPT,
     options=Options,
-    excludes=("qlora",),
-    why_excluded="qlora adds the same adapters, to weights in four bits",
+    excludes={
+        "qlora": "qlora adds the same adapters, to weights in four bits",
+        "bitfit": EXCLUSION,
+        "freezing": EXCLUSION,
+    },
     adjust_model=adjust_model,
 )

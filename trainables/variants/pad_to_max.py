@@ -20,7 +20,6 @@ VARIANT = Variant(
     description="pad every batch to train.max_length (what padding costs, measured)",
     stage=Stage.STEP,
     options=Options,
-    excludes=("length_bucketing",),
-    why_excluded="with every item padded to max_length there are no lengths to sort by",
+    excludes={"length_bucketing": "with every item padded to max_length there are no lengths to sort by"},
     adjust_plan=adjust_plan,
 )

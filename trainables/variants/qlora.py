@@ -8,6 +8,7 @@ from pydantic import Field
 
 from trainables.engine.variant import Plan, Stage, Variant, WouldDoNothing
 from trainables.variants._adapters import AdapterOptions, Targets, add_adapters
+from trainables.variants._freezing import EXCLUSION
 
 if TYPE_CHECKING:
     from torch import nn
@@ -41,8 +42,12 @@ VARIANT = Variant(
     description="low-rank adapters beside frozen weights in four bits (NF4); the head trains",
     stage=Stage.ADAPT,
     options=Options,
-    excludes=("lora",),
-    why_excluded="lora adds the same adapters, to weights as they were loaded",
+    excludes={
+        "lora": "lora adds the same adapters, to weights as they were loaded",
+        "bitfit": EXCLUSION,
+        "freezing": EXCLUSION,
+        "cuda_graphs": "how four bits become numbers is decided on the host, and a recorded step has no host in it",
+    },
     adjust_plan=adjust_plan,
     adjust_model=adjust_model,
 )

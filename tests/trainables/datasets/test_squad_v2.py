@@ -8,12 +8,17 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from trainables import models
 from trainables.datasets.squad_v2 import ARTICLES, DATASET, FILE, NOTE
 from trainables.engine.config import DataConfig
 from trainables.engine.corpus import Corpus, DataError
 from trainables.engine.data import load_corpus
+from trainables.engine.features import Ragged
+from trainables.engine.models import load_tokenizer
+from trainables.tasks._answer_scores import item_scores
 from trainables.tasks.question_answering import TASK
 
 
@@ -82,13 +87,17 @@ def test_a_file_that_is_cut_off_is_refused(tmp_path: Path) -> None:
         load_corpus(config, offline=True)
 
 
+def _real() -> Corpus:
+    try:
+        return load_corpus(DataConfig(name="squad-v2"), offline=True)
+    except DataError as error:
+        pytest.skip(f"no copy of squad-v2 here: {error}")
+
+
 @pytest.mark.real_data
 @pytest.mark.skipif("ORCHESTRATE_DATA" not in os.environ, reason="ORCHESTRATE_DATA is not set")
 def test_squad_v2_is_the_published_development_set_in_two_parts() -> None:
-    try:
-        corpus = load_corpus(DataConfig(name="squad-v2"), offline=True)
-    except DataError as error:
-        pytest.skip(f"no copy of squad-v2 here: {error}")
+    corpus = _real()
     answerable = [bool(item["answers"]["text"]) for item in corpus.items]
     assert (len(corpus), sum(answerable)) == (11_873, 5_928)
     assert len({item["cluster"] for item in corpus.items}) == 1_204
@@ -98,3 +107,24 @@ def test_squad_v2_is_the_published_development_set_in_two_parts() -> None:
     articles = [{corpus.items[row]["title"] for row in parts[name]} for name in ("train", "validation")]
     assert not articles[0] & articles[1]
     assert DATASET.hub is not None
+
+
+@pytest.mark.real_data
+@pytest.mark.skipif("ORCHESTRATE_DATA" not in os.environ, reason="ORCHESTRATE_DATA is not set")
+def test_scores_at_the_targets_of_real_questions_give_back_their_answers() -> None:
+    """Only answers that end inside a piece are lost a little: a piece is the smallest span there is."""
+    tokenizer = load_tokenizer(models.resolved("minilm-l6", {}).config)
+    items = _real().items[::20]
+    features = TASK.encode(items, tokenizer, (), 256)
+    assert len(features) > len(items)
+    offsets = features.columns["input_ids"].offsets
+    outputs = {}
+    for name in ("start", "end"):
+        values = np.zeros(offsets[-1], dtype=np.float32)
+        values[offsets[:-1] + features.columns[f"{name}_positions"].values] = 1.0
+        outputs[name] = Ragged(values, offsets)
+    table = TASK.predictions(items, features, outputs, ())
+    has_answer = table["gold"] != ""
+    assert [has_answer.sum(), len(has_answer)] == [sum(bool(item["answers"]["text"]) for item in items), len(items)]
+    assert item_scores(table["gold"][has_answer], table["answer"][has_answer], "answer_f1").mean() > 0.995
+    assert (table["no_answer_score"][~has_answer] > 0).all()

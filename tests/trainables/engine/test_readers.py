@@ -175,3 +175,39 @@ def test_extension_types_are_refused(tmp_path: Path) -> None:
     pq.write_table(pa.table({"id": [1, 2], "nested": tensor}), path)
     with pytest.raises(DataError, match="column 'nested' has an extension type"):
         read_items(path)
+
+
+def test_columns_of_0_and_1_become_one_list_of_labels(tmp_path: Path) -> None:
+    columns = {"text": "Tweet", "labels": ("joy", "anger")}
+    expected = [
+        {"Tweet": "a", "labels": ["joy"]},
+        {"Tweet": "b", "labels": []},
+        {"Tweet": "c", "labels": ["joy", "anger"]},
+    ]
+    rows = [(1, 0), (0, 0), (1, 1)]
+    lines = [f"{text},{joy},{anger}" for text, (joy, anger) in zip("abc", rows, strict=True)]
+    csv = _write(tmp_path / "a.csv", "\n".join(["Tweet,joy,anger", *lines]))
+    truth = [{"Tweet": text, "joy": bool(joy), "anger": anger} for text, (joy, anger) in zip("abc", rows, strict=True)]
+    pq.write_table(pa.Table.from_pylist(truth), tmp_path / "a.parquet")
+    for path, first in ((csv, 2), (tmp_path / "a.parquet", 1)):
+        items = read_items(path, columns=columns)
+        assert items == [
+            {"id": first + number, "text": item["Tweet"], "labels": item["labels"]}
+            for number, item in enumerate(expected)
+        ]
+
+
+@pytest.mark.parametrize(
+    ("columns", "reason"),
+    [
+        (("joy", "anger"), "row 3: anger must be 0 or 1, got 'maybe'"),
+        (("joy", "fear"), "row 2: no column 'fear'; there are: text, joy, anger"),
+        (("text",), "row 2: text must be 0 or 1, got 'x'"),
+    ],
+)
+def test_a_column_that_marks_no_label_is_named_with_its_row(
+    tmp_path: Path, columns: tuple[str, ...], reason: str
+) -> None:
+    path = _write(tmp_path / "a.csv", "text,joy,anger\nx,1,0\ny,0,maybe\n")
+    with pytest.raises(DataError, match=reason):
+        read_items(path, columns={"labels": columns})

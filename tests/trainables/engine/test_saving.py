@@ -16,6 +16,7 @@ from transformers import AutoModelForMaskedLM, AutoModelForTokenClassification, 
 from tests.tiny import FAMILIES, SENTENCES, Family, tiny_items
 from tests.trainables.engine.runs import tiny_run
 from trainables.engine.config import RunConfig, SplitConfig
+from trainables.engine.epoch_models import LastEpochs
 from trainables.engine.folder import Folder
 from trainables.engine.loop import run
 from trainables.engine.models import ModelError
@@ -172,3 +173,46 @@ def test_an_adapted_model_fills_masks(tmp_path: Path) -> None:
     assert model(**tokenizer("the power [MASK] .", return_tensors="pt")).logits.shape[-1] == len(tokenizer)
     table = Predictor.load(fetched(best)).predict([{"text": SENTENCES[0]}])
     assert (table["masked"] > 0).all()
+
+
+def test_the_last_epochs_stay_as_models_of_their_own_and_training_does_not_notice(tmp_path: Path) -> None:
+    plain = run(tiny_run(tmp_path, epochs=3, learning_rate=5e-3))
+    kept = Folder.at(tmp_path / "epochs")
+    outcome = run(tiny_run(tmp_path, epochs=3, learning_rate=5e-3), last_epochs=LastEpochs(kept, 2, {"run_id": "1"}))
+    assert kept.names() == ["epoch-0002", "epoch-0003"]
+    pd.testing.assert_frame_equal(outcome.predictions, plain.predictions)
+    losses = []
+    for name in kept.names():
+        folder = fetched(kept.child(name))
+        content = saved_task(folder)
+        losses.append(content["scores"]["eval_loss"])
+        assert (content["run_id"], f"epoch-{content['epoch']:04d}") == ("1", name)
+        assert AutoModelForTokenClassification.from_pretrained(folder).num_labels == 3
+    assert losses == outcome.epochs["eval_loss"].tolist()[1:]
+    answers = Predictor.load(fetched(kept.child("epoch-0003"))).predict(tiny_items())
+    assert len(answers) == sum(len(item["words"]) for item in tiny_items())
+
+
+def test_an_adapter_of_an_epoch_is_merged_into_a_copy_and_goes_on_training(tmp_path: Path) -> None:
+    config = tiny_run(tmp_path, epochs=2, learning_rate=5e-3)
+    config = config.model_copy(update={"variants": {"lora": {"rank": 2}}})
+    kept = Folder.at(tmp_path / "epochs")
+    outcome, plain = run(config, last_epochs=LastEpochs(kept, 1)), run(config)
+    pd.testing.assert_frame_equal(outcome.predictions, plain.predictions)
+    assert kept.names() == ["epoch-0002"]
+    weights = AutoModelForTokenClassification.from_pretrained(kept.child("epoch-0002").path).state_dict()
+    assert not [name for name in weights if "lora" in name]
+
+
+def test_a_full_disk_costs_the_model_of_an_epoch_and_not_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Folder, "adopt", full)
+    kept = Folder.at(tmp_path / "epochs")
+    outcome = run(tiny_run(tmp_path, epochs=1), last_epochs=LastEpochs(kept, 1))
+    assert outcome.status in ("completed", "collapsed")
+    assert kept.names() == []
+    assert "the model of epoch 1 is not kept" in caplog.text

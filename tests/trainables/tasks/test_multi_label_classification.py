@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,8 +17,9 @@ from torch.nn import functional
 
 from tests.tiny import FAMILIES, Family
 from tests.trainables.tasks.texts import tiny_label_sets, tiny_tokenizer
-from trainables.engine.config import SplitConfig
+from trainables.engine.config import DataConfig, SplitConfig
 from trainables.engine.corpus import Corpus, DataError
+from trainables.engine.data import load_corpus
 from trainables.engine.features import Features, Ragged
 from trainables.engine.splits import make_split, split_for
 from trainables.tasks._thresholds import best_threshold, positive_weights
@@ -214,3 +216,15 @@ def test_without_a_test_part_a_tenth_of_training_tunes_the_thresholds() -> None:
     assert len(fixed.calibration) == 0
     with pytest.raises(DataError, match=r"split.calibration: multi_label_classification tunes its decisions"):
         split_for(TASK, corpus, SplitConfig(calibration=0.0), 42)
+
+
+def test_a_table_with_a_column_of_0_and_1_for_every_label_is_read_as_the_experiment_file_says(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("key,Tweet,joy,anger\na,so glad,1,0\nb,well,0,0\nc,oh no,0,1\n", encoding="utf-8")
+    columns = {"id": "key", "text": "Tweet", "labels": ["joy", "anger"]}
+    written = DataConfig.model_validate_json(json.dumps({"path": str(path), "columns": columns}))
+    corpus = load_corpus(written)
+    TASK.check(corpus.items)
+    assert [item["labels"] for item in corpus.items] == [["joy"], [], ["anger"]]
+    assert TASK.label_space(corpus.items) == ("anger", "joy")
+    assert DataConfig.model_validate_json(written.model_dump_json()) == written

@@ -1,0 +1,83 @@
+"""Recipes as they will be applied: variants looked up, checked against each other, and against the models."""
+
+from __future__ import annotations
+
+import functools
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from orchestrator.spec.checking import Check
+from trainables import models, registry
+from trainables.engine.variant import Applied, Subject, Variant, plan_of, resolve_variants, suits_all
+
+Variants = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Variants in order of stage. `variants` has all their options, as JSON takes them, under the names as written."""
+
+    variants: Variants = field(default_factory=dict)
+    applied: tuple[Applied, ...] = ()
+
+
+def recipe_of(check: Check, name: str, written: Mapping[str, Mapping[str, Any]]) -> Recipe:
+    """The recipe with every default written out, so that writing one down changes nothing; problems go to `check`."""
+    before = len(check.problems)
+    loaded: dict[str, Variant] = {}
+    for variant, options in written.items():
+        path = ("recipes", name, variant)
+        loaded[variant] = check.attempt(path, partial(registry.load, "variant", variant))
+        if loaded[variant] is not None:
+            action = partial(resolve_variants, {variant: options}, loaded.__getitem__)
+            check.attempt(path, action, loaded[variant].options)
+    if len(check.problems) > before:
+        return Recipe()
+    applied = check.attempt(("recipes", name), lambda: resolve_variants(written, loaded.__getitem__)) or ()
+    check.attempt(("recipes", name), lambda: plan_of(applied))
+    keys = {id(variant): key for key, variant in loaded.items()}
+    return Recipe({keys[id(item.variant)]: item.options.model_dump(mode="json") for item in applied}, applied)
+
+
+def control_of(applied: Sequence[Applied]) -> str | None:
+    """The kind of control that a system with these variants is, whatever the experiment says of it."""
+    return next((item.variant.control for item in applied if item.variant.control is not None), None)
+
+
+def check_suited(check: Check, recipes: Mapping[str, Recipe], subjects: Sequence[Callable[[bool], Subject]]) -> None:
+    """Refuse what a model cannot take. A subject is called with whether its architecture has to be known."""
+    for name, recipe in recipes.items():
+        for written, item in zip(recipe.variants, recipe.applied, strict=True):
+            unsuited, asks = item.variant.unsuited, item.variant.asks_architecture
+            reasons = (unsuited(subject(asks), item.options) for subject in subjects if unsuited is not suits_all)
+            for reason in dict.fromkeys(reason for reason in reasons if reason is not None):
+                check.add(("recipes", name, written), reason)
+
+
+def subject_of(found: models.Resolved, task: str, asks_architecture: bool) -> Subject:
+    """What is known of a model: what its preset declares, or what its architecture says on the meta device."""
+    config, preset = found.config, found.preset
+    if preset is None:
+        facts = _inspected(config.model_dump_json(), task) if asks_architecture else {}
+        attentions = facts.get("attentions")
+        known = (None if attentions is None else tuple(attentions), facts.get("has_biases"), facts.get("layers"))
+        return Subject(config.name, config.precision, *known)
+    layers = config.overrides.get("num_hidden_layers", preset.layers)
+    return Subject(config.name, config.precision, preset.attentions, preset.has_biases, layers)
+
+
+@functools.lru_cache(maxsize=32)
+def _inspected(config: str, task: str) -> dict[str, Any]:
+    """The facts of a model from a process of its own; {} where it cannot say, and the run will."""
+    question = json.dumps([{"model": json.loads(config), "task": task}])
+    command = [sys.executable, "-m", "trainables.engine.preflight"]
+    ended = subprocess.run(command, input=question, capture_output=True, text=True, check=False)
+    if ended.returncode != 0:
+        return {}
+    answer: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])[0]
+    return {} if answer["error"] else answer

@@ -1,0 +1,60 @@
+"""AdamW whose two moments are kept in eight bits, in blocks with a scale each (Dettmers et al. 2022)."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from trainables.engine.config import Frozen, TrainConfig
+from trainables.engine.variant import Plan, Stage, Variant, WouldDoNothing
+
+if TYPE_CHECKING:
+    from torch import nn
+    from torch.optim import Optimizer
+
+SMALLEST = 4096  # entries: the library keeps the state of smaller weights in 32 bits
+
+
+class Options(Frozen):
+    """No options: learning rate, betas, epsilon and decay are those of `train`."""
+
+
+def build(groups: list[dict[str, Any]], config: TrainConfig) -> Optimizer:
+    """The optimizer. Raises ImportError that says what to install."""
+    if find_spec("bitsandbytes") is None:
+        raise ImportError('adamw_8bit needs bitsandbytes; run: pip install "orchestrator[adapters]"')
+    from bitsandbytes.optim import AdamW8bit
+
+    settings = {"lr": config.learning_rate, "betas": config.betas, "eps": config.epsilon}
+    optimizer: Optimizer = AdamW8bit(groups, **settings, min_8bit_size=SMALLEST)
+    return optimizer
+
+
+def adjust_plan(plan: Plan, options: Options) -> Plan:
+    """Step with it."""
+    return plan.replace(optimizer=build)
+
+
+def adjust_model(model: nn.Module, options: Options) -> nn.Module:
+    """Leave the model alone; raise WouldDoNothing where no weight that trains is large enough."""
+    largest = max((weight.numel() for weight in model.parameters() if weight.requires_grad), default=0)
+    if largest < SMALLEST:
+        raise WouldDoNothing(
+            f"adamw_8bit: the largest weight that trains has {largest:,} entries; "
+            f"below {SMALLEST:,} the state stays in 32 bits"
+        )
+    return model
+
+
+VARIANT = Variant(
+    name="adamw_8bit",
+    description="AdamW with its state in eight bits (bitsandbytes, in the adapters extra)",
+    stage=Stage.STEP,
+    options=Options,
+    excludes={
+        "bitfit": "biases are too small for it: below 4,096 entries the state stays in 32 bits",
+        "cuda_graphs": "it counts its steps on the host, and a recorded step has no host in it",
+    },
+    adjust_plan=adjust_plan,
+    adjust_model=adjust_model,
+)

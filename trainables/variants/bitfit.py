@@ -1,0 +1,54 @@
+"""BitFit (Ben Zaken et al. 2022): only the biases and the head train; every matrix stays as it was pretrained."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trainables.engine.config import Frozen
+from trainables.engine.variant import Stage, Subject, Variant, WouldDoNothing
+from trainables.variants._freezing import EXCLUSION, architecture_of, body_of, freeze
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Options(Frozen):
+    """No options: the biases of normalisation layers train as well, as in the paper."""
+
+
+def adjust_model(model: nn.Module, options: Options) -> nn.Module:
+    """Freeze everything but biases and the head. Raises WouldDoNothing for a body without biases of its own."""
+    from torch import nn
+
+    body = body_of(model)
+    own = [layer for layer in body.modules() if isinstance(layer, nn.Linear) and layer.bias is not None]
+    if not own:
+        raise WouldDoNothing(_none(architecture_of(model)))
+    freeze(model, (name for name, _ in model.named_parameters() if name.rpartition(".")[2] != "bias"))
+    return model
+
+
+def unsuited(subject: Subject, options: Options) -> str | None:
+    """A preset declares whether there are biases."""
+    return _none(subject.model) if subject.has_biases is False else None
+
+
+def _none(model: str) -> str:
+    return f"{model} has no encoder biases; bitfit would train the head only"
+
+
+VARIANT = Variant(
+    name="bitfit",
+    description="only biases and the head train",
+    stage=Stage.ADAPT,
+    options=Options,
+    excludes={
+        "freezing": EXCLUSION,
+        "lora": EXCLUSION,
+        "qlora": EXCLUSION,
+        "adamw_8bit": "biases are too small for it: below 4,096 entries the state stays in 32 bits",
+    },
+    adjust_model=adjust_model,
+    unsuited=unsuited,
+    asks_architecture=True,
+)

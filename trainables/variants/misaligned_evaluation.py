@@ -1,0 +1,41 @@
+"""A negative control: evaluates in an order grouped by length, and gives the outputs to the items by position.
+
+It reproduces, on purpose, a mistake that a fast evaluation invites: the sampler that groups by length permutes the
+items, and post-processing zips what comes out with the items as they were. Training is untouched, so such a system
+must come out far worse than its reference; statistics that do not show it could not show any harm.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainables.engine.batching import bucketed_batches
+from trainables.engine.config import Frozen
+from trainables.engine.variant import Plan, Stage, Variant
+
+BATCH = 8  # items of similar length that such a sampler keeps together
+
+
+class Options(Frozen):
+    """No options: the order is drawn from the run's seed."""
+
+
+def by_length(lengths: NDArray[np.int64], order: np.random.Generator) -> NDArray[np.int64]:
+    """The features as a sampler that groups by length would visit them."""
+    return np.concatenate(bucketed_batches(lengths, BATCH, order))
+
+
+def adjust_plan(plan: Plan, options: Options) -> Plan:
+    """Take outputs for those of other items."""
+    return plan.replace(misplaced=by_length)
+
+
+VARIANT = Variant(
+    name="misaligned_evaluation",
+    description="NEGATIVE CONTROL: outputs are scored against other items, as a grouping sampler once did",
+    stage=Stage.STEP,
+    options=Options,
+    adjust_plan=adjust_plan,
+    control="negative",
+)

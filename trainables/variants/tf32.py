@@ -1,0 +1,55 @@
+"""TensorFloat-32: matrix products of float32 with 10 bits of mantissa, on the tensor cores of Ampere and later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from trainables.engine.config import Frozen
+from trainables.engine.hardware import Hardware
+from trainables.engine.variant import Stage, Subject, Variant
+
+CAPABILITY = 8.0  # Ampere
+
+
+class Options(Frozen):
+    """No options: it holds for every matrix product of the run."""
+
+
+@contextmanager
+def around(options: Options) -> Iterator[None]:
+    """Allow it while the run lasts."""
+    import torch
+
+    products = torch.backends.cuda.matmul
+    before = products.fp32_precision
+    products.fp32_precision = "tf32"
+    try:
+        yield
+    finally:
+        products.fp32_precision = before
+
+
+def unsuited(subject: Subject, options: Options) -> str | None:
+    """In bf16 and fp16 no matrix product is left for it."""
+    if subject.precision == "fp32":
+        return None
+    return f"tf32 would do nothing: the matrix products of {subject.model} are in {subject.precision}; set precision"
+
+
+def unsupported(machine: Hardware, options: Options) -> str | None:
+    """Only tensor cores have it."""
+    if machine.gpus and min(gpu.capability for gpu in machine.gpus) >= CAPABILITY:
+        return None
+    return f"tf32 needs CUDA devices of capability {CAPABILITY:g} or later, here is {machine.device}"
+
+
+VARIANT = Variant(
+    name="tf32",
+    description="float32 matrix products on tensor cores (needs CUDA)",
+    stage=Stage.STEP,
+    options=Options,
+    around=around,
+    unsuited=unsuited,
+    unsupported=unsupported,
+)

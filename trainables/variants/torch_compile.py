@@ -1,0 +1,106 @@
+"""torch.compile (Ansel et al. 2024): the model's Python is traced once and runs as generated kernels."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field, model_validator
+
+from trainables.engine.config import Frozen
+from trainables.engine.hardware import Hardware
+from trainables.engine.variant import Plan, Stage, Variant
+
+if TYPE_CHECKING:
+    from torch import nn
+
+BUCKET = 64  # pieces: with fixed shapes, lengths up to 384 give six widths
+
+
+class Options(Frozen):
+    """What compiles, how hard it tries, and which shapes it is told to expect."""
+
+    backend: Literal["inductor", "aot_eager"] = Field(
+        default="inductor", description="inductor: fused kernels; aot_eager: traced, but run by the usual kernels"
+    )
+    mode: Literal["default", "reduce-overhead", "max-autotune"] = Field(
+        default="default", description="the other two record CUDA graphs, and max-autotune also measures kernels"
+    )
+    shapes: Literal["dynamic", "fixed"] = Field(
+        default="dynamic", description=f"fixed: one graph a shape, with widths in steps of {BUCKET} pieces"
+    )
+    recompile_limit: int = Field(default=64, ge=1, description="graphs of one function; more are an error")
+
+    @model_validator(mode="after")
+    def _mode_fits(self) -> Options:
+        if self.mode != "default" and self.backend != "inductor":
+            raise ValueError(f"mode {self.mode} is inductor's; {self.backend} has none")
+        if self.mode != "default" and self.shapes != "fixed":
+            raise ValueError(f"mode {self.mode} records CUDA graphs: it needs shapes: fixed")
+        return self
+
+
+def adjust_plan(plan: Plan, options: Options) -> Plan:
+    """Every batch has a mask, so that there is one graph and not two; with fixed shapes few widths."""
+    own = None if options.mode == "default" else f"torch_compile with mode {options.mode}"
+    return plan.replace(width_multiple=BUCKET if options.shapes == "fixed" else 1, records_itself=own)
+
+
+def adjust_model(model: nn.Module, options: Options) -> nn.Module:
+    """Compile the forward in place: names of weights, class and methods of the model stay what they are."""
+    mode = None if options.mode == "default" else options.mode
+    model.compile(backend=options.backend, mode=mode, dynamic=options.shapes == "dynamic")
+    return model
+
+
+@contextmanager
+def around(options: Options) -> Iterator[None]:
+    """Reaching the limit raises instead of going on uncompiled: that would be the baseline under another name."""
+    import torch._dynamo
+    from torch._dynamo.exc import FailOnRecompileLimitHit
+
+    limits = {"recompile_limit": options.recompile_limit, "accumulated_recompile_limit": 64 * options.recompile_limit}
+    with torch._dynamo.config.patch(**limits, fail_on_recompile_limit_hit=True):
+        try:
+            yield
+        except FailOnRecompileLimitHit as error:
+            raise RuntimeError(
+                f"torch_compile: a function was compiled {options.recompile_limit} times for new inputs; "
+                "use shapes: dynamic or pad_to_max, or raise torch_compile.recompile_limit"
+            ) from error
+
+
+def unsupported(machine: Hardware, options: Options) -> str | None:
+    """Inductor writes C++ for processors and Triton for CUDA; graphs and autotuning are CUDA's."""
+    if options.backend != "inductor":
+        return None
+    if machine.gpus:
+        return None if find_spec("triton") else "torch_compile needs the package triton; run: pip install triton"
+    if options.mode != "default":
+        return f"mode {options.mode} of torch_compile needs a CUDA device, here is {machine.device}"
+    compiler = os.environ.get("CXX", "g++")
+    if shutil.which(compiler) is None:
+        return f"torch_compile needs a C++ compiler, there is no {compiler}; install one, or use backend: aot_eager"
+    return None
+
+
+def inexact(options: Options) -> str | None:
+    """Generated kernels depend on the shapes that were seen first."""
+    return None if options.backend == "aot_eager" else "kernels are generated for the shapes that come first"
+
+
+VARIANT = Variant(
+    name="torch_compile",
+    description="compile the model: inductor (reduce-overhead and max-autotune on CUDA) or aot_eager",
+    stage=Stage.COMPILE,
+    options=Options,
+    adjust_plan=adjust_plan,
+    adjust_model=adjust_model,
+    around=around,
+    unsupported=unsupported,
+    inexact=inexact,
+)
