@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+PROCESSES := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)  # tests that start Ray mostly wait
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .PHONY: sweep test format check benchmarks cluster-test clean
@@ -9,9 +10,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 sweep: $(VENV)/.quickstart          ## the quick start: 3 models x 7 seeds on the bundled sample
 	$(BIN)/orchestrate sweep quickstart
 
-test: check                         ## format, lint, types, tests (those that start Ray one after another)
-	$(BIN)/python -m pytest -m "not ray" --numprocesses auto
-	$(BIN)/python -m pytest -m ray
+test: check                         ## format, lint, types, tests (those that start Ray one after another, beside the rest)
+	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadgroup --no-loadscope-reorder --durations 12
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

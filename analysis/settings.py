@@ -40,7 +40,8 @@ def differing(analysis: Analysis) -> pd.DataFrame:
     """One row a setting, one column a system (of `analysis.systems`), as text; only settings that are not all the same.
 
     Settings are what the experiment file says about a model and a recipe, and what the runs recorded. A system whose
-    runs differ among themselves has all its values. A mixture that all systems share is a warning of `results` instead.
+    runs differ among themselves has all its values; one without a finished run recorded nothing, which is no
+    difference. A mixture that all systems share is a warning of `results` instead.
     """
     systems = [str(name) for name in analysis.systems["system"]]
     runs = {str(name): own for name, own in analysis.results.runs.groupby("system")}
@@ -48,9 +49,10 @@ def differing(analysis: Analysis) -> pd.DataFrame:
     rows = []
     for of_system, defaults in ((_written, shared), (_recorded, {})):
         table = {name: of_system(analysis, runs[name]) for name in systems}
+        told = systems if of_system is _written else [name for name in systems if any(table[name].values())]
         for setting in dict.fromkeys(key for name in systems for key in table[name]):
             values = [table[name].get(setting) or defaults.get(setting) or NONE for name in systems]
-            if len(set(values)) > 1:
+            if len({value for name, value in zip(systems, values, strict=True) if name in told}) > 1:
                 rows.append([setting, *values])
     return pd.DataFrame(rows, columns=["setting", *systems])
 

@@ -40,7 +40,7 @@ def draw(data: pd.DataFrame, ax: Axes) -> None:
     ax.set_xlabel("epoch")
     ax.set_ylabel("loss")
     if here["place"].iloc[0] == data["place"].min():
-        ax.legend(loc="upper right", handlelength=2.6)
+        ax.legend(loc="best", handlelength=2.6)
 
 
 def _band(ax: Axes, part: pd.DataFrame, tone: str, style: str, name: str) -> None:

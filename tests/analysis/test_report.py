@@ -72,6 +72,18 @@ def test_settings_that_differ_are_named_with_the_value_of_every_system() -> None
     assert "git commit" not in table.index
 
 
+def test_a_system_without_a_finished_run_recorded_nothing_that_could_differ() -> None:
+    found = study.results()
+    runs = found.runs.copy()
+    last = runs["system"] == study.THREE[-1]
+    runs["status"] = runs["status"].mask(last, "failed")
+    for column in {"score", *settings.RECORDED} & set(runs.columns):
+        runs[column] = runs[column].mask(last)
+    table = settings.differing(analyze_results(replace(found, runs=runs))).set_index("setting")
+    assert table.loc["precision"].tolist() == ["fp16", "bf16", typography.NONE]
+    assert not {"device", "train items", "evaluation items"} & set(table.index)
+
+
 def test_failures_and_retries_are_listed_with_the_first_line_of_their_reason() -> None:
     found = study.results()
     runs = found.runs.copy()
