@@ -134,9 +134,8 @@ def resolve(loaded: Loaded, *, must_be_available: bool = True) -> Resolved:
         return System(name, model, recipe, control, config, start, unsupported)
 
     systems = tuple(system(model, recipe) for recipe in experiment.recipes for model in experiment.models)
-    direction, notes = experiment.compare.direction, tuple(check.notes)
     unique = tuple({run.run_id: run for run in adapted.values()}.values())
-    resolved = Resolved(experiment, systems, metric, direction, hashes, notes, unique)
+    resolved = Resolved(experiment, systems, metric, experiment.compare.direction, hashes, tuple(check.notes), unique)
     _check_distinct(check, resolved)
     check.finish()
     return resolved
