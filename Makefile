@@ -2,16 +2,21 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-PROCESSES := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)  # tests that start Ray mostly wait
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: sweep test format check benchmarks cluster-test clean
+.PHONY: sweep test tests-without-ray tests-with-ray format check benchmarks cluster-test clean
 
 sweep: $(VENV)/.quickstart          ## the quick start: 3 models x 7 seeds on the bundled sample
 	$(BIN)/orchestrate sweep quickstart
 
-test: check                         ## format, lint, types, tests (those that start Ray one after another, beside the rest)
-	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadgroup --no-loadscope-reorder --durations 12
+test: check                         ## format, lint, types, tests
+	$(MAKE) --no-print-directory --jobs 2 --output-sync=target tests-without-ray tests-with-ray
+
+tests-without-ray: $(VENV)/.dev
+	$(BIN)/python -m pytest -m "not ray" --numprocesses auto
+
+tests-with-ray: $(VENV)/.dev        ## one after another; they mostly wait, so that the others run beside them
+	$(BIN)/python -m pytest -m ray
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
