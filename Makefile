@@ -4,18 +4,13 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: sweep test tests-without-ray tests-with-ray format check benchmarks cluster-test clean
+.PHONY: sweep test format check benchmarks cluster-test clean
 
 sweep: $(VENV)/.quickstart          ## the quick start: 3 models x 7 seeds on the bundled sample
 	$(BIN)/orchestrate sweep quickstart
 
-test: check                         ## format, lint, types, tests
-	$(MAKE) --no-print-directory --jobs 2 --output-sync=target tests-without-ray tests-with-ray
-
-tests-without-ray: $(VENV)/.dev
+test: check                         ## format, lint, types, tests (those that start Ray one after another)
 	$(BIN)/python -m pytest -m "not ray" --numprocesses auto
-
-tests-with-ray: $(VENV)/.dev        ## one after another; they mostly wait, so that the others run beside them
 	$(BIN)/python -m pytest -m ray
 
 check: $(VENV)/.dev
