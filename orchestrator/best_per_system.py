@@ -13,7 +13,7 @@ def keep_the_best(store: Store, cells: Sequence[RunSpec]) -> tuple[str, ...]:
 
     The first of equals counts. Weights that have no record yet, or whose record has no score, are left alone.
     """
-    table = store.runs_table()
+    table = store.table("runs")
     frame = None if table is None else table.select(["run_id", "score"]).to_pandas().dropna()
     scores = {} if frame is None else dict(zip(frame["run_id"], frame["score"], strict=True))
     kept = []

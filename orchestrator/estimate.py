@@ -66,7 +66,7 @@ def _models_left(run: RunSpec) -> int:
 
 def _measured(store: Store) -> dict[str, float]:
     """Median seconds of the recorded runs, by settings_id."""
-    table = store.runs_table()
+    table = store.table("runs")
     if table is None:
         return {}
     frame = table.select(["settings_id", "seconds_total"]).to_pandas().dropna()

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Finished:
-    """How an attempt ended. `status` is the record's, or `failed`, or `stopped`; `recycle` asks for a fresh process."""
+    """How an attempt ended. `status` is the record's, or `failed`, or `stopped`; `recycle` asks for a fresh process.
+
+    `checkpoint` is about stopped runs: whether one was written when the run stopped.
+    """
 
     run_id: str
     attempt: int
@@ -18,3 +21,4 @@ class Finished:
     retriable: bool = False
     recycle: bool = False
     seconds: float = 0.0
+    checkpoint: bool = True

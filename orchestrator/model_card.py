@@ -23,7 +23,7 @@ _HEADS = ("TokenClassification", "SequenceClassification", "QuestionAnswering", 
 
 def row_of(store: Store, run_id: str) -> dict[str, Any]:
     """A run's row of the `runs` table. Raises UserError before the first compaction."""
-    table = store.runs_table()
+    table = store.table("runs")
     rows = [] if table is None else [row for row in table.to_pylist() if row["run_id"] == run_id]
     if not rows:
         raise UserError(f"run {run_id} is not in {store.location}/runs.parquet; run the sweep again to complete it")
@@ -58,7 +58,7 @@ def _licence(row: Mapping[str, Any]) -> str:
 
 def _scores(store: Store, row: Mapping[str, Any]) -> str:
     """This run's metrics beside those of all seeds of its system."""
-    runs = pd.DataFrame(store.runs_table().to_pylist())  # type: ignore[union-attr]
+    runs = pd.DataFrame(store.table("runs").to_pylist())  # type: ignore[union-attr]
     same = runs[(runs["settings_id"] == row["settings_id"]) & runs["score"].notna()]
     names = [name for name in map(str, runs) if name.startswith("metric_") and row.get(name) is not None]
     lines = [

@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.spec.resolve import Resolved, System
+from orchestrator.spec.resolve import Resolved
+from orchestrator.spec.system import System
 from trainables.engine.config import Precision
 
 LENGTHS, STEPS = (128, 256, 512), 4

@@ -10,7 +10,8 @@ from typing import Any
 
 from analysis.profile import MEASURED
 from orchestrator.errors import EXIT_FAILED_RUNS
-from orchestrator.spec.resolve import Resolved, System
+from orchestrator.spec.resolve import Resolved
+from orchestrator.spec.system import System
 
 STEPS, ROUNDS = 30, 3
 Row = dict[str, Any]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from orchestrator.spec.search import Search
+from orchestrator.spec.search_space import search_id
 from orchestrator.storage import Store
+from orchestrator.storage.trials import Notebook
 
 FAILED, PENDING, UNSUPPORTED = "failed", "pending", "unsupported"
 
@@ -36,8 +41,21 @@ class SystemStatus:
 
 
 @dataclass(frozen=True)
+class TrialStatus:
+    """The trials of one system in the search of the current experiment.
+
+    `states` counts them by what became of them (`pending`: without a record); `rungs`: epoch -> trials that got so far.
+    """
+
+    system: str
+    trials: int
+    states: Mapping[str, int]
+    rungs: Mapping[int, int]
+
+
+@dataclass(frozen=True)
 class Status:
-    """All systems of the current grid. `others`: records that are no cells of it.
+    """All systems of the current grid, and its search. `others`: records that are no cells of it and no trials.
 
     `failures`: run -> why it failed; `unsupported`: system -> why its runs are left out.
     """
@@ -48,6 +66,7 @@ class Status:
     others: int
     failures: Mapping[str, str] = field(default_factory=dict)
     unsupported: Mapping[str, str] = field(default_factory=dict)
+    search: tuple[TrialStatus, ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -71,15 +90,34 @@ def summarise(store: Store, cells: Sequence[Mapping[str, Any]], recorded: Mappin
         system[state] = system.get(state, 0) + 1
         system["total"] = system.get("total", 0) + 1
     labels = {cell["run_id"]: label(cell) for cell in cells}
+    notebooks = Notebook.all(store.root)
+    trials = {found.run_id for notebook in notebooks for found in notebook.proposals()}
     controls = {cell["system"]: cell.get("control") for cell in cells}
     return Status(
         location=store.location,
         experiment=str(cells[0]["experiment"]) if cells else None,
         systems=tuple(SystemStatus(system, control=controls[system], **states) for system, states in counts.items()),
-        others=len(set(recorded) - set(labels)),
+        others=len(set(recorded) - set(labels) - trials),
         failures={labels[run_id]: why for run_id, why in failures.items()},
         unsupported={cell["system"]: cell[UNSUPPORTED] for cell in cells if cell.get(UNSUPPORTED)},
+        search=tuple(_trials(notebook, recorded) for notebook in _of_this_search(store, notebooks)),
     )
+
+
+def _of_this_search(store: Store, notebooks: Sequence[Notebook]) -> list[Notebook]:
+    """Those of the `search` that the experiment has now."""
+    written = (store.experiment() or {}).get("search") if notebooks else None
+    if written is None:
+        return []
+    current = search_id(Search.model_validate_json(json.dumps(written)))
+    return [notebook for notebook in notebooks if notebook.description()["search"] == current]
+
+
+def _trials(notebook: Notebook, recorded: Mapping[str, str]) -> TrialStatus:
+    about, proposals, scores = notebook.description(), notebook.proposals(), notebook.scores().values()
+    states = Counter(recorded.get(found.run_id, PENDING) for found in proposals)
+    rungs = {rung: sum(rung in epochs for epochs in scores) for rung in about["rungs"]}
+    return TrialStatus(about["system"], len(proposals), dict(states), rungs)
 
 
 def _without_record(cell: Mapping[str, Any], failures: Mapping[str, str]) -> str:

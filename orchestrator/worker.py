@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import torch
 
 from orchestrator.errors import EnvironmentProblem
-from orchestrator.failure import classify
+from orchestrator.failure import Failure, classify
 from orchestrator.finished import Finished
 from orchestrator.provenance import software_columns
 from orchestrator.run_log import logging_to
@@ -58,7 +58,8 @@ def execute(
     """Run `spec` and commit its record, or write the attempt down. All ranks of the group call it alike.
 
     An exception that only some ranks raised is raised again: a half-reduced step cannot be rejoined, so the gang has
-    to end, and whoever started it writes the attempt.
+    to end, and whoever started it writes the attempt. One that comes while the run is asked to stop may be what became
+    of it (Ctrl-C reaches the compiler that the run started, too): the run then counts as stopped, and stays pending.
     """
     this = _Attempt(spec, store, attempt, datetime.now(UTC), time.monotonic())
     finished: Finished | None = None
@@ -78,7 +79,7 @@ def execute(
         except Exception as error:
             if group.world_size > 1 and not control.all_ranks_raised():
                 raise
-            finished = this.fail(error, group)
+            finished = this.fail(error, group) if _is_own(error, control, group) else this.cut_short(error, group)
             traceback.clear_frames(error.__traceback__)
         else:
             finished = this.conclude(outcome, group) if group.is_main else None
@@ -147,6 +148,15 @@ class _Attempt:
             seconds=time.monotonic() - self.clock,
         )
 
+    def cut_short(self, error: Exception, group: Group) -> Finished:
+        """Write down that the run was to stop, and what it raised meanwhile; a checkpoint it has is an earlier one."""
+        message = f"{type(error).__name__} while the run was to stop"
+        if group.is_main:
+            logger.warning("attempt %d: %s", self.number, message)
+            text = "".join(traceback.format_exception(error))
+            self._record_failure(Attempt(self.number, "stopped", "stopped", message, text), group)
+        return replace(self._finished("stopped", error=message), checkpoint=False)
+
     def _record_failure(self, attempt: Attempt, group: Group) -> None:
         """Where even the attempt cannot be written, the log on stderr and the caller still hear of it."""
         try:
@@ -163,6 +173,11 @@ class _Attempt:
     def _finished(self, status: str, score: float | None = None, error: str | None = None) -> Finished:
         seconds = time.monotonic() - self.clock
         return Finished(self.spec.run_id, self.number, status, score=score, error=error, seconds=seconds)
+
+
+def _is_own(error: Exception, control: WorkerControl, group: Group) -> bool:
+    """Whether a failure is the run's own, and not a request to stop that something of it understood as its end."""
+    return not group.is_main or classify(error) is not Failure.CRASHED or control.poll(Progress(0, 0, 0)) != "stop"
 
 
 def _last_epochs(spec: RunSpec, store: Store) -> LastEpochs | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from orchestrator.executors.events import Event
+from orchestrator.executors.steering import Steering
 
 if TYPE_CHECKING:
     from orchestrator.spec.experiment import RunSpec
@@ -16,8 +17,13 @@ StopMode = Literal["checkpoint", "now"]
 class Executor(Protocol):
     """Executes runs; records and attempts are written by the worker through the store, never by the caller."""
 
-    def execute(self, runs: Sequence[RunSpec], on_event: Callable[[Event], None]) -> None:
+    def execute(
+        self, runs: Sequence[RunSpec], on_event: Callable[[Event], None], steering: Steering | None = None
+    ) -> None:
         """Return when every run has a record, has used up its attempts, or was stopped.
+
+        With `steering` further runs are begun, and others ended early, as it orders after each event; it can order
+        nothing where `runs` is empty.
 
         `on_event` is called in the caller's thread, one event at a time, in order; what it raises ends the execution
         and is raised again. A run that fails is an event and not an exception. Raises ClusterLost, ClusterTooSmall,

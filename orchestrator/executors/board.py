@@ -31,13 +31,14 @@ if TYPE_CHECKING:
 class Board:
     """The lanes of one session and the runs they hold. `fatal` says why the session cannot go on at all."""
 
-    def __init__(self, tickets: Iterable[Ticket], lanes: int, limits: Limits, now: float) -> None:
-        self.book = Book(tickets, limits)
+    def __init__(self, tickets: Iterable[Ticket], lanes: int, limits: Limits, now: float, coming: int = 0) -> None:
+        self.book = Book(tickets, limits, coming)
         self.roster = Roster({number: Lane(number, since=now) for number in range(lanes)})
         self.lanes = self.roster.lanes
         self.fatal: str | None = None
         self._limits = limits
         self._stopping = False
+        self._unwanted: set[str] = set()
 
     def request(self, run_id: str, now: float) -> None:
         """A trial wants this run done, or takes up one whose earlier trial died."""
@@ -45,20 +46,28 @@ class Board:
         lease = self.roster.leases().get(run_id)
         if lease is None:
             self.book.want(run_id)
-        elif lease.ask == "stop" and not self._stopping:
+        elif lease.ask == "stop" and not self._stopping and not lease.paused:
             lease.ask = "continue"
         self._settle(now)
 
-    def follow(self, run_id: str, after: int, now: float) -> tuple[list[Mapping[str, Any]], bool]:
-        """The run's epochs from number `after` on, and whether it ended; also the trial's sign of life."""
-        self.book.hold(run_id, now)
-        return self.book.rows(run_id, after), run_id in self.book.ended
+    def follow(self, run_id: str, stint: int, after: int, now: float) -> tuple[list[Mapping[str, Any]], bool]:
+        """The run's epochs from number `after` on, and whether this stint of it is over; the trial's sign of life."""
+        over = self.book.is_over_for(run_id, stint)
+        if not over:
+            self.book.hold(run_id, now)
+        return self.book.rows(run_id, after), over
 
-    def prune(self, run_id: str) -> None:
-        """The scheduler wants no more of this run: it ends at its next control point, as pruned."""
-        lease = self.roster.leases().get(run_id)
-        if lease is not None:
-            lease.ask = "prune"
+    def order(
+        self, tickets: Iterable[Ticket], prune: Iterable[str], pause: Iterable[str], coming: int, now: float
+    ) -> None:
+        """Runs to add, to end early and to interrupt, and how many may still be added after these."""
+        for ticket in () if self._stopping else tickets:
+            self.book.add(ticket)
+        self.book.coming = 0 if self._stopping else coming
+        self._unwanted.update(prune)
+        for run_id in pause:
+            self._pause(run_id)
+        self._settle(now)
 
     def join(self, number: int, gang_id: str, world_size: int, member: Member, problem: str | None, now: float) -> None:
         """A worker is up. `problem`: why it cannot work (storage or data out of reach), which ends the session."""
@@ -96,7 +105,7 @@ class Board:
         if gang is None or lease is None:
             return "stop"
         gang.beat = now
-        return lease.ask
+        return "prune" if lease.run_id in self._unwanted else lease.ask
 
     def report(self, number: int, gang_id: str, row: Mapping[str, Any], now: float) -> None:
         """One epoch of the current run."""
@@ -115,7 +124,7 @@ class Board:
         event = end_of(finished, number, self.book.attempt(finished.run_id))
         if isinstance(event, RunFailed):
             self._fail(lane, lane.lease, event, retriable=finished.retriable)
-        elif isinstance(event, RunFinished) or self._stopping:
+        elif isinstance(event, RunFinished) or self._stopping or lane.lease.paused:
             self.book.end(event)
             lane.lease, lane.losses = None, 0
         else:
@@ -244,6 +253,12 @@ class Board:
         idle = [lane.number for lane in self.roster.idle]
         for number in policy.surplus(idle, self.book.unassigned(self.roster.held)):
             self.lanes[number].state = "retiring"
+
+    def _pause(self, run_id: str) -> None:
+        """The run stops at its next control point, unless it has ended by then."""
+        lease = self.roster.leases().get(run_id)
+        if lease is not None:
+            lease.ask, lease.paused = "stop", True
 
     def _release(self, lane: Lane) -> None:
         if lane.lease is not None:

@@ -19,12 +19,16 @@ End = RunFinished | RunFailed | RunStopped
 
 
 class Book:
-    """`told` holds (event, whether its attempt still has to be recorded); `ended` has None for runs never begun."""
+    """`told` holds (event, whether its attempt still has to be recorded); `ended` has None for runs never begun.
 
-    def __init__(self, tickets: Iterable[Ticket], limits: Limits) -> None:
+    `coming`: so many runs may still be added.
+    """
+
+    def __init__(self, tickets: Iterable[Ticket], limits: Limits, coming: int = 0) -> None:
         self.tickets = {ticket.run.run_id: ticket for ticket in tickets}
         self.ended: dict[str, End | None] = {}
         self.told: list[tuple[Event, bool]] = []
+        self.coming = coming
         self._limits = limits
         self._wanted: dict[str, None] = {}
         self._failures: dict[str, int] = {}
@@ -34,6 +38,17 @@ class Book:
     def tell(self, event: Event, *, unrecorded: bool = False) -> None:
         """Something happened."""
         self.told.append((event, unrecorded))
+
+    def add(self, ticket: Ticket) -> None:
+        """Another run, or one that was paused and is to go on; its attempts are counted anew."""
+        run_id = ticket.run.run_id
+        self.tickets[run_id] = ticket
+        self.ended.pop(run_id, None)
+        self._failures.pop(run_id, None)
+
+    def is_over_for(self, run_id: str, stint: int) -> bool:
+        """Whether the trial that began a run for the `stint`-th time has nothing more to wait for."""
+        return run_id in self.ended or self.tickets[run_id].stint > stint
 
     def want(self, run_id: str) -> None:
         """A run that no lane holds is to be done."""
@@ -88,17 +103,18 @@ class Book:
     def drop(self, held: Iterable[str]) -> None:
         """End every run that was not begun, silently; those in `held` are still being worked on."""
         self._wanted.clear()
+        self.coming = 0
         for run_id in self.tickets.keys() - set(held) - self.ended.keys():
             self.ended[run_id] = None
 
     def unassigned(self, held: Iterable[str]) -> int:
-        """How many runs are neither over nor held by a lane."""
-        return len(self.tickets.keys() - set(held) - self.ended.keys())
+        """How many runs, those that are still to be added included, are neither over nor held by a lane."""
+        return len(self.tickets.keys() - set(held) - self.ended.keys()) + self.coming
 
     @property
     def is_over(self) -> bool:
-        """Whether every run ended."""
-        return len(self.ended) == len(self.tickets)
+        """Whether every run ended, and no other one will be added."""
+        return self.coming == 0 and len(self.ended) == len(self.tickets)
 
 
 def end_of(finished: Finished, lane: int, attempt: int) -> End:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -21,6 +21,7 @@ from orchestrator.executors.events import (
     RunStopped,
 )
 from orchestrator.executors.policy import Limits
+from orchestrator.executors.steering import Steering, Unsteered
 from orchestrator.executors.tickets import Ticket, tickets
 from orchestrator.spec.run_spec import RunSpec
 from orchestrator.storage import Store
@@ -63,28 +64,33 @@ class InProcess:
         """See Executor.stop. A run that is not training yet ends at its first control point even when asked for now."""
         self._mode = mode
 
-    def execute(self, runs: Sequence[RunSpec], on_event: Callable[[Event], None]) -> None:
-        """See Executor.execute."""
+    def execute(
+        self, runs: Sequence[RunSpec], on_event: Callable[[Event], None], steering: Steering | None = None
+    ) -> None:
+        """See Executor.execute. Only a process that is alone can be steered."""
         if not runs:
             return
         if self._threads is not None:
             torch.set_num_threads(self._threads)
         group = self._group or Group.current()
+        assert steering is None or group.world_size == 1, "what one rank decides is not known to the others"
         book = Book(tickets(runs, self._store), self._limits)
-        tell = on_event if group.is_main else _nobody
+        for run in runs:
+            book.want(run.run_id)
+        tell = _Teller(on_event if group.is_main else _nobody, steering or Unsteered(), self._store, book)
         tell(LanesPlanned(1, group.world_size, float(torch.get_num_threads()), float(group.device.type == "cuda")))
         tell(LaneStarted(LANE, 1, (ALONE,) * group.world_size, 0.0))
         warm = Warm()
-        for ticket in book.tickets.values():
-            while ticket.run.run_id not in book.ended:
+        while (found := book.take()) is not None:
+            while found not in book.ended:
                 if group.shared(self._mode) is not None:
                     return
-                self._attempt(ticket, book, group, warm, tell)
+                self._attempt(book.tickets[found], book, group, warm, tell)
 
-    def _attempt(self, ticket: Ticket, book: Book, group: Group, warm: Warm, tell: Callable[[Event], None]) -> None:
+    def _attempt(self, ticket: Ticket, book: Book, group: Group, warm: Warm, tell: _Teller) -> None:
         run, attempt = ticket.run, book.attempt(ticket.run.run_id)
         tell(RunStarted(run.run_id, LANE, attempt))
-        control = _Control(lambda: self._mode, lambda row: tell(EpochReported(run.run_id, LANE, row)))
+        control = _Control(lambda: self._mode, tell, run.run_id)
         try:
             finished = worker.execute(
                 run, self._store, group=group, warm=warm, control=control, attempt=attempt, layout=self._run_layout
@@ -99,9 +105,32 @@ class InProcess:
                 book.end(end)
             if finished.recycle:
                 warm.clear()
-        for event, _ in book.told:
-            tell(event)
+        told = [event for event, _ in book.told]
         book.told.clear()
+        for event in told:
+            tell(event)
+
+
+@dataclass
+class _Teller:
+    """Passes events on, and remembers what the steering wants because of them."""
+
+    on_event: Callable[[Event], None]
+    steering: Steering
+    store: Store
+    book: Book
+    unwanted: set[str] = field(default_factory=set)
+    paused: set[str] = field(default_factory=set)
+
+    def __call__(self, event: Event) -> None:
+        self.on_event(event)
+        orders = self.steering.react(event)
+        for ticket in tickets(orders.start, self.store):
+            self.paused.discard(ticket.run.run_id)
+            self.book.add(ticket)
+            self.book.want(ticket.run.run_id)
+        self.unwanted.update(orders.prune)
+        self.paused.update(orders.pause)
 
 
 @dataclass(frozen=True)
@@ -109,18 +138,21 @@ class _Control:
     """What the engine asks and tells while a run is on."""
 
     mode: Callable[[], StopMode | None]
-    tell: Callable[[Mapping[str, Any]], None]
+    tell: _Teller
+    run_id: str
 
     def poll(self, progress: Progress) -> Request:
-        """Go on, or stop with a checkpoint. Raises StoppedNow."""
+        """Go on, stop with a checkpoint, or end as pruned. Raises StoppedNow."""
         mode = self.mode()
         if mode == "now":
             raise StoppedNow
-        return "continue" if mode is None else "stop"
+        if self.run_id in self.tell.unwanted:
+            return "prune"
+        return "continue" if mode is None and self.run_id not in self.tell.paused else "stop"
 
     def report(self, row: Mapping[str, Any]) -> None:
         """Pass the epoch on."""
-        self.tell(row)
+        self.tell(EpochReported(self.run_id, LANE, row))
 
     def all_ranks_raised(self) -> bool:
         """Without a place to ask outside the process group, a rank that raised takes the others down (torchrun)."""

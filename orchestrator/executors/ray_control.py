@@ -39,8 +39,8 @@ class Batch:
 class Control:
     """An asyncio actor; every method is short but for its wait."""
 
-    def __init__(self, tickets: Sequence[Ticket], lanes: int, limits: Limits) -> None:
-        self._board = Board(tickets, lanes, limits, time.monotonic())
+    def __init__(self, tickets: Sequence[Ticket], lanes: int, limits: Limits, coming: int) -> None:
+        self._board = Board(tickets, lanes, limits, time.monotonic(), coming)
         self._changed = asyncio.Condition()
         self._read = 0
         self._raised: dict[tuple[str, int], set[int]] = {}
@@ -51,14 +51,15 @@ class Control:
         self._board.request(run_id, time.monotonic())
         await self._notify()
 
-    async def follow(self, run_id: str, after: int) -> tuple[list[Mapping[str, Any]], bool]:
-        """The run's epochs from number `after` on, and whether it ended; waits for news."""
-        await self._until(lambda: any(self._board.follow(run_id, after, time.monotonic())))
-        return self._board.follow(run_id, after, time.monotonic())
+    async def follow(self, run_id: str, stint: int, after: int) -> tuple[list[Mapping[str, Any]], bool]:
+        """The run's epochs from number `after` on, and whether this stint is over; waits for news."""
+        await self._until(lambda: any(self._board.follow(run_id, stint, after, time.monotonic())))
+        return self._board.follow(run_id, stint, after, time.monotonic())
 
-    async def prune(self, run_id: str) -> None:
-        """See Board.prune."""
-        self._board.prune(run_id)
+    async def order(self, tickets: Sequence[Ticket], prune: Sequence[str], pause: Sequence[str], coming: int) -> None:
+        """See Board.order."""
+        self._board.order(tickets, prune, pause, coming, time.monotonic())
+        await self._notify()
 
     async def join(self, lane: int, gang_id: str, world_size: int, member: Member, problem: str | None) -> None:
         """See Board.join."""

@@ -49,7 +49,7 @@ class ControlLost(ExecutorError):
 class Plan:
     """What a session is to do and with what. `storage` is where Tune and Train keep their own files.
 
-    `grows`: whether lanes are added when the cluster gains nodes.
+    `grows`: whether lanes are added when the cluster gains nodes. `coming`: so many runs may be added to `tickets`.
     """
 
     store: Store
@@ -60,6 +60,7 @@ class Plan:
     storage: str
     grows: bool = False
     tickets: tuple[Ticket, ...] = ()
+    coming: int = 0
 
 
 def planned(layout: Layout) -> LanesPlanned:
@@ -74,6 +75,7 @@ class Crew:
         self.inbox: queue.SimpleQueue[Batch | Event | Exception] = queue.SimpleQueue()
         self.preflight = Preflight(plan.store.location, secrets.token_hex(8), _data(plan.tickets))
         self._plan = plan
+        self._coming = plan.coming
         self._over, self._stopping, self._lost = threading.Event(), threading.Event(), threading.Event()
         self._tuners, self._room = 0, policy.capacity(plan.layout, plan.cluster.nodes)
         preflight.open_for_lanes(self.preflight)
@@ -84,9 +86,19 @@ class Crew:
         self._watchers = [_started(watch) for watch in watches]
 
     def stop_runs(self) -> None:
-        """Have runs stop at their next control point, with a checkpoint."""
+        """Have runs stop at their next control point, with a checkpoint; none is added any more."""
         self._stopping.set()
         self._control.stop.remote()
+        self._coming = 0
+        self._tuning.add((), last=True)
+
+    def order(self, tickets: Sequence[Ticket], prune: Sequence[str], pause: Sequence[str], coming: int) -> None:
+        """Add runs, have others end early; `coming`: so many may still be added after these."""
+        if self._stopping.is_set():
+            return
+        self._coming = coming
+        self._control.order.remote(tickets, prune, pause, coming)
+        self._tuning.add(tickets, last=coming == 0)
 
     def is_finished(self, event: RunFinished) -> None:
         """Tell the lanes that a run whose gang was lost had committed its record."""
@@ -152,7 +164,9 @@ class Crew:
 
     def _tune(self, tickets: Sequence[Ticket]) -> Tuning:
         self._tuners += 1
-        return Tuning(tickets, self._control, len(self._lanes), self._plan.storage, f"grid {self._tuners}")
+        tuning = Tuning(self._control, len(self._lanes), self._plan.storage, f"grid {self._tuners}")
+        tuning.add(tickets, last=self._coming == 0)
+        return tuning
 
     def _listen(self) -> None:
         """Bring the control actor's news to the driver's loop."""
@@ -220,7 +234,7 @@ def _start_control(plan: Plan) -> Any:
     name = f"{prefix} {plan.store.owner} {secrets.token_hex(4)}"
     try:
         control: Any = actor.options(name=name, namespace=NAMESPACE).remote(
-            plan.tickets, plan.layout.lanes, plan.limits
+            plan.tickets, plan.layout.lanes, plan.limits, plan.coming
         )
         ray.get(control.members.remote(), timeout=ANSWER_SECONDS)
     except RayError as error:

@@ -15,6 +15,7 @@ from orchestrator.executors.ray_cluster import Cluster, connected
 from orchestrator.executors.ray_crew import ControlLost, Plan, planned
 from orchestrator.executors.ray_metrics import SweepMetrics
 from orchestrator.executors.ray_session import Session, StoppedAtOnce
+from orchestrator.executors.steering import Steering, Unsteered
 from orchestrator.executors.tickets import tickets
 from orchestrator.spec.run_spec import RunSpec
 from orchestrator.storage import Store
@@ -59,24 +60,31 @@ class RayLanes:
         """See Executor.stop."""
         self._mode = mode
 
-    def execute(self, runs: Sequence[RunSpec], on_event: Callable[[Event], None]) -> None:
+    def execute(
+        self, runs: Sequence[RunSpec], on_event: Callable[[Event], None], steering: Steering | None = None
+    ) -> None:
         """See Executor.execute."""
         if not runs or self._mode is not None:
             return
+        steering = steering or Unsteered()
         with connected(self._address, self._limits.start_seconds, self._limits.stall_seconds) as cluster:
-            on_event = SweepMetrics(runs, self._store).around(on_event)
+            metrics = SweepMetrics(runs, self._store)
+            on_event, steering = metrics.around(on_event), metrics.beside(steering)
             dashboard = cluster.dashboard
             totals = {"CPU": sum(node.cpus for node in cluster.nodes), "GPU": sum(node.gpus for node in cluster.nodes)}
-            on_event(ClusterReady(cluster.address, dashboard, len(cluster.nodes), totals))
-            layout = self._layout(runs, cluster)
+            ready = ClusterReady(cluster.address, dashboard, len(cluster.nodes), totals)
+            on_event(ready)
+            layout = self._layout(runs, steering.react(ready).coming, cluster)
             on_event(planned(layout))
+            orders = steering.react(planned(layout))
             with self._ray_files(cluster) as storage:
                 plan = Plan(self._store, cluster, layout, self._limits, self._run_layout, storage, self._lanes is None)
-                self._sessions(plan, runs, on_event)
+                first = replace(plan, tickets=tickets([*runs, *orders.start], self._store), coming=orders.coming)
+                self._sessions(first, on_event, steering)
 
-    def _layout(self, runs: Sequence[RunSpec], cluster: Cluster) -> policy.Layout:
+    def _layout(self, runs: Sequence[RunSpec], coming: int, cluster: Cluster) -> policy.Layout:
         layout = policy.plan(
-            len(runs),
+            len(runs) + coming,
             cluster.nodes,
             lanes=self._lanes,
             workers_per_run=self._workers_per_run,
@@ -85,19 +93,18 @@ class RayLanes:
         )
         return replace(layout, threads=self._threads or layout.threads)
 
-    def _sessions(self, plan: Plan, runs: Sequence[RunSpec], on_event: Callable[[Event], None]) -> None:
+    def _sessions(self, plan: Plan, on_event: Callable[[Event], None], steering: Steering) -> None:
         """Usually one; another with what is pending when the control actor died.
 
         Whoever ends a whole unit or job step signals Ray's processes together with this one: a cluster that is lost
         after a stop was asked for is part of that stop.
         """
-        pending = list(runs)
         for number in range(SESSIONS):
             if self._mode is not None:
                 return
             started = time.monotonic()
-            part = replace(plan, tickets=tickets(pending, self._store), storage=f"{plan.storage}/{number}")
-            session = Session(part, on_event, lambda: self._mode)
+            part = replace(plan, storage=f"{plan.storage}/{number}")
+            session = Session(part, on_event, lambda: self._mode, steering)
             try:
                 session.run()
                 return
@@ -111,9 +118,10 @@ class RayLanes:
                 if isinstance(error, ClusterLost):
                     raise
                 session.lose_working()
-                pending = [run for run in pending if run.run_id not in session.ended]
+                pending = tickets([ticket.run for ticket in session.pending], self._store)
                 if not pending:
                     return
+                plan = replace(plan, tickets=pending, coming=session.coming)
         raise ClusterLost(f"the control actor was lost {SESSIONS} times, last after {time.monotonic() - started:.0f} s")
 
     @contextmanager

@@ -26,6 +26,7 @@ from orchestrator.executors.events import (
     RunStarted,
     RunStopped,
 )
+from orchestrator.executors.steering import Orders, Steering
 from orchestrator.spec.run_spec import RunSpec
 from orchestrator.storage import Store, records
 
@@ -124,6 +125,17 @@ class SweepMetrics:
             self._publish_record(event)
         self._publish_counts()
 
+    def beside(self, steering: Steering) -> Steering:
+        """The same steering; the runs that it adds are counted."""
+        return _Counted(steering, self.add)
+
+    def add(self, runs: Iterable[RunSpec]) -> None:
+        """Runs that were not known before."""
+        for run in runs:
+            if run.run_id not in self._runs:
+                self._runs[run.run_id] = run
+                self._tally.status[run.run_id] = "pending"
+
     def _publish_counts(self) -> None:
         for status, count in self._tally.counts().items():
             self._status.set(count, {"status": status})
@@ -158,6 +170,20 @@ class SweepMetrics:
             return None
         found = column[0].as_py()
         return None if found is None else float(found)
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """A steering whose orders are heard by somebody else, too."""
+
+    steering: Steering
+    add: Callable[[Iterable[RunSpec]], None]
+
+    def react(self, event: Event) -> Orders:
+        """The steering's orders."""
+        orders = self.steering.react(event)
+        self.add(orders.start)
+        return orders
 
 
 def _gauge(name: str, description: str, experiment: str, *tags: str) -> Gauge:

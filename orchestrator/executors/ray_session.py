@@ -1,4 +1,4 @@
-"""The driver's loop over one session of lanes: passes events on in order and carries out what they ask for."""
+"""The driver's loop over one session of lanes: passes events on in order and carries out what follows from them."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from orchestrator.executors.events import (
 )
 from orchestrator.executors.ray_control import Batch
 from orchestrator.executors.ray_crew import RETIRE_SECONDS, Crew, Plan
+from orchestrator.executors.steering import Steering
+from orchestrator.executors.tickets import Ticket, tickets
 from orchestrator.failure import Failure
 from orchestrator.storage import Attempt
 
@@ -31,13 +33,26 @@ class StoppedAtOnce(Exception):
 
 
 class Session:
-    """Runs in the caller's thread. `mode` returns what was asked for by now; `ended` names the runs that are over."""
+    """Runs in the caller's thread. `mode` returns what was asked for by now.
 
-    def __init__(self, plan: Plan, on_event: Callable[[Event], None], mode: Callable[[], StopMode | None]) -> None:
+    `tickets` are the runs of the session so far, `coming` says how many may still be added; `ended` names those that
+    are over.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        on_event: Callable[[Event], None],
+        mode: Callable[[], StopMode | None],
+        steering: Steering,
+    ) -> None:
+        self.tickets = {ticket.run.run_id: ticket for ticket in plan.tickets}
+        self.coming = plan.coming
         self.ended: set[str] = set()
         self._plan = plan
         self._on_event = on_event
         self._mode = mode
+        self._steering = steering
         self._asked = False
         self._lanes_up = 0
         self._working: dict[str, RunStarted] = {}
@@ -49,11 +64,16 @@ class Session:
         try:
             while not self._turn(crew):
                 self._obey(crew)
-                crew.keep_tuning([found for found in self._plan.tickets if found.run.run_id not in self.ended])
+                crew.keep_tuning(self.pending)
             self._let_lanes_end(crew)
             at_once = False
         finally:
             crew.leave(at_once=at_once)
+
+    @property
+    def pending(self) -> list[Ticket]:
+        """The runs that are not over."""
+        return [ticket for run_id, ticket in self.tickets.items() if run_id not in self.ended]
 
     def stop_working(self) -> None:
         """Tell of every run that was being worked on that it was stopped, without a checkpoint."""
@@ -85,7 +105,7 @@ class Session:
         if isinstance(news, Exception):
             raise news
         if not isinstance(news, Batch):
-            self._on_event(news)
+            self._tell(crew, news)
             return False
         return self._take_in(crew, news)
 
@@ -132,7 +152,24 @@ class Session:
             self._working.pop(event.run_id, None)
             if not (isinstance(event, RunFailed) and event.will_retry):
                 self.ended.add(event.run_id)
+        self._tell(crew, event)
+
+    def _tell(self, crew: Crew, event: Event) -> None:
+        """Pass an event on, and do what the steering wants because of it."""
         self._on_event(event)
+        orders = self._steering.react(event)
+        if not (orders.start or orders.prune or orders.pause) and orders.coming == self.coming:
+            return
+        started = [self._begun(ticket) for ticket in tickets(orders.start, self._plan.store)]
+        self.coming = orders.coming
+        crew.order(started, orders.prune, orders.pause, orders.coming)
+
+    def _begun(self, ticket: Ticket) -> Ticket:
+        run_id = ticket.run.run_id
+        before = self.tickets.get(run_id)
+        self.tickets[run_id] = ticket = replace(ticket, stint=1 if before is None else before.stint + 1)
+        self.ended.discard(run_id)
+        return ticket
 
     def _recorded(self, event: RunFailed) -> RunFinished | RunFailed:
         """Write down an attempt whose worker could not; a worker that died after its commit has not failed at all."""
@@ -141,7 +178,7 @@ class Session:
             self.ended.add(event.run_id)
             found = cast("RecordStatus", status)
             return RunFinished(event.run_id, event.lane, event.attempt, found, None, None, event.seconds)
-        run = next(ticket.run for ticket in self._plan.tickets if ticket.run.run_id == event.run_id)
+        run = self.tickets[event.run_id].run
         message, _, trace = event.error.partition("\n")
         attempt = Attempt(event.attempt, "failed", event.kind, message, trace or None)
         return replace(event, error=message, attempt=self._plan.store.record_attempt(run, attempt))

@@ -16,11 +16,11 @@ def follow(config: Mapping[str, Any], control: Any) -> None:
 
     What ends this process early says nothing about the run: its lease notices that nobody holds it any more.
     """
-    run_id = config["run"]
+    run_id, stint = config["run"], config["stint"]
     ray.get(control.request.remote(run_id))
     reported = 0
     while True:
-        rows, ended = ray.get(control.follow.remote(run_id, reported))
+        rows, ended = ray.get(control.follow.remote(run_id, stint, reported))
         for row in rows:
             tune.report(finite_numbers(row))
         reported += len(rows)

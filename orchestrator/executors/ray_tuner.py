@@ -1,16 +1,18 @@
-"""Ray Tune schedules the grid: one thin trial a run, as many at a time as there are lanes."""
+"""Ray Tune schedules the runs: one thin trial a run, as many at a time as there are lanes."""
 
 from __future__ import annotations
 
 import functools
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ray import tune
 from ray.tune.experimental import output
-from ray.tune.search.basic_variant import BasicVariantGenerator
+from ray.tune.search import Searcher
+from ray.tune.search.search_generator import SearchGenerator
 from ray.tune.stopper import Stopper
 
 from orchestrator.executors import ray_trial
@@ -21,11 +23,44 @@ logger = logging.getLogger(__name__)
 TRIAL_FAILURES = 3
 
 
-class Grid(BasicVariantGenerator):
-    """Tune's grid in order; it is not copied, so that the number of trials at a time can follow the lanes."""
+class Waiting(Searcher):
+    """Runs in the order in which they came, given out while fewer than `allowed` trials are under way."""
 
-    def __deepcopy__(self, memo: Any) -> Grid:
+    def __init__(self, allowed: int) -> None:
+        super().__init__()
+        self.allowed = allowed
+        self.is_closed = False
+        self._tickets: deque[Ticket] = deque()
+        self._live: set[str] = set()
+
+    def add(self, tickets: Iterable[Ticket]) -> None:
+        """More runs; from any thread."""
+        self._tickets.extend(tickets)
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]  # FINISHED is a text
+        """The next run; None: ask again; FINISHED: none will follow."""
+        closed = self.is_closed  # read first: what was added before closing is still given out
+        if not self._tickets:
+            return Searcher.FINISHED if closed else None
+        if len(self._live) >= self.allowed:
+            return None
+        self._live.add(trial_id)
+        ticket = self._tickets.popleft()
+        return {"run": ticket.run.run_id, "name": ticket.name, "stint": ticket.stint}
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """A trial is over."""
+        self._live.discard(trial_id)
+
+
+class Queue(SearchGenerator):
+    """Tune's side of it. Not copied, so that runs can be added; not saved, for our records decide what is done."""
+
+    def __deepcopy__(self, memo: Any) -> Queue:
         return self
+
+    def save_to_dir(self, dirpath: str, session_str: str = "", **more: Any) -> None:
+        """Nothing."""
 
 
 class WhenOver(Stopper):
@@ -49,12 +84,11 @@ class WhenOver(Stopper):
 class Tuning:
     """One `Tuner.fit` in a daemon thread. None of its state is needed: our records decide what is done."""
 
-    def __init__(self, tickets: Sequence[Ticket], control: Any, lanes: int, storage: str, name: str) -> None:
-        self._names = {ticket.run.run_id: ticket.name for ticket in tickets}
+    def __init__(self, control: Any, lanes: int, storage: str, name: str) -> None:
         self._control = control
         self._storage = storage
         self._name = name
-        self._grid = Grid(max_concurrent=lanes)
+        self._waiting = Waiting(lanes)
         self._stop = WhenOver()
         self.error: Exception | None = None
         self._thread = threading.Thread(target=self._fit, name="tune", daemon=True)
@@ -65,9 +99,14 @@ class Tuning:
         """Whether Tune still has trials."""
         return self._thread.is_alive()
 
+    def add(self, tickets: Iterable[Ticket], *, last: bool) -> None:
+        """Runs to do; `last`: no others will follow, and Tune ends with them."""
+        self._waiting.add(tickets)
+        self._waiting.is_closed = last
+
     def allow(self, lanes: int) -> None:
         """Change how many trials may run at a time."""
-        self._grid.max_concurrent = lanes
+        self._waiting.allowed = lanes
 
     def end(self, seconds: float) -> None:
         """Have Tune end, and wait for that no longer than `seconds`."""
@@ -84,16 +123,15 @@ class Tuning:
             logger.debug("Ray Tune ended early", exc_info=True)
 
     def _tuner(self) -> tune.Tuner:
-        names = self._names  # Tune pickles what these functions refer to, and a thread cannot be pickled
         trial = functools.partial(ray_trial.follow, control=self._control)
         return tune.Tuner(
             tune.with_resources(trial, dict(HEAD)),
-            param_space={"run": tune.grid_search(list(names))},
             tune_config=tune.TuneConfig(
-                search_alg=self._grid,
+                search_alg=Queue(self._waiting),
+                num_samples=-1,
                 reuse_actors=True,
-                trial_name_creator=lambda found: names[found.config["run"]],
-                trial_dirname_creator=lambda found: str(found.config["run"]),
+                trial_name_creator=lambda found: str(found.config["name"]),
+                trial_dirname_creator=lambda found: f"{found.config['run']}-{found.config['stint']}",
             ),
             run_config=tune.RunConfig(
                 name=self._name,

@@ -18,16 +18,19 @@ Ask = Literal["continue", "stop", "prune"]
 
 @dataclass(frozen=True)
 class Ticket:
-    """One run of this sweep; `previous_attempts` is the highest attempt number that earlier sweeps used."""
+    """One run of this sweep; `previous_attempts` is the highest attempt number that has been used before.
+
+    `stint` counts how often the run was begun in this session: a paused one is taken up again.
+    """
 
     run: RunSpec
     previous_attempts: int = 0
+    stint: int = 1
 
     @property
     def name(self) -> str:
-        """How the run is called where people look: `minilm-l6 seed 3`."""
-        fold = "" if self.run.config.fold is None else f" fold {self.run.config.fold}"
-        return f"{self.run.system} seed {self.run.config.seed}{fold}"
+        """How the run is called where people look."""
+        return self.run.label
 
 
 def tickets(runs: Sequence[RunSpec], store: Store) -> tuple[Ticket, ...]:
@@ -58,11 +61,15 @@ class Member:
 
 @dataclass
 class Lease:
-    """A run that a lane holds until it ended. `handed`: its gang has it, `since` then."""
+    """A run that a lane holds until it ended. `handed`: its gang has it, `since` then.
+
+    `paused`: once it has stopped, nobody waits for it any more.
+    """
 
     run_id: str
     handed: bool = False
     ask: Ask = "continue"
+    paused: bool = False
     since: float = 0.0
 
 

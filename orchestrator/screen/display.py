@@ -62,12 +62,14 @@ def _table(progress: Progress) -> Table:
 
     metric = next(iter(progress.runs.values())).metric if progress.runs else "score"
     table = Table(box=None, pad_edge=False, caption=_caption(progress), caption_justify="left")
-    for name in ("system", "done", "running", "failed", "pending", f"best {metric}"):
-        table.add_column(name, justify="left" if name == "system" else "right")
+    has_rungs = any(system.rungs for system in progress.systems.values())
+    for name in ("system", "done", "running", "failed", "pending", f"best {metric}", *(["at epoch"] * has_rungs)):
+        table.add_column(name, justify="left" if name in ("system", "at epoch") else "right")
     for name, system in progress.systems.items():
         best = "-" if system.best is None else f"{system.best:.4f}"
         counts = (system.done, len(system.running), system.failed, system.pending)
-        table.add_row(Text(clean(name)), *map(str, counts), best)
+        rungs = " ".join(f"{epoch}:{len(trials)}" for epoch, trials in system.rungs.items())
+        table.add_row(Text(clean(name)), *map(str, counts), best, *([rungs] * has_rungs))
     return table
 
 

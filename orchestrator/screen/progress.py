@@ -14,7 +14,10 @@ from orchestrator.spec.run_spec import RunSpec
 
 @dataclass
 class SystemProgress:
-    """Where one system stands. `failed` counts runs without a score: failed for good, or diverged."""
+    """Where one system stands. `failed` counts runs without a score: failed for good, or diverged.
+
+    `expected`: `total` was said beforehand. `rungs`: epoch -> the trials that reached it, where a search compares them.
+    """
 
     total: int = 0
     done: int = 0
@@ -22,6 +25,8 @@ class SystemProgress:
     running: set[str] = field(default_factory=set)
     best: float | None = None
     seconds: list[float] = field(default_factory=list)
+    expected: bool = False
+    rungs: dict[int, set[str]] = field(default_factory=dict)
 
     @property
     def pending(self) -> int:
@@ -40,11 +45,21 @@ class Progress:
         self.dashboard: str | None = None
         self.unwritable = False
         self.started = time.monotonic()
-        for run in self.runs.values():
-            system = self.systems.setdefault(run.system, SystemProgress())
-            system.total += 1
+        for run in list(self.runs.values()):
+            system = self._enter(run)
             if run.run_id in recorded:
                 self._count(system, recorded[run.run_id])
+
+    def add(self, run: RunSpec) -> None:
+        """A run that was not known before."""
+        if run.run_id not in self.runs:
+            self._enter(run)
+
+    def expect(self, system: str, total: int, rungs: Iterable[int] = ()) -> None:
+        """So many runs of a system there will be, whichever they are; count those that reach the rungs."""
+        found = self.systems.setdefault(system, SystemProgress())
+        found.total, found.expected = total, True
+        found.rungs = {rung: set() for rung in rungs}
 
     def update(self, event: events.Event) -> None:
         """Take one event into account."""
@@ -54,6 +69,8 @@ class Progress:
             self.lanes = event.lanes
         elif isinstance(event, events.RunStarted):
             self._system(event.run_id).running.add(event.run_id)
+        elif isinstance(event, events.EpochReported):
+            self._system(event.run_id).rungs.get(int(event.row["epoch"]), set()).add(event.run_id)
         elif isinstance(event, events.RunFinished):
             self._finished(event)
         elif isinstance(event, events.RunFailed | events.RunStopped):
@@ -62,11 +79,15 @@ class Progress:
             system.failed += isinstance(event, events.RunFailed) and not event.will_retry
             self.unwritable |= isinstance(event, events.RunFailed) and event.kind == Failure.STORAGE.word
 
+    def _enter(self, run: RunSpec) -> SystemProgress:
+        self.runs[run.run_id] = run
+        system = self.systems.setdefault(run.system, SystemProgress())
+        system.total += not system.expected
+        return system
+
     def label(self, run_id: str) -> str:
-        """A run in words: its system, seed and fold."""
-        run = self.runs[run_id]
-        fold = "" if run.config.fold is None else f" fold {run.config.fold}"
-        return f"{run.system} seed {run.config.seed}{fold}"
+        """A run in words."""
+        return self.runs[run_id].label
 
     @property
     def done(self) -> int:
@@ -75,8 +96,8 @@ class Progress:
 
     @property
     def total(self) -> int:
-        """Runs of the grid."""
-        return len(self.runs)
+        """Runs there are, or will be."""
+        return sum(system.total for system in self.systems.values())
 
     def seconds_to_go(self) -> float | None:
         """Time until the last run ends: mean seconds of the system's finished runs (else of all), over the lanes."""

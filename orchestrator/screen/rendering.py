@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from orchestrator.doctor import Finding
     from orchestrator.listing import Entry, Kind
     from orchestrator.plan import Plan
-    from orchestrator.status import Status
+    from orchestrator.status import Status, TrialStatus
 
 STATES = ("total", "completed", "collapsed", "diverged", "pruned", "failed", "unsupported", "pending")
 
@@ -38,9 +38,28 @@ def status(found: Status) -> str:
     if found.unsupported:
         text += "\n\nunsupported on this machine (left out, and not failed):\n"
         text += "\n".join(f"  {system}: {why}" for system, why in found.unsupported.items())
+    if found.search:
+        text = "\n\n".join(filter(None, [text if found.systems else "", _trials(found.search)]))
     if found.others:
         text += f"\n\n{plural(found.others, 'record')} of earlier settings kept, not part of this grid"
     return text
+
+
+def value(found: Any) -> str:
+    """A setting as a person writes it."""
+    return f"{found:g}" if isinstance(found, float) else str(found)
+
+
+def _trials(search: Sequence[TrialStatus]) -> str:
+    """The trials of each system by what became of them, and how many reached each rung."""
+    states = list(dict.fromkeys(state for found in search for state in found.states))
+    rungs = sorted({rung for found in search for rung in found.rungs})
+    rows = [
+        [found.system, found.trials, *(found.states.get(state, 0) for state in states)]
+        + [found.rungs.get(rung, "-") for rung in rungs]
+        for found in search
+    ]
+    return table(["search", "trials", *states, *(f"epoch {rung}" for rung in rungs)], rows)
 
 
 def status_document(found: Status) -> dict[str, Any]:

@@ -10,12 +10,13 @@ import click
 from orchestrator.cli.session import ARGUMENTS
 from orchestrator.errors import UserError
 from orchestrator.layout import LayoutOptions
-from orchestrator.screen import rendering
+from orchestrator.screen import rendering, search_report
 from orchestrator.screen.console import Console, plural
 from orchestrator.sweeping import SweepOptions, SweepResult
 
 if TYPE_CHECKING:
     from orchestrator.conclude import Conclusion
+    from orchestrator.searching import SearchResult
     from orchestrator.single_run import CellResult
 
 SIGNALLED = 128
@@ -40,16 +41,23 @@ def sweep_options(values: dict[str, Any]) -> SweepOptions:
     )
 
 
-def report(console: Console, result: SweepResult, *, analyze: bool) -> int:
-    """Print how a sweep ended, analysed where that is possible; returns the exit code."""
+def report(console: Console, result: SweepResult, *, analyze: bool, search: SearchResult | None = None) -> int:
+    """Print how a sweep ended, analysed where that is possible; returns the exit code.
+
+    `search`: the one whose winners were run; a trial of it that failed shows in the exit code, too.
+    """
     found = _concluded(console, result) if analyze else None
     heard = result.facts.warnings if found is None else found.analysis.warnings  # these repeat the facts
     for text in (*heard, *result.problems):
         console.warning(text)
     next_command = _next_command(result)
+    code = result.exit_code or (0 if search is None else search.exit_code)
     if console.as_json:
-        console.document(_document(result, found, next_command))
-        return result.exit_code
+        content = _document(result, found, next_command) | {"exit_code": code}
+        console.document(content if search is None else {**content, "search": search_report.document(search)})
+        return code
+    if search is not None:
+        console.data(f"{search_report.lines(search)}\n")
     console.data(rendering.status(result.status))
     if found is not None:
         console.data(f"\n{rendering.conclusion(found)}")
@@ -57,7 +65,7 @@ def report(console: Console, result: SweepResult, *, analyze: bool) -> int:
     if found is not None:
         console.data(f"report:  {found.report}")
     console.data(f"next:    {next_command}")
-    return result.exit_code
+    return code
 
 
 def report_cell(console: Console, result: CellResult) -> int:

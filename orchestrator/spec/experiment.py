@@ -10,6 +10,7 @@ from analysis.config import CompareConfig
 from orchestrator.spec.adapt import Adapt, AdaptOverride
 from orchestrator.spec.names import InitFrom, ModelName, Name
 from orchestrator.spec.run_spec import RunSpec
+from orchestrator.spec.search import Search
 from orchestrator.spec.seeds import parse_seeds
 from trainables.engine.config import DataConfig, Frozen, SplitConfig, TrainConfig
 from trainables.engine.preset import PrecisionChoice
@@ -107,6 +108,7 @@ class Experiment(Frozen):
         default=None, description="start from the saved best weights of this run: its id, or DIRECTORY/RUN_ID"
     )
     compare: CompareConfig = CompareConfig()
+    search: Search | None = Field(default=None, description="what `orchestrate search` varies; a sweep leaves it alone")
     resources: Resources = Resources()
     keep_epochs: int = Field(
         default=0, ge=0, description="every run leaves the models of so many last epochs; none of it changes a result"

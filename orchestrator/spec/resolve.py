@@ -18,6 +18,8 @@ from orchestrator.spec.paths import anchored, file_hashes
 from orchestrator.spec.problems import suggestion
 from orchestrator.spec.recipes import check_suited, control_of, recipe_of, subject_of
 from orchestrator.spec.run_spec import RunSpec
+from orchestrator.spec.search_space import check_search
+from orchestrator.spec.system import System, system_name
 from orchestrator.spec.yaml_file import KeyPath
 from trainables import models, registry
 from trainables.engine import data
@@ -26,26 +28,8 @@ from trainables.engine.hardware import this_machine
 from trainables.engine.task import Task
 from trainables.engine.variant import unsupported_on
 
-DEFAULT_RECIPE = "default"
 Direction = Literal["maximize", "minimize"]
 _NO_MODEL = models.Resolved(ModelConfig(name="", source=""), None, ())  # stands where a problem was reported
-
-
-@dataclass(frozen=True)
-class System:
-    """What is compared: a model trained by a recipe. `config` is that of its runs, with the first seed and fold.
-
-    `start` is the results directory of the run that `config.init_from` names; None: the sweep's own. `unsupported`
-    says why this machine cannot run it.
-    """
-
-    name: str
-    model: str
-    recipe: str
-    control: str | None
-    config: RunConfig
-    start: str | None = None
-    unsupported: str | None = None
 
 
 @dataclass(frozen=True)
@@ -137,6 +121,9 @@ def resolve(loaded: Loaded, *, must_be_available: bool = True) -> Resolved:
     unique = tuple({run.run_id: run for run in adapted.values()}.values())
     resolved = Resolved(experiment, systems, metric, experiment.compare.direction, hashes, tuple(check.notes), unique)
     _check_distinct(check, resolved)
+    if experiment.search is not None:
+        subjects = {name: partial(subject_of, model, experiment.task) for name, model in presets.items()}
+        check_search(check, experiment.search, systems, task, subjects)
     check.finish()
     return resolved
 
@@ -222,11 +209,6 @@ def _task_options(check: Check, experiment: Experiment, task: Task) -> dict[str,
         return {}
     configured = check.attempt(("task_options",), lambda: task.configured(written), options)
     return {} if configured is None else dict(configured.options.model_dump(mode="json"))
-
-
-def system_name(model: str, recipe: str) -> str:
-    """`model/recipe`, or the model alone for the default recipe; so a recipe that is added later renames nothing."""
-    return model if recipe == DEFAULT_RECIPE else f"{model}/{recipe}"
 
 
 def _control(experiment: Experiment, model: str, recipe: str) -> str | None:

@@ -14,7 +14,7 @@ from trainables.engine.config import DataConfig, Frozen, ModelConfig, RunConfig
 
 IDENTITY_VERSION = 1
 ID_LENGTH = 16
-Stage = Literal["adapt", "fine-tune"]
+Stage = Literal["adapt", "fine-tune", "search"]
 
 
 class RunSpec(Frozen):
@@ -36,6 +36,14 @@ class RunSpec(Frozen):
     unsupported: str | None = Field(default=None, description="why the machine that planned it cannot run it")
     keep: bool = Field(default=False, description="whether the best weights are saved beside the record")
     keep_epochs: int = Field(default=0, ge=0, description="so many last epochs leave their model beside the record")
+    search: str | None = Field(default=None, description="the search that a trial belongs to")
+    trial: int | None = Field(default=None, ge=1, description="a trial's number among those of its system")
+
+    @property
+    def label(self) -> str:
+        """What the run is called where people look: `minilm-l6 seed 3`, `minilm-l6 trial 7`."""
+        fold = "" if self.config.fold is None else f" fold {self.config.fold}"
+        return f"{self.system} " + (f"seed {self.config.seed}{fold}" if self.trial is None else f"trial {self.trial}")
 
     @property
     def direction(self) -> Literal["maximize", "minimize"]:
@@ -75,6 +83,7 @@ class RunSpec(Frozen):
             "split_seed": config.split_seed,
             "fold": config.fold,
             "init_from": config.init_from,
+            "search": self.search,
         }
         return {name: _without_nulls(value) for name, value in found.items() if value is not None}
 

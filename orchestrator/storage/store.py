@@ -4,6 +4,7 @@
     <out>/runs/<run_id>/   run.parquet and its parts (records), spec.json, log.txt, attempts/, checkpoints/, best/,
                            epochs/
     <out>/runs.parquet  epochs.parquet  predictions.parquet  manifest.json     compacted, can be built anew (compaction)
+    <out>/search/<search key>/  trials.parquet                what searches proposed and heard (trials), a row a trial
     <out>/quarantine/  forgotten/  sweep.lock  compaction.lock
 
 Nothing inside names the place it lies in, so a results directory can be moved.
@@ -21,7 +22,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from analysis.table import Corrupt, read_parquet, sha256
+from analysis.table import Corrupt, Kind, read_parquet, sha256
 from orchestrator.errors import UserError
 from orchestrator.spec.run_spec import RunSpec
 from orchestrator.storage import attempts, compaction, ledger, lock, manifest, records
@@ -188,15 +189,15 @@ class Store:
         """Bring the three tables up to date; see `compaction.compact`."""
         return compaction.compact(self.root, self.owner, recheck)
 
-    def runs_table(self) -> pa.Table | None:
-        """The `runs` of the last compaction, verified; None before the first one, and where it is damaged."""
-        name = manifest.TABLES[0]
+    def table(self, kind: Kind) -> pa.Table | None:
+        """A table of the last compaction, verified; None before the first one, and where it is damaged."""
+        name = f"{kind}.parquet"
         if not self.root.exists(name):
             return None
         data, known = self.root.read(name), self._manifest()
         hashes = known.previous if known.previous.get(name) == sha256(data) else known.hashes()
         try:
-            return read_parquet(data, hashes.get(name, ""), kind="runs", name=f"{self.location}/{name}")
+            return read_parquet(data, hashes.get(name, ""), kind=kind, name=f"{self.location}/{name}")
         except Corrupt as error:
             logger.warning("%s; the next compaction builds it anew", error)
             return None

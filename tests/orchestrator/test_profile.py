@@ -19,7 +19,7 @@ from analysis.table import read_parquet, to_parquet_bytes
 from orchestrator import profile as profiling
 from orchestrator.cli import main
 from orchestrator.profile_files import write
-from orchestrator.spec.resolve import System
+from orchestrator.spec.system import System
 from tests.orchestrator.experiments import resolved, write_experiment
 
 

@@ -186,12 +186,12 @@ def test_tables_that_are_missing_are_built_anew_without_a_complaint(store: Store
 
 
 def test_the_compacted_runs_are_given_only_when_they_are_whole(store: Store) -> None:
-    assert store.runs_table() is None
+    assert store.table("runs") is None
     fill(store, 2)
     store.compact()
-    table = store.runs_table()
+    table = store.table("runs")
     assert table is not None
     assert table["seed"].to_pylist() == [0, 1]
 
     store.root.write("runs.parquet", store.root.read("epochs.parquet"))
-    assert store.runs_table() is None
+    assert store.table("runs") is None

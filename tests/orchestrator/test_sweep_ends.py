@@ -31,7 +31,7 @@ def sweep(path: Path, out: Path, *arguments: str) -> tuple[int, dict[str, Any]]:
 
 def lasting(out: Path) -> pd.DataFrame:
     """The `runs` table without what two honest executions may differ in."""
-    table = Store.open(out).runs_table()
+    table = Store.open(out).table("runs")
     assert table is not None
     frame = table.to_pandas().drop(columns=list(VOLATILE_COLUMNS), errors="ignore")
     return frame.sort_values("run_id", ignore_index=True)

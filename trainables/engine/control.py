@@ -73,6 +73,11 @@ class ControlPoints:
         self._countdown -= 1
         return self._countdown <= 0
 
+    def hasten(self) -> None:
+        """Agree at the next step, so that the answer to a report is heard before the next report; on every rank."""
+        self._interval = max(1, self._interval - self._countdown + 1)
+        self._countdown = 1
+
     def agree(self, progress: Progress, first_bad_step: int | None) -> Decision:
         """Share the outside's request, the first step with a non-finite value, and the pace."""
         request = self._request(progress)

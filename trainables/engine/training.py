@@ -218,6 +218,7 @@ class Training:
         self.best.offer(self.position.epoch, metrics[self.metric], evaluation.outputs, self.model)
         self.rate.epoch_ended(self.best.signed(metrics[self.metric]))
         self._report(row)
+        self.points.hasten()
 
     def evaluate(self, feed: Feed) -> Evaluation:
         """The model's loss and outputs on these features, whether they are usable or not."""

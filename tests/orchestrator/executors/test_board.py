@@ -254,19 +254,64 @@ def test_a_trial_sees_the_epochs_of_its_run_and_its_end() -> None:
     found.request(A, 0.0)
     take(found)
     found.report(0, "g1", {"epoch": 1}, 1.0)
-    assert found.follow(A, 0, 1.0) == ([{"epoch": 1}], False)
-    assert found.follow(A, 1, 1.0) == ([], False)
+    assert found.follow(A, 1, 0, 1.0) == ([{"epoch": 1}], False)
+    assert found.follow(A, 1, 1, 1.0) == ([], False)
     done(found, A)
-    assert found.follow(A, 1, 2.0) == ([], True)
+    assert found.follow(A, 1, 1, 2.0) == ([], True)
 
 
-def test_a_run_that_the_scheduler_drops_is_pruned_at_its_next_control_point() -> None:
+def test_a_run_that_nobody_wants_any_more_is_pruned_at_its_next_control_point() -> None:
     found = board()
     up(found)
     found.request(A, 0.0)
     take(found)
-    found.prune(A)
+    found.order([], [A], [], 0, 1.0)
     assert found.poll(0, "g1", 1.0) == "prune"
+
+
+def test_a_paused_run_frees_its_lane_and_goes_on_as_another_stint() -> None:
+    found = board(num_runs=1)
+    up(found)
+    found.request(A, 0.0)
+    take(found)
+    found.order([], [], [A], 1, 1.0)
+    assert found.poll(0, "g1", 1.0) == "stop"
+    found.request(A, 1.5)  # its trial asks again: that does not take the pause back
+    assert found.poll(0, "g1", 2.0) == "stop"
+    done(found, A, "stopped")
+    assert found.follow(A, 1, 0, 2.0) == ([], True)
+    assert not found.book.is_over
+    found.order([Ticket(RUNS[0], previous_attempts=1, stint=2)], [], [], 0, 3.0)
+    assert found.follow(A, 1, 0, 3.0) == ([], True)  # the trial of the first stint is not held up
+    assert found.follow(A, 2, 0, 3.0) == ([], False)
+    found.request(A, 3.0)
+    assert take(found, number=1) == Work(1, RUNS[0], 2)
+    done(found, A)
+    assert found.book.is_over
+
+
+def test_lanes_stay_up_while_further_runs_are_coming() -> None:
+    found = board(num_runs=1, lanes=2)
+    found.order([], [], [], 1, 0.0)
+    up(found)
+    up(found, lane=1, gang="g2")
+    found.request(A, 0.0)
+    take(found)
+    assert take(found, lane=1, gang="g2") == "wait"
+    found.order([Ticket(RUNS[1])], [], [], 0, 1.0)
+    found.request(B, 1.0)
+    assert take(found, lane=1, gang="g2") == Work(0, RUNS[1], 1)
+    done(found, A)
+    assert take(found, number=1) == "retire"
+
+
+def test_a_sweep_that_stops_takes_no_further_runs() -> None:
+    found = board(num_runs=1)
+    found.order([], [], [], 3, 0.0)
+    found.stop(1.0)
+    found.order([Ticket(RUNS[1])], [], [], 2, 2.0)
+    assert found.book.is_over
+    assert list(found.book.tickets) == [A]
 
 
 def test_a_run_that_was_committed_before_its_gang_died_is_not_begun_again() -> None:

@@ -21,6 +21,7 @@ from orchestrator.executors.events import (
     RunStopped,
 )
 from orchestrator.executors.in_process import InProcess
+from orchestrator.executors.steering import Orders
 from orchestrator.spec.run_spec import RunSpec
 from orchestrator.storage import Store
 from tests.orchestrator.executors.scene import broken_run, crawling, lanes, of_run, open_gate, prepare, tables, tiny_run
@@ -189,3 +190,39 @@ def test_nothing_to_do_is_done_without_an_event(make: MakeExecutor, tmp_path: Pa
     events: list[Event] = []
     make(Store.open(tmp_path)).execute([], events.append)
     assert events == []
+
+
+@dataclass
+class OneOfEach:
+    """Prunes the first run after its first epoch, interrupts the second one once, and begins each when it is time."""
+
+    pruned: RunSpec
+    paused: RunSpec
+    coming: int = 2
+
+    def react(self, event: Event) -> Orders:
+        if isinstance(event, EpochReported) and event.row["epoch"] == 1:
+            name = "prune" if event.run_id == self.pruned.run_id else "pause"
+            return Orders(coming=self.coming, **{name: (event.run_id,)})
+        start: tuple[RunSpec, ...] = ()
+        if isinstance(event, RunFinished) and event.run_id == self.pruned.run_id:
+            start, self.coming = (self.paused,), 1
+        elif isinstance(event, RunStopped):
+            open_gate(self.paused)
+            start, self.coming = (self.paused,), 0
+        return Orders(start, coming=self.coming)
+
+
+@pytest.mark.parametrize("make", EXECUTORS)
+def test_a_steered_execution_adds_prunes_and_interrupts_runs(make: MakeExecutor, scene: Path, tmp_path: Path) -> None:
+    store, pruned, paused = Store.open(tmp_path), crawling(scene, tmp_path, 1), crawling(scene, tmp_path, 2)
+    events: list[Event] = []
+    make(store).execute([pruned], events.append, OneOfEach(pruned, paused))
+
+    assert store.recorded() == {pruned.run_id: "pruned", paused.run_id: "completed"}
+    told = [type(event) for event in of_run(events, paused) if not isinstance(event, EpochReported)]
+    assert told == [RunStarted, RunStopped, RunStarted, RunFinished]
+    epochs = [event.row["epoch"] for event in of_run(events, paused) if isinstance(event, EpochReported)]
+    assert epochs == [1, 2, 3, 4, 5, 6], "it went on from its checkpoint"
+    kept = tables(store)["epochs"]
+    assert (kept["run_id"] == pruned.run_id).sum() < 6, "a pruned run leaves the epochs that it has done"

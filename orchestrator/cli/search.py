@@ -1,0 +1,61 @@
+"""`orchestrate search`: looks for hyper-parameters, and on request compares the winners with fresh seeds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from orchestrator.cli import options
+from orchestrator.cli.session import command
+from orchestrator.screen.console import Console
+
+
+@click.command()
+@options.experiment_argument
+@options.changes_options
+@options.out_option
+@options.layout_options
+@click.option("--then-sweep", is_flag=True, help="Run the winner of each system again with the file's seeds; compare.")
+@click.option("--accept-new-data", is_flag=True, help="The data has changed on purpose: add runs for it.")
+@click.option("--no-retry", is_flag=True, help="Leave runs alone that failed before.")
+@click.option("--no-analyze", is_flag=True, help="Leave out the analysis at the end.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be tried.")
+@options.strict_option
+@options.max_runs_option
+@options.json_option
+@command
+def search(console: Console, experiment: str, then_sweep: bool, dry_run: bool, no_analyze: bool, **values: Any) -> int:
+    """Look for hyper-parameters as the experiment's `search` part says. Running it again goes on where it ended.
+
+    Every system gets the same number of trials; the first one is the file's own settings. Trials that do badly end
+    early. A larger `search.trials` or `search.hours` continues the same search.
+    """
+    from orchestrator.screen.display import shown
+    from orchestrator.screen.search_report import report, show_plan
+    from orchestrator.screen.sweep_report import report as report_sweep
+    from orchestrator.screen.sweep_report import sweep_options
+    from orchestrator.searching import search as look_for
+    from orchestrator.searching import with_winners
+    from orchestrator.spec.experiment_file import load
+    from orchestrator.spec.resolve import resolve
+    from orchestrator.sweeping import sweep
+
+    loaded = load(experiment, options.changes(values))
+    chosen = sweep_options(values)
+    resolved = resolve(loaded, must_be_available=not dry_run)
+    if dry_run:
+        show_plan(console, resolved)
+        return 0
+    for note in resolved.notes:
+        console.warning(note)
+
+    def watch(progress: Any) -> Any:
+        return shown(progress, console)
+
+    found = look_for(resolved, chosen, watch=watch, tell=console.note)
+    winners = with_winners(resolved, found.studies)
+    if not then_sweep or found.is_interrupted or not winners.systems:
+        return report(console, found, analyze=not no_analyze, then_sweep=then_sweep)
+    swept = sweep(winners, chosen, watch=watch, tell=console.note)
+    return report_sweep(console, swept, analyze=not no_analyze, search=found)

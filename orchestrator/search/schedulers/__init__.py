@@ -1,0 +1,43 @@
+"""Which trials go on: one algorithm a file, each a function of what is known of all trials of one system.
+
+`decide(trials, number, rules)` says whether the trial `number` should go on, end now ("prune"), or wait until others
+are as far as it is. It is asked after every epoch of a trial, and again for the trials that wait; it has no state, so
+that a search that was killed decides as it would have.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol, cast
+
+from orchestrator.search.trial import Trial
+from orchestrator.spec.search import SchedulerName
+
+Decision = Literal["continue", "prune", "wait"]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """`epochs`: of a trial that runs to its end; `trials`: how many there will be; the others as in the file."""
+
+    epochs: int
+    trials: int
+    reduction_factor: int = 3
+    min_epochs: int = 1
+    rungs: tuple[int, ...] = ()
+
+
+class Scheduler(Protocol):
+    """A module of this package. `WAITS`: whether a trial can be told to wait, so that it is begun more than once."""
+
+    WAITS: bool
+
+    def decide(self, trials: Mapping[int, Trial], number: int, rules: Rules) -> Decision:
+        """Whether the trial goes on."""
+
+
+def load(name: SchedulerName) -> Scheduler:
+    """The scheduler of that name."""
+    return cast("Scheduler", importlib.import_module(f"{__name__}.{'never' if name == 'none' else name}"))

@@ -1,0 +1,31 @@
+"""Who proposes the next values: one algorithm a file, each a function of what was tried so far.
+
+`propose(parameters, trials, number, seed)` gives the values of trial `number`, or None where there is nothing left to
+try. It has no state: the same history, number and seed give the same values, so that a search that was killed goes on
+as it would have.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Any, Protocol, cast
+
+from orchestrator.search.trial import Trial
+from orchestrator.spec.search import Distribution, SearcherName
+
+Values = dict[str, Any]
+
+
+class Searcher(Protocol):
+    """A module of this package."""
+
+    def propose(
+        self, parameters: Mapping[str, Distribution], trials: Mapping[int, Trial], number: int, seed: int
+    ) -> Values | None:
+        """The next values."""
+
+
+def load(name: SearcherName) -> Searcher:
+    """The searcher of that name."""
+    return cast("Searcher", importlib.import_module(f"{__name__}.{name}"))

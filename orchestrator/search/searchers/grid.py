@@ -1,0 +1,20 @@
+"""Every combination of choices and integers, the last parameter varying fastest."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+
+from orchestrator.search.searchers import Values
+from orchestrator.search.trial import Trial
+from orchestrator.spec.search import Distribution
+
+
+def propose(
+    parameters: Mapping[str, Distribution], trials: Mapping[int, Trial], number: int, seed: int
+) -> Values | None:
+    """The first combination that was not tried; None after the last one."""
+    tried = [trial.values for trial in trials.values()]
+    combinations = itertools.product(*(found.values or () for found in parameters.values()))
+    named = (dict(zip(parameters, combination, strict=True)) for combination in combinations)
+    return next((values for values in named if values not in tried), None)

@@ -1,0 +1,45 @@
+"""Independent draws from the distributions (Bergstra & Bengio, JMLR 2012)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from orchestrator.search.searchers import Values
+from orchestrator.search.trial import Trial
+from orchestrator.spec.search import Distribution
+
+ATTEMPTS = 100
+
+
+def propose(
+    parameters: Mapping[str, Distribution], trials: Mapping[int, Trial], number: int, seed: int
+) -> Values | None:
+    """A draw that was not tried before; None after `ATTEMPTS` draws that all were."""
+    generator = np.random.default_rng([seed, number])
+    tried = [trial.values for trial in trials.values()]
+    for _ in range(ATTEMPTS):
+        values = {key: draw(found, generator) for key, found in parameters.items()}
+        if values not in tried:
+            return values
+    return None
+
+
+def draw(distribution: Distribution, generator: np.random.Generator) -> Any:
+    """One value. Numbers are rounded to six significant digits, so that they can be written down as they are."""
+    if distribution.choice is not None:
+        return distribution.choice[int(generator.integers(len(distribution.choice)))]
+    low, high = distribution.edges
+    if distribution.integer is not None:
+        return int(generator.integers(low, high, endpoint=True))
+    if distribution.loguniform is not None:
+        return rounded(math.exp(generator.uniform(math.log(low), math.log(high))), low, high)
+    return rounded(float(generator.uniform(low, high)), low, high)
+
+
+def rounded(value: float, low: float, high: float) -> float:
+    """Six significant digits, within the ends."""
+    return min(max(float(f"{value:.6g}"), low), high)

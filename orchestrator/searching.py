@@ -1,0 +1,199 @@
+"""Executes a search: lock, check, trials until the budget is spent, tables; running it again goes on where it ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from analysis.search.trials import TABLE, trials_table
+from analysis.table import to_parquet_bytes
+from orchestrator import phases, starts
+from orchestrator.errors import EXIT_ENVIRONMENT, EXIT_FAILED_RUNS, UserError
+from orchestrator.interruption import EXIT_OF_SIGNALS, stopping
+from orchestrator.layout import executor_for
+from orchestrator.places import default_out
+from orchestrator.screen.console import plural
+from orchestrator.screen.progress import Progress
+from orchestrator.search.records import seconds_spent, take_in, trial_rows
+from orchestrator.search.steering import Steering
+from orchestrator.search.study import Study, all_runs
+from orchestrator.search.trial import State
+from orchestrator.spec.data_check import DataFacts, check_data
+from orchestrator.spec.resolve import Resolved
+from orchestrator.spec.search import Search
+from orchestrator.status import failed_runs
+from orchestrator.storage import Store
+from orchestrator.sweeping import SweepOptions, Watch, check_fingerprint, no_one, unwatched
+
+SECONDS_PER_HOUR = 3600.0
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """How a search ended. `ran`: runs that got their record now. `problems`: what compaction found damaged."""
+
+    out: str
+    studies: tuple[Study, ...]
+    ran: int
+    exit_code: int
+    facts: DataFacts
+    problems: tuple[str, ...] = ()
+
+    def count(self, state: State) -> int:
+        """How many trials are in that state."""
+        return sum(trial.state == state for study in self.studies for trial in study.trials.values())
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether a signal ended it."""
+        return self.exit_code > EXIT_OF_SIGNALS
+
+    @property
+    def finished(self) -> bool:
+        """Whether the budget is spent and every trial has a record."""
+        return all(study.coming == 0 for study in self.studies) and not self.count("failed")
+
+
+def search(
+    resolved: Resolved,
+    options: SweepOptions,
+    *,
+    watch: Watch = unwatched,
+    tell: Callable[[str], None] = no_one,
+) -> SearchResult:
+    """Spend the budget of the experiment's `search`. `watch` shows events, `tell` gets remarks in words.
+
+    Raises UserError (its exit_code says which kind), DataError or an ExecutorError; everything written until then
+    stays, and the next call goes on from it.
+    """
+    wanted = asked_for(resolved)
+    facts = check_data(resolved, strict=options.strict)
+    store = Store.open(options.out or default_out(resolved.experiment.experiment))
+    store.probe()
+    with store.lock():
+        check_fingerprint(store, resolved, options.accept_new_data)
+        for line in store.write_experiment(resolved.experiment.model_dump(mode="json"), store.cells()):
+            tell(f"changed since the last time here: {line}")
+        store.write_notes(facts.warnings)
+        problems = store.compact().problems
+        studies = _studies(wanted, resolved, store, options.retry)
+        before = store.recorded()
+        try:
+            code = _execute(resolved, store, options, studies, watch, tell)
+        finally:
+            problems += store.compact().problems
+            take_in(store, studies)
+            store.root.write(TABLE, to_parquet_bytes(trials_table(trial_rows(store, wanted, studies))))
+    ran = len(set(store.recorded()) - set(before))
+    return SearchResult(store.location, tuple(studies), ran, code, facts, problems)
+
+
+def asked_for(resolved: Resolved) -> Search:
+    """The experiment's `search`. Raises UserError where it has none, or where its seed is not a fresh one."""
+    found = resolved.experiment.search
+    if found is None:
+        raise UserError(
+            f"{resolved.experiment.experiment} has no `search` part; give it one, e.g. "
+            "--set 'search={parameters: {train.learning_rate: {loguniform: [1e-5, 1e-3]}}, trials: 20}'"
+        )
+    if found.seed in resolved.experiment.seeds:
+        raise UserError(
+            f"search.seed is {found.seed}, one of the experiment's seeds; choose another one, so that winners can be "
+            "compared with fresh seeds"
+        )
+    return found
+
+
+def with_winners(resolved: Resolved, studies: Sequence[Study]) -> Resolved:
+    """The same experiment, each system with the values of its best trial; systems without one are left out."""
+    best = {study.system.name: study.space.config(study.trials[study.best].values) for study in studies if study.best}
+    systems = [replace(system, config=best[system.name]) for system in resolved.systems if system.name in best]
+    return replace(resolved, systems=tuple(systems))
+
+
+def _studies(wanted: Search, resolved: Resolved, store: Store, retry: bool) -> list[Study]:
+    """What is known of every system that this machine can run."""
+    systems = [system for system in resolved.systems if system.unsupported is None]
+    studies = [Study(wanted, resolved, system, store) for system in systems]
+    take_in(store, studies)
+    for study in () if retry else studies:
+        failed = failed_runs(store, [study.runs[number].run_id for number in study.waiting])
+        for number in study.waiting:
+            if study.runs[number].run_id in failed:
+                study.end(number, "failed", None)
+    return studies
+
+
+def _execute(
+    resolved: Resolved,
+    store: Store,
+    options: SweepOptions,
+    studies: Sequence[Study],
+    watch: Watch,
+    tell: Callable[[str], None],
+) -> int:
+    """Adaptations that are missing, then trials; returns the exit code."""
+    progress = _progress(store, studies)
+    adaptations = [run for run in resolved.adaptations if store.status(run.run_id) is None]
+    starts.check_starts(store, [study.own_run for study in studies], resolved.adaptations)
+    executor = executor_for(store, resolved.experiment.resources, options.layout)
+    tell(_said_of(studies))
+    with stopping(executor, tell) as interruption, watch(progress) as on_event:
+
+        def is_stopped() -> bool:
+            return interruption.exit_code is not None
+
+        for run in adaptations:
+            progress.add(run)
+        phases.execute(executor, adaptations, store, on_event, tell, is_stopped)
+        ready = [] if is_stopped() else _ready(store, studies, tell)
+        steering = Steering(ready, _is_time_up(store, ready), progress.add)
+        executor.execute(steering.first(), on_event, steering)
+    if interruption.exit_code is not None:
+        return interruption.exit_code
+    if progress.unwritable:
+        return EXIT_ENVIRONMENT
+    failed = any(trial.state in ("failed", "waiting") for study in studies for trial in study.trials.values())
+    return EXIT_FAILED_RUNS if failed or len(ready) < len(studies) else 0
+
+
+def _progress(store: Store, studies: Sequence[Study]) -> Progress:
+    progress = Progress(all_runs(studies), store.recorded())
+    for study in studies:
+        progress.expect(study.system.name, study.rules.trials, study.rules.rungs)
+    return progress
+
+
+def _ready(store: Store, studies: Sequence[Study], tell: Callable[[str], None]) -> list[Study]:
+    """The systems whose runs can begin; of the others it is told why not."""
+    found = []
+    for study in studies:
+        why = starts.problem(store, study.own_run)
+        if why is None:
+            found.append(study)
+        else:
+            tell(f"no trials of {study.system.name}: {why}")
+    return found
+
+
+def _is_time_up(store: Store, studies: Sequence[Study]) -> Callable[[], bool]:
+    """Whether as much time has gone by as `search.hours` gives, earlier calls included."""
+    hours = studies[0].search.hours if studies else None
+    if hours is None:
+        return lambda: False
+    return partial(_is_past, time.monotonic() + hours * SECONDS_PER_HOUR - seconds_spent(store, studies))
+
+
+def _is_past(deadline: float) -> bool:
+    return time.monotonic() >= deadline
+
+
+def _said_of(studies: Sequence[Study]) -> str:
+    """The size of the search, in words."""
+    trials = [trial for study in studies for trial in study.trials.values()]
+    planned, over = sum(study.rules.trials for study in studies), sum(trial.is_over for trial in trials)
+    search = studies[0].search
+    by = f"{search.searcher} and {search.scheduler}"
+    return f"{plural(planned, 'trial')} of {plural(len(studies), 'system')} by {by}, {over} recorded"

@@ -1,0 +1,207 @@
+"""A search as a conversation: what is begun, ended and taken up again after which event, also after a kill."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.errors import CorruptResults
+from orchestrator.executors.events import EpochReported, LanesPlanned, RunFailed, RunFinished, RunStopped
+from orchestrator.search.steering import Steering
+from orchestrator.search.study import Study
+from orchestrator.searching import asked_for, with_winners
+from orchestrator.spec.resolve import Resolved
+from orchestrator.spec.run_spec import RunSpec
+from orchestrator.storage import Store
+from tests.orchestrator.experiments import resolved
+
+PARAMETERS = {"train.learning_rate": {"loguniform": [1e-5, 1e-2]}, "train.batch_size": {"choice": [4, 8]}}
+
+
+def study_of(folder: Path, models: Sequence[str] = ("tiny",), **search: Any) -> Resolved:
+    changes: dict[str, Any] = {
+        "models": {name: {"path": "model", "weight_decay": 0.01 * place} for place, name in enumerate(models)},
+        "train": {"epochs": 9, "batch_size": 4, "learning_rate": 1e-3},
+        "search": {"parameters": PARAMETERS, "trials": 4, "searcher": "random", **search},
+    }
+    return resolved(folder, **changes)
+
+
+class Talk:
+    """A search and what an executor would tell it. `told` are the runs that were begun, in order."""
+
+    def __init__(self, found: Resolved, out: Path, lanes: int = 1) -> None:
+        self.store = Store.open(out)
+        self.studies = [Study(asked_for(found), found, system, self.store) for system in found.systems]
+        self.begun: list[RunSpec] = []
+        self.steering = Steering(self.studies, lambda: False, self.begun.append)
+        self.first = self.steering.first()
+        self.orders = self.steering.react(LanesPlanned(lanes, 1, 1.0, 0.0))
+
+    def epoch(self, run: RunSpec, epoch: int, score: float | None) -> Any:
+        row = {"epoch": epoch, "metric_weighted_f1": score}
+        self.orders = self.steering.react(EpochReported(run.run_id, 0, row))
+        return self.orders
+
+    def finish(self, run: RunSpec, status: Any = "completed", score: float | None = 0.5) -> Any:
+        self.orders = self.steering.react(RunFinished(run.run_id, 0, 1, status, score, None, 1.0))
+        return self.orders
+
+
+def test_the_first_trial_is_the_files_own_settings_and_lanes_are_filled(tmp_path: Path) -> None:
+    found = study_of(tmp_path)
+    talk = Talk(found, tmp_path / "out", lanes=3)
+    assert len(talk.first) == 1
+    assert len(talk.orders.start) == 2
+    assert talk.first[0].config.train == found.systems[0].config.train
+    assert [run.trial for run in talk.begun] == [1, 2, 3]
+    assert talk.orders.coming == 1
+    assert all(run.stage == "search" and not run.keep for run in talk.begun)
+
+
+def test_a_trial_is_none_of_the_cells_of_a_sweep_and_none_of_another_search(tmp_path: Path) -> None:
+    found = study_of(tmp_path)
+    cell = found.run(found.systems[0], 0, None)
+    (own,) = Talk(found, tmp_path / "out").first
+    (other,) = Talk(study_of(tmp_path, scheduler="median"), tmp_path / "out").first
+    (larger,) = Talk(study_of(tmp_path, trials=40), tmp_path / "more").first
+    assert len({cell.run_id, own.run_id, other.run_id}) == 3
+    assert larger.run_id == own.run_id, "a budget is no part of what a trial is"
+
+
+def test_systems_take_turns(tmp_path: Path) -> None:
+    talk = Talk(study_of(tmp_path, models=("tiny", "other"), trials=2), tmp_path / "out", lanes=4)
+    assert [(run.system, run.trial) for run in talk.begun] == [("tiny", 1), ("other", 1), ("tiny", 2), ("other", 2)]
+
+
+def test_a_bad_trial_is_pruned_and_the_next_one_begins(tmp_path: Path) -> None:
+    talk = Talk(study_of(tmp_path), tmp_path / "out", lanes=2)
+    good, bad = talk.begun
+    assert talk.epoch(good, 1, 0.8).prune == ()
+    assert talk.epoch(bad, 1, 0.1).prune == (bad.run_id,)
+    assert [run.trial for run in talk.finish(bad, "pruned", None).start] == [3]
+    study = talk.studies[0]
+    assert [study.trials[number].state for number in (1, 2, 3)] == ["running", "pruned", "running"]
+
+
+def test_a_score_that_is_no_number_is_pruned_and_never_wins(tmp_path: Path) -> None:
+    talk = Talk(study_of(tmp_path), tmp_path / "out", lanes=2)
+    first, second = talk.begun
+    assert talk.epoch(first, 1, None).prune == (first.run_id,)
+    talk.finish(first, "pruned", None)
+    talk.finish(second, "diverged", None)
+    assert talk.studies[0].best is None
+    assert with_winners(study_of(tmp_path), talk.studies).systems == ()
+
+
+def test_the_search_ends_with_its_budget(tmp_path: Path) -> None:
+    talk = Talk(study_of(tmp_path), tmp_path / "out")
+    for score in (0.1, 0.4, 0.2, 0.3):
+        talk.finish(talk.begun[-1], score=score)
+    assert len(talk.begun) == 4
+    assert talk.orders.coming == 0
+    assert talk.orders.start == ()
+    best = talk.studies[0].trials[talk.studies[0].best or 0]
+    (winner,) = with_winners(study_of(tmp_path), talk.studies).systems
+    assert best.score == 0.4
+    assert winner.config.train.learning_rate == best.values["train.learning_rate"]
+    assert winner.config.train.batch_size == best.values["train.batch_size"]
+
+
+def test_of_an_error_less_is_better(tmp_path: Path) -> None:
+    found = study_of(tmp_path)
+    found = found.__class__(**{**found.__dict__, "direction": "minimize"})
+    talk = Talk(found, tmp_path / "out", lanes=2)
+    high, low = talk.begun
+    talk.epoch(low, 1, 0.2)
+    assert talk.epoch(high, 1, 0.9).prune == (high.run_id,)
+    talk.finish(low, score=0.2)
+    study = talk.studies[0]
+    assert study.best == 2
+    assert study.shown(study.trials[2].score) == 0.2
+
+
+def test_a_search_that_was_killed_goes_on_where_it_was(tmp_path: Path) -> None:
+    """The second one knows the trials of the first, begins with those that had not ended, and proposes no other."""
+    found = study_of(tmp_path)
+    first = Talk(found, tmp_path / "out", lanes=2)
+    one, two = first.begun
+    first.epoch(one, 1, 0.6)
+    first.epoch(two, 1, 0.7)
+    again = Talk(found, tmp_path / "out", lanes=2)
+    assert again.begun == [one, two]
+    assert again.studies[0].trials[2].scores == {1: 0.7}
+    again.finish(one)
+    again.finish(two)
+    uninterrupted = Talk(found, tmp_path / "clean", lanes=2)
+    for run in list(uninterrupted.begun):
+        uninterrupted.finish(run)
+    assert [run.run_id for run in again.begun] == [run.run_id for run in uninterrupted.begun]
+
+
+def test_a_record_counts_although_the_search_died_before_it_heard_of_it(tmp_path: Path) -> None:
+    talk = Talk(study_of(tmp_path), tmp_path / "out")
+    again = Talk(study_of(tmp_path), tmp_path / "out")
+    study = again.studies[0]
+    study.settle({talk.begun[0].run_id: ("completed", 0.7)}, {talk.begun[0].run_id: {1: 0.5, 2: 0.7}})
+    assert study.trials[1].state == "completed"
+    assert study.trials[1].scores == {1: 0.5, 2: 0.7}
+
+
+def test_a_line_that_a_kill_has_cut_is_passed_over_and_a_damaged_proposal_is_not(tmp_path: Path) -> None:
+    talk = Talk(study_of(tmp_path), tmp_path / "out")
+    talk.epoch(talk.begun[0], 1, 0.5)
+    (folder,) = (tmp_path / "out" / "search").iterdir()
+    with (folder / "scores.jsonl").open("a") as scores:
+        scores.write('{"trial": 1, "epoch": 2, "sco')
+    assert Talk(study_of(tmp_path), tmp_path / "out").studies[0].trials[1].scores == {1: 0.5}
+    proposal = folder / "0001.json"
+    proposal.write_text(proposal.read_text().replace('"default"', '"tpe"'))
+    with pytest.raises(CorruptResults, match=r"0001\.json"):
+        Talk(study_of(tmp_path), tmp_path / "out")
+
+
+def test_a_cohort_is_paused_compared_and_taken_up_again(tmp_path: Path) -> None:
+    """Nine epochs, factor three: the first cohort has nine trials that wait for each other after one epoch."""
+    talk = Talk(study_of(tmp_path, scheduler="hyperband", trials=9), tmp_path / "out")
+    for place in range(9):
+        run = talk.begun[-1]
+        orders = talk.epoch(run, 1, place / 10)
+        if place < 8:
+            assert orders.pause == (run.run_id,)
+            talk.orders = talk.steering.react(RunStopped(run.run_id, 0, 1, checkpoint=True))
+    last = talk.begun[-1]
+    assert talk.orders.pause == talk.orders.prune == ()
+    talk.finish(last, score=0.9)
+    ended = []
+    while talk.begun[-1] is not last:
+        last = talk.begun[-1]
+        ended.append((last.trial, last.run_id in talk.orders.prune))
+        talk.finish(last, "pruned" if ended[-1][1] else "completed", None if ended[-1][1] else 0.5)
+    assert ended == [(1, True), (2, True), (3, True), (4, True), (5, True), (6, True), (7, False), (8, False)]
+    assert talk.orders.coming == 0
+
+
+def test_a_stop_that_nobody_ordered_ends_the_search(tmp_path: Path) -> None:
+    talk = Talk(study_of(tmp_path), tmp_path / "out")
+    orders = talk.steering.react(RunStopped(talk.begun[0].run_id, 0, 1, checkpoint=True))
+    assert orders.start == ()
+    assert orders.coming == 0
+
+
+def test_a_trial_that_fails_for_good_makes_room_and_is_tried_again_next_time(tmp_path: Path) -> None:
+    talk = Talk(study_of(tmp_path), tmp_path / "out")
+    run = talk.begun[0]
+    assert talk.steering.react(RunFailed(run.run_id, 0, 1, "crashed", "no", True, 1.0)).start == ()
+    assert len(talk.steering.react(RunFailed(run.run_id, 0, 2, "crashed", "no", False, 1.0)).start) == 1
+    assert Talk(study_of(tmp_path), tmp_path / "out").begun[0] == run
+
+
+def test_when_the_time_is_up_no_trial_is_proposed(tmp_path: Path) -> None:
+    talk = Talk(study_of(tmp_path), tmp_path / "out")
+    talk.steering.is_time_up = lambda: True
+    assert talk.finish(talk.begun[0]).start == ()
+    assert talk.orders.coming == 0
