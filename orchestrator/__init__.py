@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from orchestrator.api import analyze, load_experiment, sweep
+    from orchestrator.api import analyze, load_experiment, search, sweep
 
-__all__ = ["analyze", "load_experiment", "sweep"]
+__all__ = ["analyze", "load_experiment", "search", "sweep"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""The command line's verbs for Python: load an experiment, sweep it, analyse results."""
+"""The command line's verbs for Python: load an experiment, sweep it, search, analyse results."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from orchestrator.spec.seeds import render_seeds
 
 if TYPE_CHECKING:
     from orchestrator.conclude import Conclusion
+    from orchestrator.searching import SearchResult
     from orchestrator.sweeping import SweepOptions, SweepResult
 
 
@@ -49,6 +50,16 @@ def sweep(experiment: Loaded | str | Path, options: SweepOptions | None = None) 
 
     loaded = experiment if isinstance(experiment, Loaded) else load_experiment(experiment)
     return execute(resolve(loaded), options or SweepOptions())
+
+
+def search(experiment: Loaded | str | Path, options: SweepOptions | None = None) -> SearchResult:
+    """Spend the budget of the experiment's `search`, from the main thread. Raises what the command reports."""
+    from orchestrator.searching import search as look_for
+    from orchestrator.spec.resolve import resolve
+    from orchestrator.sweeping import SweepOptions
+
+    loaded = experiment if isinstance(experiment, Loaded) else load_experiment(experiment)
+    return look_for(resolve(loaded), options or SweepOptions())
 
 
 def analyze(

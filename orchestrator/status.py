@@ -10,6 +10,7 @@ from typing import Any
 
 from orchestrator.spec.search import Search
 from orchestrator.spec.search_space import search_id
+from orchestrator.spec.system import system_name
 from orchestrator.storage import Store
 from orchestrator.storage.trials import Notebook
 
@@ -105,12 +106,16 @@ def summarise(store: Store, cells: Sequence[Mapping[str, Any]], recorded: Mappin
 
 
 def _of_this_search(store: Store, notebooks: Sequence[Notebook]) -> list[Notebook]:
-    """Those of the `search` that the experiment has now."""
-    written = (store.experiment() or {}).get("search") if notebooks else None
-    if written is None:
+    """Those of the `search` that the experiment has now, in the order of its systems."""
+    experiment = (store.experiment() or {}) if notebooks else {}
+    if experiment.get("search") is None:
         return []
-    current = search_id(Search.model_validate_json(json.dumps(written)))
-    return [notebook for notebook in notebooks if notebook.description()["search"] == current]
+    current = search_id(Search.model_validate_json(json.dumps(experiment["search"])))
+    systems = [system_name(model, recipe) for recipe in experiment["recipes"] for model in experiment["models"]]
+    found = {
+        about["system"]: notebook for notebook in notebooks if (about := notebook.description())["search"] == current
+    }
+    return [found[system] for system in systems if system in found]
 
 
 def _trials(notebook: Notebook, recorded: Mapping[str, str]) -> TrialStatus:

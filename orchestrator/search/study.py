@@ -11,8 +11,9 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from orchestrator.errors import UserError
-from orchestrator.search import schedulers, searchers
-from orchestrator.search.schedulers import Decision, Rules
+from orchestrator.search.names import load
+from orchestrator.search.schedulers import Decision, Rules, Scheduler
+from orchestrator.search.searchers import Searcher
 from orchestrator.search.trial import State, Trial
 from orchestrator.spec.resolve import Resolved
 from orchestrator.spec.run_spec import RunSpec, content_id
@@ -36,7 +37,7 @@ class Study:
         self._resolved = resolved
         self.metric, self.direction = objective(search, resolved)
         self._sign = 1.0 if self.direction == "maximize" else -1.0
-        self._scheduler = schedulers.load(search.scheduler)
+        self._scheduler: Scheduler = load("scheduler", search.scheduler)
         self.trials: dict[int, Trial] = {}
         self.runs: dict[int, RunSpec] = {}
         self.proposed_by: dict[int, str] = {}
@@ -157,7 +158,7 @@ class Study:
         """The file's own settings first; afterwards the searcher is asked."""
         if number == 1:
             return dict(self.space.own), OWN
-        searcher = searchers.load(self.search.searcher)
+        searcher: Searcher = load("searcher", self.search.searcher)
         values = searcher.propose(self.space.parameters, self.trials, number, self.search.seed)
         return None if values is None else (values, self.search.searcher)
 

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self, cast
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
+from orchestrator.search.names import Kind, names
 from trainables.engine.config import Frozen, Positive
+from trainables.registry import UnknownName
 
 Ends = tuple[float, float]
 KINDS = ("uniform", "loguniform", "integer", "choice")
-SearcherName = Literal["random", "grid", "tpe"]
-SchedulerName = Literal["asha", "hyperband", "median", "none"]
 
 
 class Distribution(Frozen):
@@ -97,12 +104,20 @@ class Search(Frozen):
     hours: Positive | None = Field(
         default=None, description="time during which trials are begun, pauses left out; null: no limit"
     )
-    searcher: SearcherName = Field(default="tpe", description="who proposes values")
-    scheduler: SchedulerName = Field(default="asha", description="who ends trials early")
+    searcher: str = Field(default="tpe", description="who proposes values: random, grid, tpe")
+    scheduler: str = Field(default="asha", description="who ends trials early: asha, hyperband, median, none")
     metric: str | None = Field(default=None, description="what is looked for; null: compare.metric")
     reduction_factor: int = Field(default=3, ge=2, description="asha, hyperband: one of so many trials goes on")
     min_epochs: int = Field(default=1, ge=1, description="no trial is ended before")
     seed: int = Field(default=0, ge=0, lt=2**32, description="of the proposals, and of every trial's run")
+
+    @field_validator("searcher", "scheduler")
+    @classmethod
+    def _known(cls, name: str, info: ValidationInfo) -> str:
+        kind = cast("Kind", info.field_name)
+        if name not in names(kind):
+            raise UnknownName(kind, name, names(kind))
+        return name
 
     @model_validator(mode="after")
     def _a_grid_can_be_counted(self) -> Self:

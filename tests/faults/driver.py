@@ -1,4 +1,4 @@
-"""`orchestrate sweep` in a process group of its own, to be watched and hit from outside."""
+"""`orchestrate sweep` or `search` in a process group of its own, to be watched and hit from outside."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ EPOCHS = 20
 
 
 class Driver(AbstractContextManager["Driver"]):
-    """One lane sweeps the experiment. Leaving the context kills what is still there."""
+    """The command on an experiment. Leaving the context kills what is still there."""
 
-    def __init__(self, experiment: Path, out: Path, *more: str) -> None:
-        command = [sys.executable, "-m", "orchestrator", "sweep", str(experiment), "--out", str(out), "--no-analyze"]
+    def __init__(self, experiment: Path, out: Path, *more: str, verb: str = "sweep") -> None:
+        command = [sys.executable, "-m", "orchestrator", verb, str(experiment), "--out", str(out), "--no-analyze"]
         self._process = subprocess.Popen(
             [*command, *more], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
         )

@@ -7,13 +7,11 @@ that a search that was killed decides as it would have.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol, cast
+from typing import Literal, Protocol
 
 from orchestrator.search.trial import Trial
-from orchestrator.spec.search import SchedulerName
 
 Decision = Literal["continue", "prune", "wait"]
 
@@ -36,8 +34,3 @@ class Scheduler(Protocol):
 
     def decide(self, trials: Mapping[int, Trial], number: int, rules: Rules) -> Decision:
         """Whether the trial goes on."""
-
-
-def load(name: SchedulerName) -> Scheduler:
-    """The scheduler of that name."""
-    return cast("Scheduler", importlib.import_module(f"{__name__}.{'never' if name == 'none' else name}"))

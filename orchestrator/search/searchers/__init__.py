@@ -7,12 +7,11 @@ as it would have.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 from orchestrator.search.trial import Trial
-from orchestrator.spec.search import Distribution, SearcherName
+from orchestrator.spec.search import Distribution
 
 Values = dict[str, Any]
 
@@ -24,8 +23,3 @@ class Searcher(Protocol):
         self, parameters: Mapping[str, Distribution], trials: Mapping[int, Trial], number: int, seed: int
     ) -> Values | None:
         """The next values."""
-
-
-def load(name: SearcherName) -> Searcher:
-    """The searcher of that name."""
-    return cast("Searcher", importlib.import_module(f"{__name__}.{name}"))

@@ -1,4 +1,4 @@
-"""Which trials go on: known cases, the same answers as Ray Tune's own schedulers, and nothing that depends on memory."""
+"""Which trials go on: known cases, brackets as in the paper, and the same answers as Ray Tune's own ASHA."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import pytest
 from ray.tune.schedulers import AsyncHyperBandScheduler
 from ray.tune.schedulers.trial_scheduler import TrialScheduler
 
-from orchestrator.search.schedulers import Rules, asha, hyperband, load, median
+from orchestrator.search.names import load, names
+from orchestrator.search.schedulers import Rules, asha, hyperband, median
 from orchestrator.search.trial import Trial
 
 
 def curve(number: int, *scores: float, state: Any = "running") -> Trial:
-    return Trial(number, {}, state, {epoch: score for epoch, score in enumerate(scores, start=1)})
+    return Trial(number, {}, state, dict(enumerate(scores, start=1)))
 
 
 def trials(*found: Trial) -> dict[int, Trial]:
@@ -117,10 +118,10 @@ def test_a_last_cohort_is_as_large_as_the_budget_leaves_it() -> None:
     assert [hyperband.decide(found, number, rules) for number in (1, 2)] == ["prune", "continue"]
 
 
-@pytest.mark.parametrize("name", ["asha", "hyperband", "median", "none"])
-def test_every_scheduler_lets_some_trial_reach_the_end(name: Any) -> None:
+@pytest.mark.parametrize("name", names("scheduler"))
+def test_every_scheduler_lets_some_trial_reach_the_end(name: str) -> None:
     """Trials report in turn until all are over; whatever is decided, somebody completes and nobody waits for ever."""
-    rules, scheduler = Rules(9, 9, 3, 1, (1, 3)), load(name)
+    rules, scheduler = Rules(9, 9, 3, 1, (1, 3)), load("scheduler", name)
     known: dict[int, Trial] = {}
     for number in range(1, 10):
         known[number] = curve(number)

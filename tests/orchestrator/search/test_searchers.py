@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.search.searchers import load
+from orchestrator.search.names import load, names
 from orchestrator.search.trial import Trial
 from orchestrator.spec.search import Distribution
 
@@ -25,11 +25,11 @@ def score(values: dict[str, Any]) -> float:
     return -((math.log10(values["train.learning_rate"]) + 3) ** 2) - (values["train.batch_size"] != 16)
 
 
-def explored(name: Any, parameters: dict[str, Distribution], number: int, seed: int = 0) -> dict[int, Trial]:
+def explored(name: str, parameters: dict[str, Distribution], number: int, seed: int = 0) -> dict[int, Trial]:
     """As many trials as asked for, one after another, each run to its end."""
     trials: dict[int, Trial] = {}
     for trial in range(1, number + 1):
-        values = load(name).propose(parameters, trials, trial, seed)
+        values = load("searcher", name).propose(parameters, trials, trial, seed)
         if values is None:
             break
         reached = score(values) if "train.learning_rate" in values else 0.0
@@ -38,23 +38,23 @@ def explored(name: Any, parameters: dict[str, Distribution], number: int, seed: 
 
 
 @pytest.mark.parametrize("name", ["random", "tpe"])
-def test_proposals_lie_in_their_ranges_and_differ(name: Any) -> None:
+def test_proposals_lie_in_their_ranges_and_differ(name: str) -> None:
     found = explored(name, RANGES, 12)
     assert len(found) == 12
     assert all(RANGES[key].contains(value) for trial in found.values() for key, value in trial.values.items())
     assert len({str(trial.values) for trial in found.values()}) == 12
 
 
-@pytest.mark.parametrize("name", ["random", "grid", "tpe"])
-def test_the_same_history_gives_the_same_proposal(name: Any) -> None:
+@pytest.mark.parametrize("name", names("searcher"))
+def test_the_same_history_gives_the_same_proposal(name: str) -> None:
     history = explored(name, COUNTABLE, 3)
-    once, twice = (load(name).propose(COUNTABLE, history, 4, 7) for _ in range(2))
+    once, twice = (load("searcher", name).propose(COUNTABLE, history, 4, 7) for _ in range(2))
     assert once == twice
     assert once is not None
 
 
-@pytest.mark.parametrize("name", ["random", "grid", "tpe"])
-def test_every_combination_comes_once_and_then_there_is_nothing_left(name: Any) -> None:
+@pytest.mark.parametrize("name", names("searcher"))
+def test_every_combination_comes_once_and_then_there_is_nothing_left(name: str) -> None:
     found = explored(name, COUNTABLE, 20)
     assert sorted((t.values["train.batch_size"], t.values["train.epochs"]) for t in found.values()) == [
         (8, 1),
@@ -89,4 +89,4 @@ def test_the_estimator_takes_trials_of_every_state_and_values_outside_the_ranges
         5: Trial(5, values[4], "failed"),
         6: Trial(6, values[5], "collapsed", {1: 0.0}, 0.0),
     }
-    assert load("tpe").propose(RANGES, history, 7, 0) is not None
+    assert load("searcher", "tpe").propose(RANGES, history, 7, 0) is not None

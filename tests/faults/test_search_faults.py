@@ -1,0 +1,95 @@
+"""A search is killed and goes on as if it had not been; fifty trials that are stopped in a row leave nothing behind."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import ray
+from ray.util import placement_group_table
+
+from analysis.table import VOLATILE_COLUMNS
+from orchestrator.executors.events import EpochReported, Event, RunFinished
+from orchestrator.executors.steering import Orders
+from orchestrator.spec.run_spec import RunSpec
+from orchestrator.storage import Store
+from tests.faults.driver import Driver
+from tests.orchestrator.executors.scene import lanes, prepare, ray_processes, tables, tiny_run
+from tests.orchestrator.experiments import write_experiment
+
+STOPPED = 50
+SEARCH = {
+    "parameters": {"train.learning_rate": {"loguniform": [1e-4, 1e-2]}, "train.batch_size": {"choice": [4, 8]}},
+    "trials": 5,
+}
+
+
+def trials(out: Path) -> pd.DataFrame:
+    """The table of trials, without what two honest searches differ in."""
+    found = pd.read_parquet(out / "trials.parquet")
+    return found.drop(columns=[name for name in found if name in VOLATILE_COLUMNS or name == "seconds"])
+
+
+def test_a_search_that_is_killed_again_and_again_ends_like_one_that_was_not(tmp_path: Path) -> None:
+    """Killed before its first record, and with three trials proposed: none is lost, repeated or proposed otherwise."""
+    models = {"tiny": {"path": "model"}}
+    path = write_experiment(tmp_path, models=models, search=SEARCH, train={"epochs": 2, "batch_size": 4})
+    for moment in ("trial 1: started", "trial 3: started"):
+        with Driver(path, tmp_path / "out", "--in-process", verb="search") as driver:
+            driver.wait_for(moment)
+            driver.hit(signal.SIGKILL)
+            driver.end()
+    proposed = {found: found.read_bytes() for found in (tmp_path / "out" / "search").glob("*/0*.json")}
+    recorded = {found: found.read_bytes() for found in (tmp_path / "out" / "runs").glob("*/run.parquet")}
+    assert len(proposed) >= 3
+    assert len(recorded) >= 2
+    for place in ("out", "clean"):
+        with Driver(path, tmp_path / place, "--in-process", verb="search") as driver:
+            assert driver.end() == 0, driver.output
+    assert all(found.read_bytes() == data for found, data in {**proposed, **recorded}.items())
+    pd.testing.assert_frame_equal(trials(tmp_path / "out"), trials(tmp_path / "clean"), check_exact=True)
+    clean = tables(Store.open(tmp_path / "clean"))
+    for kind, ours in tables(Store.open(tmp_path / "out")).items():
+        pd.testing.assert_frame_equal(ours, clean[kind], check_exact=True)
+
+
+@dataclass
+class StopsAll:
+    """One run after another, each ended after its first epoch."""
+
+    waiting: list[RunSpec]
+    groups: list[int] = field(default_factory=list)
+
+    def react(self, event: Event) -> Orders:
+        if isinstance(event, EpochReported):
+            return Orders(prune=(event.run_id,), coming=len(self.waiting))
+        start: list[RunSpec] = []
+        if isinstance(event, RunFinished):
+            self.groups.append(reserved())
+            start = [self.waiting.pop(0)] if self.waiting else []
+        return Orders(tuple(start), coming=len(self.waiting))
+
+
+def reserved() -> int:
+    """How many placement groups there are."""
+    return sum(found["state"] != "REMOVED" for found in placement_group_table().values())
+
+
+@pytest.mark.ray
+@pytest.mark.filterwarnings("default")  # Ray warns of its own code, in this process
+@pytest.mark.usefixtures("ray_cluster")
+def test_fifty_trials_stopped_in_a_row_leave_no_process_no_placement_group_and_no_reservation(tmp_path: Path) -> None:
+    scene, store = prepare(tmp_path / "scene"), Store.open(tmp_path / "out")
+    runs = [tiny_run(scene, seed, epochs=100_000) for seed in range(STOPPED)]
+    steering = StopsAll(runs[1:])
+    processes = len(ray_processes(""))
+    lanes(store, lanes=1).execute([runs[0]], lambda event: None, steering)
+    assert store.recorded() == {run.run_id: "pruned" for run in runs}
+    assert len(set(steering.groups)) == 1, "the lane's reservation and that of its trial, however many it has had"
+    assert reserved() == 0
+    assert ray.available_resources()["CPU"] == ray.cluster_resources()["CPU"]
+    assert ray_processes("TrainController") == ray_processes("RayTrainWorker") == ray_processes("ImplicitFunc") == []
+    assert len(ray_processes("")) <= processes + 1  # at most an idle worker that Ray keeps for the next task
