@@ -11,12 +11,18 @@ import yaml
 
 from analysis.place import Place
 from analysis.run_folder import RunFolder, file_hashes, read_json, run_folders
+from analysis.search.trials import empty_trials, read_trials
 from analysis.table import SCHEMAS, Corrupt, Kind, read_parquet, sha256, to_table
+
+OF_TRIALS = ("metric", "score_split")  # what the runs of trials say of them
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """What one source holds; `warnings` say what was left out or repaired."""
+    """What one source holds; `warnings` say what was left out or repaired.
+
+    `trials` are those of its search, with OF_TRIALS as their runs say; `trial_epochs` are their epochs.
+    """
 
     label: str
     runs: pd.DataFrame
@@ -24,6 +30,8 @@ class Part:
     predictions: pd.DataFrame
     experiment: dict[str, Any] | None = None
     warnings: list[str] = field(default_factory=list)
+    trials: pd.DataFrame = field(default_factory=empty_trials)
+    trial_epochs: pd.DataFrame = field(default_factory=lambda: SCHEMAS["epochs"].empty_table().to_pandas())
 
 
 def is_results_directory(place: Place) -> bool:
@@ -34,20 +42,42 @@ def is_results_directory(place: Place) -> bool:
 def read_directory(place: Place) -> Part:
     """The fine-tune runs of the current experiment (`experiment.yaml`, `cells.json`), whatever else is there.
 
+    Beside them the trials of its search, where it has any; then there may be no fine-tune run at all.
     A compacted table that is missing or damaged is rebuilt in memory from `runs/<run_id>/`, and so are runs newer than
-    it. Raises Corrupt for a damaged file that nothing can replace, ValueError for a directory without usable runs.
+    it. Raises Corrupt for a damaged file that nothing can replace, ValueError where no run and no trial is usable.
     """
     warnings: list[str] = _notes(place)
     cells = _cells(place)
     own = run_folders(place)
-    runs = _runs(place, own, warnings)
-    runs = _current(runs, cells, place.label, warnings)
-    if runs.empty:
+    every = _runs(place, own, warnings)
+    trials = read_trials(place)
+    runs = _current(every, cells, set(trials["run_id"]), place.label, warnings)
+    if runs.empty and trials.empty:
         raise ValueError(f"{place.label}: has no fine-tune run of the current experiment yet")
     wanted = set(runs["run_id"])
-    tables = {kind: _table(place, kind, own, wanted, warnings) for kind in ("epochs", "predictions")}
-    experiment = _experiment(place)
-    return Part(place.label, runs, tables["epochs"], tables["predictions"], experiment, warnings)
+    epochs = _table(place, "epochs", own, wanted | (set(trials["run_id"]) & set(every["run_id"])), warnings)
+    return Part(
+        place.label,
+        _with_winners(runs, cells),
+        epochs[epochs["run_id"].isin(wanted)],
+        _table(place, "predictions", own, wanted, warnings),
+        _experiment(place),
+        warnings,
+        _with_runs(trials, every),
+        epochs[epochs["run_id"].isin(trials["run_id"])],
+    )
+
+
+def _with_winners(runs: pd.DataFrame, cells: list[dict[str, Any]] | None) -> pd.DataFrame:
+    """The runs with the trial whose settings they have, in `winner_of`, where their cells say one."""
+    said = {cell["run_id"]: cell["winner_of"] for cell in cells or [] if cell.get("winner_of")}
+    return runs.assign(winner_of=runs["run_id"].map(said)) if said else runs
+
+
+def _with_runs(trials: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """The trials with what their runs say of them."""
+    said = runs.drop_duplicates("run_id").set_index("run_id")
+    return trials.assign(**{name: trials["run_id"].map(said[name]) for name in OF_TRIALS})
 
 
 def _notes(place: Place) -> list[str]:
@@ -149,8 +179,11 @@ def _stacked(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(filled, ignore_index=True) if filled else frames[0]
 
 
-def _current(runs: pd.DataFrame, cells: list[dict[str, Any]] | None, label: str, warnings: list[str]) -> pd.DataFrame:
-    """Fine-tune runs of the current grid; the others are named."""
+def _current(
+    runs: pd.DataFrame, cells: list[dict[str, Any]] | None, trials: set[str], label: str, warnings: list[str]
+) -> pd.DataFrame:
+    """Fine-tune runs of the current grid; the others are named, trials of the current search aside."""
+    runs = runs[~runs["run_id"].isin(trials)]
     other_stage = runs["stage"].notna() & (runs["stage"] != "fine-tune")
     if other_stage.any():
         stages = ", ".join(sorted(set(runs.loc[other_stage, "stage"])))

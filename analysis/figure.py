@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import pandas as pd
 
+from analysis.answer import Analysis
 from analysis.normalize import KEYS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from analysis.analyze import Analysis
-
 SCORED = ("completed", "collapsed")
 MOST_ROWS, MOST_PANELS = 20, 9
-Section = Literal["scores", "comparisons", "errors", "training", "cost"]
+Section = Literal["scores", "comparisons", "errors", "training", "cost", "search"]
 SECTIONS: tuple[Section, ...] = get_args(Section)
 Unit = Literal["run", "data set"]  # what one score is of: of several data sets, each is one observation
 _WORDS: dict[Unit, dict[str, str]] = {
@@ -39,6 +38,7 @@ class Figure:
     `draw(data, ax)` draws it. With `panels` the picture has one Axes for each value of that column, drawn from the
     whole frame plus a boolean column `here`, true for the rows of the panel: it can show the others faintly.
     `caption` writes {run}, {runs}, {seed} and {seeds} where the scores of several data sets are of data sets instead.
+    `remark(data)` is what the caption has to add about this frame, or nothing.
     `rows` names the column whose values are the rows of the picture: the height follows from the first `most_rows`, and
     `frame_inches` is what axis, label and legend take.
     """
@@ -62,6 +62,7 @@ class Figure:
     columns: int = 3
     shared_x: bool = True
     frame_inches: float = 0.62
+    remark: Callable[[pd.DataFrame], str] | None = None
 
     def frame(self, analysis: Analysis) -> pd.DataFrame:
         """The figure's data; raises `NotApplicable`, naming the missing columns or the figure's own reason."""
@@ -73,6 +74,10 @@ class Figure:
     def worded(self, unit: Unit) -> str:
         """The caption, in the words for what one score is of."""
         return self.caption.format(**_WORDS[unit])
+
+    def noted(self, data: pd.DataFrame) -> str:
+        """What the caption adds about this frame: the figure's own remark, and what the picture leaves out."""
+        return " ".join(filter(None, [self.remark(data) if self.remark else "", self.left_out(data)]))
 
     def left_out(self, data: pd.DataFrame) -> str:
         """A sentence for the caption where the frame has more rows or panels than a picture can hold, else nothing."""

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from analysis import registry, spreadsheet
+from analysis.answer import Analysis
 from analysis.figure import MOST_ROWS, SECTIONS, Figure, NotApplicable
 
 if TYPE_CHECKING:
-    from analysis.analyze import Analysis
     from analysis.picture import Kind
 
 
@@ -50,7 +50,7 @@ def draw(analysis: Analysis, kinds: Sequence[Kind] | None = None) -> Gallery:
             continue
         pictures = picture.render(figure, data, picture.KINDS if kinds is None else kinds)
         files[figure.name] = {"csv": spreadsheet.to_csv(data), **{str(kind): ink for kind, ink in pictures.items()}}
-        if note := figure.left_out(data):
+        if note := figure.noted(data):
             notes[figure.name] = note
     return Gallery(files, skipped, notes)
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from analysis.answer import Analysis
 from analysis.figure import NotApplicable, predictions_of
-
-if TYPE_CHECKING:
-    from analysis.analyze import Analysis
 
 OUTCOMES = ("both", "only_first", "only_second", "neither", "split")
 UNIT = ("item", "position")

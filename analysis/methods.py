@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from analysis.answer import Analysis
+from analysis.search import wording
 from analysis.typography import METHODS, better, exists, listing, plural, ranges, whole
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from analysis.analyze import Analysis
 
 MOST_NAMES = 12  # more are counted instead
 
 
 def paragraph(analysis: Analysis) -> str:
     """Plain text, ready to paste; whatever the results do not tell is left out, never guessed."""
+    if analysis.systems.empty:
+        return " ".join(_search(analysis))
     sentences = [
         _systems(analysis),
+        *_search(analysis),
         *_training(analysis),
         _scoring(analysis),
         *_comparison(analysis),
@@ -73,12 +76,17 @@ def _systems(analysis: Analysis) -> str:
     return f"We compared {compared}{where}{what}, each with {plural(number, 'random seed')} ({seeds(analysis)})."
 
 
+def _search(analysis: Analysis) -> list[str]:
+    found = analysis.search
+    return [] if found is None else [f"In a search for hyper-parameters {wording.trials(found)}", wording.budget(found)]
+
+
 def _training(analysis: Analysis) -> list[str]:
     experiment = analysis.results.experiment or {}
     train, split = experiment.get("train"), experiment.get("split")
     sentences = []
     if isinstance(train, Mapping):
-        sentences.append(_train(train))
+        sentences.append(_train(train, was_searched="winner_of" in analysis.results.runs.columns))
     if isinstance(split, Mapping):
         sentences.append(_split(split))
     items = only(analysis, "train_items"), only(analysis, "evaluation_items")
@@ -87,7 +95,7 @@ def _training(analysis: Analysis) -> list[str]:
     return sentences
 
 
-def _train(train: Mapping[str, Any]) -> str:
+def _train(train: Mapping[str, Any], was_searched: bool) -> str:
     parts = {
         "epochs": "up to {} epochs",
         "batch_size": "a global batch of {} items",
@@ -98,7 +106,8 @@ def _train(train: Mapping[str, Any]) -> str:
         "max_length": "at most {} pieces per item",
     }
     known = [text.format(train[key]) for key, text in parts.items() if exists(train.get(key))]
-    unless = ", unless the experiment file says otherwise for a model or recipe"
+    other = "the search found" if was_searched else "the experiment file has"
+    unless = f", unless {other} another value for a model or recipe"
     return f"Models were trained with AdamW for {listing(known)}{unless}." if known else ""
 
 

@@ -5,13 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from statistics import median
-from typing import TYPE_CHECKING
 
 from analysis import power
+from analysis.answer import Analysis
 from analysis.verdict import FEWEST_FOR_VERDICT
-
-if TYPE_CHECKING:
-    from analysis.analyze import Analysis
 
 DIFFERENCES = (0.005, 0.01, 0.02, 0.03, 0.05)  # in the unit of the score: half a point to five points
 WANTED = 0.8

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 import pyarrow as pa
 
 from analysis import payload, registry, spreadsheet
+from analysis.answer import Analysis
 from analysis.place import Place
 from analysis.table import to_parquet_bytes
 
-if TYPE_CHECKING:
-    from analysis.analyze import Analysis
-
 TABLES = (
     "summary_statistics", "statistical_tests", "item_disagreements", "optional_tests", "failure_sensitivity", "tasks",
+    "search",
 )  # fmt: skip
 
 
@@ -56,9 +54,16 @@ def _stale(place: Place, files: Mapping[str, bytes]) -> list[str]:
 
 
 def tables(analysis: Analysis) -> dict[str, bytes]:
-    """File name -> bytes of the summary, the tests and, where predictions tell, the answers that differ most."""
-    frames = {"summary_statistics": payload.summary_table(analysis), "statistical_tests": payload.test_table(analysis)}
-    frames |= payload.more_tables(analysis)
+    """File name -> bytes of the summary, the tests and, where predictions tell, the answers that differ most.
+
+    Of a search that no comparison followed there is the table of the search alone.
+    """
+    frames = payload.more_tables(analysis)
+    if not analysis.systems.empty:
+        frames |= {
+            "summary_statistics": payload.summary_table(analysis),
+            "statistical_tests": payload.test_table(analysis),
+        }
     answers = payload.answer_table(analysis)
     if answers is not None:
         frames["item_disagreements"] = answers

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from analysis import report_pairs, report_tables
+from analysis.answer import Analysis
 from analysis.report_grid import Column, Grid
 from analysis.typography import MINUS, exists, visible
-
-if TYPE_CHECKING:
-    from analysis.analyze import Analysis
 
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
@@ -23,6 +21,8 @@ _LATEX = {
 
 def files(analysis: Analysis) -> dict[str, bytes]:
     """File name -> content of `summary_statistics` and `statistical_tests`, each as .md and .tex."""
+    if analysis.systems.empty:
+        return {}
     grids = {"summary_statistics": report_tables.summary(analysis)}
     if not analysis.comparisons.empty:
         grids["statistical_tests"] = report_pairs.verdicts(analysis)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from analysis.analyze import Analysis
+from analysis.answer import Analysis
 
 HOLM = "Holm, S. (1979). A simple sequentially rejective multiple test procedure. Scandinavian Journal of Statistics 6."
 HEDGES = (
@@ -36,16 +33,38 @@ BY_OMNIBUS = {
     "repeated_measures_anova": "Greenhouse, S. W. and Geisser, S. (1959). On methods in the analysis of profile data. "
     "Psychometrika 24.",
 }
+BY_SEARCH = {
+    "asha": "Li, L. et al. (2020). A system for massively parallel hyperparameter tuning. MLSys.",
+    "hyperband": "Li, L. et al. (2018). Hyperband: a novel bandit-based approach to hyperparameter optimization. "
+    "Journal of Machine Learning Research 18.",
+    "median": "Golovin, D. et al. (2017). Google Vizier: a service for black-box optimization. KDD.",
+    "tpe": "Bergstra, J., Bardenet, R., Bengio, Y. and Kegl, B. (2011). Algorithms for hyper-parameter optimization. "
+    "NeurIPS.",
+}
+OF_FIGURES = (
+    "Conover, W. J. and Iman, R. L. (1981). Rank transformations as a bridge between parametric and nonparametric "
+    "statistics. The American Statistician 35.",
+    "Dodge, J. et al. (2019). Show your work: improved reporting of experimental results. EMNLP.",
+    "Tang, R. et al. (2020). Showing your work doesn't always work. ACL.",
+)
 
 
 def cited(analysis: Analysis) -> list[str]:
     """The references of what this analysis used, by name of the first author."""
     pairs = analysis.comparisons
     if pairs.empty:
-        return []
-    found = {HOLM, HEDGES, SUPERIORITY}
+        return sorted(_of_search(analysis))
+    found = _of_search(analysis) | {HOLM, HEDGES, SUPERIORITY}
     found |= {BY_METHOD[name] for name in pairs["primary_method"].dropna().unique() if name in BY_METHOD}
     found |= {reference for name, reference in BY_OMNIBUS.items() if name in analysis.omnibus}
     if pairs["tost_p"].notna().any():
         found.add(TOST)
     return sorted(found)
+
+
+def _of_search(analysis: Analysis) -> set[str]:
+    """Who proposed and stopped trials, and what the figures of a search rest on."""
+    if analysis.search is None:
+        return set()
+    settings = analysis.search.settings
+    return {BY_SEARCH[name] for name in (settings.scheduler, settings.searcher) if name in BY_SEARCH} | {*OF_FIGURES}

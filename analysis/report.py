@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jinja2
 import pandas as pd
@@ -16,12 +16,11 @@ import yaml
 from markupsafe import Markup
 
 from analysis import gallery, ink, methods, references, report_omnibus, report_pairs, report_tables, settings
+from analysis.answer import Analysis
 from analysis.figure import SECTIONS, Unit
 from analysis.report_grid import Column, seed
+from analysis.search import report_part
 from analysis.typography import better, exists, plural, visible
-
-if TYPE_CHECKING:
-    from analysis.analyze import Analysis
 
 MOST_SENTENCES, MOST_OF_BEST, MOST_ACROSS, MOST_SEED_CHARACTERS = 15, 7, 6, 60
 MARKS = {"better": "▲", "worse": "▼", "equivalent": "≈", "inconclusive": "○", "undecidable": "◌"}
@@ -94,6 +93,11 @@ def _facts(analysis: Analysis) -> dict[str, str]:
     scored, counted = methods.runs(analysis)
     facts = {
         "Metric": f"{analysis.metric} ({better(analysis.direction)})",
+        **_searched(analysis),
+    }
+    if analysis.systems.empty:
+        return facts
+    facts |= {
         "Systems": str(len(analysis.systems)),
         f"{seed(analysis).capitalize()}s": _seeds(analysis),
         "Runs": f"{scored} with a score, of {counted}",
@@ -105,6 +109,12 @@ def _facts(analysis: Analysis) -> dict[str, str]:
     return facts
 
 
+def _searched(analysis: Analysis) -> dict[str, str]:
+    if analysis.search is None:
+        return {}
+    return {"Search": f"{len(analysis.search.trials)} trials of {plural(len(analysis.search.systems), 'system')}"}
+
+
 def _seeds(analysis: Analysis) -> str:
     """How many there are, and which, where that is short."""
     number, which = analysis.results.runs["seed"].nunique(), methods.seeds(analysis)
@@ -112,6 +122,8 @@ def _seeds(analysis: Analysis) -> str:
 
 
 def _tables(analysis: Analysis) -> dict[str, Any]:
+    if analysis.systems.empty:
+        return {"summary": None, "verdicts": None, "controls": {}, **_search(analysis)}
     compared = not analysis.comparisons.empty
     return {
         "summary": report_tables.summary(analysis),
@@ -131,8 +143,18 @@ def _tables(analysis: Analysis) -> dict[str, Any]:
         "controls": {
             row["system"]: row["control"] for row in analysis.systems.to_dict("records") if exists(row["control"])
         },
-        "colours": {str(name): ink.colour(place) for place, name in enumerate(analysis.systems["system"])},
+        **_search(analysis),
     }
+
+
+def _search(analysis: Analysis) -> dict[str, Any]:
+    """The section about a search, and the colours of all systems, those that were only searched included."""
+    places = {str(name): place for place, name in enumerate(analysis.systems["system"])}
+    if analysis.search is not None:
+        tried = analysis.search.trials
+        places = {**dict(zip(tried["system"].map(str), tried["place"], strict=True)), **places}
+    colours = {name: ink.colour(int(place)) for name, place in places.items()}
+    return {"search": report_part.section(analysis), "colours": colours}
 
 
 def _settings(analysis: Analysis) -> list[list[str]]:
@@ -185,7 +207,10 @@ def _reproduction(analysis: Analysis) -> dict[str, Any]:
         else None
     )
     sources = " ".join(shlex.quote(str(source)) for source in analysis.results.sources)
-    commands = ["orchestrate sweep experiment.yaml"] if experiment else []
+    sweep = "sweep experiment.yaml"
+    if analysis.search is not None:
+        sweep = "search experiment.yaml" + ("" if analysis.systems.empty else " --then-sweep")
+    commands = [f"orchestrate {sweep}"] if experiment else []
     return {
         "experiment_file": text.splitlines() if text else None,
         "commands": [*commands, f"orchestrate analyze {sources}"],

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from analysis.answer import Analysis
 from analysis.typography import exists
-
-if TYPE_CHECKING:
-    from analysis.analyze import Analysis
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from analysis import registry
+from analysis.answer import Analysis
 from analysis.report_grid import Column, Grid, field, labelled, text
 from analysis.typography import MINUS, decimals, exists, interval, number, p_value, whole
-
-if TYPE_CHECKING:
-    from analysis.analyze import Analysis
 
 MORE = {
     "kendall_w": "Kendall's W",

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from analysis.answer import Analysis
 from analysis.report_grid import Column, Grid, field, level, seed, text
 from analysis.typography import METHODS, MINUS, decimals, interval, number, p_value, signed, whole
-
-if TYPE_CHECKING:
-    from analysis.analyze import Analysis
 
 MOST_PAIRS = 200
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pandas as pd
 
 from analysis import payload
+from analysis.answer import Analysis
 from analysis.figure import SCORED
 from analysis.normalize import KEYS
 from analysis.report_grid import Column, Grid, field, labelled, level, seed, system, text
 from analysis.typography import better, decimals, interval, number, whole
-
-if TYPE_CHECKING:
-    from analysis.analyze import Analysis
 
 MOST_ERROR_CHARACTERS = 400
 MOST_ANSWERS = 12

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from analysis.directory import Part, is_results_directory, read_directory
 from analysis.normalize import KEYS, normalize
 from analysis.place import Place
 from analysis.plain_file import read_plain_file
+from analysis.search.trials import empty_trials
 from analysis.table import EPOCHS, PREDICTIONS
 
 # What may honestly differ between two executions and still must not go unsaid when it does.
@@ -30,6 +31,8 @@ class Results:
     `runs` has one row a run and always the columns system, seed, split_seed, fold, status and score (float, NaN where
     the run has none); whatever else the source held is kept. `epochs` and `predictions` follow `analysis.table` and
     are empty (with their columns) where the source had none. `experiment` is the resolved experiment file, or None.
+    `trials` are those of a search (`analysis.search.trials`), which are never compared, and `trial_epochs` their
+    epochs; `runs` may be empty where there are trials.
     """
 
     runs: pd.DataFrame
@@ -38,6 +41,8 @@ class Results:
     experiment: dict[str, Any] | None
     warnings: tuple[str, ...]
     sources: tuple[str, ...]
+    trials: pd.DataFrame = field(default_factory=empty_trials)
+    trial_epochs: pd.DataFrame = field(default_factory=lambda: EPOCHS.empty_table().to_pandas())
 
 
 def read(sources: Sequence[str | Path]) -> Results:
@@ -52,10 +57,12 @@ def read(sources: Sequence[str | Path]) -> Results:
         raise ValueError("nothing to read: name a results directory or a CSV, TSV or Parquet file")
     parts = [_read(Place.at(source)) for source in sources]
     warnings = [warning for part in parts for warning in part.warnings]
-    runs = _once(pd.concat([part.runs for part in parts], ignore_index=True), warnings)
+    runs = _once(_below_each_other([part.runs for part in parts]), warnings)
     _refuse_mixtures(runs)
-    experiment = _experiment([part.experiment for part in parts if part.experiment is not None])
     warnings += [*_limits(parts), *_mixed_environment(runs)]
+    searched = _searched(parts, warnings)
+    first = sorted(parts, key=lambda part: part is not searched)
+    experiment = _experiment([part.experiment for part in first if part.experiment is not None])
     return Results(
         runs=runs,
         epochs=_stack([part.epochs for part in parts]),
@@ -63,7 +70,25 @@ def read(sources: Sequence[str | Path]) -> Results:
         experiment=experiment,
         warnings=tuple(warnings),
         sources=tuple(part.label for part in parts),
+        trials=searched.trials,
+        trial_epochs=searched.trial_epochs,
     )
+
+
+def _below_each_other(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Sources without a compared run have nothing to say about column types."""
+    filled = [frame for frame in frames if not frame.empty]
+    return pd.concat(filled or frames, ignore_index=True)
+
+
+def _searched(parts: Sequence[Part], warnings: list[str]) -> Part:
+    """The part whose trials are shown: the only one that has any."""
+    found = [part for part in parts if not part.trials.empty]
+    if len(found) < 2:
+        return (found or parts)[0]
+    listed = ", ".join(part.label for part in found)
+    warnings.append(f"the searches of {listed} are not shown together; analyse each of them alone")
+    return replace(parts[0], trials=empty_trials(), trial_epochs=parts[0].trial_epochs.iloc[:0])
 
 
 def _experiment(found: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
@@ -87,7 +112,7 @@ def _read(place: Place) -> Part:
     else:
         raise FileNotFoundError(f"{place.label}: there is no such file or directory")
     runs, warnings = normalize(part.runs, part.label)
-    return Part(part.label, runs, part.epochs, part.predictions, part.experiment, [*part.warnings, *warnings])
+    return replace(part, runs=runs, warnings=[*part.warnings, *warnings])
 
 
 def _stack(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
+from analysis.answer import Analysis
 from analysis.typography import NONE, exists, ranges
-
-if TYPE_CHECKING:
-    from analysis.analyze import Analysis
 
 RECORDED = (
     "model_revision",
@@ -39,7 +38,8 @@ RECORDED = (
 def differing(analysis: Analysis) -> pd.DataFrame:
     """One row a setting, one column a system (of `analysis.systems`), as text; only settings that are not all the same.
 
-    Settings are what the experiment file says about a model and a recipe, and what the runs recorded. A system whose
+    Settings are what the experiment file says about a model and a recipe, or a search chose instead, and what the runs
+    recorded. A system whose
     runs differ among themselves has all its values; one without a finished run recorded nothing, which is no
     difference. A mixture that all systems share is a warning of `results` instead.
     """
@@ -76,7 +76,20 @@ def _written(analysis: Analysis, own: pd.DataFrame) -> dict[str, str]:
     for section, column in (("models", "model"), ("recipes", "recipe")):
         if exists(name := first.get(column)):
             found |= flat(_section(_section(experiment, section), name))
-    return found
+    return found | _searched(analysis, first)
+
+
+def _searched(analysis: Analysis, run: pd.Series[Any]) -> dict[str, str]:
+    """What the search chose for a run that has the settings of a trial, by the names that the file has for them."""
+    if analysis.search is None or not exists(trial := run.get("winner_of")):
+        return {}
+    tried = analysis.search.trials
+    chosen = json.loads(next(iter(tried.loc[tried["run_id"] == trial, "parameters"]), "{}"))
+    own = ("train.", f"recipes.{run.get('recipe')}.")
+    return {
+        name.removeprefix(next((part for part in own if name.startswith(part)), "")): str(value)
+        for name, value in chosen.items()
+    }
 
 
 def _section(value: Mapping[str, Any], name: Any) -> Mapping[str, Any]:

@@ -13,12 +13,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 SCHEMA_VERSION = 1
-Kind = Literal["runs", "epochs", "predictions"]
+Kind = Literal["runs", "epochs", "predictions", "trials"]
 STATUSES = ("completed", "collapsed", "diverged", "pruned", "failed")
 METRIC_PREFIXES = ("metric_", "validation_", "test_")
+PARAMETER_PREFIX = "parameter_"
+_SCORES = ("score", "best_score")
 
 _KIND_KEY, _VERSION_KEY = b"orchestrate_table", b"orchestrate_schema_version"
-_REQUIRED = {"run_id", "epoch", "system", "seed", "status", "split", "item"}
+_REQUIRED = {"run_id", "epoch", "system", "seed", "status", "split", "item", "search", "trial"}
 _INSTANT = pa.timestamp("us", tz="UTC")
 
 
@@ -65,7 +67,21 @@ PREDICTIONS = _schema(
     {pa.string(): "run_id split item cluster gold predicted", pa.int64(): "position", pa.bool_(): "correct"},
     "run_id split item cluster position gold predicted correct",
 )
-SCHEMAS: dict[Kind, pa.Schema] = {"runs": RUNS, "epochs": EPOCHS, "predictions": PREDICTIONS}
+TRIALS = _schema(  # of the current search; what the columns mean: analysis/search/trials.py
+    "trials",
+    {
+        pa.string(): "search run_id system model recipe proposed_by parameters status",
+        pa.int64(): "trial seed epochs",
+        pa.float64(): "score best_score seconds",
+        _INSTANT: "started_at finished_at",
+    },
+    "search trial run_id system model recipe seed proposed_by parameters status score best_score epochs seconds "
+    "started_at finished_at",
+)
+SCHEMAS: dict[Kind, pa.Schema] = {"runs": RUNS, "epochs": EPOCHS, "predictions": PREDICTIONS, "trials": TRIALS}
+# what the columns beyond the fixed ones are called, and may hold; those of predictions are the task's own
+_EXTRA_NAMES = {"runs": METRIC_PREFIXES, "epochs": METRIC_PREFIXES, "trials": (PARAMETER_PREFIX,)}
+_EXTRA_TYPES = {"runs": [pa.float64()], "epochs": [pa.float64()], "trials": [pa.float64(), pa.string()]}
 
 # Times, speeds, memory, attempt, hardware, software and dates: what two honest executions may differ in.
 VOLATILE_COLUMNS = frozenset((
@@ -122,9 +138,10 @@ def _column(frame: pd.DataFrame, field: pa.Field) -> pa.Array:
 def _extra_column(kind: Kind, name: str, frame: pd.DataFrame) -> pa.Array:
     if kind == "predictions":
         return _array(frame[name], None)
-    if not name.startswith(METRIC_PREFIXES):
+    if not name.startswith(_EXTRA_NAMES[kind]):
         raise ValueError(f"column {name} is not one of {kind}")
-    return _column(frame, pa.field(name, pa.float64()))
+    is_text = kind == "trials" and frame[name].map(lambda value: isinstance(value, str)).any()
+    return _column(frame, pa.field(name, pa.string() if is_text else pa.float64()))
 
 
 def _array(values: pd.Series[Any], data_type: pa.DataType | None) -> pa.Array:
@@ -150,7 +167,8 @@ def check(kind: Kind, table: pa.Table) -> None:
         if name in _REQUIRED and table.column(name).null_count:
             raise ValueError(f"column {name} has {table.column(name).null_count} empty values")
     for name in names:
-        if (name == "score" or name.startswith(METRIC_PREFIXES)) and pc.any(pc.is_nan(table.column(name))).as_py():
+        is_score = name in _SCORES or name.startswith(METRIC_PREFIXES)
+        if is_score and pc.any(pc.is_nan(table.column(name))).as_py():
             raise ValueError(f"column {name} holds NaN, which is never a score")
 
 
@@ -162,7 +180,7 @@ def _check_field(kind: Kind, field: pa.Field, expected: pa.Field | None) -> None
             raise ValueError(f"column {field.name} is {field.type}, not {expected.type}")
     elif kind == "predictions":
         _check_plain(field.name, field.type)
-    elif not field.name.startswith(METRIC_PREFIXES) or field.type != pa.float64():
+    elif not field.name.startswith(_EXTRA_NAMES[kind]) or field.type not in _EXTRA_TYPES[kind]:
         raise ValueError(f"column {field.name} ({field.type}) is not one of {kind}")
 
 

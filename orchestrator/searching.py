@@ -23,6 +23,7 @@ from orchestrator.search.trial import State
 from orchestrator.spec.data_check import DataFacts, check_data
 from orchestrator.spec.resolve import Resolved
 from orchestrator.spec.search import Search
+from orchestrator.spec.system import System
 from orchestrator.status import failed_runs
 from orchestrator.storage import Store
 from orchestrator.sweeping import SweepOptions, Watch, check_fingerprint, no_one, unwatched
@@ -108,9 +109,13 @@ def asked_for(resolved: Resolved) -> Search:
 
 def with_winners(resolved: Resolved, studies: Sequence[Study]) -> Resolved:
     """The same experiment, each system with the values of its best trial; systems without one are left out."""
-    best = {study.system.name: study.space.config(study.trials[study.best].values) for study in studies if study.best}
-    systems = [replace(system, config=best[system.name]) for system in resolved.systems if system.name in best]
-    return replace(resolved, systems=tuple(systems))
+    best = {study.system.name: _winner(study, study.best) for study in studies if study.best is not None}
+    return replace(resolved, systems=tuple(best[system.name] for system in resolved.systems if system.name in best))
+
+
+def _winner(study: Study, number: int) -> System:
+    config = study.space.config(study.trials[number].values)
+    return replace(study.system, config=config, winner_of=study.runs[number].run_id)
 
 
 def _studies(wanted: Search, resolved: Resolved, store: Store, retry: bool) -> list[Study]:
@@ -122,7 +127,7 @@ def _studies(wanted: Search, resolved: Resolved, store: Store, retry: bool) -> l
         failed = failed_runs(store, [study.runs[number].run_id for number in study.waiting])
         for number in study.waiting:
             if study.runs[number].run_id in failed:
-                study.end(number, "failed", None)
+                study.end(number, "failed")
     return studies
 
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pandas as pd
 
+from analysis.answer import Analysis
 from analysis.figure import NotApplicable, predictions_of
 from analysis.metrics._classes import OUTSIDE, members
-
-if TYPE_CHECKING:
-    from analysis.analyze import Analysis
 
 MOST_LABELS, MOST_CLASSES = 200, 40
 

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from analysis import ink
+from analysis.answer import Analysis
 from analysis.figure import Figure, NotApplicable
 from analysis.typography import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from analysis.analyze import Analysis
 
 ROW_INCHES = 0.3
 

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from analysis import ink
+from analysis.answer import Analysis
 from analysis.figure import Figure, epochs_of, runs_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from analysis.analyze import Analysis
 
 
 def data(analysis: Analysis) -> pd.DataFrame:

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from analysis import ink
+from analysis.answer import Analysis
 from analysis.figure import Figure, NotApplicable, runs_of
 from analysis.normalize import KEYS
 from analysis.typography import decimals, signed, visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from analysis.analyze import Analysis
 
 MOST_PAIRS = 36
 DECIDED = ("better", "worse")

@@ -12,13 +12,12 @@ import numpy as np
 import pandas as pd
 
 from analysis import ink
+from analysis.answer import Analysis
 from analysis.figure import MOST_ROWS, Figure, NotApplicable, scores, unit_of
 from analysis.typography import visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from analysis.analyze import Analysis
 
 MOST_THRESHOLDS = 200
 

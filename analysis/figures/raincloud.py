@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from analysis import ink
+from analysis.answer import Analysis
 from analysis.figure import Figure, scores
 from analysis.typography import decimals, number, visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from analysis.analyze import Analysis
 
 FEWEST_FOR_CLOUD = 5
 ROW_INCHES = 0.52

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from analysis import ink
+from analysis.answer import Analysis
 from analysis.figure import Figure, scores
 from analysis.typography import visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from analysis.analyze import Analysis
 
 REACH = 1.5  # interquartile ranges that a whisker may span (Tukey 1977)
 HALF_HEIGHT, ABOVE, BELOW = 0.085, 0.05, 0.13

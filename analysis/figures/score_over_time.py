@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from analysis import ink
+from analysis.answer import Analysis
 from analysis.figure import MOST_ROWS, Figure, NotApplicable, epochs_of
 from analysis.typography import visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from analysis.analyze import Analysis
 
 
 def data(analysis: Analysis) -> pd.DataFrame:

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from analysis import ink
+from analysis.answer import Analysis
 from analysis.figure import Figure, NotApplicable, scores, unit_of
 from analysis.normalize import KEYS
 from analysis.typography import visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from analysis.analyze import Analysis
 
 FLIPPED = "#9A3D00"
 

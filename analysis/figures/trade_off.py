@@ -8,13 +8,12 @@ import numpy as np
 import pandas as pd
 
 from analysis import ink
+from analysis.answer import Analysis
 from analysis.figure import Figure, NotApplicable, runs_of
 from analysis.typography import visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from analysis.analyze import Analysis
 
 # column -> (panel, unit on the axis, whether more of it is better)
 MEASURES = {

@@ -177,7 +177,7 @@ def conclusion(found: Conclusion) -> str:
             ].itertuples(index=False)
         ],
     )
-    parts = [f"{analysis.metric}\n{systems}"]
+    parts = [f"{analysis.metric}\n{systems}"] if len(analysis.systems) else []
     if len(analysis.comparisons):
         parts.append(pairs)
     return "\n\n".join([*parts, analysis.headline, analysis.claim])

@@ -104,9 +104,9 @@ def _lines_of(study: Study) -> str:
     if study.best is None:
         return f"{head}; none ran to its end"
     best, own = study.trials[study.best], study.trials[1]
-    reached = f"  best: {study.metric} {study.shown(best.score):.4f} in trial {study.best}"
+    reached = f"  best: {study.metric} {study.shown(best.result):.4f} in trial {study.best}"
     compared = (
-        "" if own.score is None or study.best == 1 else f" (the file's own settings: {study.shown(own.score):.4f})"
+        "" if own.result is None or study.best == 1 else f" (the file's own settings: {study.shown(own.result):.4f})"
     )
     values = "\n".join(f"    {key} = {rendering.value(value)}" for key, value in best.values.items())
     return "\n".join(filter(None, [head, reached + compared, values]))
@@ -114,7 +114,7 @@ def _lines_of(study: Study) -> str:
 
 def _described(study: Study, number: int) -> dict[str, Any]:
     trial, run = study.trials[number], study.runs[number]
-    score = study.shown(trial.score)
+    score = study.shown(trial.result)
     return {"trial": number, "run_id": run.run_id, "status": trial.state, "score": score, "values": dict(trial.values)}
 
 

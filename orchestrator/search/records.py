@@ -13,10 +13,10 @@ from orchestrator.storage import Store
 
 
 def take_in(store: Store, studies: Sequence[Study]) -> None:
-    """Statuses, scores and epochs of the trials that have a record, from the compacted tables."""
+    """Statuses and epochs of the trials that have a record, from the compacted tables."""
     runs, epochs = store.table("runs"), store.table("epochs")
-    rows = [] if runs is None else runs.select(["run_id", "status", "score"]).to_pylist()
-    recorded = {row["run_id"]: (row["status"], row["score"]) for row in rows if row["status"] != "failed"}
+    rows = [] if runs is None else runs.select(["run_id", "status"]).to_pylist()
+    recorded = {row["run_id"]: row["status"] for row in rows if row["status"] != "failed"}
     reported = [] if epochs is None else epochs.to_pylist()
     for study in studies:
         trials = {run.run_id for run in study.runs.values()}
@@ -73,7 +73,7 @@ def _row(study: Study, number: int, search: str, runs: Mapping[str, Mapping[str,
         "proposed_by": study.proposed_by[number],
         "parameters": dict(trial.values),
         "status": trial.state if trial.is_over else "pending",
-        "score": study.shown(trial.score),
+        "score": record.get("score"),
         "best_score": study.shown(trial.best),
         "epochs": trial.epoch,
         "seconds": record.get("seconds_total"),

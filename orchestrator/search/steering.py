@@ -45,7 +45,7 @@ class Steering:
             return self._judge(event)
         elif isinstance(event, RunFinished):
             study, number = self._under_way.pop(event.run_id)
-            study.end(number, event.status, event.score)
+            study.end(number, event.status)
         elif isinstance(event, RunFailed):
             self._fail(event)
         elif isinstance(event, RunStopped):
@@ -65,7 +65,7 @@ class Steering:
     def _fail(self, event: RunFailed) -> None:
         if not event.will_retry:
             study, number = self._under_way.pop(event.run_id)
-            study.end(number, "failed", None)
+            study.end(number, "failed")
 
     def _stop(self, event: RunStopped) -> None:
         """One that was told to wait is taken up again later; any other stop is the user's, and ends the search."""

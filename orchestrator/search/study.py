@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from orchestrator.errors import UserError
 from orchestrator.search.names import load
@@ -22,7 +22,6 @@ from orchestrator.spec.search_space import Space, search_id, space_of
 from orchestrator.spec.system import System
 from orchestrator.storage import Store
 from orchestrator.storage.trials import Notebook, Proposal
-from trainables import registry
 
 OWN = "default"
 
@@ -54,16 +53,13 @@ class Study:
         planned = len(self.trials) if self._is_exhausted else max(search.trials, len(self.trials))
         return Rules(epochs, planned, search.reduction_factor, search.min_epochs, search.rungs(epochs))
 
-    def settle(
-        self, recorded: Mapping[str, tuple[str, float | None]], scores: Mapping[str, Mapping[int, float]]
-    ) -> None:
-        """Take in records (run_id -> status and score) and their epochs, as they stand in the tables."""
+    def settle(self, recorded: Mapping[str, str], scores: Mapping[str, Mapping[int, float]]) -> None:
+        """Take in records (run_id -> status) and their epochs, as they stand in the tables."""
         for number, run in self.runs.items():
             if run.run_id in recorded:
-                status, score = recorded[run.run_id]
                 known = {**self.trials[number].scores, **self._signed(scores.get(run.run_id, {}))}
                 self.trials[number] = replace(self.trials[number], scores=known)
-                self.end(number, status, score)
+                self.end(number, recorded[run.run_id])
 
     def end_proposals(self) -> None:
         """No further trial: the time is up. Those that were begun still end."""
@@ -89,11 +85,9 @@ class Study:
         self.trials[number] = replace(trial, scores={**trial.scores, epoch: score})
         return self._decide(number)
 
-    def end(self, number: int, status: str, score: float | None) -> None:
+    def end(self, number: int, status: str) -> None:
         """The trial's run has a record, or failed for good."""
-        state: Any = status
-        signed = None if score is None else self._sign * score
-        self.trials[number] = replace(self.trials[number], state=state, score=signed)
+        self._turn(number, cast("State", status))
 
     def wait(self, number: int) -> None:
         """The trial's run stopped, with what it has so far."""
@@ -113,8 +107,8 @@ class Study:
 
     @property
     def best(self) -> int | None:
-        """The number of the best trial that ran to its end; None while there is none."""
-        whole = {number: trial.score for number, trial in self.trials.items() if trial.score is not None}
+        """The number of the trial that was best on validation items, of those that ran to their end; None: of none."""
+        whole = {number: trial.result for number, trial in self.trials.items() if trial.result is not None}
         return max(whole, key=lambda number: (whole[number], -number), default=None)
 
     def shown(self, signed: float | None) -> float | None:
@@ -200,8 +194,8 @@ def objective(search: Search, resolved: Resolved) -> tuple[str, Literal["maximiz
     """The name of the metric that is looked for, and which values of it are better."""
     if search.metric is None or search.metric == resolved.metric:
         return resolved.metric, resolved.direction
-    task = registry.load("task", resolved.experiment.task)
-    return search.metric, "minimize" if search.metric in task.minimized else "maximize"
+    assert search.direction is not None, "resolving an experiment fills it in"
+    return search.metric, search.direction
 
 
 def all_runs(studies: Iterable[Study]) -> list[RunSpec]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -13,17 +14,16 @@ OPEN: tuple[State, ...] = ("running", "waiting")
 
 @dataclass(frozen=True)
 class Trial:
-    """`values` are its settings, `scores` what it reached after each epoch; a larger score is always the better one.
+    """`values` are its settings, `scores` what it reached after each epoch on validation items; more is always better.
 
-    `score` is that of a trial that ran to its end, else None. A `waiting` trial was begun and is not on a lane now:
-    it was paused, or a search ended before it did.
+    What it reached on test items is nowhere in here: settings are never chosen by that. A `waiting` trial was begun
+    and is not on a lane now: it was paused, or a search ended before it did.
     """
 
     number: int
     values: Mapping[str, Any]
     state: State = "running"
     scores: Mapping[int, float] = field(default_factory=dict)
-    score: float | None = None
 
     @property
     def is_over(self) -> bool:
@@ -37,5 +37,10 @@ class Trial:
 
     @property
     def best(self) -> float | None:
-        """Its best score of any epoch, whatever became of it."""
-        return max(self.scores.values(), default=None)
+        """Its best score of any epoch, whatever became of it; None where it has no number."""
+        return max((score for score in self.scores.values() if not math.isnan(score)), default=None)
+
+    @property
+    def result(self) -> float | None:
+        """The same of a trial that ran to its end; None for any other."""
+        return self.best if self.state in WHOLE else None

@@ -68,6 +68,7 @@ class Resolved:
             file_hashes=dict(self.file_hashes),
             start=system.start,
             unsupported=system.unsupported,
+            winner_of=system.winner_of,
             keep=self.experiment.save != "none",
             keep_epochs=self.experiment.keep_epochs,
         )
@@ -92,6 +93,7 @@ def resolve(loaded: Loaded, *, must_be_available: bool = True) -> Resolved:
     if task is not None:
         metric = _metric(check, experiment, task)
         options = _task_options(check, experiment, task)
+        experiment = _with_objective(experiment, task)
     _check_controls(check, experiment)
     check_starts(check, experiment)
     check.finish()
@@ -197,6 +199,15 @@ def _metric(check: Check, experiment: Experiment, task: Task) -> str:
     if written not in task.metrics:
         check.add(path, f"unknown metric {written!r}{suggestion(written, task.metrics)}")
     return written
+
+
+def _with_objective(experiment: Experiment, task: Task) -> Experiment:
+    """The experiment with the direction of the metric that a search looks for, where that is one of its own."""
+    search = experiment.search
+    if search is None or search.metric is None or search.direction is not None:
+        return experiment
+    direction = "minimize" if search.metric in task.minimized else "maximize"
+    return experiment.model_copy(update={"search": search.model_copy(update={"direction": direction})})
 
 
 def _task_options(check: Check, experiment: Experiment, task: Task) -> dict[str, Any]:

@@ -36,6 +36,7 @@ class RunSpec(Frozen):
     unsupported: str | None = Field(default=None, description="why the machine that planned it cannot run it")
     keep: bool = Field(default=False, description="whether the best weights are saved beside the record")
     keep_epochs: int = Field(default=0, ge=0, description="so many last epochs leave their model beside the record")
+    winner_of: str | None = Field(default=None, description="the trial of a search that had the same settings")
     search: str | None = Field(default=None, description="the search that a trial belongs to")
     trial: int | None = Field(default=None, ge=1, description="a trial's number among those of its system")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Self, cast
+from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import (
     Field,
@@ -107,6 +107,9 @@ class Search(Frozen):
     searcher: str = Field(default="tpe", description="who proposes values: random, grid, tpe")
     scheduler: str = Field(default="asha", description="who ends trials early: asha, hyperband, median, none")
     metric: str | None = Field(default=None, description="what is looked for; null: compare.metric")
+    direction: Literal["maximize", "minimize"] | None = Field(
+        default=None, description="whether a larger value of `metric` is better; null: as is usual for it"
+    )
     reduction_factor: int = Field(default=3, ge=2, description="asha, hyperband: one of so many trials goes on")
     min_epochs: int = Field(default=1, ge=1, description="no trial is ended before")
     seed: int = Field(default=0, ge=0, lt=2**32, description="of the proposals, and of every trial's run")
@@ -127,8 +130,8 @@ class Search(Frozen):
         return self
 
     def identity(self) -> dict[str, Any]:
-        """What decides which trials there are and how they end: everything but the budget."""
-        return self.model_dump(mode="json", exclude={"trials", "hours"})
+        """What decides which trials there are and how they end: no budget, and what a run's own identity says."""
+        return self.model_dump(mode="json", exclude={"trials", "hours", "direction"})
 
     def rungs(self, epochs: int) -> tuple[int, ...]:
         """The epochs after which trials of so many epochs are compared: min_epochs x reduction_factor^k."""

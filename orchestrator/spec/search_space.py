@@ -58,7 +58,7 @@ def check_search(
 ) -> None:
     """Report every parameter that no system has, and every value that a system cannot take."""
     at = ("search", "parameters")
-    if search.metric is not None and not registry.is_path(search.metric) and search.metric not in task.metrics:
+    if search.metric is not None and search.metric not in task.metrics:
         check.add(("search", "metric"), f"unknown metric {search.metric!r}{suggestion(search.metric, task.metrics)}")
     for key, found in search.parameters.items():
         _check_names(check, (*at, key), found, systems)

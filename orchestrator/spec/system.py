@@ -14,7 +14,7 @@ class System:
     """What is compared: a model trained by a recipe. `config` is that of its runs, with the first seed and fold.
 
     `start` is the results directory of the run that `config.init_from` names; None: the sweep's own. `unsupported`
-    says why this machine cannot run it.
+    says why this machine cannot run it; `winner_of` names the trial of a search that its settings come from.
     """
 
     name: str
@@ -24,6 +24,7 @@ class System:
     config: RunConfig
     start: str | None = None
     unsupported: str | None = None
+    winner_of: str | None = None
 
 
 def system_name(model: str, recipe: str) -> str:

@@ -72,9 +72,12 @@ def spec_columns(run: RunSpec) -> dict[str, Any]:
 
 
 def cell_columns(run: RunSpec) -> dict[str, Any]:
-    """What a results directory remembers of a cell of its grid: the same, and why it could not run there."""
-    columns = spec_columns(run)
-    return columns if run.unsupported is None else {**columns, "unsupported": run.unsupported}
+    """What a results directory remembers of a cell of its grid.
+
+    The same, why it could not run there, and the trial of a search whose settings it has.
+    """
+    more = {"unsupported": run.unsupported, "winner_of": run.winner_of}
+    return {**spec_columns(run), **{name: value for name, value in more.items() if value is not None}}
 
 
 def from_outcome(run: RunSpec, outcome: Outcome, columns: Mapping[str, Any], attempt: int, owner: str) -> Record:

@@ -1,4 +1,4 @@
-"""A small study with everything a report can show: runs, epochs and predictions of any systems."""
+"""A small study with everything a report can show: runs, epochs, predictions and a search, of any systems."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from analysis.analyze import Analysis, analyze_results
 from analysis.config import CompareConfig
 from analysis.normalize import normalize
 from analysis.results import Results
+from tests.analysis import searches
 
 THREE = ("roberta-base", "deberta-v3-large", "modernbert-large")
 HOSTILE = (
@@ -23,6 +24,7 @@ HOSTILE = (
     "emoji \N{GRINNING FACE} & \"double\" 'single' ]]>" + "n" * 100,
     "=1+1",
 )
+TRIALS = 12  # of each system, in the search that came before
 CLASSES = ("OBDH", "Power", "Thermal")
 
 
@@ -41,7 +43,17 @@ def results(systems: Sequence[str] = THREE, seeds: int = 7, epochs: int = 4, **c
         "split": {"validation": 0.2, "seed": 42},
     }
     normalized, warnings = normalize(runs, "study")
-    return Results(normalized, pd.DataFrame(rows), pd.DataFrame(said), experiment, tuple(warnings), ("results/study",))
+    trials, trial_epochs = searches.tables(tuple(systems), TRIALS)
+    return Results(
+        normalized,
+        pd.DataFrame(rows),
+        pd.DataFrame(said),
+        {**experiment, "search": {**searches.BLOCK, "trials": TRIALS}},
+        tuple(warnings),
+        ("results/study",),
+        trials,
+        trial_epochs,
+    )
 
 
 @cache

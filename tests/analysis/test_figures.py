@@ -63,6 +63,8 @@ def test_every_figure_that_is_asked_for_is_there() -> None:
         *("loss_comparison", "loss_evolution", "paired_differences", "per_class_f1", "training_time"),
         *("score_barplot", "score_boxplot", "score_violin", "raincloud", "seed_slopes", "performance_profile"),
         *("critical_difference", "class_balance", "confusion", "item_disagreement", "trade_off", "score_over_time"),
+        *("search_history", "search_importance", "search_learning_curves", "search_parallel_coordinates"),
+        "search_expected_best",
     }
 
 
@@ -208,7 +210,9 @@ def test_of_very_many_systems_the_first_are_drawn_and_the_caption_says_so() -> N
 
 def test_with_more_than_twenty_systems_only_the_first_pictures_of_each_section_are_drawn() -> None:
     found = study.results(tuple(f"model-{number}" for number in range(21)), seeds=2)
-    bare = replace(found, epochs=found.epochs.iloc[:0], predictions=found.predictions.iloc[:0])
+    bare = replace(
+        found, epochs=found.epochs.iloc[:0], predictions=found.predictions.iloc[:0], trials=found.trials.iloc[:0]
+    )
     drawn = gallery.draw(analyze_results(bare), ())
     assert set(drawn.files) == {"raincloud", "paired_differences", "critical_difference", "trade_off"}
     assert "the first 20 of 21 rows" in drawn.notes["raincloud"]

@@ -101,7 +101,7 @@ def test_failures_and_retries_are_listed_with_the_first_line_of_their_reason() -
 def test_reproduction_has_the_experiment_the_commands_the_versions_and_the_seed() -> None:
     text = page_of(study.analysis()).text("section")
     for part in (
-        "orchestrate sweep experiment.yaml",
+        "orchestrate search experiment.yaml --then-sweep",
         "orchestrate analyze results/study",
         "question: Which encoder is best?",
         "f" * 64,

@@ -52,7 +52,8 @@ def test_the_references_are_those_of_the_methods_that_were_used() -> None:
     assert "Holm, S. (1979)" in text
     assert "Demsar" in text
     assert "Nadeau" not in text
-    assert references.cited(study.analysis(study.THREE[:1])) == []
+    of_the_search = references.cited(study.analysis(study.THREE[:1]))
+    assert [reference.split(",")[0] for reference in of_the_search] == ["Conover", "Dodge", "Li", "Tang"]
     known = {*references.BY_METHOD, "paired_t"}
     assert set(study.analysis().comparisons["primary_method"]) <= known
 
@@ -68,7 +69,7 @@ def test_answers_that_differ_are_written_beside_the_tables() -> None:
     files = output.tables(study.analysis())
     assert set(files) == {
         f"{name}.{kind}"
-        for name in ("summary_statistics", "statistical_tests", "item_disagreements")
+        for name in ("summary_statistics", "statistical_tests", "item_disagreements", "search")
         for kind in ("csv", "parquet")
     }
     assert b"said_a" in files["item_disagreements.csv"]

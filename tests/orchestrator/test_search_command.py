@@ -90,11 +90,12 @@ def test_a_larger_budget_goes_on_and_winners_are_compared_with_fresh_seeds(folde
     assert runs["stage"].value_counts().to_dict() == {"search": 8, "fine-tune": 4}
     assert set(runs[runs["stage"] == "fine-tune"]["seed"]) == {1, 2}
     for row in found["search"]:
-        best = runs.loc[row["best"]["run_id"], "score"]
         trials = runs[(runs["stage"] == "search") & (runs["system"] == row["system"])]
-        assert best == row["best"]["score"] == trials["score"].max()
+        assert runs.loc[row["best"]["run_id"], "score"] == row["best"]["score"] == trials["score"].max()
+        winners = runs[(runs["stage"] == "fine-tune") & (runs["system"] == row["system"])]
+        assert winners["settings_id"].nunique() == 1
     page = Path(found["report"]).read_text(encoding="utf-8")
-    assert "Search" in page
+    assert "They have the settings of the best trial of their system" in page
 
 
 def test_what_would_be_tried_can_be_seen_without_trying(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from orchestrator.search.searchers import Values, random
-from orchestrator.search.trial import WHOLE, Trial
+from orchestrator.search.trial import Trial
 from orchestrator.spec.search import Distribution
 
 DRAWN_AT_FIRST = 5
@@ -52,8 +52,8 @@ def _told(
     """A trial as Optuna knows it."""
     params = {key: _parameter(found, trial.values[key]) for key, found in parameters.items()}
     scores = {epoch: score for epoch, score in trial.scores.items() if math.isfinite(score)}
-    if trial.state in WHOLE and trial.score is not None and math.isfinite(trial.score):
-        return create_trial(params=params, distributions=distributions, value=trial.score, intermediate_values=scores)
+    if trial.result is not None and math.isfinite(trial.result):
+        return create_trial(params=params, distributions=distributions, value=trial.result, intermediate_values=scores)
     if not trial.is_over:
         return create_trial(
             params=params, distributions=distributions, state=TrialState.RUNNING, intermediate_values=scores

@@ -33,7 +33,7 @@ def explored(name: str, parameters: dict[str, Distribution], number: int, seed: 
         if values is None:
             break
         reached = score(values) if "train.learning_rate" in values else 0.0
-        trials[trial] = Trial(trial, values, "completed", {1: reached}, reached)
+        trials[trial] = Trial(trial, values, "completed", {1: reached})
     return trials
 
 
@@ -74,7 +74,7 @@ def test_another_seed_gives_other_proposals() -> None:
 def test_the_estimator_finds_better_values_than_chance() -> None:
     means = {}
     for name in ("random", "tpe"):
-        best = [max(t.score or -math.inf for t in explored(name, RANGES, 25, seed).values()) for seed in range(4)]
+        best = [max(t.result or -math.inf for t in explored(name, RANGES, 25, seed).values()) for seed in range(4)]
         means[name] = sum(best) / len(best)
     assert means["tpe"] > means["random"]
 
@@ -82,11 +82,11 @@ def test_the_estimator_finds_better_values_than_chance() -> None:
 def test_the_estimator_takes_trials_of_every_state_and_values_outside_the_ranges() -> None:
     values = [draw.values for draw in explored("random", RANGES, 6).values()]
     history = {
-        1: Trial(1, {**values[0], "train.learning_rate": 0.5}, "completed", {1: 0.9}, 0.9),
+        1: Trial(1, {**values[0], "train.learning_rate": 0.5}, "completed", {1: 0.9}),
         2: Trial(2, values[1], "running", {1: 0.2}),
         3: Trial(3, values[2], "pruned", {1: 0.1}),
         4: Trial(4, values[3], "diverged", {1: math.nan}),
         5: Trial(5, values[4], "failed"),
-        6: Trial(6, values[5], "collapsed", {1: 0.0}, 0.0),
+        6: Trial(6, values[5], "collapsed", {1: 0.0}),
     }
     assert load("searcher", "tpe").propose(RANGES, history, 7, 0) is not None

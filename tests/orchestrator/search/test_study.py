@@ -100,13 +100,15 @@ def test_a_score_that_is_no_number_is_pruned_and_never_wins(tmp_path: Path) -> N
 def test_the_search_ends_with_its_budget(tmp_path: Path) -> None:
     talk = Talk(study_of(tmp_path), tmp_path / "out")
     for score in (0.1, 0.4, 0.2, 0.3):
-        talk.finish(talk.begun[-1], score=score)
+        talk.epoch(talk.begun[-1], 2, score)
+        talk.finish(talk.begun[-1], score=1.0 - score)  # on test items, say: settings are not chosen by that
     assert len(talk.begun) == 4
     assert talk.orders.coming == 0
     assert talk.orders.start == ()
     best = talk.studies[0].trials[talk.studies[0].best or 0]
     (winner,) = with_winners(study_of(tmp_path), talk.studies).systems
-    assert best.score == 0.4
+    assert best.result == 0.4
+    assert winner.winner_of == talk.begun[1].run_id
     assert winner.config.train.learning_rate == best.values["train.learning_rate"]
     assert winner.config.train.batch_size == best.values["train.batch_size"]
 
@@ -118,10 +120,10 @@ def test_of_an_error_less_is_better(tmp_path: Path) -> None:
     high, low = talk.begun
     talk.epoch(low, 1, 0.2)
     assert talk.epoch(high, 1, 0.9).prune == (high.run_id,)
-    talk.finish(low, score=0.2)
+    talk.finish(low)
     study = talk.studies[0]
     assert study.best == 2
-    assert study.shown(study.trials[2].score) == 0.2
+    assert study.shown(study.trials[2].result) == 0.2
 
 
 def test_a_search_that_was_killed_goes_on_where_it_was(tmp_path: Path) -> None:
@@ -146,7 +148,7 @@ def test_a_record_counts_although_the_search_died_before_it_heard_of_it(tmp_path
     talk = Talk(study_of(tmp_path), tmp_path / "out")
     again = Talk(study_of(tmp_path), tmp_path / "out")
     study = again.studies[0]
-    study.settle({talk.begun[0].run_id: ("completed", 0.7)}, {talk.begun[0].run_id: {1: 0.5, 2: 0.7}})
+    study.settle({talk.begun[0].run_id: "completed"}, {talk.begun[0].run_id: {1: 0.5, 2: 0.7}})
     assert study.trials[1].state == "completed"
     assert study.trials[1].scores == {1: 0.5, 2: 0.7}
 

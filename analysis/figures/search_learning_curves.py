@@ -1,0 +1,94 @@
+"""The validation score of every trial after each epoch, with the rungs at which weak ones were stopped."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from analysis import ink
+from analysis.answer import Analysis
+from analysis.figure import Figure, NotApplicable
+from analysis.search import drawing
+from analysis.search.trials import ENDED
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_STOPPED: dict[str, Any] = {"color": drawing.STOPPED, "linewidth": 0.7, "alpha": 0.9, "zorder": 1}
+_DIVERGED: dict[str, Any] = {"color": drawing.BAD, "linewidth": 1.0, "linestyle": "--", "zorder": 2}
+_OTHER: dict[str, Any] = {"color": ink.INK, "linewidth": 0.8, "linestyle": ":", "zorder": 2}
+
+
+def data(analysis: Analysis) -> pd.DataFrame:
+    """One row a trial and epoch: `score` on the validation part, `is_best`, and `is_rung`, where trials can end."""
+    found = drawing.findings_of(analysis)
+    column = f"metric_{found.metric}"
+    epochs = analysis.results.trial_epochs
+    if column not in epochs.columns:
+        raise NotApplicable(f"the epochs of the trials have no {column}")
+    trials = drawing.trials_of(analysis, "run_id", "is_best", "whole_epochs")
+    frame = trials.merge(epochs[["run_id", "epoch", column]].rename(columns={column: "score"}), on="run_id")
+    frame = frame.dropna(subset="score").sort_values(["place", "trial", "epoch"], kind="stable", ignore_index=True)
+    if frame.empty:
+        raise NotApplicable("no trial has a score after an epoch")
+    longest = found.trials.groupby("system")["whole_epochs"].max().fillna(frame["epoch"].max())
+    rungs = {system: found.settings.rungs(int(epochs)) for system, epochs in longest.items()}
+    is_rung = [epoch in rungs[system] for system, epoch in zip(frame["system"], frame["epoch"], strict=True)]
+    return frame.drop(columns=["run_id", "whole_epochs"]).assign(is_rung=is_rung)
+
+
+def draw(data: pd.DataFrame, ax: Axes) -> None:
+    """One line a trial; a mark where it was stopped; upright lines at the rungs."""
+    here = data[data["here"]]
+    tone = ink.colour(int(here["place"].iloc[0]))
+    low, high = drawing.shown_range(data["score"], drawing.is_larger_better(data))
+    looks = _looks(tone)
+    for rung in sorted(here.loc[here["is_rung"], "epoch"].unique()):
+        ax.axvline(rung, color=ink.FAINT, linewidth=1.6, zorder=0)
+    for _, line in here.groupby("trial"):
+        look = looks["best"] if line["is_best"].iloc[0] else looks.get(line["status"].iloc[0], _OTHER)
+        scores = line["score"].clip(low, high)
+        ax.plot(line["epoch"], line["score"], **look)
+        if line["status"].iloc[0] not in ENDED or len(line) == 1:
+            ax.plot(line["epoch"].iloc[-1:], scores.iloc[-1:], **{**look, "marker": "o", "markersize": 2.5})
+    drawing.limit(ax, low, high)
+    ink.whole_numbers(ax, data["epoch"])
+    ax.set_xlabel("epoch")
+    drawing.score_axis(ax, data)
+    _legend(ax, data)
+
+
+def _looks(tone: str) -> dict[str, dict[str, Any]]:
+    whole = {"color": tone, "linewidth": 0.9, "alpha": 0.65, "zorder": 3}
+    best = {"color": tone, "linewidth": 2.2, "zorder": 4}
+    return {"best": best, "completed": whole, "collapsed": whole, "pruned": _STOPPED, "diverged": _DIVERGED}
+
+
+def _legend(ax: Axes, data: pd.DataFrame) -> None:
+    looks = _looks(ink.SOFT)
+    there = set(data["status"])
+    labels = {"best": "best trial", "completed": "other trials to the end", "pruned": "stopped early"}
+    labels |= {"diverged": "diverged"}
+    shown = {label: {"linestyle": "-", **looks[name]} for name, label in labels.items() if name in {"best", *there}}
+    if there - {*labels, "collapsed"}:
+        shown["failed or not ended"] = _OTHER
+    if data["is_rung"].any():
+        shown["rung"] = {"color": ink.FAINT, "linewidth": 1.6, "linestyle": "-"}
+    drawing.legend(ax, shown)
+
+
+FIGURE = Figure(
+    name="search_learning_curves",
+    rank=30,
+    title="How the trials learned, and where they were stopped",
+    caption="Lines: single trials after each epoch; a mark ends one that did not come to its end. Upright: the rungs, "
+    "the epochs after which a trial that is behind the others is stopped. Lines that cross to the right of a rung show "
+    "how safe it is to judge there.",
+    section="search",
+    needs=("trials.trial", "trial_epochs.epoch"),
+    data=data,
+    draw=draw,
+    rows=None,
+    panels="system",
+)
