@@ -62,7 +62,7 @@ class Study:
                 self.end(number, recorded[run.run_id])
 
     def end_proposals(self) -> None:
-        """No further trial: the time is up. Those that were begun still end."""
+        """No further trial but the first: the time is up. Those that were begun still end."""
         self._is_exhausted = True
 
     def next(self) -> tuple[int, bool] | None:
@@ -97,8 +97,13 @@ class Study:
     def coming(self) -> int:
         """At most so many runs may still be begun, those included that go on after a pause."""
         states = [trial.state for trial in self.trials.values()]
-        unproposed = 0 if self._is_exhausted else max(0, self.search.trials - len(self.trials))
-        return unproposed + states.count("waiting") + (states.count("running") if self._scheduler.WAITS else 0)
+        return self._unproposed + states.count("waiting") + (states.count("running") if self._scheduler.WAITS else 0)
+
+    @property
+    def _unproposed(self) -> int:
+        if self._is_exhausted:
+            return 0 if self.trials else 1
+        return max(0, self.search.trials - len(self.trials))
 
     @property
     def waiting(self) -> list[int]:
@@ -128,7 +133,7 @@ class Study:
             self._enter(found.number, found.values, found.proposed_by, run, "waiting", known)
 
     def _propose(self) -> int | None:
-        if self._is_exhausted or len(self.trials) >= self.search.trials:
+        if not self._unproposed:
             return None
         number = len(self.trials) + 1
         if number == 1:

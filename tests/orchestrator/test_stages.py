@@ -198,12 +198,14 @@ def test_a_start_that_cannot_be_had_is_explained_before_anything_runs(tmp_path: 
         adapted(tmp_path / "e", init_from="tiny:1", **plain)
 
 
-@pytest.mark.parametrize(("save", "kept"), [("none", 0), ("best", 4), ("best-per-system", 2)])
-def test_what_is_saved_is_what_was_asked_for_and_changes_no_id(tmp_path: Path, save: str, kept: int) -> None:
+@pytest.mark.parametrize(("save", "seeds", "kept"), [("best", "1", 2), ("best-per-system", "1-2", 2)])
+def test_what_is_saved_is_what_was_asked_for_and_changes_no_id(
+    tmp_path: Path, save: str, seeds: str, kept: int
+) -> None:
     out = tmp_path / "out"
-    experiment = adapted(tmp_path / "e", adapt=None, save=save)
+    experiment = adapted(tmp_path / "e", adapt=None, save=save, seeds=seeds)
     assert [run.run_id for run in grid.runs(experiment)] == [
-        run.run_id for run in grid.runs(adapted(tmp_path / "e", adapt=None))
+        run.run_id for run in grid.runs(adapted(tmp_path / "e", adapt=None, seeds=seeds))
     ]
     swept(experiment, out)
     table = runs(out)
@@ -212,6 +214,12 @@ def test_what_is_saved_is_what_was_asked_for_and_changes_no_id(tmp_path: Path, s
     if save == "best-per-system":
         best = table.groupby("system")["score"].max()
         assert table.loc[saved].set_index("system")["score"].to_dict() == best.to_dict()
+
+
+def test_weights_that_nobody_asked_for_are_kept_of_adaptations_only(folder: Path) -> None:
+    store, stages = Store.open(folder / "out"), runs(folder / "out")["stage"]
+    assert {store.has_weights(run_id) for run_id in stages.index[stages == "adapt"]} == {True}
+    assert {store.has_weights(run_id) for run_id in stages.index[stages == "fine-tune"]} == {False}
 
 
 def test_an_adaptation_leaves_its_last_epochs_as_models_and_no_id_changes(tmp_path: Path) -> None:
@@ -227,9 +235,8 @@ def test_an_adaptation_leaves_its_last_epochs_as_models_and_no_id_changes(tmp_pa
     assert not any(store.epoch_models(run.run_id).names() for run in grid.runs(experiment))
 
 
-def test_decisions_are_part_of_the_record(tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    swept(adapted(tmp_path / "e", adapt=None, seeds="1"), out)
+def test_decisions_are_part_of_the_record(folder: Path) -> None:
+    out = folder / "out"
     run_id = runs(out).index[0]
     record = next((out / "runs" / run_id).glob("record-*.json"))
     assert json.loads(record.read_text())["decisions"] == Store.open(out).decisions(run_id) == {}

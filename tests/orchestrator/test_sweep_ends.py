@@ -37,12 +37,20 @@ def lasting(out: Path) -> pd.DataFrame:
     return frame.sort_values("run_id", ignore_index=True)
 
 
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, pd.DataFrame]:
+    """An experiment of some seconds, and the `runs` table that it leaves when nothing happens to it."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    path = write_experiment(folder, train={"epochs": 10, "batch_size": 4, "learning_rate": 1e-3}, seeds="1-2")
+    assert sweep(path, folder / "clean")[0] == 0
+    return path, lasting(folder / "clean")
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_sweep_ends_in_order_and_the_next_one_completes_it(
-    tmp_path: Path, number: int, code: int
+    undisturbed: tuple[Path, pd.DataFrame], tmp_path: Path, number: int, code: int
 ) -> None:
-    path = write_experiment(tmp_path, train={"epochs": 10, "batch_size": 4, "learning_rate": 1e-3}, seeds="1-2")
-    out = tmp_path / "out"
+    (path, expected), out = undisturbed, tmp_path / "out"
     given = [*PROGRAM, "sweep", str(path), "--in-process", "--out", str(out)]
     process = subprocess.Popen(given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ)
     assert process.stderr is not None
@@ -57,8 +65,7 @@ def test_an_interrupted_sweep_ends_in_order_and_the_next_one_completes_it(
     assert "next:    orchestrate sweep" in stdout
     assert 1 <= len(Store.open(out).recorded()) < 4
     assert sweep(path, out)[0] == 0
-    assert sweep(path, tmp_path / "clean")[0] == 0
-    pd.testing.assert_frame_equal(lasting(out), lasting(tmp_path / "clean"))
+    pd.testing.assert_frame_equal(lasting(out), expected)
 
 
 def test_a_diverged_run_is_recorded_once_and_ends_the_sweep_with_3(tmp_path: Path) -> None:

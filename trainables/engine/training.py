@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from trainables.engine.allocator import KeptMemory
 from trainables.engine.batching import Indices, bucketed_batches, micro_batches, shard, shuffled_batches
 from trainables.engine.best import Best
 from trainables.engine.checkpoint import Checkpoints
@@ -67,6 +68,7 @@ class Training:
         self.points = ControlPoints(group, control, checkpoints.due)
         self.control = control
         self.clock = StepClock(group.device)
+        self.kept_memory = KeptMemory()
         self.position, self.totals = Position(), Totals()
         self.parallel = _parallel(model, group)  # the model as it is called
         self.loss_sum = torch.zeros((), dtype=torch.float64, device=group.device)
@@ -178,6 +180,7 @@ class Training:
         return None if step < 0 else step
 
     def _control_point(self, epoch_started: float) -> None:
+        self.kept_memory.check()
         progress = Progress(self.position.step, self.rate.total, self.position.epoch)
         decision = self.points.agree(progress, self._bad_step())
         if decision.first_bad_step is not None:

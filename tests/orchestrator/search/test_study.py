@@ -33,11 +33,11 @@ def study_of(folder: Path, models: Sequence[str] = ("tiny",), **search: Any) -> 
 class Talk:
     """A search and what an executor would tell it. `told` are the runs that were begun, in order."""
 
-    def __init__(self, found: Resolved, out: Path, lanes: int = 1) -> None:
+    def __init__(self, found: Resolved, out: Path, lanes: int = 1, is_time_up: bool = False) -> None:
         self.store = Store.open(out)
         self.studies = [Study(asked_for(found), found, system, self.store) for system in found.systems]
         self.begun: list[RunSpec] = []
-        self.steering = Steering(self.studies, lambda: False, self.begun.append)
+        self.steering = Steering(self.studies, lambda: is_time_up, self.begun.append)
         self.first = self.steering.first()
         self.orders = self.steering.react(LanesPlanned(lanes, 1, 1.0, 0.0))
 
@@ -207,3 +207,10 @@ def test_when_the_time_is_up_no_trial_is_proposed(tmp_path: Path) -> None:
     talk.steering.is_time_up = lambda: True
     assert talk.finish(talk.begun[0]).start == ()
     assert talk.orders.coming == 0
+
+
+def test_however_short_the_time_every_system_has_the_trial_with_its_own_settings(tmp_path: Path) -> None:
+    talk = Talk(study_of(tmp_path, models=("tiny", "other")), tmp_path / "out", is_time_up=True)
+    assert [(run.system, run.trial) for run in talk.begun] == [("tiny", 1)]
+    assert [(run.system, run.trial) for run in talk.finish(talk.begun[0]).start] == [("other", 1)]
+    assert talk.finish(talk.begun[1]).start == ()
