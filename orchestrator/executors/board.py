@@ -7,6 +7,7 @@ A lease is held until its run ended, so that a rebuilt gang gets the same run wi
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.executors import policy
@@ -128,7 +129,7 @@ class Board:
             self.book.end(event)
             lane.lease, lane.losses = None, 0
         else:
-            self.book.tell(event)
+            self.book.tell(replace(event, will_resume=True))
             self._release(lane)
         self._settle(now)
 

@@ -116,12 +116,16 @@ class RunFailed:
 
 @dataclass(frozen=True)
 class RunStopped:
-    """The run ended on request, before its end; it has no record and is pending for the next sweep."""
+    """The run ended on request, before its end; it has no record and is pending for the next sweep.
+
+    `will_resume`: its trial was gone and another `RunStarted` of the same run follows as soon as one takes it up.
+    """
 
     run_id: str
     lane: int
     attempt: int
     checkpoint: bool
+    will_resume: bool = False
 
 
 LaneEvent = ClusterReady | LanesPlanned | LaneStarted | LaneWaiting | LaneLost | LaneRetired

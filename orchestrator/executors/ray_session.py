@@ -150,7 +150,7 @@ class Session:
             self._working[event.run_id] = event
         elif isinstance(event, RunFinished | RunFailed | RunStopped):
             self._working.pop(event.run_id, None)
-            if not (isinstance(event, RunFailed) and event.will_retry):
+            if not _goes_on(event):
                 self.ended.add(event.run_id)
         self._tell(crew, event)
 
@@ -188,3 +188,8 @@ class Session:
             if not preflight.is_answered(crew.preflight, preflight.answer_of(event.lane, rank)):
                 where = f"{self._plan.store.location} as {event.hosts[rank]} sees it"
                 raise StorageNotShared(f"{where} is not the driver's: results must be on a shared file system or a URI")
+
+
+def _goes_on(event: RunFinished | RunFailed | RunStopped) -> bool:
+    """Whether the same run will be begun once more in this session."""
+    return (isinstance(event, RunFailed) and event.will_retry) or (isinstance(event, RunStopped) and event.will_resume)

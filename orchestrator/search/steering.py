@@ -48,7 +48,7 @@ class Steering:
             study.end(number, event.status)
         elif isinstance(event, RunFailed):
             self._fail(event)
-        elif isinstance(event, RunStopped):
+        elif isinstance(event, RunStopped) and not event.will_resume:
             self._stop(event)
         else:
             return Orders(coming=self._coming)

@@ -41,7 +41,7 @@ def lasting(out: Path) -> pd.DataFrame:
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, pd.DataFrame]:
     """An experiment of some seconds, and the `runs` table that it leaves when nothing happens to it."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    path = write_experiment(folder, train={"epochs": 10, "batch_size": 4, "learning_rate": 1e-3}, seeds="1-2")
+    path = write_experiment(folder, train={"epochs": 6, "batch_size": 4, "learning_rate": 1e-3}, seeds="1-2")
     assert sweep(path, folder / "clean")[0] == 0
     return path, lasting(folder / "clean")
 

@@ -194,6 +194,15 @@ def test_a_stop_that_nobody_ordered_ends_the_search(tmp_path: Path) -> None:
     assert orders.coming == 0
 
 
+def test_a_run_whose_trial_was_lost_for_a_while_stays_under_way(tmp_path: Path) -> None:
+    talk = Talk(study_of(tmp_path), tmp_path / "out")
+    run = talk.begun[0]
+    stopped = RunStopped(run.run_id, 0, 1, checkpoint=True, will_resume=True)
+    assert talk.steering.react(stopped).start == ()
+    talk.epoch(run, 1, 0.5)
+    assert len(talk.finish(run).start) == 1
+
+
 def test_a_trial_that_fails_for_good_makes_room_and_is_tried_again_next_time(tmp_path: Path) -> None:
     talk = Talk(study_of(tmp_path), tmp_path / "out")
     run = talk.begun[0]
