@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,10 @@ import torch
 import transformers
 
 from trainables import registry
-from trainables.engine.config import RunConfig
+from trainables.engine.config import Precision, RunConfig
+from trainables.engine.corpus import Item
 from trainables.engine.data import load_corpus
-from trainables.engine.evaluate import evaluate
+from trainables.engine.evaluate import Evaluation, evaluate
 from trainables.engine.features import Features
 from trainables.engine.feed import Feed
 from trainables.engine.group import Group
@@ -35,6 +37,7 @@ class Material:
     """What both sides train on."""
 
     task: Task
+    items: Sequence[Item]
     labels: tuple[str, ...]
     train: Features
     validation: Features
@@ -48,11 +51,49 @@ def material(config: RunConfig) -> Material:
     features = load_features(task, corpus, config.model, labels, config.train.max_length)
     split = split_for(task, corpus, config.split, config.split_seed)
     train, validation = (features.take(features.of_items(split.part(part))) for part in ("train", "validation"))
-    return Material(task, labels, train, validation)
+    return Material(task, corpus.items, labels, train, validation)
 
 
-def train(config: RunConfig, precision: str = "fp32") -> dict[str, float]:
+@dataclass(frozen=True)
+class Trained:
+    """A model that the Trainer has fine-tuned, and seconds and steps of its last epoch."""
+
+    model: Any
+    found: Material
+    seconds: float
+    steps: int
+
+    def evaluated(self, precision: Precision, features: int | None = None) -> Evaluation:
+        """Loss and outputs on the validation part, or on its first `features`, as our loop computes them."""
+        group = Group.current()
+        rows = np.arange(len(self.found.validation))[:features]
+        feed = Feed(self.found.validation.take(rows), group.device)
+        return evaluate(self.model, self.found.task, feed, group, precision)
+
+
+def train(config: RunConfig, precision: Precision = "fp32") -> dict[str, float]:
     """Fine-tune with the Trainer: samples and tokens a second of its last epoch, and the loss on validation items."""
+    trained = fine_tuned(config, precision)
+    features = trained.found.train
+    return {
+        "samples_per_second": len(features) / trained.seconds,
+        "tokens_per_second": float(features.columns["input_ids"].lengths.sum()) / trained.seconds,
+        "step_seconds": trained.seconds / trained.steps,
+        "validation_loss": trained.evaluated("bf16" if precision == "bf16" else "fp32", SCORED_FEATURES).loss,
+        "threads": torch.get_num_threads(),
+    }
+
+
+def final_metrics(config: RunConfig, precision: Precision) -> dict[str, float]:
+    """Fine-tune with the Trainer, then every metric of our task over the whole validation part."""
+    trained = fine_tuned(config, precision)
+    found = trained.found
+    outputs = trained.evaluated(precision).outputs
+    return found.task.score(found.task.predictions(found.items, found.validation, outputs, found.labels))
+
+
+def fine_tuned(config: RunConfig, precision: Precision) -> Trained:
+    """Fine-tune on the run's training items with the Trainer, at the run's settings."""
     found = material(config)
     torch.manual_seed(config.seed)
     model = _model(config, found)
@@ -66,17 +107,7 @@ def train(config: RunConfig, precision: str = "fp32") -> dict[str, float]:
             callbacks=[clock],
         )
         trainer.train()
-    rows = np.arange(min(SCORED_FEATURES, len(found.validation)))
-    group = Group.current()
-    feed = Feed(found.validation.take(rows), group.device)
-    loss = evaluate(model, found.task, feed, group, "bf16" if precision == "bf16" else "fp32").loss
-    return {
-        "samples_per_second": len(found.train) / clock.seconds[-1],
-        "tokens_per_second": float(found.train.columns["input_ids"].lengths.sum()) / clock.seconds[-1],
-        "step_seconds": clock.seconds[-1] / clock.steps[-1],
-        "validation_loss": loss,
-        "threads": torch.get_num_threads(),
-    }
+    return Trained(model, found, clock.seconds[-1], clock.steps[-1])
 
 
 def _model(config: RunConfig, found: Material) -> Any:
@@ -93,7 +124,7 @@ def _model(config: RunConfig, found: Material) -> Any:
     return classes[config.task].from_pretrained(config.model.source, num_labels=len(labels))
 
 
-def _settings(config: RunConfig, folder: Path, precision: str) -> transformers.TrainingArguments:
+def _settings(config: RunConfig, folder: Path, precision: Precision) -> transformers.TrainingArguments:
     train = config.train
     return transformers.TrainingArguments(
         output_dir=str(folder),
@@ -106,6 +137,7 @@ def _settings(config: RunConfig, folder: Path, precision: str) -> transformers.T
         adam_beta2=train.betas[1],
         adam_epsilon=train.epsilon,
         lr_scheduler_type="linear",
+        warmup_steps=train.warmup,
         max_grad_norm=train.clip or 0.0,
         bf16=precision == "bf16",
         fp16=precision == "fp16",
