@@ -7,6 +7,8 @@ epochs over the same items are measured, after as many steps of warm-up.
 
     python -m benchmarks.gpu_steps                     # on a GPU; writes benchmarks/results/gpu_steps.md
     python -m benchmarks.gpu_steps --tiny              # the same with tiny models, also on a processor; writes nothing
+
+A recipe that the machine cannot run (CUDA graphs on a processor) is left out, and the log says why.
 """
 
 from __future__ import annotations
@@ -17,12 +19,16 @@ import logging
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import spread, write
 from benchmarks.made_up import BATCH_SIZE, STUDIES, Study, configuration
+from trainables import registry
 from trainables.engine.config import RunConfig
+from trainables.engine.hardware import this_machine
+from trainables.engine.variant import resolve_variants, unsupported_on
 
 Recipe = dict[str, dict[str, Any]]
 _FIXED = {"mode": "default", "shapes": "fixed"}
@@ -56,6 +62,19 @@ def peer(question: dict[str, Any]) -> dict[str, Any]:
     return {"result": "measured", **stock_trainer.train(config, config.model.precision)}
 
 
+def left_out(recipe: Recipe) -> str | None:
+    """Why this machine cannot run the recipe, as a sweep would say it; None where it can."""
+    return unsupported_on(this_machine(), resolve_variants(recipe, partial(registry.load, "variant")))
+
+
+def answered(side: str, recipe: Recipe, question: dict[str, Any]) -> dict[str, Any]:
+    """What a side answers; a recipe that is left out starts nothing."""
+    reason = left_out(recipe)
+    if reason is not None:
+        return {"result": "unsupported", "reason": reason}
+    return in_process(question, "peer" if side == "Trainer" else "ours")
+
+
 def measure(study: Study, folder: Path, rounds: int, tiny: bool) -> dict[str, list[dict[str, Any]]]:
     """Answers by side (the stock Trainer first, then our recipes), one a round."""
     config = configuration(study, folder, tiny)
@@ -66,7 +85,7 @@ def measure(study: Study, folder: Path, rounds: int, tiny: bool) -> dict[str, li
         for side, recipe in sides.items():
             run = config.model_copy(update={"variants": recipe}).model_dump(mode="json")
             question = {"config": run, "steps": steps, "warmup": steps}
-            answer = in_process(question, "peer" if side == "Trainer" else "ours")
+            answer = answered(side, recipe, question)
             found.setdefault(side, []).append(answer)
             logging.info("%s %s: %s", study.name, side, json.dumps(answer))
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,35 @@ def test_every_arrow_between_packages_points_the_right_way(path: Path) -> None:
     if package == "trainables":
         others = [module for module in modules if top(module) == "analysis" and "analysis.metrics" not in module]
         assert others == []
+
+
+def module_of(path: Path) -> str:
+    """The dotted name that a file is imported by."""
+    return relative(path).removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def imported_within(path: Path, modules: set[str]) -> set[str]:
+    """Which of these modules a file names in an import, at any depth and for types only included."""
+    named: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            named |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            members = {f"{node.module}.{alias.name}" for alias in node.names}
+            named |= members & modules or {str(node.module)}
+    return named & modules - {module_of(path)}
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_modules_of_a_package_never_import_in_a_circle_not_even_for_types(package: str) -> None:
+    files = {module_of(path): path for path in FILES if relative(path).startswith(f"{package}/")}
+    arrows = {module: imported_within(path, set(files)) for module, path in files.items()}
+    try:
+        TopologicalSorter(arrows).prepare()
+    except CycleError as error:
+        pytest.fail(" <- ".join(error.args[1]))
+    assert len(arrows) > 20
+    assert any(arrows.values())
 
 
 @pytest.mark.parametrize("path", FILES, ids=relative)

@@ -123,6 +123,6 @@ def end_of(finished: Finished, lane: int, attempt: int) -> End:
         kind, error = finished.failure or Failure.CRASHED.word, finished.error or "no message"
         return RunFailed(finished.run_id, lane, attempt, kind, error, will_retry=False, seconds=finished.seconds)
     if finished.status == "stopped":
-        return RunStopped(finished.run_id, lane, attempt, checkpoint=True)
+        return RunStopped(finished.run_id, lane, attempt, checkpoint=finished.checkpoint)
     status = cast("RecordStatus", finished.status)
     return RunFinished(finished.run_id, lane, attempt, status, finished.score, finished.error, finished.seconds)

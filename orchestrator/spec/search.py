@@ -105,12 +105,16 @@ class Search(Frozen):
         default=None, description="time during which trials are begun, pauses left out; null: no limit"
     )
     searcher: str = Field(default="tpe", description="who proposes values: random, grid, tpe")
-    scheduler: str = Field(default="asha", description="who ends trials early: asha, hyperband, median, none")
+    scheduler: str = Field(
+        default="asha", description="who ends trials early: asha, asha_stopping, hyperband, median, none"
+    )
     metric: str | None = Field(default=None, description="what is looked for; null: compare.metric")
     direction: Literal["maximize", "minimize"] | None = Field(
         default=None, description="whether a larger value of `metric` is better; null: as is usual for it"
     )
-    reduction_factor: int = Field(default=3, ge=2, description="asha, hyperband: one of so many trials goes on")
+    reduction_factor: int = Field(
+        default=3, ge=2, description="asha, asha_stopping, hyperband: one of so many trials goes on"
+    )
     min_epochs: int = Field(default=1, ge=1, description="no trial is ended before")
     seed: int = Field(default=0, ge=0, lt=2**32, description="of the proposals, and of every trial's run")
 

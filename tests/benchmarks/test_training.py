@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from benchmarks import gpu_steps, made_up, recipes, roofline
+from benchmarks import fused_seeds, gpu_steps, made_up, recipes, roofline, seed_trainers
 from tests.trainables.engine.runs import tiny_run
 from trainables.engine.profiling import answer
 from trainables.engine.profiling_work import SIZES
@@ -93,3 +94,48 @@ def test_a_recipe_that_fails_leaves_a_gap_and_the_best_of_the_others_is_named() 
     row = gpu_steps.row(made_up.STUDIES[0], found)
     assert (row["best recipe"], row["ratio"]) == ("graphs", "6.00")
     assert (row["Trainer, share of ceiling"], row["best, share of ceiling"]) == ("8%", "45%")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="is about machines without a CUDA device")
+def test_recipes_of_the_gpu_benchmark_that_need_a_gpu_are_left_out_by_name_and_with_a_reason() -> None:
+    needing = {side for side, recipe in gpu_steps.RECIPES.items() if "cuda_graphs" in recipe}
+    assert needing == {"graphs", "both"}
+    for side in needing:
+        answer = gpu_steps.answered(side, gpu_steps.RECIPES[side], {})
+        assert answer["result"] == "unsupported"
+        assert "cuda_graphs needs a CUDA device" in answer["reason"]
+    assert gpu_steps.left_out(gpu_steps.RECIPES["ours"]) is None
+    assert gpu_steps.left_out(gpu_steps.RECIPES["bucketed"]) is None
+
+
+def test_models_in_one_batch_have_the_losses_that_each_has_alone() -> None:
+    found = seed_trainers.differences_of_losses(seed_trainers.SIZES["tiny"], CPU)
+    assert set(found) == {"dropout 0.0", "dropout 0.1"}
+    assert max(found.values()) < 1e-4
+
+
+def test_with_same_widths_every_item_of_an_epoch_comes_once_and_the_seeds_meet_like_lengths() -> None:
+    lengths = np.array([len(item) for item in seed_trainers.sentences(100)])
+    steps = len(lengths) // seed_trainers.BATCH_SIZE
+    padding = {}
+    for order in seed_trainers.ORDERS:
+        found = seed_trainers.orders(lengths, (1, 2), order, steps)
+        for seed in (0, 1):
+            assert sorted(np.concatenate([step[seed] for step in found])) == list(range(len(lengths)))
+        assert not np.array_equal(found[0][0], found[0][1])
+        computed = sum(max(lengths[own].max() for own in step) * 2 * seed_trainers.BATCH_SIZE for step in found)
+        padding[order] = computed / (2 * lengths.sum())
+    assert 1 < padding["same widths"] < 1.1 < padding["own order"]
+
+
+def test_sides_add_up_their_processes_and_are_told_as_multiples_of_training_one_after_another() -> None:
+    facts = {"precision": "fp32", "padding": 1.0, "memory_gib": 1.0, "samples_per_processor_second": 5.0}
+    speeds = {"one after another": (10.0, 20.0), "2 fused, own order": (30.0, 10.0)}
+    found = [
+        {**facts, "side": side, "samples_per_second": speed}
+        for number in (0, 1)
+        for side, speed in ((side, both[number]) for side, both in speeds.items())
+    ]
+    first, second = fused_seeds.table(found)
+    assert (first["samples/s"], first["of one after another"]) == ("15.0 (10.0 to 20.0)", "1.00")
+    assert (second["samples/s"], second["of one after another"]) == ("20.0 (10.0 to 30.0)", "1.75")

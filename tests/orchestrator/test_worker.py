@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from orchestrator import worker
+from orchestrator.executors.book import end_of
+from orchestrator.executors.events import RunStopped
 from orchestrator.finished import Finished
 from orchestrator.storage import Store
 from tests.orchestrator.experiments import resolved
@@ -77,3 +79,8 @@ def test_any_other_exception_is_a_failure_of_the_run(
 ) -> None:
     finished, _ = attempted(tmp_path, error, request_then)
     assert (finished.status, finished.failure) == ("failed", failure)
+
+
+def test_the_end_that_is_told_says_whether_there_is_a_checkpoint() -> None:
+    assert end_of(Finished("r", 1, "stopped", checkpoint=False), 0, 1) == RunStopped("r", 0, 1, checkpoint=False)
+    assert end_of(Finished("r", 1, "stopped"), 0, 1) == RunStopped("r", 0, 1, checkpoint=True)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
+from torch import Tensor, nn
 
+from trainables.engine.best import Best
 from trainables.engine.checkpoint import Snapshot
+from trainables.engine.group import Group
+from trainables.engine.optimizer import Stepper
+from trainables.engine.schedule import LearningRate
 from trainables.engine.tensors import restore_tensors, tensors_of
-
-if TYPE_CHECKING:
-    from trainables.engine.training import Training
 
 
 @dataclass
@@ -34,7 +36,21 @@ class Totals:
     evaluation_seconds: float = 0.0
 
 
-def snapshot_of(training: Training, seconds_of_epoch: float) -> Snapshot | None:
+class Resumable(Protocol):
+    """What of a training changes while it runs, and where it runs: all that a checkpoint holds, or is put back into."""
+
+    model: nn.Module
+    group: Group
+    position: Position
+    totals: Totals
+    rate: LearningRate
+    stepper: Stepper
+    best: Best
+    loss_sum: Tensor
+    norm: Tensor
+
+
+def snapshot_of(training: Resumable, seconds_of_epoch: float) -> Snapshot | None:
     """Everything a training needs to go on; None but on rank 0, though all ranks call it alike.
 
     Loss sums are kept per rank so that the same layout resumes exactly.
@@ -55,7 +71,7 @@ def snapshot_of(training: Training, seconds_of_epoch: float) -> Snapshot | None:
     return Snapshot(tensors_of(training.model, training.stepper.optimizer, best), state)
 
 
-def restore(training: Training, snapshot: Snapshot) -> None:
+def restore(training: Resumable, snapshot: Snapshot) -> None:
     """Continue from a checkpoint, as if the run had never stopped."""
     state, best = snapshot.state, training.best
     training.position, training.totals = Position(**state["position"]), Totals(**state["totals"])

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,6 @@ from numpy.typing import NDArray
 from trainables.engine.config import SplitConfig
 from trainables.engine.corpus import Corpus, DataError, Item, Parts
 from trainables.engine.stratification import Strata, divide
-
-if TYPE_CHECKING:
-    from trainables.engine.task import Task
 
 Indices = NDArray[np.int64]
 PARTS = ("train", "calibration", "validation", "test")
@@ -47,7 +44,20 @@ class Split:
         return found
 
 
-def split_for(task: Task, corpus: Corpus, split: SplitConfig, seed: int, fold: int | None = None) -> Split:
+class Divided(Protocol):
+    """What a split asks of the task whose data it divides."""
+
+    name: str
+
+    @property
+    def tunes(self) -> bool:
+        """Whether decisions are tuned, on items of their own."""
+
+    def strata(self, items: Sequence[Item]) -> Strata | None:
+        """The labels of each item that every part should hold in proportion; None where there are no such labels."""
+
+
+def split_for(task: Divided, corpus: Corpus, split: SplitConfig, seed: int, fold: int | None = None) -> Split:
     """The split of a task's data: stratified where the task has strata, with a part to tune on where it needs one.
 
     Raises DataError for a split that the items or the task do not allow.

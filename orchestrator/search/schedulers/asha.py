@@ -1,8 +1,9 @@
-"""Asynchronous successive halving in the form that stops trials (Li et al., MLSys 2020, section 3.3).
+"""Asynchronous successive halving (Li et al., MLSys 2020, algorithm 2): a trial goes on when it is among the best.
 
-A trial that reaches a rung goes on when its score is at least the (1 - 1/reduction factor) quantile of the scores that
-others reached there before it; the first one at a rung goes on. The same cut as Ray Tune's AsyncHyperBandScheduler
-with one bracket, with which the tests compare it; a score that is not a number is never good enough.
+At a rung, one trial of `reduction_factor` may go on, by score, out of those that have come so far; the others wait
+there with a checkpoint. Each trial that arrives can make room for one that waits. When nobody else can come, the rest
+ends; the best one always goes on. Nobody waits for a whole cohort, at the price of some trials that would not have gone
+on had all been known. On warm lanes a pause costs little; `asha_stopping`, which never pauses, lets more trials through.
 """
 
 from __future__ import annotations
@@ -10,25 +11,31 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-import numpy as np
-
 from orchestrator.search.schedulers import Decision, Rules
 from orchestrator.search.trial import Trial
 
-WAITS = False
+WAITS = True
 
 
 def decide(trials: Mapping[int, Trial], number: int, rules: Rules) -> Decision:
-    """Judge a trial where it has just reached a rung."""
+    """Judge a trial at the last rung that it has reached."""
     trial = trials[number]
-    rung = trial.epoch
-    if rung not in rules.rungs:
+    rung = max((rung for rung in rules.rungs if rung <= trial.epoch), default=None)
+    if rung is None or rung < trial.epoch:
         return "continue"
-    score = trial.scores[rung]
-    if math.isnan(score):
+    if math.isnan(trial.scores.get(rung, math.nan)):
         return "prune"
-    others = [found.scores[rung] for other, found in trials.items() if other != number and rung in found.scores]
-    known = [found for found in others if not math.isnan(found)]
-    if not known:
+    there = [other for other, found in trials.items() if not math.isnan(found.scores.get(rung, math.nan))]
+    ranked = sorted(there, key=lambda other: (-trials[other].scores[rung], other))
+    is_closed = not _can_come(trials, rung, rules)
+    room = len(ranked) // rules.reduction_factor
+    if number in ranked[: max(1, room) if is_closed else room]:
         return "continue"
-    return "continue" if score >= np.quantile(known, 1 - 1 / rules.reduction_factor) else "prune"
+    return "prune" if is_closed else "wait"
+
+
+def _can_come(trials: Mapping[int, Trial], rung: int, rules: Rules) -> bool:
+    """Whether another trial may still arrive at the rung: one that is not proposed yet, or one on its way there."""
+    if len(trials) < rules.trials:
+        return True
+    return any(not found.is_over and rung not in found.scores for found in trials.values())

@@ -12,7 +12,7 @@ from ray.tune.schedulers import AsyncHyperBandScheduler
 from ray.tune.schedulers.trial_scheduler import TrialScheduler
 
 from orchestrator.search.names import load, names
-from orchestrator.search.schedulers import Rules, asha, hyperband, median
+from orchestrator.search.schedulers import Rules, asha, asha_stopping, hyperband, median
 from orchestrator.search.trial import Trial
 
 
@@ -28,24 +28,25 @@ RULES = Rules(epochs=9, trials=9, reduction_factor=3, min_epochs=1, rungs=(1, 3)
 
 
 def test_the_first_trial_at_a_rung_goes_on_and_a_worse_one_ends() -> None:
-    assert asha.decide(trials(curve(1, 0.2)), 1, RULES) == "continue"
-    assert asha.decide(trials(curve(1, 0.2), curve(2, 0.1)), 2, RULES) == "prune"
-    assert asha.decide(trials(curve(1, 0.2), curve(2, 0.2)), 2, RULES) == "continue"
+    assert asha_stopping.decide(trials(curve(1, 0.2)), 1, RULES) == "continue"
+    assert asha_stopping.decide(trials(curve(1, 0.2), curve(2, 0.1)), 2, RULES) == "prune"
+    assert asha_stopping.decide(trials(curve(1, 0.2), curve(2, 0.2)), 2, RULES) == "continue"
 
 
 def test_between_rungs_nobody_is_judged() -> None:
-    assert asha.decide(trials(curve(1, 0.9, 0.9), curve(2, 0.1, 0.1)), 2, RULES) == "continue"
+    assert asha_stopping.decide(trials(curve(1, 0.9, 0.9), curve(2, 0.1, 0.1)), 2, RULES) == "continue"
 
 
 def test_a_score_that_is_no_number_never_goes_on_and_never_blocks() -> None:
     assert asha.decide(trials(curve(1, math.nan)), 1, RULES) == "prune"
-    assert asha.decide(trials(curve(1, math.nan, state="pruned"), curve(2, 0.1)), 2, RULES) == "continue"
+    assert asha_stopping.decide(trials(curve(1, math.nan)), 1, RULES) == "prune"
+    assert asha_stopping.decide(trials(curve(1, math.nan, state="pruned"), curve(2, 0.1)), 2, RULES) == "continue"
     cohort = trials(*(curve(number, math.nan if number == 1 else number / 10) for number in range(1, 10)))
     assert hyperband.decide(cohort, 1, RULES) == "prune"
     assert hyperband.decide(cohort, 9, RULES) == "continue"
 
 
-def test_asha_decides_as_ray_tune_does() -> None:
+def test_asha_without_pauses_decides_as_ray_tune_does() -> None:
     """Trials in a random order of arrival, with Tune's scheduler told the same results in the same order."""
     generator = np.random.default_rng(3)
     for _ in range(30):
@@ -61,7 +62,7 @@ def test_asha_decides_as_ray_tune_does() -> None:
             epoch, score = known[number].epoch + 1, float(generator.normal())
             known[number] = curve(number, *known[number].scores.values(), score)
             theirs = tuned.on_trial_result(None, handles[number], {"epoch": epoch, "score": score})  # type: ignore[arg-type]
-            ours = asha.decide(known, number, RULES)
+            ours = asha_stopping.decide(known, number, RULES)
             if epoch == RULES.epochs:
                 alive.remove(number)
                 continue
@@ -75,6 +76,48 @@ class _Handle:
 
     def __init__(self, trial_id: str) -> None:
         self.trial_id = trial_id
+
+
+def test_one_of_three_at_a_rung_goes_on_and_the_others_wait_for_more() -> None:
+    two = trials(curve(1, 0.2), curve(2, 0.4))
+    assert [asha.decide(two, number, RULES) for number in (1, 2)] == ["wait", "wait"]
+    three = {**two, 3: curve(3, 0.3)}
+    assert [asha.decide(three, number, RULES) for number in (1, 2, 3)] == ["wait", "continue", "wait"]
+    six = {**three, **trials(curve(4, 0.1), curve(5, 0.1), curve(6, 0.5))}
+    assert [number for number in six if asha.decide(six, number, RULES) == "continue"] == [2, 6]
+    better = {**six, **trials(curve(7, 0.9), curve(8, 0.9), curve(9, 0.1))}
+    assert asha.decide(better, 2, RULES) == "prune", "all nine have come, and three others are better"
+    assert [number for number in better if asha.decide(better, number, RULES) == "continue"] == [6, 7, 8]
+
+
+def test_when_nobody_else_can_come_the_best_goes_on_however_few_there_are() -> None:
+    rules = Rules(epochs=9, trials=2, reduction_factor=3, rungs=(1, 3))
+    both = trials(curve(1, 0.2, state="waiting"), curve(2, 0.1))
+    assert [asha.decide(both, number, rules) for number in (1, 2)] == ["continue", "prune"]
+    alone = trials(curve(1, 0.2, 0.3, 0.4), curve(2, 0.1, state="pruned"))
+    assert asha.decide(alone, 1, rules) == "continue"
+
+
+def test_hardly_more_than_one_of_three_trials_passes_a_rung() -> None:
+    """27 trials in a random order, one lane; those that know all scores beforehand would let nine and three through."""
+    generator, rules = np.random.default_rng(5), Rules(9, 27, 3, 1, (1, 3))
+    known: dict[int, Trial] = {}
+    for _ in range(1000):
+        ready = [number for number, found in known.items() if not found.is_over]
+        ready = [number for number in ready if asha.decide(known, number, rules) != "wait"]
+        if not ready and len(known) == 27:
+            break
+        number = ready[0] if ready else len(known) + 1
+        if number in known and asha.decide(known, number, rules) == "prune":
+            known[number] = curve(number, *known[number].scores.values(), state="pruned")
+            continue
+        scores = [*(known[number].scores.values() if number in known else ()), float(generator.normal())]
+        known[number] = curve(number, *scores, state="completed" if len(scores) == 9 else "running")
+    assert all(found.is_over for found in known.values())
+    reached = {epoch: sum(found.epoch >= epoch for found in known.values()) for epoch in (1, 2, 4)}
+    assert reached[1] == 27
+    assert 9 <= reached[2] <= 14
+    assert 3 <= reached[4] <= 6
 
 
 def test_the_median_rule_compares_with_running_averages_of_at_least_three_others() -> None:

@@ -25,7 +25,13 @@ def study_of(folder: Path, models: Sequence[str] = ("tiny",), **search: Any) -> 
     changes: dict[str, Any] = {
         "models": {name: {"path": "model", "weight_decay": 0.01 * place} for place, name in enumerate(models)},
         "train": {"epochs": 9, "batch_size": 4, "learning_rate": 1e-3},
-        "search": {"parameters": PARAMETERS, "trials": 4, "searcher": "random", **search},
+        "search": {
+            "parameters": PARAMETERS,
+            "trials": 4,
+            "searcher": "random",
+            "scheduler": "asha_stopping",
+            **search,
+        },
     }
     return resolved(folder, **changes)
 
@@ -185,6 +191,16 @@ def test_a_cohort_is_paused_compared_and_taken_up_again(tmp_path: Path) -> None:
         talk.finish(last, "pruned" if ended[-1][1] else "completed", None if ended[-1][1] else 0.5)
     assert ended == [(1, True), (2, True), (3, True), (4, True), (5, True), (6, True), (7, False), (8, False)]
     assert talk.orders.coming == 0
+
+
+def test_the_best_of_three_is_taken_up_again_before_another_one_is_proposed(tmp_path: Path) -> None:
+    talk = Talk(study_of(tmp_path, scheduler="asha", trials=9), tmp_path / "out")
+    for score in (0.3, 0.5, 0.4):
+        run = talk.begun[-1]
+        assert talk.epoch(run, 1, score).pause == (run.run_id,)
+        talk.orders = talk.steering.react(RunStopped(run.run_id, 0, 1, checkpoint=True))
+    assert [run.trial for run in talk.begun] == [1, 2, 3, 2]
+    assert talk.orders.prune == ()
 
 
 def test_a_stop_that_nobody_ordered_ends_the_search(tmp_path: Path) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.processes import in_processes
 from tests.tiny import FAMILIES, Family, tiny_model
 from trainables.engine.preflight import inspect_model
 from trainables.models import resolve
@@ -52,11 +55,17 @@ def test_a_vocabulary_that_is_too_small_is_a_problem(tmp_path: Path) -> None:
     assert any("they do not belong together" in problem for problem in problems)
 
 
+def ask(folder: Path, questions: str) -> None:
+    """`python -m trainables.engine.preflight` with these questions; what it writes is `answers.json`."""
+    sys.stdin = io.StringIO(questions)
+    with (folder / "answers.json").open("w") as answers, contextlib.redirect_stdout(answers):
+        runpy.run_module("trainables.engine.preflight", run_name="__main__")
+
+
 def test_the_process_answers_every_question_in_order(tmp_path: Path) -> None:
     questions = [_question(tiny_model(tmp_path / "bert")), _question(tmp_path / "absent")]
-    command = [sys.executable, "-m", "trainables.engine.preflight"]
-    finished = subprocess.run(command, input=json.dumps(questions), capture_output=True, text=True, check=True)
-    good, bad = json.loads(finished.stdout)
+    in_processes(ask, [(tmp_path, json.dumps(questions))])
+    good, bad = json.loads((tmp_path / "answers.json").read_text())
     assert good["error"] is None
     assert "cannot be loaded" in bad["error"]
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,11 @@ import pytest
 import torch
 from transformers import AutoModelForMaskedLM, AutoModelForTokenClassification, AutoTokenizer
 
+from tests.processes import in_processes
 from tests.tiny import FAMILIES, SENTENCES, Family, tiny_items
 from tests.trainables.engine.runs import tiny_run
 from trainables.engine.config import RunConfig, SplitConfig
+from trainables.engine.corpus import Item
 from trainables.engine.epoch_models import LastEpochs
 from trainables.engine.folder import Folder
 from trainables.engine.loop import run
@@ -25,14 +26,11 @@ from trainables.engine.predicting import Predictor
 from trainables.engine.saved import NotSaved, fetched, is_saved, saved_task
 from trainables.engine.saving import save
 
-PREDICT = """
-import json, sys
-from pathlib import Path
-from trainables.engine.predicting import Predictor
-for name, items in json.load(sys.stdin).items():
-    folder = Path(sys.argv[1]) / name
-    Predictor.load(folder / "best").predict(items).to_parquet(folder / "answers.parquet")
-"""
+
+def answer(folder: Path, items: Mapping[str, Sequence[Item]]) -> None:
+    """In a process that trained nothing: what the saved runs in `folder` say to items of which only words are known."""
+    for name, own in items.items():
+        Predictor.load(folder / name / "best").predict(own).to_parquet(folder / name / "answers.parquet")
 
 
 def saved_run(folder: Path, family: Family = "bert", **changes: Any) -> tuple[RunConfig, Outcome, Folder]:
@@ -51,8 +49,7 @@ def test_a_saved_run_answers_in_a_new_process_exactly_as_it_recorded(tmp_path: P
         items[family] = [item for item in tiny_items() if str(item["id"]) in set(table["item"])]
         recorded[family] = table
     asked = {family: [{"id": item["id"], "words": item["words"]} for item in found] for family, found in items.items()}
-    command = [sys.executable, "-c", PREDICT, str(tmp_path)]
-    subprocess.run(command, input=json.dumps(asked), text=True, check=True, capture_output=True)
+    in_processes(answer, [(tmp_path, asked)])
     for family, table in recorded.items():
         answers = pd.read_parquet(tmp_path / family / "answers.parquet")
         names = ["item", "position", "predicted", "pieces"]

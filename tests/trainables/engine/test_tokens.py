@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import multiprocessing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.processes import in_processes
 from tests.tiny import tiny_items, tiny_model
 from trainables import registry
 from trainables.engine.config import ModelConfig
@@ -102,11 +102,9 @@ def test_a_cache_that_cannot_be_written_is_done_without(folder: Path, caplog: py
 
 
 def test_workers_that_start_together_build_it_once(folder: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=_features, args=(folder,)) for _ in range(3)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join(timeout=120)
-    assert [worker.exitcode for worker in workers] == [0, 0, 0]
+    in_processes(_build, [(folder,)] * 3)
     assert len(_entries(folder)) == 1
+
+
+def _build(folder: Path) -> None:
+    assert len(_features(folder)) == len(CORPUS.items)
