@@ -3,7 +3,7 @@
 At a rung, one trial of `reduction_factor` may go on, by score, out of those that have come so far; the others wait
 there with a checkpoint. Each trial that arrives can make room for one that waits. When nobody else can come, the rest
 ends; the best one always goes on. Nobody waits for a whole cohort, at the price of some trials that would not have gone
-on had all been known. On warm lanes a pause costs little; `asha_stopping`, which never pauses, lets more trials through.
+on had all been known. On warm lanes a pause costs little; `asha_stopping`, which never pauses, lets more through.
 """
 
 from __future__ import annotations
