@@ -67,13 +67,13 @@ class Study:
 
     def next(self) -> tuple[int, bool] | None:
         """A trial to begin or to take up again, and whether only to end it at once; None while there is none."""
-        for number in self.waiting:
-            decision = self._decide(number)
-            if decision != "wait":
-                self._turn(number, "running")
-                return number, decision == "prune"
+        found = self._taken_up()
+        if found is not None:
+            return found
         proposed = self._propose()
-        return None if proposed is None else (proposed, False)
+        if proposed is not None:
+            return proposed, False
+        return self._taken_up()  # those that wait learn only now that nobody else will come
 
     def report(self, number: int, row: Mapping[str, Any]) -> Decision:
         """An epoch of a trial ended; what is to become of it. A value that is not a number is written down as such."""
@@ -131,6 +131,14 @@ class Study:
                 )
             known = self._signed(scores.get(found.number, {}))
             self._enter(found.number, found.values, found.proposed_by, run, "waiting", known)
+
+    def _taken_up(self) -> tuple[int, bool] | None:
+        for number in self.waiting:
+            decision = self._decide(number)
+            if decision != "wait":
+                self._turn(number, "running")
+                return number, decision == "prune"
+        return None
 
     def _propose(self) -> int | None:
         if not self._unproposed:

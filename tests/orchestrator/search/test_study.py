@@ -203,6 +203,25 @@ def test_the_best_of_three_is_taken_up_again_before_another_one_is_proposed(tmp_
     assert talk.orders.prune == ()
 
 
+@pytest.mark.parametrize("scheduler", ["asha", "hyperband"])
+def test_trials_do_not_wait_for_proposals_that_never_come(tmp_path: Path, scheduler: str) -> None:
+    """A grid of two values and a budget of nine: three trials with the file's own settings, and that is all."""
+    parameters = {"train.batch_size": {"choice": [8, 16]}}
+    found = study_of(tmp_path, searcher="grid", scheduler=scheduler, trials=9, parameters=parameters)
+    talk = Talk(found, tmp_path / "out")
+    for score in (0.3, 0.5, 0.4):
+        run = talk.begun[-1]
+        talk.epoch(run, 1, score)
+        talk.orders = talk.steering.react(RunStopped(run.run_id, 0, 1, checkpoint=True))
+    for place in range(3, 6):
+        run = talk.begun[place]
+        talk.finish(run, "pruned" if run.run_id in talk.orders.prune else "completed")
+    assert sorted(run.trial or 0 for run in talk.begun[3:]) == [1, 2, 3]
+    assert talk.orders.coming == 0
+    states = [trial.state for trial in talk.studies[0].trials.values()]
+    assert states == ["pruned", "completed", "pruned"]
+
+
 def test_a_stop_that_nobody_ordered_ends_the_search(tmp_path: Path) -> None:
     talk = Talk(study_of(tmp_path), tmp_path / "out")
     orders = talk.steering.react(RunStopped(talk.begun[0].run_id, 0, 1, checkpoint=True))
