@@ -125,8 +125,11 @@ class Board:
         event = end_of(finished, number, self.book.attempt(finished.run_id))
         if isinstance(event, RunFailed):
             self._fail(lane, lane.lease, event, retriable=finished.retriable)
-        elif isinstance(event, RunFinished) or self._stopping or lane.lease.paused:
+        elif isinstance(event, RunFinished) or self._stopping:
             self.book.end(event)
+            lane.lease, lane.losses = None, 0
+        elif lane.lease.paused:
+            self.book.end(replace(event, paused=True))
             lane.lease, lane.losses = None, 0
         else:
             self.book.tell(replace(event, will_resume=True))

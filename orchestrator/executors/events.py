@@ -119,6 +119,7 @@ class RunStopped:
     """The run ended on request, before its end; it has no record and is pending for the next sweep.
 
     `will_resume`: its trial was gone and another `RunStarted` of the same run follows as soon as one takes it up.
+    `paused`: the steering ordered it and may begin the run again; else it was the user's wish.
     """
 
     run_id: str
@@ -126,6 +127,7 @@ class RunStopped:
     attempt: int
     checkpoint: bool
     will_resume: bool = False
+    paused: bool = False
 
 
 LaneEvent = ClusterReady | LanesPlanned | LaneStarted | LaneWaiting | LaneLost | LaneRetired

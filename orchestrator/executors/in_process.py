@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -101,6 +101,8 @@ class InProcess:
             end = end_of(finished, LANE, attempt)
             if isinstance(end, RunFailed):
                 book.fail(end, retriable=finished.retriable and self._mode is None, recorded=True)
+            elif isinstance(end, RunStopped):
+                book.end(replace(end, paused=self._mode is None and run.run_id in tell.paused))
             else:
                 book.end(end)
             if finished.recycle:

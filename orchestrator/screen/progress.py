@@ -152,8 +152,8 @@ def _run_line(event: events.RunEvent, progress: Progress) -> str:
     if isinstance(event, events.RunFailed):
         then = "trying again" if event.will_retry else "giving up; the next sweep tries again"
         return f"{label}: failed ({event.kind}): {event.error.strip().splitlines()[-1] if event.error else ''}; {then}"
-    checkpoint = "with" if isinstance(event, events.RunStopped) and event.checkpoint else "without"
-    return f"{label}: stopped {checkpoint} a checkpoint"
+    assert isinstance(event, events.RunStopped)
+    return f"{label}: {'waits' if event.paused else 'stopped'} {'with' if event.checkpoint else 'without'} a checkpoint"
 
 
 def _lane_line(event: events.Event) -> str | None:

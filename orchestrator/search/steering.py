@@ -30,7 +30,6 @@ class Steering:
     announce: Callable[[RunSpec], None]
     lanes: int = 1
     _under_way: dict[str, tuple[Study, int]] = field(default_factory=dict)
-    _paused: set[str] = field(default_factory=set)
     _is_stopped: bool = False
 
     def first(self) -> list[RunSpec]:
@@ -57,10 +56,10 @@ class Steering:
     def _judge(self, event: EpochReported) -> Orders:
         study, number = self._under_way[event.run_id]
         decision = study.report(number, event.row)
-        if decision == "wait":
-            self._paused.add(event.run_id)
-            return Orders(pause=(event.run_id,), coming=self._coming)
-        return Orders(prune=(event.run_id,) if decision == "prune" else (), coming=self._coming)
+        if decision == "continue":
+            return Orders(coming=self._coming)
+        prune, pause = ((event.run_id,), ()) if decision == "prune" else ((), (event.run_id,))
+        return Orders((), prune, pause, self._coming)
 
     def _fail(self, event: RunFailed) -> None:
         if not event.will_retry:
@@ -71,8 +70,7 @@ class Steering:
         """One that was told to wait is taken up again later; any other stop is the user's, and ends the search."""
         study, number = self._under_way.pop(event.run_id)
         study.wait(number)
-        self._is_stopped |= event.run_id not in self._paused
-        self._paused.discard(event.run_id)
+        self._is_stopped |= not event.paused
 
     def _begun(self, lanes: int) -> Orders:
         """As many runs as there are free lanes; every system in turn, the one with the fewest trials first."""

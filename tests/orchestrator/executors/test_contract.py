@@ -222,6 +222,7 @@ def test_a_steered_execution_adds_prunes_and_interrupts_runs(make: MakeExecutor,
     assert store.recorded() == {pruned.run_id: "pruned", paused.run_id: "completed"}
     told = [type(event) for event in of_run(events, paused) if not isinstance(event, EpochReported)]
     assert told == [RunStarted, RunStopped, RunStarted, RunFinished]
+    assert [event.paused for event in of_run(events, paused) if isinstance(event, RunStopped)] == [True]
     epochs = [event.row["epoch"] for event in of_run(events, paused) if isinstance(event, EpochReported)]
     assert epochs == [1, 2, 3, 4, 5, 6], "it went on from its checkpoint"
     kept = tables(store)["epochs"]

@@ -52,6 +52,10 @@ class Talk:
         self.orders = self.steering.react(EpochReported(run.run_id, 0, row))
         return self.orders
 
+    def pause(self, run: RunSpec) -> Any:
+        self.orders = self.steering.react(RunStopped(run.run_id, 0, 1, checkpoint=True, paused=True))
+        return self.orders
+
     def finish(self, run: RunSpec, status: Any = "completed", score: float | None = 0.5) -> Any:
         self.orders = self.steering.react(RunFinished(run.run_id, 0, 1, status, score, None, 1.0))
         return self.orders
@@ -180,7 +184,7 @@ def test_a_cohort_is_paused_compared_and_taken_up_again(tmp_path: Path) -> None:
         orders = talk.epoch(run, 1, place / 10)
         if place < 8:
             assert orders.pause == (run.run_id,)
-            talk.orders = talk.steering.react(RunStopped(run.run_id, 0, 1, checkpoint=True))
+            talk.pause(run)
     last = talk.begun[-1]
     assert talk.orders.pause == talk.orders.prune == ()
     talk.finish(last, score=0.9)
@@ -198,7 +202,7 @@ def test_the_best_of_three_is_taken_up_again_before_another_one_is_proposed(tmp_
     for score in (0.3, 0.5, 0.4):
         run = talk.begun[-1]
         assert talk.epoch(run, 1, score).pause == (run.run_id,)
-        talk.orders = talk.steering.react(RunStopped(run.run_id, 0, 1, checkpoint=True))
+        talk.pause(run)
     assert [run.trial for run in talk.begun] == [1, 2, 3, 2]
     assert talk.orders.prune == ()
 
@@ -212,7 +216,7 @@ def test_trials_do_not_wait_for_proposals_that_never_come(tmp_path: Path, schedu
     for score in (0.3, 0.5, 0.4):
         run = talk.begun[-1]
         talk.epoch(run, 1, score)
-        talk.orders = talk.steering.react(RunStopped(run.run_id, 0, 1, checkpoint=True))
+        talk.pause(run)
     for place in range(3, 6):
         run = talk.begun[place]
         talk.finish(run, "pruned" if run.run_id in talk.orders.prune else "completed")
