@@ -14,8 +14,13 @@ from ray.util import placement_group_table
 from analysis.table import VOLATILE_COLUMNS
 from orchestrator.executors.events import EpochReported, Event, RunFinished
 from orchestrator.executors.steering import Orders
+from orchestrator.layout import LayoutOptions
+from orchestrator.searching import search
+from orchestrator.spec.experiment_file import load
+from orchestrator.spec.resolve import resolve
 from orchestrator.spec.run_spec import RunSpec
 from orchestrator.storage import Store
+from orchestrator.sweeping import SweepOptions
 from tests.faults.driver import Driver
 from tests.orchestrator.executors.scene import lanes, prepare, ray_processes, tables, tiny_run
 from tests.orchestrator.experiments import write_experiment
@@ -27,6 +32,10 @@ SEARCH = {
 }
 
 
+def options(out: Path) -> SweepOptions:
+    return SweepOptions(out=str(out), layout=LayoutOptions(in_process=True))
+
+
 def trials(out: Path) -> pd.DataFrame:
     """The table of trials, without what two honest searches differ in."""
     found = pd.read_parquet(out / "trials.parquet")
@@ -34,10 +43,10 @@ def trials(out: Path) -> pd.DataFrame:
 
 
 def test_a_search_that_is_killed_again_and_again_ends_like_one_that_was_not(tmp_path: Path) -> None:
-    """Killed before its first record, and with three trials proposed: none is lost, repeated or proposed otherwise."""
+    """Killed in its first trial, and with trials that wait: none is lost, repeated or proposed otherwise."""
     models = {"tiny": {"path": "model"}}
     path = write_experiment(tmp_path, models=models, search=SEARCH, train={"epochs": 2, "batch_size": 4})
-    for moment in ("trial 1: started", "trial 3: started"):
+    for moment in ("trial 1: started", ": completed"):
         with Driver(path, tmp_path / "out", "--in-process", verb="search") as driver:
             driver.wait_for(moment)
             driver.hit(signal.SIGKILL)
@@ -45,10 +54,9 @@ def test_a_search_that_is_killed_again_and_again_ends_like_one_that_was_not(tmp_
     proposed = {found: found.read_bytes() for found in (tmp_path / "out" / "search").glob("*/0*.json")}
     recorded = {found: found.read_bytes() for found in (tmp_path / "out" / "runs").glob("*/run.parquet")}
     assert len(proposed) >= 3
-    assert len(recorded) >= 2
+    assert 1 <= len(recorded) < len(proposed)
     for place in ("out", "clean"):
-        with Driver(path, tmp_path / place, "--in-process", verb="search") as driver:
-            assert driver.end() == 0, driver.output
+        assert search(resolve(load(str(path))), options(tmp_path / place)).exit_code == 0
     assert all(found.read_bytes() == data for found, data in {**proposed, **recorded}.items())
     pd.testing.assert_frame_equal(trials(tmp_path / "out"), trials(tmp_path / "clean"), check_exact=True)
     clean = tables(Store.open(tmp_path / "clean"))
