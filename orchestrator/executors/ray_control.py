@@ -39,7 +39,7 @@ class Batch:
 class Control:
     """An asyncio actor; every method is short but for its wait."""
 
-    def __init__(self, tickets: Sequence[Ticket], lanes: int, limits: Limits, coming: int) -> None:
+    def __init__(self, tickets: Sequence[Ticket], lanes: int, limits: Limits, coming: int = 0) -> None:
         self._board = Board(tickets, lanes, limits, time.monotonic(), coming)
         self._changed = asyncio.Condition()
         self._read = 0

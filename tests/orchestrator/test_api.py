@@ -27,6 +27,6 @@ def test_an_experiment_is_loaded_swept_and_analysed(tmp_path: Path) -> None:
 
 
 def test_the_package_offers_the_verbs_and_nothing_else() -> None:
-    assert orchestrator.__all__ == ["analyze", "load_experiment", "sweep"]
+    assert orchestrator.__all__ == ["analyze", "load_experiment", "search", "sweep"]
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = orchestrator.nothing
