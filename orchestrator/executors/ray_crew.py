@@ -160,13 +160,12 @@ class Crew:
             layout=plan.run_layout,
             preflight=self.preflight,
         )
-        return LaneSupervisor(setup, plan.layout, plan.storage, self.inbox.put).start()
+        return LaneSupervisor(setup, plan.layout, plan.storage, self.inbox.put, self._lost.is_set).start()
 
     def _tune(self, tickets: Sequence[Ticket]) -> Tuning:
         self._tuners += 1
-        tuning = Tuning(self._control, len(self._lanes), self._plan.storage, f"grid {self._tuners}")
-        tuning.add(tickets, last=self._coming == 0)
-        return tuning
+        place, name = self._plan.storage, f"grid {self._tuners}"
+        return Tuning(self._control, len(self._lanes), place, name, tickets, is_open=self._coming > 0)
 
     def _listen(self) -> None:
         """Bring the control actor's news to the driver's loop."""

@@ -74,12 +74,17 @@ class LaneTrainer(TorchTrainer):
 
 @dataclass(frozen=True)
 class LaneSupervisor:
-    """Runs in a daemon thread of the driver until its lane has nothing more to do."""
+    """Runs in a daemon thread of the driver until its lane has nothing more to do.
+
+    `is_lost`: whether the cluster has gone. Then nothing of Ray is called any more: a call after its shutdown ends the
+    process, with an exit code of Ray's.
+    """
 
     setup: LaneSetup
     layout: Layout
     storage: str
     tell: Callable[[Event | Exception], None]
+    is_lost: Callable[[], bool]
 
     def start(self) -> threading.Thread:
         """Supervise from a new daemon thread: `fit` cannot be interrupted, and the process must not wait for it."""
@@ -103,6 +108,8 @@ class LaneSupervisor:
         try:
             self._trainer().fit()
         except (TrainingFailedError, RayError) as error:
+            if self.is_lost():
+                return False
             reason = _first_line(error)
             _clean_up(ray.get(control.members.remote(lane)))
         again: bool = ray.get(control.leave.remote(lane, reason))

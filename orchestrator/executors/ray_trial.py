@@ -12,11 +12,11 @@ from ray import tune
 
 
 def follow(config: Mapping[str, Any], control: Any) -> None:
-    """Have the run `config["run"]` done and report its epochs until it ended, whatever its end is.
+    """Have the run of `config["ticket"]` done and report its epochs until it ended, whatever its end is.
 
     What ends this process early says nothing about the run: its lease notices that nobody holds it any more.
     """
-    run_id, stint = config["run"], config["stint"]
+    run_id, stint = config["ticket"]["run"], config["ticket"]["stint"]
     ray.get(control.request.remote(run_id))
     reported = 0
     while True:

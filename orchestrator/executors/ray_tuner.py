@@ -6,12 +6,13 @@ import functools
 import logging
 import threading
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ray import tune
 from ray.tune.experimental import output
 from ray.tune.search import Searcher
+from ray.tune.search.basic_variant import BasicVariantGenerator
 from ray.tune.search.search_generator import SearchGenerator
 from ray.tune.stopper import Stopper
 
@@ -21,6 +22,13 @@ from orchestrator.executors.tickets import Ticket
 
 logger = logging.getLogger(__name__)
 TRIAL_FAILURES = 3
+
+
+class Grid(BasicVariantGenerator):
+    """Tune's grid in order; it is not copied, so that the number of trials at a time can follow the lanes."""
+
+    def __deepcopy__(self, memo: Any) -> Grid:
+        return self
 
 
 class Waiting(Searcher):
@@ -46,7 +54,7 @@ class Waiting(Searcher):
             return None
         self._live.add(trial_id)
         ticket = self._tickets.popleft()
-        return {"run": ticket.run.run_id, "name": ticket.name, "stint": ticket.stint}
+        return {"ticket": {"run": ticket.run.run_id, "name": ticket.name, "stint": ticket.stint}}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """A trial is over."""
@@ -84,11 +92,17 @@ class WhenOver(Stopper):
 class Tuning:
     """One `Tuner.fit` in a daemon thread. None of its state is needed: our records decide what is done."""
 
-    def __init__(self, control: Any, lanes: int, storage: str, name: str) -> None:
+    def __init__(
+        self, control: Any, lanes: int, storage: str, name: str, tickets: Sequence[Ticket], *, is_open: bool
+    ) -> None:
+        """`is_open`: runs may be added; else `tickets` are a grid that Tune knows from the beginning."""
         self._control = control
         self._storage = storage
         self._name = name
+        self._grid = None if is_open else Grid(max_concurrent=lanes)
+        self._tickets = {ticket.run.run_id: ticket for ticket in tickets}
         self._waiting = Waiting(lanes)
+        self._waiting.add(tickets)
         self._stop = WhenOver()
         self.error: Exception | None = None
         self._thread = threading.Thread(target=self._fit, name="tune", daemon=True)
@@ -107,6 +121,8 @@ class Tuning:
     def allow(self, lanes: int) -> None:
         """Change how many trials may run at a time."""
         self._waiting.allowed = lanes
+        if self._grid is not None:
+            self._grid.max_concurrent = lanes
 
     def end(self, seconds: float) -> None:
         """Have Tune end, and wait for that no longer than `seconds`."""
@@ -124,14 +140,16 @@ class Tuning:
 
     def _tuner(self) -> tune.Tuner:
         trial = functools.partial(ray_trial.follow, control=self._control)
+        grid = [{"run": run_id, "name": found.name, "stint": found.stint} for run_id, found in self._tickets.items()]
         return tune.Tuner(
             tune.with_resources(trial, dict(HEAD)),
+            param_space={} if self._grid is None else {"ticket": tune.grid_search(grid)},
             tune_config=tune.TuneConfig(
-                search_alg=Queue(self._waiting),
-                num_samples=-1,
+                search_alg=self._grid or Queue(self._waiting),
+                num_samples=1 if self._grid is not None else -1,
                 reuse_actors=True,
-                trial_name_creator=lambda found: str(found.config["name"]),
-                trial_dirname_creator=lambda found: f"{found.config['run']}-{found.config['stint']}",
+                trial_name_creator=lambda found: str(found.config["ticket"]["name"]),
+                trial_dirname_creator=lambda found: "{run}-{stint}".format(**found.config["ticket"]),
             ),
             run_config=tune.RunConfig(
                 name=self._name,
