@@ -1,4 +1,4 @@
-"""A search is killed and goes on as if it had not been; fifty trials that are stopped in a row leave nothing behind."""
+"""A search is killed and goes on as if it had not been; trials that are stopped in a row leave nothing behind."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.faults.driver import Driver
 from tests.orchestrator.executors.scene import lanes, prepare, ray_processes, tables, tiny_run
 from tests.orchestrator.experiments import write_experiment
 
-STOPPED = 50
+STOPPED = 12
 SEARCH = {
     "parameters": {"train.learning_rate": {"loguniform": [1e-4, 1e-2]}, "train.batch_size": {"choice": [4, 8]}},
     "trials": 5,
@@ -90,7 +90,7 @@ def reserved() -> int:
 @pytest.mark.ray
 @pytest.mark.filterwarnings("default")  # Ray warns of its own code, in this process
 @pytest.mark.usefixtures("ray_cluster")
-def test_fifty_trials_stopped_in_a_row_leave_no_process_no_placement_group_and_no_reservation(tmp_path: Path) -> None:
+def test_trials_stopped_in_a_row_leave_no_process_no_placement_group_and_no_reservation(tmp_path: Path) -> None:
     scene, store = prepare(tmp_path / "scene"), Store.open(tmp_path / "out")
     runs = [tiny_run(scene, seed, epochs=100_000) for seed in range(STOPPED)]
     steering = StopsAll(runs[1:])
