@@ -122,11 +122,7 @@ def resolve(loaded: Loaded, *, must_be_available: bool = True) -> Resolved:
     systems = tuple(system(model, recipe) for recipe in experiment.recipes for model in experiment.models)
     unique = tuple({run.run_id: run for run in adapted.values()}.values())
     resolved = Resolved(experiment, systems, metric, experiment.compare.direction, hashes, tuple(check.notes), unique)
-    _check_distinct(check, resolved)
-    if experiment.search is not None:
-        subjects = {name: partial(subject_of, model, experiment.task) for name, model in presets.items()}
-        check_search(check, experiment.search, systems, task, subjects)
-    check.finish()
+    _check_systems(check, resolved, task, presets)
     return resolved
 
 
@@ -233,6 +229,16 @@ def _check_controls(check: Check, experiment: Experiment) -> None:
     for name in experiment.compare.controls:
         if name not in known:
             check.add(("compare", "controls", name), f"unknown system or recipe {name!r}{suggestion(name, known)}")
+
+
+def _check_systems(check: Check, resolved: Resolved, task: Task, presets: Mapping[str, models.Resolved]) -> None:
+    """Refuse systems that are the same, and a search that they cannot take."""
+    _check_distinct(check, resolved)
+    experiment = resolved.experiment
+    if experiment.search is not None:
+        subjects = {name: partial(subject_of, model, experiment.task) for name, model in presets.items()}
+        check_search(check, experiment.search, resolved.systems, task, subjects)
+    check.finish()
 
 
 def _check_distinct(check: Check, resolved: Resolved) -> None:
