@@ -15,6 +15,7 @@ import click
 
 from orchestrator.cli.options import output_options
 from orchestrator.errors import EXIT_BUG, exit_code
+from orchestrator.executors import ending
 from orchestrator.screen.console import Console
 
 PACKAGES = ("orchestrator", "trainables", "analysis")
@@ -25,6 +26,14 @@ _DEBUG, _CONSOLE = "orchestrate.debug", "orchestrate.console"
 
 class Commands(click.Group):
     """The program: suggests the nearest command, and turns errors into one message and the right exit code."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """As click does; a process that has lost its Ray cluster ends at once, with the code that it should."""
+        try:
+            return super().main(*args, **extra)
+        except SystemExit as left:
+            ending.end(left.code if isinstance(left.code, int) else 0)
+            raise
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any

@@ -19,7 +19,7 @@ import ray
 from ray._private import auto_init_hook
 from ray._private import worker as ray_worker
 
-from orchestrator.executors import ClusterLost, ExecutorError, RemoteClient
+from orchestrator.executors import ClusterLost, ExecutorError, RemoteClient, ending
 from orchestrator.executors.policy import Node
 from orchestrator.executors.ray_detached import detached
 from orchestrator.executors.reaper import Reaper, members
@@ -31,6 +31,7 @@ HEAD = {"node:__internal_head__": 0.001}
 LONGEST_TEMPORARY = 40  # a Unix socket's path has 107 bytes, of which Ray uses up to 65
 PROBE_SECONDS = 3.0
 SHUTDOWN_SECONDS = 15.0
+LOST_SECONDS = 20.0
 KILL_SECONDS = 5.0
 SETTINGS = {
     "RAY_TRAIN_ENABLE_STATE_TRACKING": "1",
@@ -55,19 +56,24 @@ class Cluster:
 
     def answers(self) -> bool:
         """Whether the cluster's control service accepts connections."""
-        host, _, port = self.address.rpartition(":")
-        try:
-            with socket.create_connection((host.strip("[]"), int(port)), timeout=PROBE_SECONDS):
-                return True
-        except OSError:
-            return False
+        return _answers(self.address)
+
+
+def _answers(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=PROBE_SECONDS):
+            return True
+    except OSError:
+        return False
 
 
 @contextlib.contextmanager
 def connected(address: str | None, start_seconds: float, stall_seconds: float) -> Iterator[Cluster]:
     """Start a cluster here (`address` None) or join one; on leaving, everything that this started is gone.
 
-    A connection that the process already has is used and left open. Raises RemoteClient or ExecutorError.
+    A connection that the process already has is used and left open. A cluster that was lost meanwhile cannot be left in
+    order: see `ending`. Raises RemoteClient or ExecutorError.
     """
     if address is not None and address.startswith("ray://"):
         raise RemoteClient(f"{address}: the driver must run inside the cluster; use `orchestrate cluster submit`")
@@ -93,7 +99,7 @@ def _started(address: str | None) -> Iterator[Path | None]:
         try:
             yield None
         finally:
-            _shut_down([])
+            _leave([])
         return
     temporary, leaders = _temporary(), list[int]()
     reaper = Reaper(temporary)
@@ -108,9 +114,9 @@ def _started(address: str | None) -> Iterator[Path | None]:
             _initialise(HERE, local)
         yield temporary
     finally:
-        if _shut_down(leaders):
+        if _leave(leaders):
             reaper.dismiss()
-        shutil.rmtree(temporary, ignore_errors=True)
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _none_is_started(pid: int) -> None:
@@ -151,6 +157,20 @@ def living_nodes() -> tuple[Node, ...]:
 
 def _node(resources: dict[str, float]) -> Node:
     return Node(resources.get("CPU", 0.0), resources.get("GPU", 0.0), resources.get("memory", 0.0) / GIB)
+
+
+def _leave(leaders: Sequence[int]) -> bool:
+    """Let go of a cluster; True when nothing of it is left. Of one that does not answer, the reaper ends what is left.
+
+    A program that goes on without its cluster is shut down from it a little later: Ray would end it after a minute.
+    """
+    if not ray.is_initialized() or _answers(ray.get_runtime_context().gcs_address):
+        return _shut_down(leaders)
+    ending.note_lost_cluster()
+    later = threading.Timer(LOST_SECONDS, ray.shutdown)
+    later.daemon = True
+    later.start()
+    return False
 
 
 def _shut_down(leaders: Sequence[int]) -> bool:

@@ -126,8 +126,10 @@ class Crew:
         A thread that still calls Ray after its shutdown would end this process with Ray's exit code, or a fault.
         """
         self._over.set()
-        self._tuning.end(0.0 if at_once else RETIRE_SECONDS)
-        if not self._lost.is_set():
+        if self._lost.is_set():
+            self._tuning.hold()
+        else:
+            self._tuning.end(0.0 if at_once else RETIRE_SECONDS)
             deadline = time.monotonic() + ENDING_SECONDS
             for thread in (_started(self._let_go, at_once), *self._lanes, *self._watchers):
                 thread.join(max(0.0, deadline - time.monotonic()))

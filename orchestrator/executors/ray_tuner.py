@@ -72,10 +72,14 @@ class Queue(SearchGenerator):
 
 
 class WhenOver(Stopper):
-    """Ends Tune once the session is over; it is not copied, so that the session can say so."""
+    """Ends Tune, or holds it for good, once the session says so; it is not copied, so that the session can.
+
+    `is_held`: the thread that asks stays here.
+    """
 
     def __init__(self) -> None:
         self.is_over = False
+        self.is_held = False
 
     def __deepcopy__(self, memo: Any) -> WhenOver:
         return self
@@ -86,6 +90,8 @@ class WhenOver(Stopper):
 
     def stop_all(self) -> bool:
         """Whether to end now."""
+        if self.is_held:
+            threading.Event().wait()
         return self.is_over
 
 
@@ -128,6 +134,10 @@ class Tuning:
         """Have Tune end, and wait for that no longer than `seconds`."""
         self._stop.is_over = True
         self._thread.join(seconds)
+
+    def hold(self) -> None:
+        """Keep Tune from calling Ray ever again: it asks many times a second."""
+        self._stop.is_held = True
 
     def _fit(self) -> None:
         """Tune prints its configuration on stdout at any verbosity, and stdout belongs to data."""

@@ -71,6 +71,10 @@ class Driver(AbstractContextManager["Driver"]):
         """Signal its process group, as a terminal or `timeout` does."""
         os.killpg(self._process.pid, number)
 
+    def lose_head(self) -> None:
+        """Kill the control service of its private cluster."""
+        next(process for process in self.family() if process.name().startswith("gcs_server")).kill()
+
     def end(self) -> int:
         """Its exit code, once it has ended by itself."""
         code = self._process.wait(PATIENCE_SECONDS)

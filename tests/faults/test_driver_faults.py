@@ -25,10 +25,10 @@ def attempts(out: Path, scene: Scene) -> list[str]:
     return [attempt.status for run in scene.runs for attempt in Store.open(out).attempts(run.run_id)]
 
 
-def test_sigterm_and_a_lost_head_end_the_driver_in_order_and_the_same_command_goes_on(
+def test_whatever_ends_the_driver_costs_no_record_leaves_no_process_and_the_same_command_goes_on(
     scene: Scene, tmp_path: Path
 ) -> None:
-    """Rows 8 and 5: a signal to the driver's group stops the run with a checkpoint and is no loss of the cluster."""
+    """Rows 8, 5, 6 and 7, and promises 1 to 4: a signal, a lost head, and kills at random times, one after another."""
     out, one_lane = tmp_path / "out", ("--lanes", "1")
     scene.close_gate()
     with Driver(scene.experiment, out, *one_lane) as driver:
@@ -46,25 +46,26 @@ def test_sigterm_and_a_lost_head_end_the_driver_in_order_and_the_same_command_go
     with Driver(scene.experiment, out, *one_lane) as driver:
         driver.wait_for("started on lane 0")
         family = driver.family()
-        next(process for process in family if process.name().startswith("gcs_server")).kill()
+        driver.lose_head()
         assert driver.end() == 4, driver.output
     assert "error: the Ray cluster at " in driver.output
     assert "was lost" in driver.output
     assert_gone(family)
 
     scene.open_gate()
+    kept = killed_again_and_again(scene, out)
+    assert "going on from step" in (out / "runs" / scene.runs[0].run_id / "log.txt").read_text()
     with Driver(scene.experiment, out, *one_lane) as driver:
         assert driver.end() == 0, driver.output
-    assert "going on from step" in (out / "runs" / scene.runs[0].run_id / "log.txt").read_text()
+    assert f"3 runs, {len(kept)} recorded" in driver.output
+    assert all(path.read_bytes() == data for path, data in kept.items())
     assert_as_undisturbed(scene, out)
+    assert not any("orchestrate" in " ".join(process.cmdline()) for process in psutil.Process().children())
 
 
-def test_a_driver_killed_at_random_times_leaves_records_and_no_process_and_the_same_command_completes(
-    scene: Scene, tmp_path: Path
-) -> None:
-    """Rows 6 and 7, and promises 1 to 4: killed with a record, while Ray starts, and while the lane starts."""
-    out, generator, kept = tmp_path / "out", random.Random(2), dict[Path, bytes]()
-    scene.open_gate()
+def killed_again_and_again(scene: Scene, out: Path) -> dict[Path, bytes]:
+    """Kill the driver with a record, while Ray starts, and while the lane starts; what is recorded then."""
+    generator, kept = random.Random(2), dict[Path, bytes]()
     for moment, most_seconds in (("completed", 0.3), ("3 runs", 3.0), ("cluster ready", 6.0)):
         with Driver(scene.experiment, out, "--lanes", "1") as driver:
             driver.wait_for(moment)
@@ -76,10 +77,4 @@ def test_a_driver_killed_at_random_times_leaves_records_and_no_process_and_the_s
         assert all(path.read_bytes() == data for path, data in kept.items())
         kept = {path: path.read_bytes() for path in out.glob("runs/*/run.parquet")}
         assert kept
-
-    with Driver(scene.experiment, out, "--lanes", "1") as driver:
-        assert driver.end() == 0, driver.output
-    assert f"3 runs, {len(kept)} recorded" in driver.output
-    assert all(path.read_bytes() == data for path, data in kept.items())
-    assert_as_undisturbed(scene, out)
-    assert not any("orchestrate" in " ".join(process.cmdline()) for process in psutil.Process().children())
+    return kept

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,8 +23,8 @@ from orchestrator.spec.resolve import resolve
 from orchestrator.spec.run_spec import RunSpec
 from orchestrator.storage import Store
 from orchestrator.sweeping import SweepOptions
-from tests.faults.driver import Driver
-from tests.orchestrator.executors.scene import lanes, prepare, ray_processes, tables, tiny_run
+from tests.faults.driver import Driver, assert_gone
+from tests.orchestrator.executors.scene import HOSTILE, lanes, prepare, ray_processes, tables, tiny_run
 from tests.orchestrator.experiments import write_experiment
 
 STOPPED = 12
@@ -63,6 +64,21 @@ def test_a_search_that_is_killed_again_and_again_ends_like_one_that_was_not(tmp_
     clean = tables(Store.open(tmp_path / "clean"))
     for kind, ours in tables(Store.open(tmp_path / "out")).items():
         pd.testing.assert_frame_equal(ours, clean[kind], check_exact=True)
+
+
+@pytest.mark.ray
+@pytest.mark.filterwarnings("default")  # Ray warns of its own code, in this process
+def test_a_lost_head_ends_a_search_with_its_exit_code(tmp_path: Path) -> None:
+    """Here Tune asks for trials all the time, also while the cluster goes."""
+    task = shutil.copy(HOSTILE / "waits.py", tmp_path)
+    path = write_experiment(tmp_path, task=str(task), models={"tiny": {"path": "model"}}, search=SEARCH)
+    with Driver(path, tmp_path / "out", "--lanes", "1", verb="search") as driver:
+        driver.wait_for("started on lane 0")
+        family = driver.family()
+        driver.lose_head()
+        assert driver.end() == 4, driver.output
+    assert "was lost" in driver.output
+    assert_gone(family)
 
 
 @dataclass
