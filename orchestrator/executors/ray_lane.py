@@ -17,8 +17,6 @@ import ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayError
 from ray.train.torch import TorchConfig, TorchTrainer
 from ray.train.v2._internal.callbacks.datasets import DatasetsCallback
-from ray.train.v2._internal.execution.callback import ControllerCallback
-from ray.train.v2.api.callback import UserCallback
 from ray.train.v2.api.config import FailureConfig, RunConfig, ScalingConfig
 from ray.train.v2.api.exceptions import TrainingFailedError
 from ray.util.placement_group import PlacementGroup, remove_placement_group
@@ -26,42 +24,12 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from orchestrator.executors.events import Event, LaneWaiting
 from orchestrator.executors.policy import Layout, needs
+from orchestrator.executors.ray_controller import Announcement, GangWatch, first_line
 from orchestrator.executors.ray_worker import LaneSetup, serve
 from orchestrator.executors.tickets import Member
 
 logger = logging.getLogger(__name__)
 KILL_SECONDS = 20.0
-
-
-class LaneGivenUp(Exception):
-    """Leaves the controller's callback so that the trainer ends: the lane's failure budget is spent."""
-
-
-class GangWatch(UserCallback):
-    """In the Train controller: tells the control actor that the gang is lost as soon as Train knows."""
-
-    def __init__(self, control: Any, lane: int) -> None:
-        self._control = control
-        self._lane = lane
-
-    def after_exception(self, run_context: Any, worker_exceptions: dict[int, Exception]) -> None:
-        """Raises LaneGivenUp when this was one loss too many, and RayActorError when the control actor is gone."""
-        rank = min(worker_exceptions)
-        reason = f"rank {rank}: {_cause(worker_exceptions[rank])}"
-        if not ray.get(self._control.lose.remote(self._lane, reason)):
-            raise LaneGivenUp(reason)
-
-
-class Announcement(ControllerCallback):
-    """In the Train controller: tells the control actor who it is, for `fit` ends early only when its actor dies."""
-
-    def __init__(self, control: Any, lane: int) -> None:
-        self._control = control
-        self._lane = lane
-
-    def after_controller_start(self, train_run_context: Any) -> None:
-        """Raises RayActorError when the control actor is gone: the trainer ends before it starts anything."""
-        ray.get(self._control.announce.remote(self._lane, ray.get_runtime_context().current_actor))
 
 
 class LaneTrainer(TorchTrainer):
@@ -110,7 +78,7 @@ class LaneSupervisor:
         except (TrainingFailedError, RayError) as error:
             if self.is_lost():
                 return False
-            reason = _first_line(error)
+            reason = first_line(error)
             _clean_up(ray.get(control.members.remote(lane)))
         again: bool = ray.get(control.leave.remote(lane, reason))
         if again:
@@ -174,15 +142,3 @@ def _clean_up(members: Sequence[Member]) -> None:
             remove_placement_group(group)
     except (GetTimeoutError, RayActorError) as error:
         logger.warning("a lane's remains could not be removed: %s", error)
-
-
-def _cause(error: BaseException) -> str:
-    """What became of a worker; Train wraps the death of its process."""
-    if isinstance(getattr(error, "health_check_failure", error), RayError):
-        return "its process or its node is gone"
-    return _first_line(error)
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__
