@@ -31,7 +31,10 @@ from analysis.table import VOLATILE_COLUMNS  # noqa: E402 - found by the line ab
 from tests.cluster import dashboard, hosts  # noqa: E402
 
 ORCHESTRATE = (sys.executable, "-m", "orchestrator")
-SWEEP = ("sweep", "quickstart", "--seeds", "1-2", "--set", "train.epochs=2", "--no-analyze")
+SWEEP = ("sweep", "quickstart", "--seeds", "1-3", "--set", "train.epochs=3", "--no-analyze")
+SPACE = "search={parameters: {train.learning_rate: {loguniform: [0.0001, 0.001]}}, trials: 3, scheduler: asha}"
+SEARCH = ("search", "quickstart", "--models", "minilm-l3", "--set", "train.epochs=20", "--set", SPACE, "--lanes", "2")
+GAUGES = ("runs", "lanes", "samples_per_second", "train_loss", "eval_loss", "score", "peak_memory_gib")
 RAY_SIZES = "--num-cpus=1 --object-store-memory=100000000"
 DASHBOARD_PORT = 18265
 STRANGERS_TOKEN = "0" * 64
@@ -196,10 +199,21 @@ def sweep(proof: Proof) -> str:
         click.echo("".join(f"    {line}\n" for line in names).rstrip())
         assert {"trainer | lane 0", "trainer | lane 1"} <= {line.rpartition(" |")[0] for line in names}, names
         dashboard.pictures(address, token, name, proof.folder)
-        metrics = view.metrics([host.address for host in proof.hosts], proof.hosts[0])
-        (proof.folder / "metrics.txt").write_text(metrics)
-        assert 'Status="running"' in metrics or 'status="running"' in metrics, metrics
+        read_metrics(proof, view)
     return name
+
+
+def read_metrics(proof: Proof, view: dashboard.View) -> None:
+    """Every gauge is there once a run has ended, while the sweep still goes on."""
+    deadline = time.monotonic() + 240
+    addresses = [host.address for host in proof.hosts]
+    while not all(f"orchestrate_{name}{{" in (found := view.metrics(addresses, proof.hosts[0])) for name in GAUGES):
+        assert time.monotonic() < deadline, f"not all of {GAUGES}:\n{found}"
+        time.sleep(2.0)
+    (proof.folder / "metrics.txt").write_text(found)
+    lines = [line for line in found.splitlines() if not line.startswith("#")]
+    click.echo("".join(f"    {line}\n" for line in lines if "orchestrate_score" in line or 'running"' in line).rstrip())
+    assert any('status="running"' in line.lower() for line in lines), found
 
 
 def follow(proof: Proof, name: str) -> None:
@@ -224,6 +238,27 @@ def compare(proof: Proof) -> None:
     click.echo(f"    {len(ours)} runs, {len(columns)} columns equal; scores {ours['score'].round(4).tolist()}")
     spans = sorted(zip(there["started_at"], there["finished_at"], strict=True))
     assert any(later[0] < earlier[1] for earlier, later in pairwise(spans)), f"no two runs overlap: {spans}"
+
+
+def stop_and_go_on(proof: Proof) -> None:
+    """A search is stopped by its job's name: exit code 143; the same request goes on, from the checkpoints."""
+    where, out = ["--cluster", str(proof.file)], proof.shared / "stopped"
+    request = ["cluster", "submit", *where, *SEARCH, "--no-analyze", "--out", str(out)]
+    name = proof.orchestrate(*request[:2], "--detach", *request[2:]).stdout.strip()
+    deadline = time.monotonic() + 240
+    while not list(out.glob("runs/*/log.txt")):
+        assert time.monotonic() < deadline, "no trial has begun"
+        time.sleep(1.0)
+    time.sleep(10.0)
+    done = proof.orchestrate("cluster", "attach", name, *where, "--stop", expect=143)
+    (proof.folder / "stopped.txt").write_text(done.stdout + done.stderr)
+    assert "stopped with a checkpoint" in done.stdout, done.stdout
+    proof.orchestrate(*request)
+    trials = pandas.read_parquet(out / "trials.parquet")
+    click.echo(f"    {dict(trials['status'].value_counts())}, {int(trials['epochs'].sum())} epochs")
+    assert len(trials) == 3
+    assert set(trials["status"]) <= {"completed", "pruned"}
+    assert any("going on from step" in log.read_text() for log in out.glob("runs/*/log.txt"))
 
 
 def refuse_bad_requests(proof: Proof) -> None:
@@ -262,7 +297,7 @@ def prove(folder: Path) -> None:
     name = sweep(proof)
     say(str(follow.__doc__))
     follow(proof, name)
-    for step in (compare, refuse_bad_requests, take_down):
+    for step in (compare, stop_and_go_on, refuse_bad_requests, take_down):
         say(str(step.__doc__))
         step(proof)
 
