@@ -75,6 +75,7 @@ def run(
         control = SavingEpochs(control or Uncontrolled(), last_epochs, now)
     training = training_for(config, prepared, group, control, folder, layout, keep)
     setup = time.perf_counter() - started
+    earlier = training.totals.train_seconds + training.totals.evaluation_seconds  # before
     end: Status = "completed"
     reason, scored = None, None
     try:
@@ -86,7 +87,8 @@ def run(
     except Stopped as stopped:
         end, reason = ("pruned" if stopped.prune else "stopped"), str(stopped)
     columns = fixed_columns(config, prepared.parts, prepared.material, prepared.model, group)
-    columns |= {**measured_columns(training), "seconds_setup": setup, "seconds_total": time.perf_counter() - started}
+    seconds = earlier + time.perf_counter() - started
+    columns |= {**measured_columns(training), "seconds_setup": setup, "seconds_total": seconds}
     if end != "completed":
         return Outcome(end, reason, columns, pd.DataFrame(training.totals.rows))
     outcome = _outcome(prepared, training, scored, columns)

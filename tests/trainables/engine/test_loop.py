@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from tests.tiny import FAMILIES, Family
 from tests.trainables.engine.runs import StopAt, tiny_run
 from trainables.engine import control
 from trainables.engine.config import EarlyStopping, RunConfig, SplitConfig
+from trainables.engine.control import Progress, Request
 from trainables.engine.folder import Folder
 from trainables.engine.loop import Layout, run
 from trainables.engine.outcome import Outcome
@@ -68,6 +70,23 @@ def test_a_stopped_run_goes_on_exactly_where_it_was(tmp_path: Path, every_step: 
     assert stopped.status == "stopped"
     resumed = run(config, folder=folder)
     assert_same(resumed, run(config))
+
+
+class SlowStopAt(StopAt):
+    """Half a second passes before the first control point's answer."""
+
+    def poll(self, progress: Progress) -> Request:
+        time.sleep(0.5)
+        return super().poll(progress)
+
+
+def test_the_seconds_of_a_run_are_those_of_all_its_attempts(tmp_path: Path, every_step: None) -> None:
+    config, folder = tiny_run(tmp_path), Folder.at(tmp_path / "checkpoints")
+    assert run(config, control=SlowStopAt(1), folder=folder).status == "stopped"
+    started = time.perf_counter()
+    columns = run(config, folder=folder).columns
+    assert columns["seconds_total"] > time.perf_counter() - started
+    assert columns["seconds_total"] > columns["seconds_train"] + columns["seconds_eval"] > 0.5
 
 
 def test_a_run_resumes_from_the_checkpoint_before_a_damaged_one(tmp_path: Path, every_step: None) -> None:
