@@ -147,7 +147,7 @@ def _run_line(event: events.RunEvent, progress: Progress) -> str:
         return f"{label}: started on lane {event.lane}{again}"
     if isinstance(event, events.RunFinished):
         score = "" if event.score is None else f", {progress.runs[event.run_id].metric} {event.score:.4f}"
-        reason = f" ({event.error})" if event.error else ""
+        reason = f" ({event.error})" if event.error and event.error != event.status else ""
         return f"{label}: {event.status}{score}, {event.seconds:.1f} s{reason}"
     if isinstance(event, events.RunFailed):
         then = "trying again" if event.will_retry else "giving up; the next sweep tries again"

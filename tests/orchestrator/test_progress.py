@@ -97,6 +97,15 @@ def test_every_event_is_one_line(event: object, text: str) -> None:
     assert text in str(line(event, progress))  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("status", "error", "end"),
+    [("pruned", "pruned", "1.0 s"), ("diverged", "loss became non-finite", "1.0 s (loss became non-finite)")],
+)
+def test_a_reason_is_said_where_it_is_more_than_the_status(status: str, error: str, end: str) -> None:
+    event = RunFinished(RUNS[0].run_id, 0, 1, status, None, error, 1.0)  # type: ignore[arg-type]
+    assert str(line(event, Progress(RUNS, {}))).endswith(f"{status}, {end}")
+
+
 def test_epochs_are_counted_silently() -> None:
     event = EpochReported(RUNS[0].run_id, 0, {"epoch": 1})
     assert line(event, Progress(RUNS, {})) is None
