@@ -116,6 +116,12 @@ def _memory() -> Finding:
 
 
 def _gpus() -> Finding:
+    try:
+        elsewhere = hardware.training_hardware()
+    except ValueError as error:
+        return Finding("gpus", "problem", str(error), "mend it, or unset it where runs train on this machine")
+    if elsewhere != hardware.this_machine():
+        return Finding("gpus", "ok", f"{len(elsewhere.gpus)} x {elsewhere.device}, on the machines that train")
     found = hardware.this_machine().gpus
     if not found and shutil.which("nvidia-smi") and os.environ.get("CUDA_VISIBLE_DEVICES", "all") not in ("", "-1"):
         advice = "run nvidia-smi to see why, or hide the GPUs on purpose: CUDA_VISIBLE_DEVICES="

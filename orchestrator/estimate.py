@@ -11,7 +11,7 @@ from orchestrator.spec.data_check import DataFacts
 from orchestrator.spec.run_spec import RunSpec
 from orchestrator.storage import Store
 from trainables import registry
-from trainables.engine.hardware import this_machine
+from trainables.engine.hardware import training_hardware
 
 # The declared model. Training takes 6 floating-point operations per weight and piece, evaluation 2 (Kaplan et al. 2020,
 # arXiv:2001.08361, section 2.1). Rates are what a small encoder reaches on one core with AVX-512 (all its weights
@@ -43,7 +43,7 @@ class Estimate:
 
 def estimate(store: Store, pending: Sequence[RunSpec], facts: DataFacts, lanes: int | None) -> Estimate:
     """Estimate what `pending` takes on this machine."""
-    devices = len(this_machine().gpus) or machine.num_cpus()
+    devices = len(training_hardware().gpus) or machine.num_cpus()
     used = max(1, min(lanes or devices, len(pending) or 1))
     measured = _measured(store)
     sources = {"earlier records" if run.settings_id in measured else "a rough model" for run in pending}
@@ -84,7 +84,7 @@ def _seconds(run: RunSpec, facts: DataFacts, measured: Mapping[str, float], lane
     pieces = train.max_length * SHARE_OF_MAXIMUM_LENGTH
     work = TRAIN_OPERATIONS * facts.train_items + EVALUATION_OPERATIONS * facts.evaluation_items
     operations = work * pieces * train.epochs * _parameters(run.config.model.name)
-    num_gpus = len(this_machine().gpus)
+    num_gpus = len(training_hardware().gpus)
     if num_gpus:
         rate = OPERATIONS_PER_SECOND_AND_GPU * min(1.0, num_gpus / lanes)
     else:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
+from orchestrator.errors import UserError
 from orchestrator.spec.adaptation import adaptations, begin, check_starts
 from orchestrator.spec.checking import Check
 from orchestrator.spec.experiment import Experiment
@@ -24,7 +25,7 @@ from orchestrator.spec.yaml_file import KeyPath
 from trainables import models, registry
 from trainables.engine import data
 from trainables.engine.config import DataConfig, ModelConfig, RunConfig, TrainConfig
-from trainables.engine.hardware import this_machine
+from trainables.engine.hardware import Hardware, training_hardware
 from trainables.engine.task import Task
 from trainables.engine.variant import unsupported_on
 
@@ -74,12 +75,19 @@ class Resolved:
         )
 
 
+def _machine() -> Hardware:
+    try:
+        return training_hardware()
+    except ValueError as error:
+        raise UserError(str(error)) from error
+
+
 def resolve(loaded: Loaded, *, must_be_available: bool = True) -> Resolved:
     """Resolve an experiment. Raises InvalidExperiment with everything that cannot be found or does not fit together.
 
     `must_be_available=False` is for looking only: a model that cannot be reached from here is a note and no error.
     """
-    check = Check(loaded.document)
+    check, machine = Check(loaded.document), _machine()
     experiment = anchored(loaded.experiment, loaded.folder)
     task = check.attempt(("task",), lambda: registry.load("task", experiment.task))
     recipes = {name: recipe_of(check, name, recipe) for name, recipe in experiment.recipes.items()}
@@ -115,7 +123,7 @@ def resolve(loaded: Loaded, *, must_be_available: bool = True) -> Resolved:
             direction=experiment.compare.direction,
         )
         applied, name = recipes[recipe].applied, system_name(model, recipe)
-        unsupported = unsupported_on(this_machine(), applied)
+        unsupported = unsupported_on(machine, applied)
         control = _control(experiment, model, recipe) or control_of(applied)
         return System(name, model, recipe, control, config, start, unsupported)
 

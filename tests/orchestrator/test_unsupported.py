@@ -36,6 +36,15 @@ def test_a_cell_that_needs_a_gpu_is_in_the_grid_and_not_pending(tmp_path: Path) 
     assert reach(found).comparisons == 1
 
 
+def test_a_head_without_gpus_plans_for_those_of_its_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORCHESTRATE_GPUS", "8 x NVIDIA B200, 10.0, 183359")
+    assert {system.unsupported for system in resolved(tmp_path, recipes=RECIPES).systems} == {None}
+    monkeypatch.setenv("ORCHESTRATE_GPUS", "eight of them")
+    done = CliRunner().invoke(main, ["plan", str(tmp_path / "tiny.yaml")])
+    assert done.exit_code == 2
+    assert "ORCHESTRATE_GPUS is 'eight of them'" in done.output
+
+
 def test_the_reason_is_no_part_of_what_a_run_is(tmp_path: Path) -> None:
     run = grid.runs(resolved(tmp_path, recipes=RECIPES))[0]
     elsewhere: RunSpec = run.model_copy(update={"unsupported": "it needs something"})

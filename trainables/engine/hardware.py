@@ -1,4 +1,8 @@
-"""What this machine can compute in, and its name for the tables; read from the system, never through torch."""
+"""What this machine can compute in, and its name for the tables; read from the system, never through torch.
+
+Where this machine only leads a cluster, `ORCHESTRATE_GPUS` says what runs train on: a number of GPUs, and one of them
+as nvidia-smi describes it by name, compute capability and MiB of memory: `8 x NVIDIA B200, 10.0, 183359`.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,14 @@ import functools
 import os
 import platform
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from trainables.engine.config import Precision
 
 _BF16_CAPABILITY = 8.0  # Ampere; older cards emulate bfloat16 slower than float32
 _FP16_CAPABILITY = 5.3
+_ELSEWHERE = "ORCHESTRATE_GPUS"
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,21 @@ class Hardware:
 def this_machine() -> Hardware:
     """The hardware of this process' machine, read once."""
     return Hardware(*_processor(), _gpus())
+
+
+def training_hardware() -> Hardware:
+    """What runs train on, of one machine: this one, or those with the GPUs that `ORCHESTRATE_GPUS` names.
+
+    Raises ValueError when the variable is not as described above.
+    """
+    said = os.environ.get(_ELSEWHERE, "").strip()
+    if not said:
+        return this_machine()
+    number, _, description = said.partition(" x ")
+    gpu = _gpu(description)
+    if gpu is None or not number.isdecimal() or number == "0":
+        raise ValueError(f"{_ELSEWHERE} is {said!r}; it should be like '8 x NVIDIA B200, 10.0, 183359'")
+    return replace(this_machine(), gpus=(gpu,) * int(number))
 
 
 def hardware_name(device: str) -> str:

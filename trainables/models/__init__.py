@@ -14,7 +14,7 @@ from trainables import registry
 from trainables.engine import hub
 from trainables.engine.config import ModelConfig, Precision
 from trainables.engine.fingerprint import files_sha256
-from trainables.engine.hardware import Hardware, this_machine
+from trainables.engine.hardware import Hardware, training_hardware
 from trainables.engine.hub_models import TOKEN
 from trainables.engine.preset import ModelPreset, PackagedWeights, PrecisionChoice
 
@@ -49,13 +49,13 @@ def resolve(name: str, override: Mapping[str, Any] | None = None, hardware: Hard
 
 
 def resolved(name: str, override: Mapping[str, Any] | None = None, hardware: Hardware | None = None) -> Resolved:
-    """As `resolve`, with remarks: e.g. that this machine (`hardware`) cannot compute in the preset's precision."""
+    """As `resolve`, with remarks: e.g. that `hardware`, which runs train on, lacks the preset's precision."""
     chosen = dict(override or {})
     _check(name, chosen)
     preset = _preset(name, chosen)
     source = _source(name, preset, chosen)
     asked: PrecisionChoice = chosen.get("precision") or (preset.precision if preset else "auto")
-    precision, notes = _precision(name, asked, "precision" in chosen, hardware or this_machine())
+    precision, notes = _precision(name, asked, "precision" in chosen, hardware or training_hardware())
     config = ModelConfig(
         name=_label(name, preset),
         source=str(source),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from trainables.engine.hardware import Gpu, Hardware, hardware_name, this_machine
+import pytest
+
+from trainables import models
+from trainables.engine.hardware import Gpu, Hardware, hardware_name, this_machine, training_hardware
 
 
 def _cpu(*flags: str) -> Hardware:
@@ -31,3 +34,24 @@ def test_the_card_decides_where_there_is_one() -> None:
 def test_this_machine_has_a_name() -> None:
     assert this_machine().cpu
     assert hardware_name("cpu") == this_machine().cpu
+
+
+def test_a_head_without_gpus_is_told_what_runs_train_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORCHESTRATE_GPUS", "8 x NVIDIA B200, 10.0, 183359")
+    found = training_hardware()
+    assert found.gpus == (Gpu("NVIDIA B200", 10.0, 183359 / 1024),) * 8
+    assert found.cpu == this_machine().cpu
+    assert models.resolve("minilm-l6").precision == "bf16"
+    monkeypatch.setenv("ORCHESTRATE_GPUS", "4 x Tesla V100, 7.0, 16384")
+    assert models.resolve("minilm-l6").precision == "fp32"
+    monkeypatch.delenv("ORCHESTRATE_GPUS")
+    assert training_hardware() == this_machine()
+
+
+@pytest.mark.parametrize(
+    "text", ["8", "8 x", "B200, 10.0, 1", "0 x B200, 10.0, 1", "8 x B200, ten, 1", "-1 x B200, 1, 1"]
+)
+def test_what_is_said_of_other_machines_has_to_be_readable(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("ORCHESTRATE_GPUS", text)
+    with pytest.raises(ValueError, match=r"ORCHESTRATE_GPUS is .* it should be like"):
+        training_hardware()
