@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from orchestrator.cluster import launcher
 from orchestrator.cluster.cluster_file import ClusterFile
 from orchestrator.errors import EnvironmentProblem, UserError
 from orchestrator.places import RESULTS
+from trainables.engine.folder import Folder
 
 
 def target_of(results: str) -> Path:
-    """Where results of that location go on this machine."""
-    return RESULTS / results.rstrip("/").rpartition("/")[2]
+    """Where results of that location go on this machine: named like its last part, without options of a URI."""
+    return RESULTS / urlsplit(results).path.rstrip("/").rpartition("/")[2]
 
 
 def check_reachable(results: str, file: ClusterFile | None) -> None:
@@ -37,7 +39,8 @@ def _download(uri: str, target: Path) -> None:
 
     target.mkdir(parents=True, exist_ok=True)
     try:
-        source, path = fs.FileSystem.from_uri(uri)
-        fs.copy_files(path, str(target.absolute()), source_filesystem=source)
+        source = Folder.at(uri)
+        fs.copy_files(source.path, str(target.absolute()), source_filesystem=source.filesystem)
     except OSError as error:
-        raise EnvironmentProblem(f"{uri} cannot be read: {error}") from error
+        place = uri.partition("?")[0].rpartition("@")[2]
+        raise EnvironmentProblem(f"{place} cannot be read: {error}") from error

@@ -15,6 +15,8 @@ from click.testing import CliRunner, Result
 
 from orchestrator.cli import main
 from orchestrator.cluster import token_file
+from orchestrator.cluster.fetch import fetch, target_of
+from orchestrator.errors import EnvironmentProblem
 from tests.orchestrator.cluster.files import AWS, changed, filled_in
 
 TOKEN = "0123456789abcdef" * 4
@@ -171,6 +173,18 @@ def test_results_on_the_head_cannot_be_brought_without_its_file() -> None:
     found = run("submit", "--address", "http://127.0.0.1:1", "--fetch", "sweep", "quickstart", *OUT)
     assert found.exit_code == 2
     assert "name the cluster with --cluster FILE" in found.stderr
+
+
+def test_results_in_an_object_store_are_brought_by_their_uri(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "store" / "quickstart" / "runs").mkdir(parents=True)
+    (tmp_path / "store" / "quickstart" / "runs" / "a.parquet").write_bytes(b"rows")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    brought = fetch(f"file://{tmp_path}/store/quickstart", None)
+    assert (brought / "runs" / "a.parquet").read_bytes() == b"rows"
+    assert target_of("s3://key:secret@bucket/results/quickstart/?region=eu-central-1") == brought
+    with pytest.raises(EnvironmentProblem, match=r"store/none cannot be read"):
+        fetch(f"file://{tmp_path}/store/none", None)
 
 
 def test_a_token_is_made_once_and_nobody_else_can_read_it(home: Path) -> None:
