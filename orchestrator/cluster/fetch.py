@@ -14,7 +14,8 @@ from trainables.engine.folder import Folder
 
 def target_of(results: str) -> Path:
     """Where results of that location go on this machine: named like its last part, without options of a URI."""
-    return RESULTS / urlsplit(results).path.rstrip("/").rpartition("/")[2]
+    place = urlsplit(results).path or urlsplit(results).netloc if "://" in results else results
+    return RESULTS / place.rstrip("/").rpartition("/")[2]
 
 
 def check_reachable(results: str, file: ClusterFile | None) -> None:

@@ -84,6 +84,7 @@ def connected(address: str | None, start_seconds: float, stall_seconds: float) -
         "RAY_TRAIN_WORKER_HEALTH_CHECK_TIMEOUT_S": f"{stall_seconds:g}",
     }
     with _environment({**SETTINGS, **timeouts}), _quiet():
+        _forget_lost_cluster()
         if ray.is_initialized():
             yield _described(None)
         else:
@@ -162,15 +163,25 @@ def _node(resources: dict[str, float]) -> Node:
 def _leave(leaders: Sequence[int]) -> bool:
     """Let go of a cluster; True when nothing of it is left. Of one that does not answer, the reaper ends what is left.
 
-    A program that goes on without its cluster is shut down from it a little later: Ray would end it after a minute.
+    A program that goes on without its cluster forgets it a little later: Ray would end it after a minute.
     """
-    if not ray.is_initialized() or _answers(ray.get_runtime_context().gcs_address):
+    if not _is_lost():
         return _shut_down(leaders)
     ending.note_lost_cluster()
-    later = threading.Timer(LOST_SECONDS, ray.shutdown)
+    later = threading.Timer(LOST_SECONDS, _forget_lost_cluster)
     later.daemon = True
     later.start()
     return False
+
+
+def _is_lost() -> bool:
+    """Whether this process is connected to a cluster that does not answer."""
+    return ray.is_initialized() and not _answers(ray.get_runtime_context().gcs_address)
+
+
+def _forget_lost_cluster() -> None:
+    if _is_lost():
+        _shut_down([])
 
 
 def _shut_down(leaders: Sequence[int]) -> bool:

@@ -183,6 +183,7 @@ def test_results_in_an_object_store_are_brought_by_their_uri(tmp_path: Path, mon
     brought = fetch(f"file://{tmp_path}/store/quickstart", None)
     assert (brought / "runs" / "a.parquet").read_bytes() == b"rows"
     assert target_of("s3://key:secret@bucket/results/quickstart/?region=eu-central-1") == brought
+    assert target_of("/shared/results/what?#1/") == brought.parent / "what?#1"
     with pytest.raises(EnvironmentProblem, match=r"store/none cannot be read"):
         fetch(f"file://{tmp_path}/store/none", None)
 
