@@ -45,7 +45,7 @@ FIGURE = Figure(
     title="F1 of every class",
     caption="Large points: means over runs, with one standard deviation on either side; small points: single runs; "
     "grey ticks: the other systems. In brackets: how often the class occurs in the evaluated part (mean over runs). "
-    "The outside label O is left out.",
+    "An outside label O, where there is one, is left out.",
     section="errors",
     needs=("runs.run_id", "predictions.gold", "predictions.predicted"),
     data=data,

@@ -65,10 +65,11 @@ def subject_of(found: models.Resolved, task: str, asks_architecture: bool) -> Su
     if preset is None:
         facts = _inspected(config.model_dump_json(), task) if asks_architecture else {}
         attentions = facts.get("attentions")
-        known = (None if attentions is None else tuple(attentions), facts.get("has_biases"), facts.get("layers"))
-        return Subject(config.name, config.precision, *known)
+        known = {name: facts.get(name) for name in ("has_biases", "layers", "unpads")}
+        kernels = None if attentions is None else tuple(attentions)
+        return Subject(config.name, config.precision, kernels, **known)
     layers = config.overrides.get("num_hidden_layers", preset.layers)
-    return Subject(config.name, config.precision, preset.attentions, preset.has_biases, layers)
+    return Subject(config.name, config.precision, preset.attentions, preset.has_biases, layers, preset.unpads)
 
 
 @functools.lru_cache(maxsize=32)

@@ -17,6 +17,7 @@ from torch import nn
 
 from trainables import architectures
 from trainables.architectures.mean_pooling import MeanPoolingConfig, MeanPoolingForSequenceClassification
+from trainables.engine import unpadding
 from trainables.engine.config import ModelConfig
 from trainables.engine.hub import is_commit
 from trainables.engine.hub_models import prefetch
@@ -94,6 +95,7 @@ class ModelSource:
 
     def _configuration(self) -> Any:
         architectures.register()
+        unpadding.register()
         with quiet(), explained(self.config):
             found = transformers.AutoConfig.from_pretrained(self.config.source, **origin(self.config))
         unknown = [name for name in self.config.overrides if not hasattr(found, name)]

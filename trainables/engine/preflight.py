@@ -18,6 +18,7 @@ from trainables.engine.config import ModelConfig
 from trainables.engine.loading import ModelError, explained, origin, own_code, quiet
 from trainables.engine.models import ModelSource
 from trainables.engine.tokenizer import align, builds_vocabulary, load_tokenizer
+from trainables.engine.unpadding import stack_of
 
 _ATTENTIONS = {
     "sdpa": "_supports_sdpa",
@@ -41,9 +42,9 @@ def inspect_model(question: dict[str, Any]) -> dict[str, Any]:
     """Facts of one model for one task, or `error` in words.
 
     `parameters`, `attentions` (kernels the architecture has), `attention` (the default), `has_biases`, `layers` (None:
-    it is no stack of blocks), `max_positions`, `vocabulary` and `tokenizer_size` (None: built from the data),
-    `problems`: what would make a run fail or mislead, and `remarks`: special ids of the model that are replaced by
-    those of its tokenizer.
+    it is no stack of blocks), `unpads` (its blocks can do without padding), `max_positions`, `vocabulary` and
+    `tokenizer_size` (None: built from the data), `problems`: what would make a run fail or mislead, and `remarks`:
+    special ids of the model that are replaced by those of its tokenizer.
     """
     config = ModelConfig.model_validate(question["model"])
     try:
@@ -68,6 +69,7 @@ def _facts(module: Any, tokenizer: Any) -> dict[str, Any]:
         "attention": configuration._attn_implementation,
         "has_biases": any(name.endswith(".bias") and "norm" not in name.lower() for name in body),
         "layers": getattr(configuration, "num_hidden_layers", None),
+        "unpads": stack_of(module) is not None,
         "max_positions": max_positions(configuration),
         "vocabulary": module.get_input_embeddings().num_embeddings,
         "tokenizer_size": None if tokenizer is None else len(tokenizer),

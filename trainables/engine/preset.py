@@ -36,8 +36,9 @@ class ModelPreset:
     `precision` is what it is trained in where the machine can ("auto": bf16 where the device has it, else fp32), for
     the reason given. `parameters` is approximate, `attentions` are the kernels its architecture has, the default first;
     `has_biases` says whether its encoder has bias terms (techniques that train only these need them), `layers` counts
-    its blocks (0: it is no stack of blocks). `pooling` mean
-    is a classifier over the mean of the pieces' vectors; `gated` says that the hub gives it to known accounts only.
+    its blocks (0: it is no stack of blocks), `unpads` says that these can do without padding (BERT's kind).
+    `pooling` mean is a classifier over the mean of the pieces' vectors; `gated` says that the hub gives it to known
+    accounts only.
     """
 
     name: str
@@ -49,6 +50,7 @@ class ModelPreset:
     attentions: tuple[str, ...]
     has_biases: bool
     layers: int | None = None
+    unpads: bool = False
     max_length: int = 512
     revision: str | None = None
     tokenizer: Mapping[str, Any] = field(default_factory=dict)

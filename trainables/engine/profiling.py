@@ -96,7 +96,7 @@ def profile(config: RunConfig, steps: int, warmup: int, device: torch.device) ->
         **speed,
         peak_memory_gib=memory,
         peak_reserved_gib=reserved,
-        padding_waste=positions(training.train, batches).waste,
+        padding_waste=positions(training.train, batches, training.plan.unpadded).waste,
         model_operations_per_second=needed * speed["tokens_per_second"],
         ceiling_operations_per_second=ceiling,
         **{f"{phase}_share": None if phases is None else phases[phase] for phase in PHASES},

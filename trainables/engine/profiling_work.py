@@ -37,14 +37,15 @@ class Positions:
         return 1.0 - self.real / max(1, self.computed)
 
 
-def positions(feed: Feed, batches: Sequence[Indices]) -> Positions:
-    """The positions of these batches, as the feed pads them."""
+def positions(feed: Feed, batches: Sequence[Indices], unpadded: bool = False) -> Positions:
+    """The positions of these batches, as the feed pads them; `unpadded`: padding is not computed."""
     computed = real = 0
     for rows in batches:
         batch = feed.batch(rows)
         size = batch["input_ids"].numel()
-        computed += size
-        real += int(batch["attention_mask"].sum()) if "attention_mask" in batch else size
+        pieces = int(batch["attention_mask"].sum()) if "attention_mask" in batch else size
+        computed += pieces if unpadded else size
+        real += pieces
     return Positions(computed, real)
 
 
@@ -60,7 +61,7 @@ def operations_per_token(training: Training, batches: Sequence[Indices]) -> floa
         for rows in batches:
             first, second = _counted(training, rows)
             forward, backward = forward + first, backward + min(second, 2 * first)
-    found = positions(training.train, batches)
+    found = positions(training.train, batches, training.plan.unpadded)
     return (forward + backward) / max(1, found.computed)
 
 

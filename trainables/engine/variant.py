@@ -35,6 +35,7 @@ class Stage(IntEnum):
 class Plan:
     """The choices of the loop that a variant may change. `replace(**changes)` gives an adjusted copy.
 
+    `unpadded`        the blocks of the model compute on pieces alone, whatever a batch is padded to
     `width_multiple`  batches are padded to a multiple of so many pieces and always have a mask, so that few shapes
                       occur; None: as narrow as the batch allows, a mask only where something is padded
     `optimizer`       builds the optimizer from parameter groups; None: fused AdamW
@@ -45,6 +46,7 @@ class Plan:
     """
 
     attention: str | None = None
+    unpadded: bool = False
     bucketing: bool = False
     padding: Literal["longest", "max_length"] = "longest"
     quantization: Literal["nf4"] | None = None
@@ -64,7 +66,7 @@ class Subject:
     """The model that a variant is to act on, as far as it is known before anything is loaded (None: it is not).
 
     `attentions` are the kernels its architecture has, `has_biases` says whether its body has biases outside of
-    normalisation layers, `layers` counts its blocks.
+    normalisation layers, `layers` counts its blocks, `unpads` says whether these can do without padding.
     """
 
     model: str
@@ -72,6 +74,7 @@ class Subject:
     attentions: tuple[str, ...] | None = None
     has_biases: bool | None = None
     layers: int | None = None
+    unpads: bool | None = None
 
 
 class WouldDoNothing(ValueError):

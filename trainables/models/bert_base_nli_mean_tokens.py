@@ -14,5 +14,6 @@ MODEL = ModelPreset(
     attentions=("sdpa", "eager", "flash_attention_2"),
     has_biases=True,
     layers=12,
+    unpads=True,
     pooling="mean",
 )

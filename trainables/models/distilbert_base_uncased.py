@@ -14,4 +14,5 @@ MODEL = ModelPreset(
     attentions=("sdpa", "eager", "flash_attention_2"),
     has_biases=True,
     layers=6,
+    unpads=True,
 )

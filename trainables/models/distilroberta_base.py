@@ -14,6 +14,7 @@ MODEL = ModelPreset(
     attentions=("sdpa", "eager", "flash_attention_2"),
     has_biases=True,
     layers=6,
+    unpads=True,
     tokenizer={"add_prefix_space": True},
     why_tokenizer="given single words, byte-level BPE must see the space before each, or it reads them as word middles",
 )

@@ -14,5 +14,6 @@ MODEL = ModelPreset(
     attentions=("sdpa", "eager"),
     has_biases=True,
     layers=3,
+    unpads=True,
     overrides={"num_hidden_layers": 3},
 )

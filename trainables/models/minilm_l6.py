@@ -14,4 +14,5 @@ MODEL = ModelPreset(
     attentions=("sdpa", "eager"),
     has_biases=True,
     layers=6,
+    unpads=True,
 )

@@ -14,5 +14,6 @@ MODEL = ModelPreset(
     attentions=("sdpa", "eager"),
     has_biases=True,
     layers=6,
+    unpads=True,
     random_init=True,
 )

@@ -46,6 +46,7 @@ VARIANT = Variant(
     description="attention kernel: eager, sdpa (default where the architecture has it) or flash_attention_2 (CUDA)",
     stage=Stage.LOAD,
     options=Options,
+    excludes={"unpadding": "unpadding brings an attention of its own, which works row by row"},
     adjust_plan=adjust_plan,
     unsuited=unsuited,
     asks_architecture=True,

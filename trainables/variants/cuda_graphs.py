@@ -74,6 +74,7 @@ VARIANT = Variant(
         "adamw_8bit": "it counts its steps on the host, and a recorded step has no host in it",
         "gradient_checkpointing": "it saves and sets the state of the random generator, which a recording cannot",
         "qlora": "how four bits become numbers is decided on the host, and a recorded step has no host in it",
+        "unpadding": "a batch has as many pieces as it has, and a recording needs the same shapes each time",
     },
     adjust_plan=adjust_plan,
     unsuited=unsuited,

@@ -20,6 +20,9 @@ VARIANT = Variant(
     description="pad every batch to train.max_length (what padding costs, measured)",
     stage=Stage.STEP,
     options=Options,
-    excludes={"length_bucketing": "with every item padded to max_length there are no lengths to sort by"},
+    excludes={
+        "length_bucketing": "with every item padded to max_length there are no lengths to sort by",
+        "unpadding": "what is padded would be taken out again: it would do nothing",
+    },
     adjust_plan=adjust_plan,
 )

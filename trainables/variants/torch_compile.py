@@ -98,6 +98,7 @@ VARIANT = Variant(
     description="compile the model: inductor (reduce-overhead and max-autotune on CUDA) or aot_eager",
     stage=Stage.COMPILE,
     options=Options,
+    excludes={"unpadding": "every batch has other lengths, and each would be compiled anew"},
     adjust_plan=adjust_plan,
     adjust_model=adjust_model,
     around=around,

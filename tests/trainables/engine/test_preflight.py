@@ -30,6 +30,7 @@ def test_every_family_is_described(tmp_path: Path, family: Family) -> None:
     assert facts["problems"] == []
     assert facts["architecture"] == family
     assert facts["has_biases"] == (family != "modernbert")
+    assert facts["unpads"] == (family in ("bert", "roberta"))
     assert ("sdpa" in facts["attentions"]) == (family != "deberta-v2")
     assert facts["max_positions"] == 160
     assert facts["vocabulary"] == facts["tokenizer_size"]

@@ -19,7 +19,7 @@ from trainables.engine.group import Group
 from trainables.engine.loop import training_for
 from trainables.engine.prepared import prepare
 from trainables.engine.profiling import PHASES, Profile, answer, phase_shares, profile, spaced, warmup_batches
-from trainables.engine.profiling_work import matrix_product_rate, operations_per_token, positions
+from trainables.engine.profiling_work import Positions, matrix_product_rate, operations_per_token, positions
 from trainables.engine.training import Training
 from trainables.engine.warm import Warm
 
@@ -45,6 +45,7 @@ def test_padding_waste_is_the_share_of_computed_positions_without_a_piece() -> N
     found = positions(feed(2, 4, 6, 6), batches)
     assert (found.computed, found.real, found.waste) == (20, 18, pytest.approx(0.1))
     assert positions(feed(4, 4, 4, 4), batches).waste == 0.0
+    assert positions(feed(2, 4, 6, 6), batches, unpadded=True) == Positions(found.real, found.real)
     assert positions(feed(2, 4, 6, 6, padding=9), batches).waste == pytest.approx(0.5)
 
 
