@@ -59,12 +59,19 @@ def adjust_model(model: nn.Module, options: Options) -> nn.Module:
 
 @contextmanager
 def around(options: Options) -> Iterator[None]:
-    """Reaching the limit raises instead of going on uncompiled: that would be the baseline under another name."""
+    """Reaching the limit raises instead of going on uncompiled: that would be the baseline under another name.
+
+    On a processor dropout stays the operation that it is without compiling: the same masks, drawn faster than by
+    generated code (docs/experiments.md).
+    """
+    import torch
     import torch._dynamo
+    import torch._inductor.config
     from torch._dynamo.exc import FailOnRecompileLimitHit
 
     limits = {"recompile_limit": options.recompile_limit, "accumulated_recompile_limit": 64 * options.recompile_limit}
-    with torch._dynamo.config.patch(**limits, fail_on_recompile_limit_hit=True):
+    masks = torch._inductor.config.patch(fallback_random=not torch.cuda.is_available())
+    with masks, torch._dynamo.config.patch(**limits, fail_on_recompile_limit_hit=True):
         try:
             yield
         except FailOnRecompileLimitHit as error:

@@ -231,12 +231,13 @@ def test_compiled_graphs_serve_the_runs_of_one_system_and_are_dropped_for_the_ne
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="inductor needs a C++ compiler")
-def test_generated_kernels_learn_what_the_usual_ones_learn(tmp_path: Path) -> None:
-    settings: dict[str, Any] = {"epochs": 1, "batch_size": 9}
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script_method. is deprecated:DeprecationWarning")  # inductor's import
+def test_generated_kernels_learn_what_the_usual_ones_learn_with_the_same_dropout(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"epochs": 1, "batch_size": 9, "dropout": 0.3}
     plain = run(text_run(tmp_path, "feed-forward", **settings))
     compiled = run(text_run(tmp_path, "feed-forward", **settings, variants={"torch_compile": {}}))
-    assert compiled.epochs["train_loss"].tolist() == pytest.approx(plain.epochs["train_loss"].tolist(), rel=1e-4)
-    assert compiled.epochs["eval_loss"].tolist() == pytest.approx(plain.epochs["eval_loss"].tolist(), rel=1e-4)
+    assert compiled.epochs["train_loss"].tolist() == pytest.approx(plain.epochs["train_loss"].tolist(), rel=1e-5)
+    assert compiled.epochs["eval_loss"].tolist() == pytest.approx(plain.epochs["eval_loss"].tolist(), rel=1e-5)
 
 
 def test_displaced_outputs_fit_the_features_that_they_are_given_to() -> None:
