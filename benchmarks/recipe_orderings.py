@@ -119,7 +119,8 @@ def _compared(found: Mapping[str, Any] | None) -> dict[str, str]:
 def measure(arguments: argparse.Namespace) -> tuple[dict[str, Any], list[dict[str, str]]]:
     """The sweep and its verdicts, then the profile; everything measured, and its table."""
     loaded = experiment(arguments)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as passing:
+        folder = arguments.out or passing
         layout = LayoutOptions(lanes=arguments.lanes, in_process=arguments.quick)
         ended = api.sweep(loaded, SweepOptions(out=folder, layout=layout))
         if not ended.finished:
@@ -153,6 +154,7 @@ def main() -> None:
     parser.add_argument("--lanes", type=int, default=2)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--out", help="keep the sweep's results here, and go on from those that are")
     parser.add_argument("--quick", action="store_true", help="bundled sentences, in one process, nothing written")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
