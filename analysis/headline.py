@@ -133,7 +133,8 @@ def _tally(rows: _Rows) -> str:
     there = {name: len(found) for name, found in counts.items() if found}
     if len(there) == 1:
         return f"All {len(rows)} pairs are {next(iter(there))}{undecidable}."
-    return f"Of {len(rows)} pairs {listed([f'{number} are {name}' for name, number in there.items()])}{undecidable}."
+    parts = [f"{number} {'is' if number == 1 else 'are'} {name}" for name, number in there.items()]
+    return f"Of {len(rows)} pairs {listed(parts)}{undecidable}."
 
 
 def listed(names: Sequence[str]) -> str:

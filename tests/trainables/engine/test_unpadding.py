@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 from torch import nn
+from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
 
 from tests.tiny import Family
 from tests.trainables.engine.runs import tiny_run
@@ -16,11 +18,14 @@ from tests.trainables.engine.text_runs import model_of, text_run
 from trainables import registry
 from trainables.engine import unpadding
 from trainables.engine.config import ModelConfig
+from trainables.engine.folder import Folder
 from trainables.engine.group import Group
 from trainables.engine.loop import run, training_for
 from trainables.engine.models import ModelSource, instantiate
+from trainables.engine.predicting import Predictor
 from trainables.engine.prepared import prepare
 from trainables.engine.profiling_work import operations_per_token, positions
+from trainables.engine.saving import save
 from trainables.engine.unpadding import ATTENTION, Packed, attend, by_kernel, stack_of, unpad
 from trainables.engine.variant import Subject, WouldDoNothing
 from trainables.engine.warm import Warm
@@ -74,6 +79,42 @@ def test_outputs_and_gradients_are_those_of_the_padded_model(tmp_path: Path, nam
     assert theirs.keys() == ours.keys()
     for weight, gradient in theirs.items():
         torch.testing.assert_close(ours[weight], gradient, rtol=1e-4, atol=1e-5, msg=weight)
+
+
+@pytest.mark.parametrize("architecture", ["camembert", "xlm-roberta"])
+def test_relatives_of_roberta_can_do_without_padding_too(architecture: str) -> None:
+    unpadding.register()
+    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    padded, packed = (
+        AutoModel.from_config(
+            AutoConfig.for_model(architecture, **sizes, vocab_size=50, pad_token_id=0), attn_implementation=name
+        ).eval()
+        for name in ("eager", ATTENTION)
+    )
+    packed.load_state_dict(padded.state_dict())
+    stack, batch = stack_of(packed), batch_of(LENGTHS)
+    assert stack is not None
+    unpad(stack)
+    real = batch["attention_mask"] == 1
+    found = [model(**batch).last_hidden_state[real] for model in (packed, padded)]
+    torch.testing.assert_close(*found, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", ["bert", "distilbert"])
+def test_what_such_a_run_saves_says_the_same_where_nobody_unpads(tmp_path: Path, family: Family) -> None:
+    outcome = run(text_run(tmp_path, family, variants={"unpadding": {}}, epochs=4), keep=True)
+    assert outcome.kept is not None
+    folder = Folder.at(tmp_path / "best")
+    save(outcome.kept, folder, {"run_id": "0" * 16})
+    assert ATTENTION not in (tmp_path / "best" / "config.json").read_text(encoding="utf-8")
+    model: Any = AutoModelForSequenceClassification.from_pretrained(tmp_path / "best")
+    assert model.config._attn_implementation != ATTENTION
+    rows = [json.loads(line) for line in (tmp_path / "texts-24.jsonl").read_text(encoding="utf-8").splitlines()]
+    table = outcome.predictions
+    asked = [row for row in rows if str(row["id"]) in set(table["item"])]
+    answers = Predictor.load(tmp_path / "best").predict(asked)
+    assert answers["predicted"].tolist() == table["predicted"].tolist()
+    assert answers["probability"].tolist() == pytest.approx(table["probability"].tolist(), abs=1e-5)
 
 
 def test_blocks_see_pieces_alone_and_what_is_behind_them_sees_zeros_for_padding(tmp_path: Path) -> None:
