@@ -19,7 +19,7 @@ TABLES = (
 )  # fmt: skip
 
 
-def write(analysis: Analysis, folder: str | Path) -> list[str]:
+def write(analysis: Analysis, folder: str | Path | Place) -> list[str]:
     """Write the tables, `figures/` and `report.html` to a directory or URI; returns the files, relative and sorted."""
     return put(render(analysis), folder)
 
@@ -35,21 +35,27 @@ def render(analysis: Analysis) -> dict[str, bytes]:
     return files | {"report.html": report.render(analysis, drawn.svgs, drawn.notes).encode()}
 
 
-def put(files: Mapping[str, bytes], folder: str | Path) -> list[str]:
-    """Write these files to a directory or URI, and take away what an earlier analysis left; returns their names."""
-    place = Place.at(folder)
-    for name, content in files.items():
-        place.child(name).write(content)
-    for name in _stale(place, files):
-        place.child(name).remove()
+def put(files: Mapping[str, bytes], folder: str | Path | Place) -> list[str]:
+    """Write these files to a directory or URI, and take away what an earlier analysis left; returns their names.
+
+    Raises LinkedOutside, before anything is written, where a directory in there is a link that leads out of it.
+    """
+    place = folder if isinstance(folder, Place) else Place.at(folder)
+    written, stale = ([place.child(name) for name in names] for names in (files, _stale(place, files)))
+    for file in (*written, *stale):
+        file.refuse_links_out()
+    for file, content in zip(written, files.values(), strict=True):
+        file.write(content)
+    for file in stale:
+        file.remove()
     return sorted(files)
 
 
 def _stale(place: Place, files: Mapping[str, bytes]) -> list[str]:
     """What an earlier analysis wrote and this one has nothing for; files of other names are somebody else's."""
     ours = set(registry.names("figure"))
-    pictures = [f"figures/{name}" for name in place.child("figures").files() if name.partition(".")[0] in ours]
-    written = [name for name in place.files() if name.partition(".")[0] in TABLES]
+    pictures = [f"figures/{name}" for name in place.child("figures").names() if name.partition(".")[0] in ours]
+    written = [name for name in place.names() if name.partition(".")[0] in TABLES]
     return [name for name in (*pictures, *written) if name not in files]
 
 

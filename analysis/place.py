@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 import re
-from dataclasses import dataclass
+import secrets
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pyarrow import fs
 
+TEMPORARY = ".partial-"
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")
+
+
+class LinkedOutside(ValueError):
+    """A link stands where a directory of ours would be, and leads out of what we may write to."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """A file or directory at `path` of `filesystem`; `label` is how messages name it."""
+    """A file or directory at `path` of `filesystem`; `label` is how messages name it.
+
+    `top` is the directory that nothing is written outside of, through whatever link (default: the first `Place`).
+    """
 
     filesystem: fs.FileSystem
     path: str
     label: str
+    top: str | None = None
 
     @classmethod
     def at(cls, location: str | Path) -> Place:
@@ -31,7 +42,12 @@ class Place:
 
     def child(self, name: str) -> Place:
         """The file or directory `name` below this one; `name` uses `/`."""
-        return Place(self.filesystem, posixpath.join(self.path, name), posixpath.join(self.label, name))
+        path, label = posixpath.join(self.path, name), posixpath.join(self.label, name)
+        return replace(self, path=path, label=label, top=self.top or self.path)
+
+    def named_by_us(self) -> Place:
+        """The same directory where no user chose its name: a link of that name must stay in the directory above."""
+        return replace(self, top=posixpath.dirname(self.path))
 
     def is_directory(self) -> bool:
         """Whether there is a directory here."""
@@ -47,10 +63,32 @@ class Place:
             return bytes(stream.read())
 
     def write(self, data: bytes) -> None:
-        """Write the file, its directories included."""
+        """Write the file, its directories included; a link of its name is replaced, and what it points to stays.
+
+        Raises LinkedOutside.
+        """
+        self.refuse_links_out()
+        if self._is_local:
+            _put_in_place(Path(self.path), data)
+            return
         self.filesystem.create_dir(posixpath.dirname(self.path), recursive=True)
         with self.filesystem.open_output_stream(self.path, compression=None) as stream:
             stream.write(data)
+
+    def refuse_links_out(self) -> None:
+        """Raise LinkedOutside where a directory on the way here is a link out of `top`; `top` itself may be one."""
+        top = self.top or self.path
+        for directory in reversed(Path(self.path).parents) if self._is_local else ():
+            if directory.is_relative_to(top) and not _is_inside(directory, top):
+                raise LinkedOutside(
+                    f"{directory} is a link that leads out of {top}, and nothing is written through it: remove it, or "
+                    "choose another --out"
+                )
+
+    def names(self) -> list[str]:
+        """Names of the files directly in this directory, sorted; empty where there is none."""
+        found = self.filesystem.get_file_info(fs.FileSelector(self.path, allow_not_found=True))
+        return sorted(info.base_name for info in found if info.type == fs.FileType.File)
 
     def files(self) -> list[str]:
         """Names of all files below this directory, relative and sorted; empty where there is no directory."""
@@ -59,5 +97,26 @@ class Place:
         return sorted(posixpath.relpath(path, self.path) for path in found)
 
     def remove(self) -> None:
-        """Delete the file here."""
+        """Delete the file here; of a link, the link. Raises LinkedOutside."""
+        self.refuse_links_out()
         self.filesystem.delete_file(self.path)
+
+    @property
+    def _is_local(self) -> bool:
+        return isinstance(self.filesystem, fs.LocalFileSystem)
+
+
+def _is_inside(directory: Path, top: str) -> bool:
+    return Path(os.path.realpath(directory)).is_relative_to(os.path.realpath(top))
+
+
+def _put_in_place(target: Path, data: bytes) -> None:
+    """Write beside the target and rename: whoever reads it sees the old bytes or the new ones, whole."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.parent / f"{TEMPORARY}{secrets.token_hex(8)}"
+    try:
+        with temporary.open("xb") as stream:
+            stream.write(data)
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)

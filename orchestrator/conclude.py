@@ -12,11 +12,13 @@ from pydantic import ValidationError
 from analysis.analyze import Analysis, analyze_results
 from analysis.config import CompareConfig
 from analysis.output import write
+from analysis.place import LinkedOutside, Place
 from analysis.results import read
 from analysis.table import Corrupt
 from orchestrator.errors import InvalidExperiment, UserError
 from orchestrator.spec.problems import from_validation
 from orchestrator.spec.yaml_file import Document
+from orchestrator.storage.disk import explained
 
 FOLDER = "analysis"
 REPORT = "report.html"
@@ -45,9 +47,9 @@ def conclude(
     """Analyse results directories or tables, and write everything to `out`.
 
     `compare` replaces single keys of the experiment file's `compare`. Raises UserError for sources that cannot be
-    compared, Corrupt for damaged ones.
+    compared and for an `out` that cannot be written to, Corrupt for damaged sources.
     """
-    folder = out or default_folder(sources)
+    place = _place(sources, out)
     try:
         results = read(sources)
         options = _options(results.experiment, compare or {})
@@ -58,8 +60,26 @@ def conclude(
         raise UserError(f"{error.filename or error}: there is no such file or directory") from error
     except ValueError as error:
         raise UserError(str(error)) from error
-    write(found, folder)
-    return Conclusion(found, folder)
+    _write(found, place)
+    return Conclusion(found, place.label)
+
+
+def _place(sources: Sequence[str], out: str | None) -> Place:
+    """Where the files go. An `out` may be a link to anywhere; a folder that nobody named may not."""
+    if not out:
+        return Place.at(default_folder(sources)).named_by_us()
+    try:
+        return Place.at(out)
+    except (ValueError, OSError) as error:
+        raise UserError(f"--out {out!r} cannot be opened: {error}") from error
+
+
+def _write(found: Analysis, place: Place) -> None:
+    try:
+        with explained(place.label):
+            write(found, place)
+    except LinkedOutside as error:
+        raise UserError(str(error)) from error
 
 
 def _options(experiment: Mapping[str, Any] | None, changes: Mapping[str, Any]) -> CompareConfig:

@@ -35,6 +35,7 @@ def classify(error: BaseException) -> Failure:
     """The failure that an exception of a run means."""
     from orchestrator.errors import EnvironmentProblem
     from trainables.engine.corpus import DataError
+    from trainables.engine.folder import LinkedOutside
     from trainables.engine.models import ModelError
     from trainables.engine.saved import NotSaved
     from trainables.engine.variant import WouldDoNothing
@@ -47,6 +48,6 @@ def classify(error: BaseException) -> Failure:
         return Failure.DEVICE
     if isinstance(error, DataError | ModelError | NotSaved | WouldDoNothing | UnknownName):
         return Failure.DATA
-    if isinstance(error, EnvironmentProblem | OSError):
+    if isinstance(error, EnvironmentProblem | LinkedOutside | OSError):
         return Failure.STORAGE
     return Failure.CRASHED

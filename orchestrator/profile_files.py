@@ -12,8 +12,18 @@ from analysis.figure import NotApplicable
 from analysis.place import Place
 from analysis.profile import to_table
 from analysis.table import to_parquet_bytes
+from orchestrator.errors import UserError
+from orchestrator.storage.disk import explained
 
 TABLE, FIGURES = "profile.parquet", "profile"
+
+
+def check(out: str) -> None:
+    """Raise UserError for an `out` that `write` would refuse: measuring takes a while, and would be in vain."""
+    try:
+        Place.at(out).child(f"{FIGURES}/{profile_figures.SPEED.name}.csv").refuse_links_out()
+    except (ValueError, OSError) as error:
+        raise UserError(f"--out {out}: {error}") from error
 
 
 def write(rows: Sequence[dict[str, Any]], out: str) -> list[str]:
@@ -32,6 +42,7 @@ def write(rows: Sequence[dict[str, Any]], out: str) -> list[str]:
         for kind, content in picture.render(figure, drawn).items():
             files[f"{FIGURES}/{figure.name}.{kind}"] = content
     place = Place.at(out)
-    for name, content in files.items():
-        place.child(name).write(content)
+    with explained(out):
+        for name, content in files.items():
+            place.child(name).write(content)
     return sorted(files)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from orchestrator.storage import Store
+from trainables.engine.folder import LinkedOutside
 
 FORMAT = "%(asctime)sZ %(levelname)s %(name)s: %(message)s"
 SOURCES = ("trainables", "orchestrator.worker")
@@ -44,7 +45,7 @@ class _ToStore(logging.Handler):
         text, self._lines, self._written = "".join(self._lines), [], time.monotonic()
         try:
             self._store.append_log(self._run_id, text)
-        except OSError as error:
+        except (OSError, LinkedOutside) as error:
             sys.stderr.write(f"the log of run {self._run_id} cannot be written: {error}\n")
 
 

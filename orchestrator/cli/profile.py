@@ -34,11 +34,13 @@ def profile(
     from orchestrator.places import default_out
     from orchestrator.profile import exit_code
     from orchestrator.profile import profile as measure
+    from orchestrator.profile_files import check
     from orchestrator.spec.data_check import check_data
-    from orchestrator.spec.experiment_file import load
     from orchestrator.spec.resolve import resolve
 
-    resolved = resolve(load(experiment, options.changes(values)))
+    resolved = resolve(options.loaded(experiment, values))
+    place = out or default_out(resolved.experiment.experiment)
+    check(place)
     check_data(resolved)
 
     def hear(row: dict[str, Any]) -> None:
@@ -47,7 +49,7 @@ def profile(
         console.note(f"round {row['round']} {row['system']}: {row['result']} {said}".rstrip())
 
     rows = measure(resolved, steps=steps, warmup=warmup, rounds=rounds, hear=hear)
-    _tell(console, rows, out or default_out(resolved.experiment.experiment))
+    _tell(console, rows, place)
     return exit_code(rows)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 from orchestrator.cluster import launcher
@@ -41,7 +42,18 @@ def _download(uri: str, target: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     try:
         source = Folder.at(uri)
+        _refuse_links(target, source.files())
         fs.copy_files(source.path, str(target.absolute()), source_filesystem=source.filesystem)
     except OSError as error:
         place = uri.partition("?")[0].rpartition("@")[2]
         raise EnvironmentProblem(f"{place} cannot be read: {error}") from error
+
+
+def _refuse_links(target: Path, names: Sequence[str]) -> None:
+    """Raise UserError where a file would be written through a link; `target` itself may be one."""
+    parts = {part for name in map(PurePosixPath, names) for part in (name, *name.parents[:-1])}
+    for part in sorted(parts):
+        if (target / part).is_symlink():
+            raise UserError(
+                f"{target / part} is a link, and nothing is fetched through it: remove it, or move {target} aside"
+            )

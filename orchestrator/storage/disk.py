@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 from collections.abc import Iterator
 
-from orchestrator.errors import EnvironmentProblem
+from orchestrator.errors import EnvironmentProblem, UserError
 from trainables.engine.folder import Folder
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-FORBIDDEN = frozenset({errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST})
+FORBIDDEN = frozenset({errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.EISDIR})
 
 
 class StorageFull(EnvironmentProblem):
@@ -23,7 +24,10 @@ class StorageUnwritable(EnvironmentProblem):
 
 @contextlib.contextmanager
 def explained(location: str) -> Iterator[None]:
-    """Turn the OSError of a full or forbidden disk into StorageFull or StorageUnwritable; others pass."""
+    """Turn the OSError of a full or forbidden disk into StorageFull or StorageUnwritable, of a link into UserError.
+
+    Others pass.
+    """
     try:
         yield
     except OSError as error:
@@ -33,7 +37,11 @@ def explained(location: str) -> Iterator[None]:
                 "directory to a larger disk, and run the same command again"
             ) from error
         if error.errno in FORBIDDEN:
-            raise StorageUnwritable(f"{location} cannot be written ({error.strerror}); choose another --out") from error
+            reason = os.strerror(error.errno or 0)
+            raise StorageUnwritable(f"{location} cannot be written ({reason}); choose another --out") from error
+        if error.errno == errno.ELOOP:
+            place = error.filename or location
+            raise UserError(f"{place} is a link, and nothing is written through it; remove it") from error
         raise
 
 

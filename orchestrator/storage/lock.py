@@ -20,6 +20,7 @@ from typing import Any
 
 from analysis.table import Corrupt
 from orchestrator.errors import LockedBySweep
+from orchestrator.storage.disk import explained
 from orchestrator.storage.sealed_json import seal, unseal
 from trainables.engine.durable import make_directory
 from trainables.engine.folder import Folder
@@ -95,8 +96,9 @@ def _flocked(stack: contextlib.ExitStack, root: Folder, holder: Holder) -> bool:
 
 def _opened(stack: contextlib.ExitStack, root: Folder, name: str) -> int:
     path = root.child(name).local_path
-    make_directory(path.parent)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    with explained(root.uri):
+        make_directory(path.parent)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     stack.callback(os.close, descriptor)
     return descriptor
 

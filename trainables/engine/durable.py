@@ -49,9 +49,9 @@ def create(target: Path, data: bytes) -> bool:
 
 
 def append(target: Path, data: bytes) -> None:
-    """Add `data` to the end of the file with one write; not flushed: for logs."""
+    """Add `data` to the end of the file with one write; not flushed: for logs. Raises OSError also for a link."""
     make_directory(target.parent)
-    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "wb", buffering=0) as stream:
         stream.write(data)
 

@@ -34,6 +34,10 @@ class OutsideFolder(ValueError):
     """A name would leave its folder."""
 
 
+class LinkedOutside(OutsideFolder):
+    """Somebody put a link into a folder that leads out of it: nothing is read or written through it."""
+
+
 @dataclass(frozen=True)
 class Folder:
     """A directory of `filesystem`; `top` is what links may not lead out of (default: the folder itself).
@@ -200,7 +204,10 @@ class Folder:
         target = f"{self.path.rstrip('/')}/{name}"
         top = self.top or self.path
         if self.is_local and not Path(os.path.realpath(target)).is_relative_to(os.path.realpath(top)):
-            raise OutsideFolder(f"{name!r} leads out of {top} through a link")
+            raise LinkedOutside(
+                f"{target} leads out of {top} through a link, which is not followed: remove the link, or put what it "
+                "points to in its place"
+            )
         return target
 
     def _kind(self, target: str) -> fs.FileType:

@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from orchestrator.cli import main
 from orchestrator.cluster import token_file
 from orchestrator.cluster.fetch import fetch, target_of
-from orchestrator.errors import EnvironmentProblem
+from orchestrator.errors import EnvironmentProblem, UserError
 from tests.orchestrator.cluster.files import AWS, changed, filled_in
 
 TOKEN = "0123456789abcdef" * 4
@@ -186,6 +186,27 @@ def test_results_in_an_object_store_are_brought_by_their_uri(tmp_path: Path, mon
     assert target_of("/shared/results/what?#1/") == brought.parent / "what?#1"
     with pytest.raises(EnvironmentProblem, match=r"store/none cannot be read"):
         fetch(f"file://{tmp_path}/store/none", None)
+
+
+@pytest.mark.parametrize(("part", "target"), [("runs", "outside"), ("runs/a.parquet", "precious"), ("", "outside")])
+def test_nothing_is_brought_through_a_link_except_to_a_folder_that_is_one(
+    part: str, target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "store/quickstart/runs").mkdir(parents=True)
+    (tmp_path / "store/quickstart/runs/a.parquet").write_bytes(b"rows")
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "precious").write_bytes(b"mine")
+    place = tmp_path / "results/quickstart" / part
+    place.parent.mkdir(parents=True)
+    place.symlink_to(tmp_path / target)
+    monkeypatch.chdir(tmp_path)
+    if not part:
+        assert (fetch(f"file://{tmp_path}/store/quickstart", None) / "runs/a.parquet").read_bytes() == b"rows"
+        return
+    with pytest.raises(UserError, match=rf"results/quickstart/{part} is a link, and nothing is fetched through it"):
+        fetch(f"file://{tmp_path}/store/quickstart", None)
+    assert list((tmp_path / "outside").iterdir()) == []
+    assert (tmp_path / "precious").read_bytes() == b"mine"
 
 
 def test_a_token_is_made_once_and_nobody_else_can_read_it(home: Path) -> None:

@@ -62,6 +62,29 @@ def test_a_link_that_leads_out_is_refused_and_one_that_stays_is_followed(tmp_pat
     assert sorted(entry.name for entry in outside.iterdir()) == ["secret"]
 
 
+def test_a_log_that_is_a_link_is_not_added_to_and_a_file_that_is_one_is_replaced(tmp_path: Path) -> None:
+    folder = Folder.at(tmp_path)
+    folder.write("other", b"other")
+    for name in ("log", "file"):
+        (tmp_path / name).symlink_to(tmp_path / "other")
+
+    with pytest.raises(OSError, match="symbolic links"):
+        folder.append("log", b"x")
+    folder.write("file", b"new")
+
+    assert folder.read("other") == b"other"
+    assert folder.read("file") == b"new"
+
+
+def test_a_link_that_leads_out_is_named_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results/out").symlink_to(tmp_path)
+    with pytest.raises(OutsideFolder) as caught:
+        Folder.at(tmp_path / "results").write("out/new", b"x")
+    assert str(caught.value).startswith(f"{tmp_path}/results/out/new leads out of {tmp_path}/results through a link")
+    assert "remove the link" in str(caught.value)
+
+
 def test_a_link_out_of_a_childs_folder_but_inside_the_top_is_followed(tmp_path: Path) -> None:
     folder = Folder.at(tmp_path)
     folder.write("shared/file", b"content")
