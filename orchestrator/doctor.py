@@ -14,6 +14,7 @@ from typing import Literal
 from orchestrator import machine
 from trainables import registry
 from trainables.engine import hardware
+from trainables.engine.extras import install
 
 State = Literal["ok", "warning", "problem"]
 
@@ -159,10 +160,8 @@ def _quickstart() -> Finding:
     try:
         found = importlib.metadata.version(QUICKSTART_PACKAGE)
     except importlib.metadata.PackageNotFoundError:
-        advice = "pip install 'orchestrator[quickstart]'"
-        return Finding(
-            "quickstart", "warning", "the small models of `orchestrate sweep quickstart` are missing", advice
-        )
+        missing = "the small models of `orchestrate sweep quickstart` are missing"
+        return Finding("quickstart", "warning", missing, install("quickstart"))
     return Finding("quickstart", "ok", f"{QUICKSTART_PACKAGE} {found}")
 
 

