@@ -26,10 +26,12 @@ def load_experiment(
     data: str | Path | None = None,
     limit: int | None = None,
     settings: Mapping[str, Any] | None = None,
+    run_code: bool = False,
 ) -> Loaded:
     """Read a built-in experiment or a file; the keywords replace what it says, as the command line's options do.
 
-    `settings` maps dotted keys to values: `{"train.epochs": 2}`. Raises InvalidExperiment with every problem.
+    `settings` maps dotted keys to values: `{"train.epochs": 2}`. `run_code` lets the file of a results directory run
+    the Python files that it names. Raises InvalidExperiment with every problem.
     """
     changes = Changes(
         models=None if models is None else tuple(models),
@@ -39,7 +41,7 @@ def load_experiment(
         limit=limit,
         values=dict(settings or {}),
     )
-    return experiment_file.load(str(name_or_path), changes)
+    return experiment_file.load(str(name_or_path), changes, run_code=run_code)
 
 
 def sweep(experiment: Loaded | str | Path, options: SweepOptions | None = None) -> SweepResult:

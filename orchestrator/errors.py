@@ -76,14 +76,19 @@ def exit_code(error: BaseException) -> int | None:
 
 def _foreign_exit_code(error: BaseException) -> int | None:
     """Exit codes of the error families that other modules own; imported only once something went wrong."""
+    from analysis.place import LinkedOutside as LinkedOutsideAnalysis
     from analysis.registry import UnknownName as UnknownAnalysis
     from analysis.table import Corrupt
     from orchestrator.executors import ClusterTooSmall, ExecutorError, RemoteClient
     from trainables.engine.corpus import DataError
+    from trainables.engine.folder import LinkedOutside
+    from trainables.engine.hub_models import ModelError
+    from trainables.engine.saved import Damaged, NotSaved
     from trainables.registry import UnknownName
 
-    if isinstance(error, Corrupt):
+    if isinstance(error, Corrupt | Damaged):
         return EXIT_CORRUPT
-    if isinstance(error, ClusterTooSmall | RemoteClient | DataError | UnknownName | UnknownAnalysis):
+    of_the_user = ClusterTooSmall | RemoteClient | DataError | ModelError | NotSaved | UnknownName | UnknownAnalysis
+    if isinstance(error, of_the_user | LinkedOutside | LinkedOutsideAnalysis):
         return EXIT_USAGE
     return EXIT_ENVIRONMENT if isinstance(error, ExecutorError) else None

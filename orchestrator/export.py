@@ -14,7 +14,7 @@ from orchestrator.errors import EnvironmentProblem, UserError
 from orchestrator.places import find_run
 from orchestrator.predict import weights_of
 from orchestrator.storage import Store
-from trainables.engine.saved import MANIFEST, TASK_FILE, saved_task
+from trainables.engine.saved import HASHED, MANIFEST, TASK_FILE, loaded_from, saved_task, write_manifest
 
 HUB, TOKEN = "hub:", "HF_TOKEN"
 CARD = "README.md"
@@ -54,23 +54,42 @@ def _write(store: Store, run_id: str, weights: Path, target: Path) -> None:
     if target.exists() and any(target.iterdir()) and not (target / TASK_FILE).is_file():
         raise UserError(f"{target} holds other files; choose another --to")
     target.mkdir(parents=True, exist_ok=True)
+    for name in (MANIFEST, *loaded_from(target)):  # an older export must not mix with this one
+        _new_file(target, name)
     for path in sorted(weights.rglob("*")):
-        name = path.relative_to(weights)
         if path.is_file() and path.name not in (MANIFEST, TASK_FILE):
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target / name)
-    content = without_places(saved_task(weights))
-    (target / TASK_FILE).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    (target / CARD).write_text(model_card.card(store, run_id, content), encoding="utf-8")
+            shutil.copyfile(path, _new_file(target, str(path.relative_to(weights))))
+    content = {HASHED: MANIFEST, **without_places(saved_task(weights))}
+    task = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    _new_file(target, TASK_FILE).write_text(task, encoding="utf-8")
+    _new_file(target, CARD).write_text(model_card.card(store, run_id, content), encoding="utf-8")
+    write_manifest(target)
+
+
+def _new_file(target: Path, name: str) -> Path:
+    """Where to write a file of the export: what was there, a link included, is gone. Raises UserError at a link out."""
+    place = target / name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if not place.parent.resolve().is_relative_to(target.resolve()):
+        raise UserError(f"{place.parent} leads out of {target} through a link; remove the link")
+    place.unlink(missing_ok=True)
+    return place
 
 
 def without_places(task: dict[str, Any]) -> dict[str, Any]:
-    """The same without paths of this machine: only their last part is left."""
+    """The same without paths of this machine: only their last part is left, also of the user's own Python files."""
     config = json.loads(json.dumps(task["config"]))
-    for part, name in (("data", "path"), ("model", "source"), ("split", "ids")):
-        if config[part][name] is not None and Path(config[part][name]).is_absolute():
-            config[part][name] = Path(config[part][name]).name
-    return {**task, "config": config}
+    for part, name in (("data", "path"), ("data", "name"), ("model", "source"), ("split", "ids")):
+        config[part][name] = _last_part(config[part].get(name))
+    if "from" in config["model"].get("tokenizer", {}):
+        config["model"]["tokenizer"]["from"] = _last_part(config["model"]["tokenizer"]["from"])
+    config |= {name: _last_part(config.get(name)) for name in ("task", "metric") if name in config}
+    config["variants"] = {_last_part(name): options for name, options in config.get("variants", {}).items()}
+    return {**task, "task": _last_part(task.get("task")), "config": config}
+
+
+def _last_part(written: str | None) -> str | None:
+    return written if written is None or not Path(written).is_absolute() else Path(written).name
 
 
 def _require_token(to: str) -> None:

@@ -24,22 +24,17 @@ def open_results(where: str | None) -> Store:
     """
     if where is None:
         return Store.open(_only_one())
-    if "://" in where or is_results(Path(where)):
+    if "://" in where or experiment_file.is_results(Path(where)):
         return Store.open(where)
     name = experiment_file.name_in(Path(where)) if Path(where).is_file() else where
-    if is_results(RESULTS / name):
+    if experiment_file.is_results(RESULTS / name):
         return Store.open(RESULTS / name)
     raise UserError(f"no results in {RESULTS / name}; known: {', '.join(map(str, found())) or 'none'}")
 
 
 def found() -> list[Path]:
     """Every results directory under `results/`."""
-    return sorted(path for path in RESULTS.glob("*") if is_results(path))
-
-
-def is_results(path: Path) -> bool:
-    """Whether a sweep wrote here."""
-    return (path / "cells.json").is_file() or (path / "runs").is_dir()
+    return sorted(path for path in RESULTS.glob("*") if experiment_file.is_results(path))
 
 
 def _only_one() -> Path:

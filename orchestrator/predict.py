@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from orchestrator.errors import UserError
+from orchestrator.errors import CorruptResults, UserError
 from orchestrator.places import find_run
 from trainables.engine.config import DataConfig
 from trainables.engine.corpus import DataError, Item
 from trainables.engine.data import load_corpus
 from trainables.engine.fields import Columns, sources
 from trainables.engine.items import read_items
-from trainables.engine.saved import NotSaved, fetched, saved_task
+from trainables.engine.remote_code import HubCode
+from trainables.engine.saved import Damaged, NotSaved, exported, fetched, saved_task
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,6 +38,17 @@ class Question:
 
 
 @dataclass(frozen=True)
+class Allowed:
+    """Code that a person lets a saved model run: the Python file of its task, a hub repository at a commit."""
+
+    task: str | None = None
+    code: HubCode | None = None
+
+
+NOTHING = Allowed()
+
+
+@dataclass(frozen=True)
 class Answers:
     """The table of predictions, and the submission file (bytes) where one was asked for."""
 
@@ -45,29 +57,30 @@ class Answers:
 
 
 def weights_of(reference: str, where: str | None) -> Path:
-    """The local folder of a saved model: a folder that a run or `export` wrote, or a run (see `find_run`).
+    """The local folder of a saved model, verified: one that a run or `export` wrote, or a run's (see `find_run`).
 
-    Raises UserError where there is none, and says how to get it.
+    Raises UserError where there is none, and says how to get it; CorruptResults for one that is damaged.
     """
     folder = Path(reference).expanduser()
     try:
         if folder.is_dir():
-            saved_task(folder)
-            return folder
+            return exported(folder)
         store, run_id = find_run(reference, where)
         if not store.has_weights(run_id):
             mend = f"`orchestrate forget {run_id[:8]}`, then execute it again with `--set save=best`"
             raise UserError(f"run {run_id} in {store.location} did not save its weights: {mend}")
         return fetched(store.weights(run_id))
+    except Damaged as error:
+        raise CorruptResults(str(error)) from error
     except NotSaved as error:
         raise UserError(str(error)) from error
 
 
-def answer(folder: Path, question: Question, *, submission: bool = False) -> Answers:
-    """Predict. Raises UserError or DataError for what cannot be read."""
+def answer(folder: Path, question: Question, *, submission: bool = False, allowed: Allowed = NOTHING) -> Answers:
+    """Predict. Raises UserError, ModelError or DataError for what cannot be read."""
     from trainables.engine.predicting import Predictor
 
-    predictor = Predictor.load(folder)
+    predictor = Predictor.load(folder, task=allowed.task, code=allowed.code)
     table = predictor.predict(_items(folder, question))
     if not submission:
         return Answers(table)

@@ -30,6 +30,7 @@ from trainables.engine.group import Group
 from trainables.engine.hardware import hardware_name
 from trainables.engine.loop import Layout, run
 from trainables.engine.outcome import Outcome
+from trainables.engine.saved import TASK_SHA256
 from trainables.engine.saving import Keepsake, save
 from trainables.engine.warm import Warm
 
@@ -189,7 +190,8 @@ def _last_epochs(spec: RunSpec, store: Store) -> LastEpochs | None:
 def _facts(spec: RunSpec) -> dict[str, Any]:
     """What saved weights say of the run that they come from."""
     names = {name: getattr(spec, name) for name in ("run_id", "experiment", "system", "stage")}
-    return {**names, "data": spec.config.data.label, "versions": software_columns()}
+    files = {TASK_SHA256: spec.file_hashes[spec.config.task]} if spec.config.task in spec.file_hashes else {}
+    return {**names, **files, "data": spec.config.data.label, "versions": software_columns()}
 
 
 def _release_memory(group: Group) -> None:

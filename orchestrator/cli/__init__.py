@@ -58,18 +58,18 @@ def list_(console: Console, kind: str | None) -> None:
 @options.json_option
 @command
 def validate(console: Console, experiment: str, file_only: bool, **values: Any) -> None:
-    """Check an experiment and print it with every default filled in."""
-    from orchestrator.spec.experiment_file import load
-    from orchestrator.spec.resolve import resolve
+    """Check an experiment and print it with every default filled in.
+
+    Python files that it names are not run, and what rests on them is not checked, unless --run-code is given.
+    """
+    from orchestrator.spec.look import look
     from orchestrator.spec.yaml_text import dump
 
-    loaded = load(experiment, options.changes(values))
-    checked = loaded.experiment
-    if not file_only:
-        resolved = resolve(loaded, must_be_available=False)
-        checked = resolved.experiment
-        for note in resolved.notes:
-            console.warning(note)
+    run_code = values["run_code"]
+    loaded = options.loaded(experiment, values)
+    checked, notes = (loaded.experiment, ()) if file_only else look(loaded, run_code=run_code)
+    for note in notes:
+        console.warning(note)
     content = checked.model_dump(mode="json")
     if console.as_json:
         console.document({"experiment": content})
@@ -100,10 +100,9 @@ def schema(console: Console) -> None:
 @command
 def plan(console: Console, experiment: str, power: bool, spread: float | None, **values: Any) -> None:
     """Show what a sweep would do: runs, what they can decide, time and disk. Starts nothing."""
-    from orchestrator.spec.experiment_file import load
     from orchestrator.spec.resolve import resolve
 
-    resolved = resolve(load(experiment, options.changes(values)), must_be_available=False)
+    resolved = resolve(options.loaded(experiment, values), must_be_available=False)
     _show_plan(console, resolved, power=power or spread is not None, spread=spread, **values)
 
 
@@ -123,11 +122,10 @@ def plan(console: Console, experiment: str, power: bool, spread: float | None, *
 def sweep(console: Console, experiment: str, dry_run: bool, no_analyze: bool, **values: Any) -> int:
     """Run every cell of an experiment that has no record yet, then analyse. Running it again resumes."""
     from orchestrator.screen.sweep_report import report, sweep_options
-    from orchestrator.spec.experiment_file import load
     from orchestrator.spec.resolve import resolve
     from orchestrator.sweeping import sweep as execute
 
-    loaded = load(experiment, options.changes(values))
+    loaded = options.loaded(experiment, values)
     chosen = sweep_options(values)
     resolved = resolve(loaded, must_be_available=not dry_run)
     if dry_run:
@@ -150,6 +148,7 @@ def sweep(console: Console, experiment: str, dry_run: bool, no_analyze: bool, **
 )
 @click.option("--data", metavar="PATH", help="Where the data lies.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N items; not a real result.")
+@options.run_code_option
 @options.out_option
 @options.json_option
 @command
@@ -169,7 +168,8 @@ def run(console: Console, experiment: str, fold: int | None, out: str | None, **
         limit=values["limit"],
         settings=values["settings"],
     )
-    result = run_cell(resolve(load(experiment, changes)), fold, _watch(console), out)
+    loaded = load(experiment, changes, run_code=values["run_code"])
+    result = run_cell(resolve(loaded), fold, _watch(console), out)
     return report_cell(console, result)
 
 

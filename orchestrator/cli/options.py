@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from orchestrator.spec.changes import Changes
+    from orchestrator.spec.experiment_file import Loaded
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -27,6 +27,11 @@ max_runs_option = click.option(
 lanes_option = click.option("--lanes", type=click.IntRange(min=1), help="Runs at the same time.")
 
 
+run_code_option = click.option(
+    "--run-code", is_flag=True, help="Run the Python files that the file names, also those of a results directory."
+)
+
+
 def changes_options(command: Command) -> Command:
     """What may be changed of an experiment file; the command gets one `changes` argument."""
     options = (
@@ -37,6 +42,7 @@ def changes_options(command: Command) -> Command:
         click.option("--recipes", metavar="A,B", help="Only these recipes of the file."),
         click.option("--seeds", metavar="42-51", help="These seeds instead of the file's."),
         click.option("--data", metavar="PATH", help="Where the data lies."),
+        run_code_option,
         click.option(
             "--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N items; not a real result."
         ),
@@ -78,11 +84,12 @@ def output_options(command: Command) -> Command:
     return _with(options, command)
 
 
-def changes(values: dict[str, Any]) -> Changes:
-    """Take the values of `changes_options` out of a command's arguments."""
+def loaded(experiment: str, values: dict[str, Any]) -> Loaded:
+    """Read the experiment, taking the values of `changes_options` out of a command's arguments."""
     from orchestrator.spec.changes import Changes
+    from orchestrator.spec.experiment_file import load
 
-    return Changes(
+    changes = Changes(
         models=_names(values.pop("models")),
         recipes=_names(values.pop("recipes")),
         seeds=values.pop("seeds"),
@@ -90,6 +97,7 @@ def changes(values: dict[str, Any]) -> Changes:
         limit=values.pop("limit"),
         settings=values.pop("settings"),
     )
+    return load(experiment, changes, run_code=values.pop("run_code"))
 
 
 def _names(text: str | None) -> tuple[str, ...] | None:

@@ -27,12 +27,22 @@ from orchestrator.screen.console import Console, clean
 )
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N items of a file or data set.")
 @click.option("--to", metavar="FILE", help="Write to this .csv, .jsonl or .parquet file instead of stdout.")
+@click.option("--task", metavar="FILE.py", help="The Python file of the run's task, where it is not one of ours.")
+@click.option(
+    "--trust-remote-code",
+    "code",
+    metavar="OWNER/NAME@COMMIT",
+    help="Let the model run the code of this hub repository, as it is at this commit.",
+)
 @click.option("--submission", is_flag=True, help="In the form that competitions take: ids and answers, nothing else.")
 @options.out_option
 @options.json_option
 @command
 def predict(console: Console, run: str, out: str | None, to: str | None, submission: bool, **values: Any) -> None:
-    """Predict with a run that saved its weights (`save: best`). RUN is a run's id or system:seed, or a folder."""
+    """Predict with a run that saved its weights (`save: best`). RUN is a run's id or system:seed, or a folder.
+
+    A folder is data: its hashes are checked, and no code that it holds or names is run unless an option allows it.
+    """
     from orchestrator import predict as predicting
 
     format_ = "csv" if to is None or submission else predicting.format_of(to)
@@ -43,7 +53,8 @@ def predict(console: Console, run: str, out: str | None, to: str | None, submiss
         fields=tuple(_field(text) for text in values["fields"]),
         limit=values["limit"],
     )
-    found = predicting.answer(predicting.weights_of(run, out), question, submission=submission)
+    allowed = predicting.Allowed(values["task"], _code(values["code"]))
+    found = predicting.answer(predicting.weights_of(run, out), question, submission=submission, allowed=allowed)
     written = found.submission if found.submission is not None else predicting.rendered(found.table, format_)
     if to is not None:
         Path(to).write_bytes(written)
@@ -53,6 +64,15 @@ def predict(console: Console, run: str, out: str | None, to: str | None, submiss
         console.document({"predictions": rows})
     else:
         click.echo(clean(written.decode()) if sys.stdout.isatty() else written, nl=False)
+
+
+def _code(written: str | None) -> Any:
+    from trainables.engine.remote_code import HubCode
+
+    try:
+        return None if written is None else HubCode.parse(written)
+    except ValueError as error:
+        raise click.UsageError(f"--trust-remote-code {error}") from error
 
 
 def _field(written: str) -> tuple[str, str]:

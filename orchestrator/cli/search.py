@@ -37,11 +37,10 @@ def search(console: Console, experiment: str, then_sweep: bool, dry_run: bool, n
     from orchestrator.screen.sweep_report import sweep_options
     from orchestrator.searching import search as look_for
     from orchestrator.searching import with_winners
-    from orchestrator.spec.experiment_file import load
     from orchestrator.spec.resolve import resolve
     from orchestrator.sweeping import sweep
 
-    loaded = load(experiment, options.changes(values))
+    loaded = options.loaded(experiment, values)
     chosen = sweep_options(values)
     resolved = resolve(loaded, must_be_available=not dry_run)
     if dry_run:

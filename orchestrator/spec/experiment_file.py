@@ -19,25 +19,37 @@ from orchestrator.spec.unknown_names import unknown_names
 from orchestrator.spec.yaml_file import Document
 
 NO_CHANGES = Changes()
+WRITTEN = "experiment.yaml"  # what a sweep writes into its results directory
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """An experiment, the document it was read from, and the folder that its relative paths start at."""
+    """An experiment, the document it was read from, and the folder that its relative paths start at.
+
+    `may_run_code`: the code that it names may run. That is so for a person's own file, and for the file of a results
+    directory where the person says so.
+    """
 
     experiment: Experiment
     document: Document
     folder: Path
+    may_run_code: bool = True
 
 
-def load(name_or_path: str, changes: Changes = NO_CHANGES) -> Loaded:
+def load(name_or_path: str, changes: Changes = NO_CHANGES, *, run_code: bool = False) -> Loaded:
     """Read an experiment and apply the command line's changes. Raises UserError, with every problem.
 
-    Relative paths in a file start at the file's folder; in a built-in experiment, at the working directory.
+    Relative paths in a file start at the file's folder; in a built-in experiment, at the working directory. `run_code`
+    lets the file of a results directory run the code that it names.
     """
-    document, folder = _read(name_or_path)
+    document, folder, is_own = _read(name_or_path)
     document = changes.apply(document)
-    return Loaded(validate(document), document, folder)
+    return Loaded(validate(document), document, folder, is_own or run_code)
+
+
+def is_results(folder: Path) -> bool:
+    """Whether a sweep wrote here."""
+    return (folder / "cells.json").is_file() or (folder / "runs").is_dir()
 
 
 def validate(document: Document) -> Experiment:
@@ -73,13 +85,16 @@ def _built_in_folder() -> Traversable:
     return resources.files("orchestrator") / "experiments"
 
 
-def _read(name_or_path: str) -> tuple[Document, Path]:
+def _read(name_or_path: str) -> tuple[Document, Path, bool]:
+    """The document, the folder that it is in, and whether it is a person's own, not one that a sweep wrote down."""
     if name_or_path in built_in_names():
-        return built_in_document(name_or_path), Path.cwd()
+        return built_in_document(name_or_path), Path.cwd(), True
     path = Path(name_or_path).expanduser()
     if path.suffix.lower() in (".yaml", ".yml") or path.is_file():
-        return yaml_file.read(path, name_or_path), path.absolute().parent
-    if (path / "experiment.yaml").is_file():
-        return yaml_file.read(path / "experiment.yaml"), path.absolute()
+        folder = path.absolute().parent
+        is_own = path.resolve().name != WRITTEN or not is_results(path.resolve().parent)
+        return yaml_file.read(path, name_or_path), folder, is_own
+    if (path / WRITTEN).is_file():
+        return yaml_file.read(path / WRITTEN), path.absolute(), False
     hint = suggestion(name_or_path, built_in_names())
     raise UserError(f"unknown experiment {name_or_path!r}{hint}; or give the path of a YAML file")

@@ -7,15 +7,17 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from orchestrator.spec.checking import Check
 from trainables import models, registry
+from trainables.engine.config import Precision
 from trainables.engine.variant import Applied, Subject, Variant, plan_of, resolve_variants, suits_all
 
 Variants = dict[str, dict[str, Any]]
+_PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16", "fp16")
 
 
 @dataclass(frozen=True)
@@ -53,10 +55,28 @@ def check_suited(check: Check, recipes: Mapping[str, Recipe], subjects: Sequence
     """Refuse what a model cannot take. A subject is called with whether its architecture has to be known."""
     for name, recipe in recipes.items():
         for written, item in zip(recipe.variants, recipe.applied, strict=True):
-            unsuited, asks = item.variant.unsuited, item.variant.asks_architecture
-            reasons = (unsuited(subject(asks), item.options) for subject in subjects if unsuited is not suits_all)
+            reasons = (_refusal(item, subject) for subject in subjects)
             for reason in dict.fromkeys(reason for reason in reasons if reason is not None):
                 check.add(("recipes", name, written), reason)
+
+
+def _refusal(item: Applied, ask: Callable[[bool], Subject]) -> str | None:
+    """Why the model cannot take the variant; where its precision is this machine's makeshift, in no precision."""
+    if item.variant.unsuited is suits_all:
+        return None
+    subject = ask(item.variant.asks_architecture)
+    others = [replace(subject, precision=other) for other in _PRECISIONS] if subject.makeshift else []
+    reasons = [item.variant.unsuited(one, item.options) for one in (subject, *others)]
+    return None if None in reasons else reasons[0]
+
+
+def unsuited_here(applied: Sequence[Applied], found: models.Resolved, task: str) -> str | None:
+    """Why a model cannot take these variants in a precision that is this machine's makeshift, or None."""
+    if not found.makeshift:
+        return None
+    asked = ((item, subject_of(found, task, item.variant.asks_architecture)) for item in applied)
+    reasons = (item.variant.unsuited(subject, item.options) for item, subject in asked)
+    return "; ".join(reason for reason in reasons if reason is not None) or None
 
 
 def subject_of(found: models.Resolved, task: str, asks_architecture: bool) -> Subject:
@@ -67,9 +87,10 @@ def subject_of(found: models.Resolved, task: str, asks_architecture: bool) -> Su
         attentions = facts.get("attentions")
         known = {name: facts.get(name) for name in ("has_biases", "layers", "unpads")}
         kernels = None if attentions is None else tuple(attentions)
-        return Subject(config.name, config.precision, kernels, **known)
+        return Subject(config.name, config.precision, kernels, **known, makeshift=found.makeshift)
     layers = config.overrides.get("num_hidden_layers", preset.layers)
-    return Subject(config.name, config.precision, preset.attentions, preset.has_biases, layers, preset.unpads)
+    declared = (preset.attentions, preset.has_biases, layers, preset.unpads)
+    return Subject(config.name, config.precision, *declared, makeshift=found.makeshift)
 
 
 @functools.lru_cache(maxsize=32)

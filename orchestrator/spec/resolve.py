@@ -5,8 +5,8 @@ Nothing here imports torch or asks for a resource; every name that is wrong is r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal
 
@@ -15,9 +15,10 @@ from orchestrator.spec.adaptation import adaptations, begin, check_starts
 from orchestrator.spec.checking import Check
 from orchestrator.spec.experiment import Experiment
 from orchestrator.spec.experiment_file import Loaded
+from orchestrator.spec.named_code import require_permission
 from orchestrator.spec.paths import anchored, file_hashes
 from orchestrator.spec.problems import suggestion
-from orchestrator.spec.recipes import check_suited, control_of, recipe_of, subject_of
+from orchestrator.spec.recipes import check_suited, control_of, recipe_of, subject_of, unsuited_here
 from orchestrator.spec.run_spec import RunSpec
 from orchestrator.spec.search_space import check_search
 from orchestrator.spec.system import System, system_name
@@ -38,7 +39,8 @@ class Resolved:
     """An experiment whose names, paths, model revisions and data fingerprint are settled. `systems` are in grid order.
 
     `metric` is what scores are; `file_hashes` pins the user's own files that are named by path; `notes` are remarks
-    about this machine, e.g. that it lacks a precision. `adaptations` are the runs that have to come first.
+    about this machine, e.g. that it lacks a precision. `adaptations` are the runs that have to come first. `models`
+    are the experiment's by name, with the reasons for their precisions.
     """
 
     experiment: Experiment
@@ -48,6 +50,7 @@ class Resolved:
     file_hashes: Mapping[str, str]
     notes: tuple[str, ...] = ()
     adaptations: tuple[RunSpec, ...] = ()
+    models: Mapping[str, models.Resolved] = field(default_factory=dict)
 
     @property
     def folds(self) -> tuple[int | None, ...]:
@@ -85,24 +88,26 @@ def _machine() -> Hardware:
 def resolve(loaded: Loaded, *, must_be_available: bool = True) -> Resolved:
     """Resolve an experiment. Raises InvalidExperiment with everything that cannot be found or does not fit together.
 
+    The Python files that it names run. Raises UserError where they came with results and nobody allowed that.
     `must_be_available=False` is for looking only: a model that cannot be reached from here is a note and no error.
     """
+    require_permission(loaded)
     check, machine = Check(loaded.document), _machine()
     experiment = anchored(loaded.experiment, loaded.folder)
     task = check.attempt(("task",), lambda: registry.load("task", experiment.task))
     recipes = {name: recipe_of(check, name, recipe) for name, recipe in experiment.recipes.items()}
-    presets = {name: _model(check, name, experiment, must_be_available) for name in experiment.models}
+    presets = {name: model_of(check, name, experiment, must_be_available) for name in experiment.models}
     found = {name: model.config for name, model in presets.items()}
     known = [model for model in presets.values() if model.config.name]
     check_suited(check, recipes, [partial(subject_of, model, experiment.task) for model in known])
-    trains = {name: _train(check, name, experiment) for name in experiment.models}
-    experiment = _with_fingerprints(check, experiment)
+    trains = {name: train_of(check, name, experiment) for name in experiment.models}
+    experiment = with_fingerprints(check, experiment)
     hashes = check.attempt(("split", "ids"), lambda: file_hashes(experiment))
     if task is not None:
-        metric = _metric(check, experiment, task)
-        options = _task_options(check, experiment, task)
-        experiment = _with_objective(experiment, task)
-    _check_controls(check, experiment)
+        metric = metric_of(check, experiment, task)
+        options = task_options(check, experiment, task)
+        experiment = with_objective(experiment, task)
+    check_controls(check, experiment)
     check_starts(check, experiment)
     check.finish()
     adapted = adaptations(experiment, found, hashes)
@@ -123,7 +128,7 @@ def resolve(loaded: Loaded, *, must_be_available: bool = True) -> Resolved:
             direction=experiment.compare.direction,
         )
         applied, name = recipes[recipe].applied, system_name(model, recipe)
-        unsupported = unsupported_on(machine, applied)
+        unsupported = unsupported_on(machine, applied) or unsuited_here(applied, presets[model], experiment.task)
         control = _control(experiment, model, recipe) or control_of(applied)
         return System(name, model, recipe, control, config, start, unsupported)
 
@@ -131,10 +136,10 @@ def resolve(loaded: Loaded, *, must_be_available: bool = True) -> Resolved:
     unique = tuple({run.run_id: run for run in adapted.values()}.values())
     resolved = Resolved(experiment, systems, metric, experiment.compare.direction, hashes, tuple(check.notes), unique)
     _check_systems(check, resolved, task, presets)
-    return resolved
+    return replace(resolved, models=presets)
 
 
-def _model(check: Check, name: str, experiment: Experiment, must_be_available: bool) -> models.Resolved:
+def model_of(check: Check, name: str, experiment: Experiment, must_be_available: bool) -> models.Resolved:
     """What is loaded, pinned to a commit or to the weights' hash, and the preset it comes from."""
     chosen = experiment.models[name].model_overrides()
     preset = str(chosen.pop("path")) if str(chosen.get("path", "")).endswith(".py") else name
@@ -154,7 +159,8 @@ def _model(check: Check, name: str, experiment: Experiment, must_be_available: b
         return replace(found, config=config)
 
 
-def _train(check: Check, name: str, experiment: Experiment) -> TrainConfig:
+def train_of(check: Check, name: str, experiment: Experiment) -> TrainConfig:
+    """The experiment's `train` with what a model has of its own."""
     merged = experiment.train.model_copy(update=experiment.models[name].train_overrides())
     path = _model_path(check, name)
     found: TrainConfig = check.attempt(path, lambda: TrainConfig.model_validate_json(merged.model_dump_json()))
@@ -167,10 +173,15 @@ def _model_path(check: Check, name: str) -> KeyPath:
     return ("models", written.index(name)) if isinstance(written, list) and name in written else ("models", name)
 
 
-def _with_fingerprints(check: Check, experiment: Experiment) -> Experiment:
-    """The experiment with its data, and the text its models are adapted to, pinned to their content."""
-    changed: dict[str, Any] = {"data": _pinned(check, experiment.data, ("data",))}
-    if experiment.adapt is not None:
+def with_fingerprints(check: Check, experiment: Experiment, skipped: Collection[KeyPath] = ()) -> Experiment:
+    """The experiment with its data, and the text its models are adapted to, pinned to their content.
+
+    What a Python file reads can't be pinned without running it: `skipped` names such data.
+    """
+    changed: dict[str, Any] = {}
+    if ("data", "name") not in skipped:
+        changed["data"] = _pinned(check, experiment.data, ("data",))
+    if experiment.adapt is not None and ("adapt", "data", "name") not in skipped:
         text = _pinned(check, experiment.adapt.data, ("adapt", "data"))
         changed["adapt"] = experiment.adapt.model_copy(update={"data": text})
     return experiment.model_copy(update=changed)
@@ -188,7 +199,7 @@ def _pinned(check: Check, config: DataConfig, path: KeyPath) -> DataConfig:
     return config.model_copy(update={"fingerprint": found})
 
 
-def _metric(check: Check, experiment: Experiment, task: Task) -> str:
+def metric_of(check: Check, experiment: Experiment, task: Task) -> str:
     """The name of the metric that scores are: one of the task's, or that of a Python file of the user's."""
     written = experiment.compare.metric
     path = ("compare", "metric")
@@ -205,7 +216,7 @@ def _metric(check: Check, experiment: Experiment, task: Task) -> str:
     return written
 
 
-def _with_objective(experiment: Experiment, task: Task) -> Experiment:
+def with_objective(experiment: Experiment, task: Task) -> Experiment:
     """The experiment with the direction of the metric that a search looks for, where that is one of its own."""
     search = experiment.search
     if search is None or search.metric is None or search.direction is not None:
@@ -214,7 +225,7 @@ def _with_objective(experiment: Experiment, task: Task) -> Experiment:
     return experiment.model_copy(update={"search": search.model_copy(update={"direction": direction})})
 
 
-def _task_options(check: Check, experiment: Experiment, task: Task) -> dict[str, Any]:
+def task_options(check: Check, experiment: Experiment, task: Task) -> dict[str, Any]:
     """All options of the task: a default written out changes nothing."""
     written, options = experiment.task_options, type(task.options)
     unknown = [name for name in written if name not in options.model_fields]
@@ -231,7 +242,8 @@ def _control(experiment: Experiment, model: str, recipe: str) -> str | None:
     return controls.get(system_name(model, recipe), controls.get(recipe))
 
 
-def _check_controls(check: Check, experiment: Experiment) -> None:
+def check_controls(check: Check, experiment: Experiment) -> None:
+    """Controls must name systems or recipes that are there."""
     systems = [system_name(model, recipe) for recipe in experiment.recipes for model in experiment.models]
     known = list(dict.fromkeys([*experiment.recipes, *systems]))
     for name in experiment.compare.controls:

@@ -123,9 +123,24 @@ def test_an_export_never_mixes_with_other_files_and_the_hub_needs_a_token(
 
 
 def test_only_the_last_part_of_a_path_leaves_this_machine() -> None:
-    config: dict[str, Any] = {"data": {"path": "/a/b.jsonl"}, "model": {"source": "owner/name"}, "split": {"ids": None}}
-    found = without_places({"config": config})["config"]
-    assert (found["data"]["path"], found["model"]["source"], found["split"]["ids"]) == ("b.jsonl", "owner/name", None)
+    config: dict[str, Any] = {
+        "task": "/home/me/own.py",
+        "metric": "/home/me/score.py",
+        "data": {"path": "/a/b.jsonl", "name": "/a/read.py"},
+        "model": {"source": "owner/name", "tokenizer": {"from": "/a/pieces"}},
+        "split": {"ids": None},
+        "variants": {"/a/trick.py": {}, "lora": {}},
+    }
+    found = without_places({"task": "/home/me/own.py", "labels": ["/", "/joy"], "config": config})
+    assert found["config"] == {
+        "task": "own.py",
+        "metric": "score.py",
+        "data": {"path": "b.jsonl", "name": "read.py"},
+        "model": {"source": "owner/name", "tokenizer": {"from": "pieces"}},
+        "split": {"ids": None},
+        "variants": {"trick.py": {}, "lora": {}},
+    }
+    assert (found["task"], found["labels"]) == ("own.py", ["/", "/joy"])
 
 
 def test_a_probe_says_which_lengths_and_precisions_stay_finite(tmp_path: Path) -> None:

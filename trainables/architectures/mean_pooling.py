@@ -57,7 +57,9 @@ class MeanPoolingForSequenceClassification(PreTrainedModel):
         """Around `encoder`, or a new one of random weights. Its own pooler would stay unused and is dropped."""
         asked = config._attn_implementation
         super().__init__(config)
-        self.encoder = encoder or AutoModel.from_config(config.encoder(), attn_implementation=asked)
+        self.encoder = encoder or AutoModel.from_config(
+            config.encoder(), attn_implementation=asked, trust_remote_code=False
+        )
         if getattr(self.encoder, "pooler", None) is not None:
             self.encoder.pooler = None
         config._attn_implementation = self.encoder.config._attn_implementation

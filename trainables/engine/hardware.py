@@ -17,6 +17,9 @@ from trainables.engine.config import Precision
 
 _BF16_CAPABILITY = 8.0  # Ampere; older cards emulate bfloat16 slower than float32
 _FP16_CAPABILITY = 5.3
+_FP16_CORES_CAPABILITY = (
+    7.0  # Volta, the first with cores for float16 that add up in float32; before, fp32 is no slower
+)
 _ELSEWHERE = "ORCHESTRATE_GPUS"
 
 
@@ -45,6 +48,14 @@ class Hardware:
             needed = _BF16_CAPABILITY if precision == "bf16" else _FP16_CAPABILITY
             return min(gpu.capability for gpu in self.gpus) >= needed
         return precision == "bf16" and bool(self.cpu_flags & {"avx512_bf16", "amx_bf16"})
+
+    @property
+    def automatic(self) -> Precision:
+        """What `auto` means here: bf16 where it is native, fp16 on cards that have cores for it, else fp32."""
+        if self.supports("bf16"):
+            return "bf16"
+        has_cores = bool(self.gpus) and min(gpu.capability for gpu in self.gpus) >= _FP16_CORES_CAPABILITY
+        return "fp16" if has_cores else "fp32"
 
     @property
     def device(self) -> str:

@@ -18,6 +18,10 @@ _PICKLES = ("pytorch_model",)
 Download = Callable[[str, str | None, Sequence[str]], None]
 
 
+class ModelError(ValueError):
+    """A model or tokenizer that cannot be used: the message says which, why, and what to do."""
+
+
 def prefetch(source: str, revision: str | None, download: Download | None = None) -> None:
     """Have a hub model's files in the local cache; the processes of a node take turns, so that one of them downloads.
 

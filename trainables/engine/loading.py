@@ -8,40 +8,49 @@ from pathlib import Path
 from typing import Any
 
 import transformers
-from safetensors import SafetensorError
 
 from trainables.engine.config import ModelConfig
-from trainables.engine.hub import is_commit
-from trainables.engine.hub_models import access_hint
+from trainables.engine.hub_models import ModelError, access_hint
+from trainables.engine.remote_code import trusted
 
+__all__ = ["ModelError", "code_of", "explained", "origin", "own_code", "quiet"]
 
-class ModelError(ValueError):
-    """A model or tokenizer that cannot be used: the message says which, why, and what to do."""
+_NO_CODE = {"trust_remote_code": False}
 
 
 def origin(config: ModelConfig) -> dict[str, Any]:
-    """Arguments that say what is loaded and whether its code may run. Raises ModelError for code without a pin."""
+    """Arguments of `from_pretrained`: what is loaded, and whose code may run. Raises ModelError as `trusted` does."""
     if Path(config.source).is_absolute():
         return own_code(config)
     return {"revision": config.revision, **own_code(config)}
 
 
 def own_code(config: ModelConfig) -> dict[str, Any]:
-    """Whether the repository's own code may run. Raises ModelError where it may and the repository can change."""
-    pinned = is_commit(config.revision) or Path(config.source).is_absolute()
-    if config.trust_remote_code and not pinned:
-        raise ModelError(f"{config.name}: trust_remote_code also needs a pinned revision (a full commit hash)")
-    return {"trust_remote_code": config.trust_remote_code}
+    """Whether the code of a repository may run, and at which commit; always said, for the libraries ask when it is not.
+
+    The commit is passed as `code_revision` too: a repository that points to the code of another one fails to load,
+    since that other one has no such commit. Raises ModelError as `trusted` does.
+    """
+    return {"trust_remote_code": True, "code_revision": config.revision} if trusted(config) else _NO_CODE
+
+
+def code_of(config: ModelConfig, configuration: Any, auto_class: str) -> dict[str, Any]:
+    """As `own_code`, for `from_config`, which takes a commit only where it loads code."""
+    loads_code = auto_class in (getattr(configuration, "auto_map", None) or ())
+    return own_code(config) if loads_code else _NO_CODE
 
 
 @contextmanager
 def explained(config: ModelConfig) -> Iterator[None]:
-    """Errors of the libraries, named after the model they are about."""
+    """Errors of the libraries, named after the model they are about.
+
+    A file that is not what its name says makes them raise anything at all, a bare Exception of the tokenizers included.
+    """
     try:
         yield
-    except ModelError:
+    except (ModelError, MemoryError):
         raise
-    except (OSError, ValueError, RuntimeError, ImportError, KeyError, SafetensorError) as error:
+    except Exception as error:
         hint = access_hint(error, config.source)
         folder = Path(config.source)
         if folder.is_dir() and (folder / "pytorch_model.bin").exists() and not any(folder.glob("*.safetensors")):

@@ -21,7 +21,7 @@ from trainables.engine import unpadding
 from trainables.engine.config import ModelConfig
 from trainables.engine.hub import is_commit
 from trainables.engine.hub_models import prefetch
-from trainables.engine.loading import ModelError, explained, origin, own_code, quiet
+from trainables.engine.loading import ModelError, code_of, explained, origin, quiet
 from trainables.engine.quantized import quantization_arguments, quantized_layers, settle
 from trainables.engine.tokenizer import Texts, align, builds_vocabulary, load_tokenizer
 
@@ -127,7 +127,7 @@ class ModelSource:
         """The model, and the names of its parameters that have no weights yet."""
         loader = self._loader(auto_class, configuration)
         if self.config.random_init:
-            choices = {**self._attention(), **own_code(self.config)}
+            choices = {**self._attention(), **code_of(self.config, configuration, auto_class)}
             module = loader.from_config(configuration, dtype=torch.float32, **choices)
             return module, frozenset(name for name, _ in module.named_parameters())
         return self._pretrained(loader, configuration)
@@ -171,7 +171,8 @@ class ModelSource:
         if self.quantization is None:
             return {}
         with torch.device("meta"):
-            architecture = loader.from_config(copy.deepcopy(configuration), **own_code(self.config))
+            code = code_of(self.config, configuration, loader.__name__)
+            architecture = loader.from_config(copy.deepcopy(configuration), **code)
         return quantization_arguments(architecture, self.config.precision)
 
 

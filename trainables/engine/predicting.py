@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import torch
+from pydantic import ValidationError
 from torch import nn
 
 from trainables import registry
@@ -20,12 +22,15 @@ from trainables.engine.feed import Feed
 from trainables.engine.group import Group, default_device
 from trainables.engine.hardware import this_machine
 from trainables.engine.models import ModelError, ModelSource
-from trainables.engine.saved import saved_task
+from trainables.engine.remote_code import HubCode, in_folder
+from trainables.engine.saved import TASK_FILE, TASK_SHA256, Damaged, NotSaved, digest_of, saved_task
 from trainables.engine.task import Task
 from trainables.engine.tokenizer import load_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+logger = logging.getLogger(__name__)
 
 ITEMS_AT_A_TIME = 20_000
 _OF_GOLD = ("gold", "correct", "item_score")  # what a table of predictions says of labels that nobody knows here
@@ -46,18 +51,28 @@ class Predictor:
     device: torch.device
 
     @classmethod
-    def load(cls, folder: Path, device: torch.device | None = None) -> Predictor:
-        """From a folder that a run or `export` wrote. Raises NotSaved, ModelError or UnknownName."""
+    def load(
+        cls,
+        folder: Path,
+        device: torch.device | None = None,
+        *,
+        task: str | None = None,
+        code: HubCode | None = None,
+    ) -> Predictor:
+        """From a folder that a run or `export` wrote, which is data: no code that it holds or names is run unasked.
+
+        `task` is the Python file of a task that is not one of ours; `code` is the hub repository, at a commit, whose
+        code the model may run. Raises NotSaved, Damaged, ModelError or UnknownName.
+        """
         saved = saved_task(folder)
         device = device or default_device()
-        task: Task = registry.load("task", saved["task"]).configured(saved["task_options"])
-        labels, config = tuple(saved["labels"]), RunConfig.model_validate_json(json.dumps(saved["config"]))
-        model = _model_config(config.model, folder)
-        pristine = task.build_model(ModelSource(model, attention=_attention(saved["attention"], device)), labels)
+        found, config = _task(folder, saved, task), _config(folder, saved)
+        labels, model = tuple(saved["labels"]), _model_config(config.model, folder, code)
+        pristine = found.build_model(ModelSource(model, attention=_attention(saved["attention"], device)), labels)
         if pristine.missing:
             raise ModelError(f"{folder}: lacks weights of the model: {min(pristine.missing)}")
         return cls(
-            task=task,
+            task=found,
             module=pristine.module.to(device),
             tokenizer=load_tokenizer(model),
             labels=labels,
@@ -99,11 +114,39 @@ def _insert_words(table: pd.DataFrame, items: Sequence[Item]) -> None:
     table.insert(table.columns.get_loc("position") + 1, "word", found)
 
 
-def _model_config(config: ModelConfig, folder: Path) -> ModelConfig:
+def _task(folder: Path, saved: Mapping[str, Any], given: str | None) -> Task:
+    """The task of a saved run: one of ours by its name, or the Python file that was `given` for one that is not."""
+    name = saved["task"]
+    if not registry.is_path(name):
+        if given is not None:
+            raise NotSaved(f"{folder}: its task is {name}, which needs no file")
+    elif given is None:
+        raise NotSaved(
+            f"{folder}: its task is a Python file, {Path(name).name}, and files that a folder names are not run; "
+            f"give it with --task PATH/{Path(name).name}"
+        )
+    task: Task = registry.load("task", given or name)
+    if given is not None and digest_of(Path(given).expanduser()) != saved.get(TASK_SHA256):
+        logger.warning("%s is not known to be the file that the run was made with: answers may differ", given)
+    try:
+        return task.configured(saved["task_options"])
+    except ValidationError as error:
+        raise Damaged(f"{folder / TASK_FILE}: task_options: {error.errors()[0]['msg']}") from error
+
+
+def _config(folder: Path, saved: Mapping[str, Any]) -> RunConfig:
+    try:
+        return RunConfig.model_validate_json(json.dumps(saved["config"]))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, ("config", *first["loc"])))
+        raise Damaged(f"{folder / TASK_FILE}: {where}: {first['msg']}") from error
+
+
+def _model_config(config: ModelConfig, folder: Path, code: HubCode | None) -> ModelConfig:
     """The run's model with everything that the folder holds taken from there."""
     kept = {} if "from" in config.tokenizer else config.tokenizer
-    own: dict[str, Any] = {"source": str(folder.resolve()), "revision": None, "random_init": False, "overrides": {}}
-    return config.model_copy(update={**own, "tokenizer": kept})
+    return in_folder(config, folder, code).model_copy(update={"random_init": False, "tokenizer": kept})
 
 
 def _attention(used: str | None, device: torch.device) -> str | None:

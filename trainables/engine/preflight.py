@@ -15,7 +15,7 @@ import transformers
 
 from trainables import registry
 from trainables.engine.config import ModelConfig
-from trainables.engine.loading import ModelError, explained, origin, own_code, quiet
+from trainables.engine.loading import ModelError, code_of, explained, origin, quiet
 from trainables.engine.models import ModelSource
 from trainables.engine.tokenizer import align, builds_vocabulary, load_tokenizer
 from trainables.engine.unpadding import stack_of
@@ -35,7 +35,7 @@ class MetaSource(ModelSource):
         """The architecture on the meta device."""
         loader = self._loader(auto_class, configuration)
         with torch.device("meta"):
-            return loader.from_config(configuration, **own_code(self.config)), frozenset()
+            return loader.from_config(configuration, **code_of(self.config, configuration, auto_class)), frozenset()
 
 
 def inspect_model(question: dict[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,8 @@ from trainables.engine.config import RunConfig
 from trainables.engine.folder import Folder
 from trainables.engine.merging import merge
 from trainables.engine.models import load_tokenizer, quiet
-from trainables.engine.saved import FORMAT, MANIFEST, TASK_FILE, digest_of
+from trainables.engine.remote_code import point_to_hub
+from trainables.engine.saved import FORMAT, HASHED, MANIFEST, TASK_FILE, manifest_of
 from trainables.engine.vocabulary import Vocabulary, restore_embedding
 
 
@@ -53,10 +54,10 @@ def save(kept: Keepsake, folder: Folder, facts: Mapping[str, Any]) -> None:
         _write(kept, scratch)
         (scratch / TASK_FILE).write_text(_task_json(kept, facts), encoding="utf-8")
         files = {path.relative_to(scratch).as_posix(): path for path in sorted(scratch.rglob("*")) if path.is_file()}
-        hashes = {name: digest_of(path) for name, path in files.items()}
+        manifest = manifest_of(files)
         for name, path in files.items():
             folder.adopt(path, name)
-        folder.write(MANIFEST, json.dumps(hashes, indent=1).encode())
+        folder.write(MANIFEST, manifest)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -68,12 +69,16 @@ def _write(kept: Keepsake, folder: Path) -> None:
         restore_embedding(module, kept.vocabulary, kept.whole())
     with quiet():
         module.save_pretrained(folder)
-    load_tokenizer(kept.config.model, kept.texts).save_pretrained(folder)
+    model = kept.config.model
+    load_tokenizer(model, kept.texts).save_pretrained(folder)
+    if model.trust_remote_code and model.pooling is None:
+        point_to_hub(folder, model.source)
 
 
 def _task_json(kept: Keepsake, facts: Mapping[str, Any]) -> str:
     content = {
         "format": FORMAT,
+        HASHED: MANIFEST,
         "task": kept.config.task,
         "task_options": dict(kept.task_options),
         "labels": list(kept.labels),

@@ -12,8 +12,10 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from trainables.engine.config import ModelConfig
 from trainables.engine.folder import Folder
 from trainables.engine.models import ModelError, ModelSource, Pristine, quiet
+from trainables.engine.remote_code import HubCode, in_folder, trusted
 from trainables.engine.saved import fetched, saved_task
 from trainables.engine.task import Task
 
@@ -26,10 +28,15 @@ def pristine_of(
     Raises ModelError or NotSaved for weights that cannot be used.
     """
     if start is not None and source.quantization is not None:  # weights in four bits cannot be replaced one by one
-        saved = source.config.model_copy(update={"source": str(fetched(start)), "overrides": {}})
+        saved = in_folder(source.config, fetched(start), _code_of(source.config))
         return task.build_model(replace(source, config=saved), labels)
     pristine = task.build_model(source, labels)
     return pristine if start is None else started(pristine, fetched(start), task_name, labels)
+
+
+def _code_of(config: ModelConfig) -> HubCode | None:
+    """The code that the experiment allows its model: that of its own repository, at its commit."""
+    return HubCode(config.source, str(config.revision)) if trusted(config) else None
 
 
 def started(pristine: Pristine, folder: Path, task: str, labels: Sequence[str]) -> Pristine:
@@ -42,7 +49,7 @@ def started(pristine: Pristine, folder: Path, task: str, labels: Sequence[str]) 
     keeps_head = saved["task"] == task and saved["labels"] == list(labels)
     target: Any = module if keeps_head else module.base_model
     _require_same_family(folder, target)
-    theirs = _weights(folder, type(module) if keeps_head else None)
+    theirs = _weights(folder, type(target))
     mine = target.state_dict()
     shared = {name: tensor for name, tensor in theirs.items() if name in mine}
     _check(folder, shared, mine)
@@ -60,13 +67,15 @@ def _require_same_family(folder: Path, target: Any) -> None:
 
 
 def _weights(folder: Path, architecture: Any) -> dict[str, Tensor]:
-    """What the folder holds of this architecture (None: of its bare encoder); nothing that it does not hold."""
-    from transformers import AutoModel
-
+    """What the folder holds of this architecture, a whole model or the bare encoder; nothing that it does not hold."""
     try:
         with quiet(), torch.random.fork_rng(devices=[]):
-            module, report = (architecture or AutoModel).from_pretrained(
-                folder, dtype=torch.float32, use_safetensors=True, output_loading_info=True
+            module, report = architecture.from_pretrained(
+                folder,
+                dtype=torch.float32,
+                use_safetensors=True,
+                output_loading_info=True,
+                trust_remote_code=False,
             )
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         raise ModelError(f"{folder}: the saved weights cannot be loaded: {error}") from error

@@ -16,6 +16,7 @@ FROM, WORDS = "from", "words"
 Texts = Callable[[], Iterable[str]]
 
 _OTHERS = (FROM, "revision")
+_OF_CODE = ("trust_remote_code", "code_revision")
 _ALIGNED = ("pad_token_id", "bos_token_id", "eos_token_id")
 
 
@@ -34,6 +35,7 @@ def load_tokenizer(config: ModelConfig, texts: Texts | None = None) -> transform
     """
     with quiet(), explained(config):
         tokenizer = _of_the_data(config, texts) if builds_vocabulary(config) else _pretrained(config)
+    _require_vocabulary(config, tokenizer)
     if config.tokenizer.get("add_prefix_space"):
         _add_prefix_space(tokenizer)
     tokenizer.padding_side = "right"
@@ -64,13 +66,28 @@ def _of_the_data(config: ModelConfig, texts: Texts | None) -> Any:
 
 
 def _pretrained(config: ModelConfig) -> Any:
+    for name in _OF_CODE:
+        if name in config.tokenizer:
+            raise ModelError(f"{config.name}: tokenizer.{name}: only the model itself may have code of its own")
     arguments = {name: value for name, value in config.tokenizer.items() if name not in _OTHERS}
     other = config.tokenizer.get(FROM)
     if other in (None, WORDS):
         arguments = arguments if other is None else {}
         return transformers.AutoTokenizer.from_pretrained(config.source, **origin(config), **arguments)
     revision = {} if Path(other).is_absolute() else {"revision": config.tokenizer.get("revision")}
-    return transformers.AutoTokenizer.from_pretrained(other, **revision, **arguments)
+    return transformers.AutoTokenizer.from_pretrained(other, trust_remote_code=False, **revision, **arguments)
+
+
+def _require_vocabulary(config: ModelConfig, tokenizer: Any) -> None:
+    """Refuse a tokenizer without a vocabulary: transformers makes one up where a model has none, and it reads nothing.
+
+    One that it makes up knows the special tokens and at most the mark of a word's beginning.
+    """
+    if len(set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens)) <= 1:
+        raise ModelError(
+            f"{config.name}: {config.tokenizer.get(FROM, config.source)} holds no tokenizer; put its files "
+            "(tokenizer.json) there, or take another model's with tokenizer: {from: ...}"
+        )
 
 
 def _ensure_padding(config: ModelConfig, tokenizer: Any) -> None:

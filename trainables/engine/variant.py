@@ -66,7 +66,8 @@ class Subject:
     """The model that a variant is to act on, as far as it is known before anything is loaded (None: it is not).
 
     `attentions` are the kernels its architecture has, `has_biases` says whether its body has biases outside of
-    normalisation layers, `layers` counts its blocks, `unpads` says whether these can do without padding.
+    normalisation layers, `layers` counts its blocks, `unpads` says whether these can do without padding. A precision
+    that is `makeshift` is this machine's, where the experiment left it open; on another one it would be another.
     """
 
     model: str
@@ -75,6 +76,7 @@ class Subject:
     has_biases: bool | None = None
     layers: int | None = None
     unpads: bool | None = None
+    makeshift: bool = False
 
 
 class WouldDoNothing(ValueError):

@@ -32,11 +32,26 @@ _WEIGHTS = ("*.model", "*.safetensors", "*.safetensors.index.json", "*.py")
 
 @dataclass(frozen=True)
 class Resolved:
-    """Settings of one model, the preset they come from (None: a hub id or folder), and remarks for the user."""
+    """Settings of one model, the preset they come from (None: a hub id or folder), and remarks for the user.
+
+    `why_precision` gives the reason for its precision; one that is `makeshift` stands for what the machine lacks.
+    """
 
     config: ModelConfig
     preset: ModelPreset | None
     notes: tuple[str, ...]
+    why_precision: str = ""
+    makeshift: bool = False
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """A precision, why it is this one, and what the user should be told."""
+
+    precision: Precision
+    why: str
+    notes: tuple[str, ...] = ()
+    makeshift: bool = False
 
 
 def resolve(name: str, override: Mapping[str, Any] | None = None, hardware: Hardware | None = None) -> ModelConfig:
@@ -55,21 +70,28 @@ def resolved(name: str, override: Mapping[str, Any] | None = None, hardware: Har
     preset = _preset(name, chosen)
     source = _source(name, preset, chosen)
     asked: PrecisionChoice = chosen.get("precision") or (preset.precision if preset else "auto")
-    precision, notes = _precision(name, asked, "precision" in chosen, hardware or training_hardware())
+    machine = hardware or training_hardware()
+    chosen_precision = _precision(name, preset, asked, "precision" in chosen, machine)
     config = ModelConfig(
         name=_label(name, preset),
         source=str(source),
         revision=_revision(name, source, preset, chosen),
-        precision=precision,
+        precision=chosen_precision.precision,
         random_init=chosen.get("random_init", preset.random_init if preset else False),
         overrides={**(preset.overrides if preset else {}), **chosen.get("overrides", {})},
         tokenizer=_tokenizer(name, preset, chosen.get("tokenizer", {})),
         pooling=chosen.get("pooling", preset.pooling if preset else None),
         trust_remote_code=chosen.get("trust_remote_code", False),
     )
-    if config.trust_remote_code and isinstance(source, str) and not hub.is_commit(config.revision):
+    if config.trust_remote_code and isinstance(source, Path):
+        raise ValueError(
+            f"model {name}: trust_remote_code: code in a folder is never run; name the hub repository that it comes "
+            "from (hub: owner/name) with its commit (revision), or drop the key"
+        )
+    if config.trust_remote_code and not hub.is_commit(config.revision):
         raise ValueError(f"model {name}: trust_remote_code also needs a pinned revision (a full commit hash)")
-    return Resolved(config, preset, (*notes, *_gate(name, source, preset)))
+    notes = (*chosen_precision.notes, *_gate(name, source, preset))
+    return Resolved(config, preset, notes, chosen_precision.why, chosen_precision.makeshift)
 
 
 def pin(config: ModelConfig, *, offline: bool = False) -> ModelConfig:
@@ -188,14 +210,30 @@ def _revision(name: str, source: Path | str, preset: ModelPreset | None, chosen:
 
 
 def _precision(
-    name: str, asked: PrecisionChoice, explicit: bool, hardware: Hardware
-) -> tuple[Precision, tuple[str, ...]]:
+    name: str, preset: ModelPreset | None, asked: PrecisionChoice, explicit: bool, hardware: Hardware
+) -> _Chosen:
     if asked == "auto":
-        return ("bf16" if hardware.supports("bf16") else "fp32"), ()
+        return _automatic(preset, hardware)
     if asked not in ("fp32", "bf16", "fp16"):
         raise ValueError(f"model {name}: precision must be auto, fp32, bf16 or fp16, got {asked!r}")
+    reason = "asked for" if explicit or preset is None else preset.why_precision
     if hardware.supports(asked):
-        return asked, ()
+        return _Chosen(asked, reason)
     if explicit:
         raise ValueError(f"model {name}: precision {asked} is not computed natively by {hardware.device}")
-    return "fp32", (f"{name}: fp32 instead of {asked}, which {hardware.device} does not compute natively",)
+    note = f"fp32 instead of {asked}, which {hardware.device} does not compute natively"
+    return _Chosen("fp32", f"{note} ({asked}: {reason})", (f"{name}: {note}",))
+
+
+def _automatic(preset: ModelPreset | None, hardware: Hardware) -> _Chosen:
+    """What the device is best at. A preset that declares another precision than fp16 has its reason not to be in it."""
+    device, found = hardware.device, hardware.automatic
+    if found == "bf16":
+        return _Chosen(found, f"auto: {device} computes in bf16")
+    if found == "fp32":
+        return _Chosen(found, f"auto: {device} has neither bf16 nor cores for fp16")
+    if preset is not None and preset.precision not in ("auto", "fp16"):
+        declared = f"{preset.name} is for {preset.precision}: {preset.why_precision}"
+        return _Chosen("fp32", f"auto: {device} has no bf16, and not fp16, because {declared}")
+    unknown = "; orchestrate probe says whether it overflows" if preset is None else ""
+    return _Chosen(found, f"auto: {device} has no bf16; fp16 with a GradScaler{unknown}", makeshift=True)

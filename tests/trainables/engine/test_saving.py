@@ -23,7 +23,7 @@ from trainables.engine.loop import run
 from trainables.engine.models import ModelError
 from trainables.engine.outcome import Outcome
 from trainables.engine.predicting import Predictor
-from trainables.engine.saved import NotSaved, fetched, is_saved, saved_task
+from trainables.engine.saved import NotSaved, fetched, is_saved, saved_task, write_manifest
 from trainables.engine.saving import save
 
 
@@ -136,7 +136,7 @@ def test_a_run_that_starts_from_weights_of_another_task_takes_the_encoder_only(t
     (tmp_path / "best" / "task.json").write_text(
         json.dumps({**saved_task(best.local_path), "labels": ["O", "Power", "Data"]})
     )
-    (tmp_path / "best" / "manifest.json").write_text("{}")
+    write_manifest(tmp_path / "best")
     other = run(still, start=best, keep=True)
     assert other.kept is not None
     assert not torch.allclose(other.kept.module.classifier.weight, trained.classifier.weight, atol=1e-3)
