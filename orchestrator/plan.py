@@ -17,6 +17,7 @@ from orchestrator.spec.run_spec import RunSpec
 from orchestrator.status import Status, summarise
 from orchestrator.storage import Store
 from orchestrator.storage.records import cell_columns
+from trainables.engine.config import Precision
 
 Design = Literal["one fixed split", "splits or folds that vary with the run"]
 
@@ -35,6 +36,15 @@ class Reach:
 
 
 @dataclass(frozen=True)
+class ModelPrecision:
+    """What a model will be trained in on this machine, and why."""
+
+    model: str
+    precision: Precision
+    why: str
+
+
+@dataclass(frozen=True)
 class Plan:
     """A sweep that has not happened yet. `pending` are the runs it would execute, in their order."""
 
@@ -50,6 +60,7 @@ class Plan:
     facts: DataFacts
     notes: tuple[str, ...] = ()
     outlook: Outlook | None = None
+    precisions: tuple[ModelPrecision, ...] = ()
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -81,6 +92,14 @@ def plan(
         estimate=estimate(store, pending, facts, lanes),
         facts=facts,
         notes=resolved.notes,
+        precisions=precisions(resolved),
+    )
+
+
+def precisions(resolved: Resolved) -> tuple[ModelPrecision, ...]:
+    """The precision of every model, in the experiment's order."""
+    return tuple(
+        ModelPrecision(name, found.config.precision, found.why_precision) for name, found in resolved.models.items()
     )
 
 

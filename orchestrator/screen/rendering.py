@@ -83,6 +83,7 @@ def plan(found: Plan) -> str:
         f"design      {reach.design}; "
         f"{plural(reach.pairs, 'pair')} for each of {plural(reach.comparisons, 'comparison')}",
     ]
+    lines += _precisions(found)
     if reach.smallest_p is not None:
         needed = f"; {reach.seeds_needed} seeds are the fewest that can" if reach.seeds_needed else ""
         verb = "can" if reach.smallest_p < reach.alpha else "cannot"
@@ -90,6 +91,12 @@ def plan(found: Plan) -> str:
     lines += _outlook(found)
     lines += _costs(found)
     return "\n".join([*lines, "", status(found.status)])
+
+
+def _precisions(found: Plan) -> list[str]:
+    """What every model trains in on this machine, and why: a line each."""
+    texts = [f"{entry.precision} for {entry.model} ({entry.why})" for entry in found.precisions]
+    return [f"{'' if number else 'precision':<12}{text}" for number, text in enumerate(texts)]
 
 
 def _outlook(found: Plan) -> list[str]:
@@ -138,6 +145,7 @@ def plan_document(found: Plan) -> dict[str, Any]:
         "reach": asdict(found.reach),
         "estimate": asdict(found.estimate),
         "data": asdict(found.facts),
+        "precisions": [asdict(entry) for entry in found.precisions],
         "power": None if found.outlook is None else asdict(found.outlook),
         "warnings": list(found.warnings),
     }

@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from torch import nn
 
+from trainables.engine.attention_kernels import attention_of
 from trainables.engine.config import RunConfig
 from trainables.engine.features import Features
 from trainables.engine.feed import Feed
@@ -78,7 +79,7 @@ def fixed_columns(
         "world_size": group.world_size,
         "cpu_threads": torch.get_num_threads(),
         "precision": config.model.precision,
-        "attention": getattr(getattr(model, "config", None), "_attn_implementation", None),
+        "attention": attention_of(model, group.device),
         "device": group.device.type,
         "hardware": hardware_name(group.device.type),
     }

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from trainables.engine.attention_kernels import chosen_kernels
 from trainables.engine.batching import Indices, evaluation_batches, shard
 from trainables.engine.config import Precision
 from trainables.engine.features import Ragged
@@ -56,7 +57,7 @@ def evaluate(
         if len(rows) == 0:
             continue
         inputs = task.vary(feed.batch(rows), rows, EVALUATION_SEED)
-        with autocast(precision, group.device):
+        with chosen_kernels(group.device), autocast(precision, group.device):
             outputs = model(**forward_inputs(task, inputs))
             found = task.outputs(outputs, inputs, model)
         parts.append((rows, {name: tensor.clone() for name, tensor in found.items()}))  # a replay reuses its memory

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,6 +13,7 @@ from torch import nn
 
 from analysis.metrics import Metric
 from trainables import registry
+from trainables.engine.attention_kernels import chosen_kernels
 from trainables.engine.columns import Part
 from trainables.engine.compiled import drop_graphs
 from trainables.engine.config import RunConfig
@@ -28,7 +29,7 @@ from trainables.engine.splits import PARTS, Split, split_for
 from trainables.engine.starting import pristine_of
 from trainables.engine.task import Task
 from trainables.engine.tokens import load_features
-from trainables.engine.variant import Plan, adjust_model, around, plan_of, resolve_variants
+from trainables.engine.variant import Applied, Plan, adjust_model, around, plan_of, resolve_variants
 from trainables.engine.warm import Warm
 from trainables.engine.word_vocabulary import training_texts
 
@@ -38,7 +39,7 @@ class Prepared:
     """All that a run needs before it trains. Everything but the model is shared with other runs.
 
     `whole` loads the base model once more, with the embedding rows that the material leaves out. `around` holds the
-    settings of the process that the run's variants need; training and evaluation belong inside it.
+    settings of the process that the device and the run's variants need; training and evaluation belong inside it.
     """
 
     task: Task
@@ -97,7 +98,15 @@ def prepare(config: RunConfig, device: torch.device, warm: Warm, start: Folder |
         torch.manual_seed(derived(config.seed, Purpose.ADJUSTMENT))  # weights that a variant adds
         model = adjust_model(model, applied)
     own_metric = registry.load("metric", config.metric) if registry.is_path(config.metric or "") else None
-    return Prepared(task, plan, corpus, labels, parts, material, whole, model, own_metric, partial(around, applied))
+    settings = partial(settings_of_process, device, applied)
+    return Prepared(task, plan, corpus, labels, parts, material, whole, model, own_metric, settings)
+
+
+@contextmanager
+def settings_of_process(device: torch.device, applied: tuple[Applied, ...]) -> Iterator[None]:
+    """Kernels of attention that the device can be trusted with, and what the variants need; afterwards as before."""
+    with chosen_kernels(device), around(applied):
+        yield
 
 
 def _default_attention(device: torch.device) -> str | None:

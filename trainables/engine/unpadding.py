@@ -27,6 +27,7 @@ _STACKS = {  # architectures whose blocks learn of positions from the embeddings
     "xlm-roberta": "encoder",
 }
 _SIXTEEN_BITS = (torch.bfloat16, torch.float16)
+_AMPERE = (8, 0)  # what version 2 of flash-attn is written for
 
 
 @dataclass(frozen=True)
@@ -135,11 +136,11 @@ def attend(
 ) -> tuple[torch.Tensor, None]:
     """Attention of every piece to the pieces of its own row: [1, heads, T, size] to [1, T, heads, size].
 
-    In 16 bits on a GPU it is one kernel of flash-attn, where that is installed (Dao 2023, arXiv:2307.08691); else rows
-    of the same length are computed together.
+    In 16 bits on a GPU from Ampere on it is one kernel of flash-attn, where that is installed (Dao 2023,
+    arXiv:2307.08691); else rows of the same length are computed together.
     """
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    kernel = _flash_kernel() if query.is_cuda and query.dtype in _SIXTEEN_BITS else None
+    kernel = _flash_kernel(query.device) if query.dtype in _SIXTEEN_BITS else None
     if kernel is not None:
         return by_kernel(kernel, query, key, value, attention_mask, dropout, scale), None
     sizes = [rows * length for rows, length in attention_mask.groups]
@@ -171,8 +172,10 @@ def by_kernel(
     return kernel(*rows, *bounds, *longest, dropout_p=dropout, softmax_scale=scale, causal=False)[None]
 
 
-@lru_cache(maxsize=1)
-def _flash_kernel() -> Callable[..., torch.Tensor] | None:
+@lru_cache(maxsize=8)
+def _flash_kernel(device: torch.device) -> Callable[..., torch.Tensor] | None:
+    if device.type != "cuda" or torch.cuda.get_device_capability(device) < _AMPERE:
+        return None
     if find_spec("flash_attn") is None:
         return None
     from flash_attn import flash_attn_varlen_func

@@ -10,6 +10,7 @@ from trainables.engine.hardware import Hardware
 from trainables.engine.variant import Plan, Stage, Subject, Variant
 
 FLASH = "flash_attention_2"
+CAPABILITY = 8.0  # Ampere: what version 2 of flash-attn is written for
 
 
 class Options(Frozen):
@@ -38,6 +39,8 @@ def unsupported(machine: Hardware, options: Options) -> str | None:
         return None
     if not machine.gpus:
         return f"{FLASH} needs a CUDA device, here is {machine.device}"
+    if min(gpu.capability for gpu in machine.gpus) < CAPABILITY:
+        return f"{FLASH} needs CUDA devices of capability {CAPABILITY:g} or later, here is {machine.device}"
     return None if find_spec("flash_attn") else f"{FLASH} needs the package flash-attn; run: pip install flash-attn"
 
 

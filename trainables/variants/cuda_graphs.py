@@ -57,7 +57,8 @@ def unsuited(subject: Subject, options: Options) -> str | None:
     """The scaler of fp16 asks after every step whether it overflowed: the host would have to wait."""
     if subject.precision != "fp16":
         return None
-    return f"cuda_graphs: the gradient scaler of fp16 waits for every step; use bf16 for {subject.model}"
+    other = "bf16, or fp32 where the device has no bf16,"
+    return f"cuda_graphs: the gradient scaler of fp16 waits for every step; use {other} for {subject.model}"
 
 
 def unsupported(machine: Hardware, options: Options) -> str | None:

@@ -31,6 +31,32 @@ def test_the_card_decides_where_there_is_one() -> None:
     assert _gpu(7.5).device == "a card"
 
 
+@pytest.mark.parametrize(
+    ("capability", "automatic"),
+    [
+        (3.5, "fp32"),
+        (6.0, "fp32"),
+        (6.1, "fp32"),
+        (7.0, "fp16"),
+        (7.5, "fp16"),
+        (8.0, "bf16"),
+        (8.9, "bf16"),
+        (9.0, "bf16"),
+        (10.0, "bf16"),
+        (12.0, "bf16"),
+    ],
+)
+def test_a_card_s_automatic_precision_follows_from_its_capability(capability: float, automatic: str) -> None:
+    assert _gpu(capability).automatic == automatic
+
+
+def test_the_oldest_card_and_a_processor_s_instructions_decide() -> None:
+    cards = tuple(Gpu("a card", capability, 16.0) for capability in (9.0, 7.5))
+    assert Hardware("a processor", frozenset(), cards).automatic == "fp16"
+    assert _cpu("avx512_bf16").automatic == "bf16"
+    assert _cpu("avx512f").automatic == "fp32"
+
+
 def test_this_machine_has_a_name() -> None:
     assert this_machine().cpu
     assert hardware_name("cpu") == this_machine().cpu
@@ -43,6 +69,8 @@ def test_a_head_without_gpus_is_told_what_runs_train_on(monkeypatch: pytest.Monk
     assert found.cpu == this_machine().cpu
     assert models.resolve("minilm-l6").precision == "bf16"
     monkeypatch.setenv("ORCHESTRATE_GPUS", "4 x Tesla V100, 7.0, 16384")
+    assert models.resolve("minilm-l6").precision == "fp16"
+    monkeypatch.setenv("ORCHESTRATE_GPUS", "4 x Tesla P40, 6.1, 24576")
     assert models.resolve("minilm-l6").precision == "fp32"
     monkeypatch.delenv("ORCHESTRATE_GPUS")
     assert training_hardware() == this_machine()

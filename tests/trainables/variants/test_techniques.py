@@ -32,6 +32,7 @@ from trainables.variants import attention, cuda_graphs, misaligned_evaluation, t
 TEXTS = "AutoModelForSequenceClassification"
 PROCESSOR = Hardware("a processor", frozenset(), ())
 OLD_GPU = Hardware("a processor", frozenset(), (Gpu("a T4", 7.5, 16.0),))
+NEW_GPU = Hardware("a processor", frozenset(), (Gpu("an A100", 8.0, 80.0),))
 
 
 def load(name: str) -> Any:
@@ -178,7 +179,8 @@ def test_flash_attention_is_refused_by_architecture_precision_and_machine() -> N
     assert attention.unsuited(Subject("bert", "bf16", ("sdpa", "eager", "flash_attention_2")), options) is None
     assert "needs a CUDA device" in str(attention.unsupported(PROCESSOR, options))
     if find_spec("flash_attn") is None:
-        assert "pip install flash-attn" in str(attention.unsupported(OLD_GPU, options))
+        assert "pip install flash-attn" in str(attention.unsupported(NEW_GPU, options))
+    assert "capability 8 or later, here is a T4" in str(attention.unsupported(OLD_GPU, options))
 
 
 def test_tf32_is_refused_where_no_product_is_in_float32_and_where_no_core_has_it() -> None:
