@@ -6,7 +6,7 @@ import json
 import platform
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -18,6 +18,7 @@ from trainables.engine.hardware import hardware_name
 
 RESULTS = Path(__file__).parent / "results"
 LIBRARIES = ("torch", "transformers", "ray", "numpy")
+NOT_INSTALLED = "not installed"
 
 
 def machine() -> dict[str, Any]:
@@ -29,8 +30,16 @@ def machine() -> dict[str, Any]:
         "cores": psutil.cpu_count(logical=False) or psutil.cpu_count(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "python": platform.python_version(),
-        **{name: version(name) for name in LIBRARIES},
+        **{name: installed(name) for name in LIBRARIES},
     }
+
+
+def installed(name: str) -> str:
+    """The version of a package, or that there is none."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return NOT_INSTALLED
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:

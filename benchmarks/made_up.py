@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from trainables.engine.config import DataConfig, ModelConfig, Precision, RunConfig, SplitConfig, TrainConfig
 
@@ -62,31 +63,58 @@ STUDIES = (
         {**_LARGE, "num_hidden_layers": 28, "intermediate_size": 2624, "vocab_size": 50368},
     ),
     Study("bert-base (questions)", "bert", {"vocab_size": 30522}, "question_answering", 384),
+    Study(
+        "minilm-l6",
+        "bert",
+        {
+            **{"hidden_size": 384, "num_hidden_layers": 6, "num_attention_heads": 12, "intermediate_size": 1536},
+            "vocab_size": 30522,
+        },
+    ),
 )
 
 
 def configuration(study: Study, folder: Path, tiny: bool) -> RunConfig:
-    """A run of this study on made-up text; model and data are written to `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """A run of this study on made-up text; model and data are written to `folder`, which may hold them already."""
+    write_model(study, folder, tiny)
     items = 24 if tiny else SENTENCES if study.task == "token_classification" else QUESTIONS
-    _write_model(study, folder, tiny)
-    data = folder / "items.jsonl"
-    rows = _sentences(items) if study.task == "token_classification" else _questions(items)
-    data.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    data = write_items(study, folder / "items.jsonl", items)
     return RunConfig(
         task=study.task,
         data=DataConfig(path=str(data)),
-        model=ModelConfig(
-            name=study.family, source=str(folder), random_init=True, precision="fp32" if tiny else PRECISION
-        ),
+        model=ModelConfig(name=study.family, source=str(folder), precision="fp32" if tiny else PRECISION),
         train=TrainConfig(epochs=2, batch_size=BATCH_SIZE, learning_rate=3e-5, max_length=study.max_length),
         split=SplitConfig(validation=0.2),
         seed=42,
     )
 
 
-def _write_model(study: Study, folder: Path, tiny: bool) -> None:
-    """Configuration and a tokenizer that makes one piece of every word."""
+def write_items(study: Study, path: Path, count: int) -> Path:
+    """So many items of the study's task, in a file."""
+    rows = _sentences(count) if study.task == "token_classification" else _questions(count)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def write_model(study: Study, folder: Path, tiny: bool) -> None:
+    """A model of random weights as a pretrained one, without a head, and its tokenizer, unless the folder has them.
+
+    The weights are drawn on the device, where there is one: on a processor those of a large model take seconds.
+    """
+    if (folder / "config.json").exists():
+        return
+    from transformers import AutoModel
+
+    folder.mkdir(parents=True, exist_ok=True)
+    configuration = _write_configuration(study, folder, tiny)
+    torch.manual_seed(0)
+    with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
+        model = AutoModel.from_config(configuration)
+    model.save_pretrained(folder)
+
+
+def _write_configuration(study: Study, folder: Path, tiny: bool) -> Any:
+    """The configuration, and a tokenizer that makes one token of every word."""
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers import AutoConfig
 
@@ -105,7 +133,7 @@ def _write_model(study: Study, folder: Path, tiny: bool) -> None:
     ids = {f"{name}_token_id": vocabulary[SPECIAL[name]] for name in ("pad", "cls", "sep")}
     ids |= {"bos_token_id": None, "eos_token_id": None}
     size = {**study.size, **TINY, "vocab_size": len(vocabulary)} if tiny else study.size
-    AutoConfig.for_model(study.family, **{**size, **ids}).save_pretrained(folder)
+    return AutoConfig.for_model(study.family, **{**size, **ids})
 
 
 def _word(number: int) -> str:

@@ -24,6 +24,7 @@ from trainables.engine.evaluate import Evaluation, evaluate
 from trainables.engine.features import Features
 from trainables.engine.feed import Feed
 from trainables.engine.group import Group
+from trainables.engine.measure import StepClock
 from trainables.engine.models import ModelSource
 from trainables.engine.splits import split_for
 from trainables.engine.task import Task
@@ -96,21 +97,21 @@ def fine_tuned(config: RunConfig, precision: Precision) -> Trained:
     """Fine-tune on the run's training items with the Trainer, at the run's settings."""
     found = material(config)
     torch.manual_seed(config.seed)
-    model = _model(config, found)
-    clock = _clock()()
+    model = model_of(config, found)
+    clock = _Clock()
     with tempfile.TemporaryDirectory() as folder:
         trainer = transformers.Trainer(
             model=model,
-            args=_settings(config, Path(folder), precision),
-            train_dataset=_rows(found.train),
-            data_collator=_collator(config),
+            args=settings(config, Path(folder), precision),
+            train_dataset=rows_of(found.train),
+            data_collator=collator(config),
             callbacks=[clock],
         )
         trainer.train()
     return Trained(model, found, clock.seconds[-1], clock.steps[-1])
 
 
-def _model(config: RunConfig, found: Material) -> Any:
+def model_of(config: RunConfig, found: Material) -> Any:
     """As `AutoModelFor....from_pretrained(...)` gives it, or from its configuration with random weights."""
     classes = {
         "token_classification": transformers.AutoModelForTokenClassification,
@@ -124,7 +125,8 @@ def _model(config: RunConfig, found: Material) -> Any:
     return classes[config.task].from_pretrained(config.model.source, num_labels=len(labels))
 
 
-def _settings(config: RunConfig, folder: Path, precision: Precision) -> transformers.TrainingArguments:
+def settings(config: RunConfig, folder: Path, precision: Precision) -> transformers.TrainingArguments:
+    """The run's settings as the Trainer takes them; everything else as it comes."""
     train = config.train
     return transformers.TrainingArguments(
         output_dir=str(folder),
@@ -148,7 +150,7 @@ def _settings(config: RunConfig, folder: Path, precision: Precision) -> transfor
     )
 
 
-def _rows(features: Features) -> list[dict[str, Any]]:
+def rows_of(features: Features) -> list[dict[str, Any]]:
     """Rows as `datasets` would hold them: lists of pieces, and plain numbers where a feature has one target."""
     rows = []
     for index in range(len(features)):
@@ -157,31 +159,62 @@ def _rows(features: Features) -> list[dict[str, Any]]:
     return rows
 
 
-def _collator(config: RunConfig) -> Any:
+def collator(config: RunConfig) -> Any:
+    """The library's own, which pads a batch to its longest row."""
     tokenizer = ModelSource(config.model).tokenizer()
     if config.task == "token_classification":
         return transformers.DataCollatorForTokenClassification(tokenizer)
     return transformers.DataCollatorWithPadding(tokenizer)
 
 
-def _clock() -> Any:
-    """A callback that times epochs of training alone."""
+class Timed(transformers.TrainerCallback):
+    """Times the steps of a Trainer after `warmup` of them, and counts what their batches hold."""
 
-    class Clock(transformers.TrainerCallback):
-        """Seconds and steps of every epoch."""
+    def __init__(self, device: torch.device, warmup: int, collate: Any) -> None:
+        self._clock, self._warmup, self._collate = StepClock(device), warmup, collate
+        self._items: list[int] = []
+        self._tokens: list[int] = []
 
-        def __init__(self) -> None:
-            self.seconds: list[float] = []
-            self.steps: list[int] = []
+    def collate(self, rows: list[dict[str, Any]]) -> Any:
+        """As the collator does."""
+        self._items.append(len(rows))
+        self._tokens.append(sum(len(row["input_ids"]) for row in rows))
+        return self._collate(rows)
 
-        def on_epoch_begin(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-            self.started, self.before = _now(), state.global_step
+    def on_step_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+        """Mark the end of a step, from that of the last warm-up step on."""
+        if state.global_step >= self._warmup:
+            self._clock.tick()
 
-        def on_epoch_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-            self.seconds.append(_now() - self.started)
-            self.steps.append(state.global_step - self.before)
+    def on_train_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+        """Wait for the device."""
+        self._clock.pause()
 
-    return Clock
+    def speed(self) -> dict[str, float]:
+        """Samples and real tokens a second, and how long single steps took."""
+        seconds = self._clock.seconds
+        timed = slice(self._warmup, self._warmup + len(seconds))
+        return {
+            "samples_per_second": sum(self._items[timed]) / sum(seconds),
+            "tokens_per_second": sum(self._tokens[timed]) / sum(seconds),
+            "step_seconds_p50": float(np.percentile(seconds, 50)),
+            "step_seconds_p95": float(np.percentile(seconds, 95)),
+        }
+
+
+class _Clock(transformers.TrainerCallback):
+    """Seconds and steps of every epoch."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+        self.steps: list[int] = []
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+        self.started, self.before = _now(), state.global_step
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+        self.seconds.append(_now() - self.started)
+        self.steps.append(state.global_step - self.before)
 
 
 def _now() -> float:

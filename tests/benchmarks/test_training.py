@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import fused_seeds, gpu_steps, made_up, recipes, roofline, seed_trainers
+from benchmarks import fused_seeds, made_up, recipes, roofline, seed_trainers, stacked_lora
 from tests.trainables.engine.runs import tiny_run
 from trainables.engine.profiling import answer
 from trainables.engine.profiling_work import SIZES
@@ -76,42 +76,14 @@ def test_models_of_the_gpu_benchmark_train_on_made_up_text(study: made_up.Study,
     assert found["tokens_per_second"] > 0
 
 
-def test_a_recipe_that_fails_leaves_a_gap_and_the_best_of_the_others_is_named() -> None:
-    measured = {
-        "result": "measured",
-        "samples_per_second": 20.0,
-        "tokens_per_second": 200.0,
-        "step_seconds_p50": 0.4,
-        "model_operations_per_second": 30.0,
-        "ceiling_operations_per_second": 100.0,
-    }
-    found = {
-        "Trainer": [{"samples_per_second": 5.0, "tokens_per_second": 50.0, "step_seconds": 1.6}],
-        "ours": [measured],
-        "graphs": [{**measured, "samples_per_second": 30.0, "model_operations_per_second": 45.0}],
-        "both": [{"result": "failed", "reason": "no"}],
-    }
-    row = gpu_steps.row(made_up.STUDIES[0], found)
-    assert (row["best recipe"], row["ratio"]) == ("graphs", "6.00")
-    assert (row["Trainer, share of ceiling"], row["best, share of ceiling"]) == ("8%", "45%")
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="is about machines without a CUDA device")
-def test_recipes_of_the_gpu_benchmark_that_need_a_gpu_are_left_out_by_name_and_with_a_reason() -> None:
-    needing = {side for side, recipe in gpu_steps.RECIPES.items() if "cuda_graphs" in recipe}
-    assert needing == {"graphs", "both"}
-    for side in needing:
-        answer = gpu_steps.answered(side, gpu_steps.RECIPES[side], {})
-        assert answer["result"] == "unsupported"
-        assert "cuda_graphs needs a CUDA device" in answer["reason"]
-    assert gpu_steps.left_out(gpu_steps.RECIPES["ours"]) is None
-    assert gpu_steps.left_out(gpu_steps.RECIPES["bucketed"]) is None
-
-
 def test_models_in_one_batch_have_the_losses_that_each_has_alone() -> None:
     found = seed_trainers.differences_of_losses(seed_trainers.SIZES["tiny"], CPU)
     assert set(found) == {"dropout 0.0", "dropout 0.1"}
     assert max(found.values()) < 1e-4
+
+
+def test_adapters_over_one_body_have_the_losses_that_each_has_alone() -> None:
+    assert stacked_lora.largest_difference(seed_trainers.SIZES["tiny"], CPU) < 1e-4
 
 
 def test_with_same_widths_every_item_of_an_epoch_comes_once_and_the_seeds_meet_like_lengths() -> None:

@@ -83,7 +83,7 @@ def profile(config: RunConfig, steps: int, warmup: int, device: torch.device) ->
         batches = _epochs(training, steps)
         warmup_seconds = _take(training, warmup_batches(training, batches, warmup))
         reset_peak_memory(device)
-        speed = _speed(training, batches)
+        measured_speed = speed(training, batches)
         memory, reserved = peak_memory_gib(device), _reserved_gib(device)
         some = max(1, round(len(batches) * SHARE_OF_STEPS))
         phases = phase_shares(training, spaced(batches, training.train.lengths, some))
@@ -93,11 +93,11 @@ def profile(config: RunConfig, steps: int, warmup: int, device: torch.device) ->
         steps=len(batches),
         setup_seconds=setup,
         warmup_seconds=warmup_seconds,
-        **speed,
+        **measured_speed,
         peak_memory_gib=memory,
         peak_reserved_gib=reserved,
         padding_waste=positions(training.train, batches, training.plan.unpadded).waste,
-        model_operations_per_second=needed * speed["tokens_per_second"],
+        model_operations_per_second=needed * measured_speed["tokens_per_second"],
         ceiling_operations_per_second=ceiling,
         **{f"{phase}_share": None if phases is None else phases[phase] for phase in PHASES},
     )
@@ -154,7 +154,7 @@ def _take(training: Training, batches: Sequence[Indices]) -> float:
     return time.perf_counter() - started
 
 
-def _speed(training: Training, batches: Sequence[Indices]) -> dict[str, float]:
+def speed(training: Training, batches: Sequence[Indices]) -> dict[str, float]:
     """Speeds over all of these steps, and how long single ones took."""
     items, tokens, clock = training.totals.items, training.totals.tokens, training.clock
     started = time.perf_counter()

@@ -1,0 +1,62 @@
+"""Correctness on the device: the tests of `tests/gpu`, one row a test as soon as it ends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import benchmarks.gpu
+from benchmarks.gpu.task import Task
+
+ROOT = Path(benchmarks.gpu.__file__).parents[2]
+FILES = ("attention_kernels", "precision", "memory", "recipes", "kernel_choice")  # what compiles comes last
+OPTIONS = ("-q", "-p", "no:cacheprovider", "-W", "default", "-o", "filterwarnings=", "--tb=short", f"--rootdir={ROOT}")
+
+
+class Rows:
+    """Keeps the outcome of every test as a row, does no test twice, and stops when the time is over."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+
+    def pytest_collection_modifyitems(self, session: Any, config: Any, items: list[Any]) -> None:
+        """Leave out what an earlier pass did."""
+        done = [item for item in items if item.nodeid in self._task.done]
+        config.hook.pytest_deselected(items=done)
+        items[:] = [item for item in items if item.nodeid not in self._task.done]
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        """The call of a test is its row; what went wrong before or after it is one, too."""
+        if report.when != "call" and report.passed:
+            return
+        outcome = report.outcome if report.when == "call" or report.skipped else "failed"
+        reason = _reason(report)
+        trace = {"trace": str(report.longrepr)[-1500:]} if report.failed else {}
+        self._task.row(report.nodeid, outcome, seconds=round(report.duration, 2), reason=reason, **trace)
+
+    def pytest_runtest_teardown(self, item: Any, nextitem: Any) -> None:
+        """Ends the session between two tests; what was not begun has no row, and a later pass does it."""
+        if nextitem is not None and self._task.left() < 0:
+            item.session.shouldstop = "the time of this pass is over"
+
+
+def measure(task: Task) -> None:
+    """Every test that no earlier pass did, in order of worth."""
+    files = [str(ROOT / "tests" / "gpu" / f"test_{name}.py") for name in FILES]
+    code = pytest.main([*OPTIONS, "-m", "gpu", *files], plugins=[Rows(task)])
+    task.is_whole = code != pytest.ExitCode.INTERRUPTED
+    allowed = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
+    if code not in (*allowed, pytest.ExitCode.INTERRUPTED):
+        raise RuntimeError(f"the tests could not be run (pytest ended with {code}): the log says why")
+
+
+def _reason(report: Any) -> str | None:
+    if report.skipped:
+        reason = report.longrepr[-1] if isinstance(report.longrepr, tuple) else report.longrepr
+        return str(reason).removeprefix("Skipped: ")
+    if not report.failed:
+        return None
+    crash = getattr(getattr(report.longrepr, "reprcrash", None), "message", None) or str(report.longrepr)
+    return str(crash).strip().splitlines()[0][:400]

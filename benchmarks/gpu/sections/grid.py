@@ -1,0 +1,153 @@
+"""The grid of cr-ecss at full size, as `orchestrate run` executes it: 3 models x 10 seeds, as many as the time allows.
+
+Weights are random, and the sentences are made up with the number and the lengths of cr-ecss; times depend on neither.
+Runs follow each other in this process, so that all but the first of a model are warm, as on a lane.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks import made_up
+from benchmarks.gpu.sides import Recipe, unsupported
+from benchmarks.gpu.task import Task
+from orchestrator.api import load_experiment
+from orchestrator.errors import UserError
+from orchestrator.executors.events import Event, RunFailed, RunFinished
+from orchestrator.executors.in_process import InProcess
+from orchestrator.plan import plan
+from orchestrator.spec import grid
+from orchestrator.spec.resolve import Resolved, resolve
+from orchestrator.spec.run_spec import RunSpec
+from orchestrator.spec.yaml_text import dump
+from orchestrator.storage import Store
+
+MODELS = ("roberta-base", "modernbert-large", "deberta-v3-large")  # the fastest first: something is there early
+SEEDS, ITEMS = "42-51", 875
+FIRST_SEEDS, TINY_SEEDS, TINY_ITEMS = 2, 2, 24
+LEAST_SECONDS = 12.0
+COLUMNS = ("seconds_train", "seconds_eval", "seconds_setup", "samples_per_second", "peak_memory_gib", "precision")
+BUCKETED: Recipe = {"length_bucketing": {}}
+GRAPHS: Recipe = {"length_bucketing": {}, "cuda_graphs": {}}
+
+
+def measure(task: Task) -> None:
+    """In the first pass two seeds of every model; in the second the others."""
+    for model in MODELS[:1] if task.rehearse and task.number == "first" else MODELS:
+        with task.attempt(model):
+            _measure(task, model)
+
+
+def _measure(task: Task, model: str) -> None:
+    name = "graphs" if _prefers_graphs(task, model) else "bucketed"
+    resolved = _resolved(task, model, GRAPHS if name == "graphs" else BUCKETED)
+    store = Store.open(task.folder / f"grid-{model}")
+    if f"{model}, planned" not in task.done:
+        _plan(task, model, resolved, store)
+    cells = grid.runs(resolved)
+    count = TINY_SEEDS if task.rehearse else FIRST_SEEDS if task.number == "first" else len(cells)
+    wanted = [run for run in cells[:count] if _key(model, run) not in task.done]
+    if wanted and task.wants(_key(model, wanted[0]), LEAST_SECONDS):
+        _execute(task, model, name, store, wanted)
+
+
+def _execute(task: Task, model: str, recipe: str, store: Store, runs: Sequence[RunSpec]) -> None:
+    """Run after run until the time is over; the rows follow, with the columns of their records."""
+    executor = InProcess(store)
+    by_id = {run.run_id: run for run in runs}
+    finished: dict[str, float] = {}
+    failed: dict[str, str] = {}
+    longest, begun = 0.0, time.monotonic()
+
+    def on_event(event: Event) -> None:
+        nonlocal longest, begun
+        if isinstance(event, RunFinished | RunFailed):
+            now = time.monotonic()
+            if isinstance(event, RunFinished):
+                finished[event.run_id] = now - begun
+            else:
+                failed[event.run_id] = event.error
+            longest, begun = max(longest, now - begun), now
+            if task.left() < longest:
+                executor.stop("checkpoint")
+
+    executor.execute(runs, on_event)
+    store.compact()
+    records = {row["run_id"]: row for row in store.table("runs").to_pylist()}  # type: ignore[union-attr]
+    for run_id, seconds in finished.items():
+        own = {name: records[run_id].get(name) for name in COLUMNS}
+        key, seed = _key(model, by_id[run_id]), by_id[run_id].config.seed
+        status = records[run_id]["status"]
+        task.row(key, model=model, seed=seed, recipe=recipe, seconds=seconds, status=status, **own)
+    for run_id, error in failed.items():
+        task.row(_key(model, by_id[run_id]), "failed", reason=error.splitlines()[0] if error else "no reason was given")
+    task.is_whole = task.is_whole and len(finished) == len(runs)
+
+
+def _plan(task: Task, model: str, resolved: Resolved, store: Store) -> None:
+    """What the planner says of one model's ten runs, before any of them ran."""
+    found = plan(resolved, out=store.location)
+    task.row(
+        f"{model}, planned",
+        planned_seconds=found.estimate.seconds,
+        planned_runs=len(found.pending),
+        planned_lanes=found.estimate.lanes,
+        source=found.estimate.source,
+    )
+
+
+def _resolved(task: Task, model: str, recipe: Recipe) -> Resolved:
+    """The study's experiment with one of its models, from a folder of random weights, and made-up sentences."""
+    study = next(study for study in made_up.STUDIES if study.name == model)
+    folder = task.folder / model
+    made_up.write_model(study, folder, task.rehearse)
+    items = made_up.write_items(study, task.folder / "grid.jsonl", TINY_ITEMS if task.rehearse else ITEMS)
+    path = task.folder / f"{model}.yaml"
+    path.write_text(dump(_experiment(model, folder, items, recipe)), encoding="utf-8")
+    try:
+        return resolve(load_experiment(path))
+    except UserError as error:
+        raise ValueError(str(error)) from error
+
+
+def _experiment(model: str, folder: Path, items: Path, recipe: Recipe) -> dict[str, Any]:
+    """The settings of the study `cr-ecss`."""
+    return {
+        "experiment": "gpu-grid",
+        "task": "token_classification",
+        "data": {"path": str(items)},
+        "split": {"validation": 0.213, "seed": 42},
+        "models": {model: {"path": str(folder)}},
+        "recipes": {"default": recipe},
+        "seeds": SEEDS,
+        "train": {"epochs": 4, "batch_size": 8, "learning_rate": 3e-5, "weight_decay": 0.01, "max_length": 128},
+    }
+
+
+def _prefers_graphs(task: Task, model: str) -> bool:
+    """Whether recorded steps were the faster ones where the speed of this model was measured; else they are, if it can.
+
+    A recorded step needs a CUDA device.
+    """
+    if unsupported(GRAPHS) is not None:
+        return False
+    speeds: dict[str, float] = {}
+    for row in task.rows:
+        if row["section"] == "speed" and row.get("model") == model and "round" in row:
+            speeds[row["side"]] = max(speeds.get(row["side"], 0.0), row["samples_per_second"])
+    return speeds.get("graphs", 1.0) > speeds.get("bucketed", 0.0)
+
+
+def _key(model: str, run: RunSpec) -> str:
+    return f"{model}, seed {run.config.seed}"
+
+
+def seconds_of_ten(rows: Sequence[Mapping[str, Any]], model: str) -> float | None:
+    """Ten runs of a model from those that were measured: the first as it was, the others as its median later run."""
+    from statistics import median
+
+    seconds = [row["seconds"] for row in rows if row.get("model") == model and "seed" in row and "seconds" in row]
+    return seconds[0] + 9 * median(seconds[1:] or seconds) if seconds else None

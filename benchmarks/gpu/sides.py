@@ -1,0 +1,129 @@
+"""What is timed: our training loop with a recipe, and the stock Trainer, each made once and measured round after round.
+
+Both train on the same items at the same batch size, in the same process and precision. What comes before the timed
+steps warms up, so that neither the first kernels nor the compiler count.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+
+from benchmarks import stock_trainer
+from trainables import registry
+from trainables.engine.batching import Indices
+from trainables.engine.config import Precision, RunConfig
+from trainables.engine.dropout import quick_masks
+from trainables.engine.group import Group
+from trainables.engine.hardware import this_machine
+from trainables.engine.loop import training_for
+from trainables.engine.measure import GIB, StepClock, peak_memory_gib, reset_peak_memory
+from trainables.engine.prepared import prepare
+from trainables.engine.profiling import speed, warmup_batches
+from trainables.engine.profiling_work import operations_per_token, wait
+from trainables.engine.variant import resolve_variants, unsupported_on
+from trainables.engine.warm import Warm
+
+Recipe = dict[str, dict[str, Any]]
+WARMUP_STEPS = 8
+COUNTED_BATCHES = 2
+
+
+def unsupported(recipe: Recipe) -> str | None:
+    """Why this machine cannot run a recipe, as a sweep would say it; None where it can."""
+    return unsupported_on(this_machine(), resolve_variants(recipe, lambda name: registry.load("variant", name)))
+
+
+@dataclass
+class Memory:
+    """Peak memory of one side while others lie on the same device: what it holds, and what its steps add."""
+
+    device: torch.device
+    held: float = 0.0
+
+    def hold(self, before: float) -> None:
+        """What was allocated since `before` belongs to this side."""
+        self.held = self.allocated() - before
+
+    def allocated(self) -> float:
+        """GiB that are allocated now; 0 on a processor."""
+        return torch.cuda.memory_allocated() / GIB if self.device.type == "cuda" else 0.0
+
+    def peak(self, at_start: float) -> float:
+        """GiB at the peak since the reset; on a processor the process' resident memory."""
+        if self.device.type != "cuda":
+            return peak_memory_gib(self.device)
+        return self.held + peak_memory_gib(self.device) - at_start
+
+
+class Ours:
+    """Our loop with a recipe, warm after it was made. Raises what an unsuited recipe raises."""
+
+    def __init__(self, config: RunConfig, recipe: Recipe, warm: Warm) -> None:
+        self.device = Group.current().device
+        self.memory, before = Memory(self.device), Memory(self.device).allocated()
+        train = config.train.model_copy(update={"epochs": 1000})  # the learning rate never ends
+        self.config = config.model_copy(update={"variants": recipe, "train": train})
+        self.prepared = prepare(self.config, self.device, warm)
+        self.training = training_for(self.config, self.prepared, Group(device=self.device))
+        self.training.model.train()
+        with self.prepared.around(), quick_masks(self.device):
+            for batch in warmup_batches(self.training, self._epoch(), WARMUP_STEPS):
+                self.training.step(batch)
+        wait(self.device)
+        self.memory.hold(before)
+
+    def round(self, steps: int) -> dict[str, Any]:
+        """Speed, times of steps and peak memory of whole epochs with at least `steps` steps."""
+        batches: list[Indices] = []
+        while len(batches) < steps:
+            batches += self._epoch()
+        self.training.clock = StepClock(self.device)
+        wait(self.device)
+        reset_peak_memory(self.device)
+        at_start = self.memory.allocated()
+        with self.prepared.around(), quick_masks(self.device):
+            found: dict[str, Any] = speed(self.training, batches)
+        return {**found, "peak_memory_gib": self.memory.peak(at_start)}
+
+    def operations_per_token(self) -> float:
+        """What training on one real token needs; see `profiling_work`."""
+        with self.prepared.around(), quick_masks(self.device):
+            return operations_per_token(self.training, self._epoch()[:COUNTED_BATCHES])
+
+    def _epoch(self) -> list[Indices]:
+        batches = self.training.batches()
+        self.training.position.epoch += 1
+        return batches
+
+
+class Peer:
+    """Hugging Face's Trainer on the same items; every round goes on training the same model."""
+
+    def __init__(self, config: RunConfig, precision: Precision) -> None:
+        self.device = Group.current().device
+        self.memory, before = Memory(self.device), Memory(self.device).allocated()
+        self.config, self.precision = config, precision
+        self.found = stock_trainer.material(config)
+        self.rows = stock_trainer.rows_of(self.found.train)
+        torch.manual_seed(config.seed)
+        self.model = stock_trainer.model_of(config, self.found).to(self.device)
+        self.memory.hold(before)
+
+    def round(self, steps: int) -> dict[str, Any]:
+        """As that of `Ours`. The optimizer is a new one, and its memory belongs to the peak."""
+        timed = stock_trainer.Timed(self.device, WARMUP_STEPS, stock_trainer.collator(self.config))
+        reset_peak_memory(self.device)
+        at_start = self.memory.allocated()
+        with tempfile.TemporaryDirectory() as folder:
+            settings = stock_trainer.settings(self.config, Path(folder), self.precision)
+            settings.max_steps = WARMUP_STEPS + steps
+            given = {"train_dataset": self.rows, "data_collator": timed.collate, "callbacks": [timed]}
+            transformers.Trainer(model=self.model, args=settings, **given).train()
+            self.model.zero_grad(set_to_none=True)
+        return {**timed.speed(), "peak_memory_gib": self.memory.peak(at_start)}
