@@ -10,7 +10,7 @@ Pass = Literal["first", "second"]
 
 SECTIONS = ("correctness", "speed", "several", "grid", "forecast", "recipes")
 RESERVED_SECONDS = 5.0  # for ending the last process and writing the page
-REHEARSED_LEAST_SECONDS = 4.0
+REHEARSED_LEAST_SECONDS, REHEARSED_FIRST_SECONDS = 4.0, 20.0  # tiny models: every section fits into a minute
 
 
 @dataclass(frozen=True)
@@ -62,5 +62,8 @@ def chosen(only: Collection[str] | None, done: Collection[str], steps: Sequence[
 def granted(step: Step, left: float, *, rehearse: bool = False) -> float | None:
     """Seconds that a step may take of the `left` ones; None where it should not begin."""
     usable = left - RESERVED_SECONDS
-    least = min(step.least_seconds, REHEARSED_LEAST_SECONDS) if rehearse else step.least_seconds
-    return None if usable < least else min(step.most_seconds, usable)
+    least, most = step.least_seconds, step.most_seconds
+    if rehearse:
+        least = min(least, REHEARSED_LEAST_SECONDS)
+        most = min(most, REHEARSED_FIRST_SECONDS) if step.number == "first" else most
+    return None if usable < least else min(most, usable)

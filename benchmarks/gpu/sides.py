@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +31,21 @@ from trainables.engine.variant import resolve_variants, unsupported_on
 from trainables.engine.warm import Warm
 
 Recipe = dict[str, dict[str, Any]]
+PACKAGES = {"adamw_8bit": "bitsandbytes", "qlora": "bitsandbytes", "lora": "peft"}
 WARMUP_STEPS = 8
 COUNTED_BATCHES = 2
 
 
-def unsupported(recipe: Recipe) -> str | None:
-    """Why this machine cannot run a recipe, as a sweep would say it; None where it can."""
-    return unsupported_on(this_machine(), resolve_variants(recipe, lambda name: registry.load("variant", name)))
+def cannot(recipe: Recipe) -> tuple[str, str] | None:
+    """Why this machine cannot run a recipe, as the result and the reason of a row; None where it can."""
+    needed = {PACKAGES[name] for name in recipe if name in PACKAGES}
+    if recipe.get("attention", {}).get("implementation") == "flash_attention_2":
+        needed.add("flash_attn")
+    missing = sorted(package for package in needed if find_spec(package) is None)
+    if missing:
+        return "not installed", f"needs {missing[0]}"
+    reason = unsupported_on(this_machine(), resolve_variants(recipe, lambda name: registry.load("variant", name)))
+    return None if reason is None else ("unsupported", reason)
 
 
 @dataclass

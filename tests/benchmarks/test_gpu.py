@@ -161,6 +161,7 @@ def test_steps_that_do_not_fit_are_not_begun_and_none_gets_more_than_its_cap() -
     assert schedule.granted(speed, speed.least_seconds + schedule.RESERVED_SECONDS) == speed.least_seconds
     assert schedule.granted(speed, speed.least_seconds + schedule.RESERVED_SECONDS - 0.1) is None
     assert schedule.granted(speed, schedule.REHEARSED_LEAST_SECONDS + schedule.RESERVED_SECONDS, rehearse=True) == 4.0
+    assert schedule.granted(speed, 480.0, rehearse=True) == schedule.REHEARSED_FIRST_SECONDS
 
 
 def test_first_passes_come_first_in_the_order_of_their_worth_and_fit_eight_minutes() -> None:

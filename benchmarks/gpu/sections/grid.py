@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import made_up
-from benchmarks.gpu.sides import Recipe, unsupported
+from benchmarks.gpu.sides import Recipe, cannot
 from benchmarks.gpu.task import Task
 from orchestrator.api import load_experiment
 from orchestrator.errors import UserError
@@ -132,7 +132,7 @@ def _prefers_graphs(task: Task, model: str) -> bool:
 
     A recorded step needs a CUDA device.
     """
-    if unsupported(GRAPHS) is not None:
+    if cannot(GRAPHS) is not None:
         return False
     speeds: dict[str, float] = {}
     for row in task.rows:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import Any
 
 from benchmarks import made_up
-from benchmarks.gpu.sides import Ours, Recipe, unsupported
+from benchmarks.gpu.sides import Ours, Recipe, cannot
 from benchmarks.gpu.task import Task
 from orchestrator.spec.experiment_file import built_in_document
 from trainables.engine.config import RunConfig
@@ -19,7 +18,6 @@ SAMPLES = {
     "D1": 45.5,
 }
 PEAK_MIB = {"A3": 3087, "C1": 2466, "C2": 2100}
-NEEDS = {"adamw_8bit": "bitsandbytes", "lora": "peft"}
 STEPS, LEAST_SECONDS, LEAST_COMPILED_SECONDS = 64, 8.0, 45.0
 
 
@@ -36,13 +34,9 @@ def measure(task: Task) -> None:
 
 
 def _measure(task: Task, name: str, recipe: Recipe, config: RunConfig, warm: Warm) -> None:
-    missing = [package for variant, package in NEEDS.items() if variant in recipe and find_spec(package) is None]
-    reason = unsupported(recipe)
-    if missing:
-        task.row(name, "not installed", reason=f"needs {missing[0]}")
-        return
-    if reason is not None:
-        task.row(name, "unsupported", reason=reason)
+    obstacle = cannot(recipe)
+    if obstacle is not None:
+        task.row(name, obstacle[0], reason=obstacle[1])
         return
     if task.rehearse and "torch_compile" in recipe:
         task.row(name, "unsupported", reason="a rehearsal compiles nothing: it takes a minute on a processor")

@@ -79,9 +79,7 @@ class Lane:
 
 def _processes(task: Task) -> None:
     """Runs an hour with so many processes on the card; each does one run of a seed of its own."""
-    if task.rehearse and task.number == "second":
-        return
-    again = "" if task.number == "first" else ", again"
+    again = ", again" if task.number == "second" and not task.rehearse else ""
     keys = {count: f"{count} processes{again}" for count in ((1, 2) if task.rehearse else NUM_AT_A_TIME)}
     if all(key in task.done for key in keys.values()) or not task.wants(f"processes{again}", LEAST_SECONDS):
         return

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks import made_up
-from benchmarks.gpu.sides import Ours, Peer, Recipe, unsupported
+from benchmarks.gpu.sides import Ours, Peer, Recipe, cannot
 from benchmarks.gpu.task import Task
 from benchmarks.made_up import Study
 from trainables.engine.config import Precision, RunConfig
@@ -22,6 +22,11 @@ RECIPES: dict[str, Recipe] = {
     "bucketed": {"length_bucketing": {}},
     "graphs": {"length_bucketing": {}, "cuda_graphs": {}},
 }
+BY_FAMILY: dict[str, dict[str, Recipe]] = {  # what only some architectures can do
+    "unpadded": {"length_bucketing": {}, "unpadding": {}},
+    "flash attention": {"length_bucketing": {}, "attention": {"implementation": "flash_attention_2"}},
+}
+FAMILIES = {"unpadded": ("bert", "roberta"), "flash attention": ("bert", "roberta", "modernbert")}
 COMPILED: dict[str, Recipe] = {  # one a process's compiler at a time: making the next one drops its graphs
     "compiled, graphs": {"length_bucketing": {}, "torch_compile": _FIXED, "cuda_graphs": {}},
     "compiled": {"length_bucketing": {}, "torch_compile": _FIXED},
@@ -44,10 +49,10 @@ class Case:
 def cases(task: Task) -> list[Case]:
     """What a pass measures, the most valuable first; compiling takes long, so that it comes last."""
     studies = {study.name: study for study in made_up.STUDIES}
-    first = Case(FIRST, studies[FIRST], RECIPES, 15.0)
+    first = Case(FIRST, studies[FIRST], _plain(studies[FIRST]), 15.0)
     if task.number == "first":
         return [first]
-    others = [Case(name, study, RECIPES, 25.0) for name, study in studies.items() if name != FIRST]
+    others = [Case(name, study, _plain(study), 25.0) for name, study in studies.items() if name != FIRST]
     if task.rehearse:
         return [first, *(case for case in others if case.study.task == "question_answering")]
     graphs = {"graphs": RECIPES["graphs"]}
@@ -57,6 +62,12 @@ def cases(task: Task) -> list[Case]:
         for name, study in studies.items()
     ]
     return [first, *others, *compiled]
+
+
+def _plain(study: Study) -> dict[str, Recipe]:
+    """The recipes of a model that need no compiler."""
+    own = {name: recipe for name, recipe in BY_FAMILY.items() if study.family in FAMILIES[name]}
+    return {**RECIPES, **own}
 
 
 def measure(task: Task) -> None:
@@ -105,9 +116,9 @@ def _sides(task: Task, case: Case, config: RunConfig) -> dict[str, Any]:
     with task.attempt(f"{case.key}: {TRAINER}"):
         sides[TRAINER] = Peer(config, config.model.precision)
     for name, recipe in case.recipes.items():
-        reason = unsupported(recipe)
-        if reason is not None:
-            task.row(f"{case.key}: {name}", "unsupported", reason=reason)
+        obstacle = cannot(recipe)
+        if obstacle is not None:
+            task.row(f"{case.key}: {name}", obstacle[0], reason=obstacle[1])
             continue
         with task.attempt(f"{case.key}: {name}"):
             sides[name] = Ours(config, recipe, warm)
