@@ -27,7 +27,7 @@ def main() -> None:
 
     EXPERIMENT is the name of a built-in experiment (see `list experiments`) or the path of a YAML file. Data goes to
     stdout, progress to stderr. Exit codes: 0 done, 1 bug, 2 usage or configuration, 3 failed or diverged runs,
-    4 environment, 5 locked, 6 corrupt results, 130 and 143 signals.
+    4 environment, 5 locked, 6 corrupt results, 129, 130 and 143 signals.
     """
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections.abc import Callable
+from typing import Any
 
 _cluster_was_lost = threading.Event()
 
@@ -16,6 +18,17 @@ _cluster_was_lost = threading.Event()
 def note_lost_cluster() -> None:
     """This process has a connection to a cluster that is gone."""
     _cluster_was_lost.set()
+
+
+def held(target: Callable[..., None], *arguments: Any) -> None:
+    """For a thread that waits for Ray: call the target; when Ray's shutdown fails it, stay here for good.
+
+    The exception keeps the target's frames, so that no reference in them is dropped.
+    """
+    try:
+        target(*arguments)
+    except SystemExit:
+        threading.Event().wait()
 
 
 def end(code: int) -> None:

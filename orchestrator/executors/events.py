@@ -16,12 +16,16 @@ RecordStatus = Literal["completed", "collapsed", "diverged", "pruned"]
 
 @dataclass(frozen=True)
 class ClusterReady:
-    """The cluster answers. `resources`: what all its nodes have together; `dashboard`: its address here, or None."""
+    """The cluster answers. `resources`: what all its nodes have together; `dashboard`: its address here, or None.
+
+    `needs_token`: the dashboard asks for Ray's token.
+    """
 
     address: str
     dashboard: str | None
     nodes: int
     resources: Mapping[str, float]
+    needs_token: bool = False
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ import logging
 import os
 import shutil
 import socket
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +18,22 @@ import psutil
 import ray
 from ray._private import auto_init_hook
 from ray._private import worker as ray_worker
+from ray._private.authentication.authentication_utils import is_token_auth_enabled
 
-from orchestrator.executors import ClusterLost, ExecutorError, RemoteClient, ending
+from orchestrator.executors import ClusterLost, ExecutorError, RemoteClient, ending, ray_private
 from orchestrator.executors.policy import Node
 from orchestrator.executors.ray_detached import detached
+from orchestrator.executors.ray_quiet import quiet
 from orchestrator.executors.reaper import Reaper, members
 
 logger = logging.getLogger(__name__)
 GIB = 1024**3
 HERE = "local"
 HEAD = {"node:__internal_head__": 0.001}
-LONGEST_TEMPORARY = 40  # a Unix socket's path has 107 bytes, of which Ray uses up to 65
 PROBE_SECONDS = 3.0
 SHUTDOWN_SECONDS = 15.0
 LOST_SECONDS = 20.0
+LOST_NODE_SECONDS = 5.0
 KILL_SECONDS = 5.0
 SETTINGS = {
     "RAY_TRAIN_ENABLE_STATE_TRACKING": "1",
@@ -47,16 +49,23 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class Cluster:
-    """An answering cluster. `temporary` is our own folder on this machine, None where the cluster is not ours."""
+    """An answering cluster. `temporary` is our own folder on this machine, None where the cluster is not ours.
+
+    `node` is where the node of this machine answers. `needs_token`: the dashboard asks for Ray's token.
+    """
 
     address: str
+    node: str
     dashboard: str | None
+    needs_token: bool
     nodes: tuple[Node, ...]
     temporary: Path | None
 
-    def answers(self) -> bool:
-        """Whether the cluster's control service accepts connections."""
-        return _answers(self.address)
+    def loss(self) -> str | None:
+        """What this process needs of it and does not accept connections, in words; None while all of it does."""
+        if not _answers(self.address):
+            return f"the Ray cluster at {self.address} was lost"
+        return None if _answers(self.node) else f"the Ray node on this machine, at {self.node}, was lost"
 
 
 def _answers(address: str) -> bool:
@@ -83,7 +92,7 @@ def connected(address: str | None, start_seconds: float, stall_seconds: float) -
         "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": f"{start_seconds:g}",
         "RAY_TRAIN_WORKER_HEALTH_CHECK_TIMEOUT_S": f"{stall_seconds:g}",
     }
-    with _environment({**SETTINGS, **timeouts}), _quiet():
+    with _environment({**SETTINGS, **timeouts}), quiet():
         _forget_lost_cluster()
         if ray.is_initialized():
             yield _described(None)
@@ -102,16 +111,20 @@ def _started(address: str | None) -> Iterator[Path | None]:
         finally:
             _leave([])
         return
-    temporary, leaders = _temporary(), list[int]()
+    temporary, leaders = ray_private.make_folder(), list[int]()
     reaper = Reaper(temporary)
 
     def started(pid: int) -> None:
         leaders.append(pid)
         reaper.watch_over(pid)
 
-    local = {"include_dashboard": True, "dashboard_host": "127.0.0.1", "_temp_dir": str(temporary)}
+    local = {
+        "include_dashboard": True,
+        "dashboard_host": ray_private.LOOPBACK,
+        "_temp_dir": str(temporary / ray_private.RAY),
+    }
     try:
-        with detached(started):
+        with ray_private.on_loopback(), detached(started, partial(ray_private.environment, temporary=temporary)):
             _initialise(HERE, local)
         yield temporary
     finally:
@@ -142,13 +155,25 @@ def _initialise(address: str, options: Mapping[str, Any]) -> None:
 
 
 def _described(temporary: Path | None) -> Cluster:
-    context = ray.get_runtime_context()
     nodes = living_nodes()
     if not nodes:
         raise ClusterLost("the Ray cluster has no living node")
-    worker = ray_worker.global_worker
-    dashboard = worker.node.webui_url if temporary is not None and worker.node is not None else None
-    return Cluster(context.gcs_address, dashboard and f"http://{dashboard}", nodes, temporary)
+    node = ray_worker.global_worker.node
+    dashboard = node.webui_url if temporary is not None and node is not None else None
+    return Cluster(
+        _control_service(), _own_node(), dashboard and f"http://{dashboard}", is_token_auth_enabled(), nodes, temporary
+    )
+
+
+def _control_service() -> str:
+    address: str = ray.get_runtime_context().gcs_address
+    return address
+
+
+def _own_node() -> str:
+    node = ray_worker.global_worker.node
+    assert node is not None, "a driver is connected by way of a node"
+    return f"{node.node_ip_address}:{node.node_manager_port}"
 
 
 def living_nodes() -> tuple[Node, ...]:
@@ -163,20 +188,22 @@ def _node(resources: dict[str, float]) -> Node:
 def _leave(leaders: Sequence[int]) -> bool:
     """Let go of a cluster; True when nothing of it is left. Of one that does not answer, the reaper ends what is left.
 
-    A program that goes on without its cluster forgets it a little later: Ray would end it after a minute.
+    A program that goes on without its cluster forgets it a little later: Ray would end it after a minute, and after ten
+    seconds where only its node was lost.
     """
     if not _is_lost():
         return _shut_down(leaders)
     ending.note_lost_cluster()
-    later = threading.Timer(LOST_SECONDS, _forget_lost_cluster)
+    seconds = LOST_NODE_SECONDS if _answers(_control_service()) else LOST_SECONDS
+    later = threading.Timer(seconds, _forget_lost_cluster)
     later.daemon = True
     later.start()
     return False
 
 
 def _is_lost() -> bool:
-    """Whether this process is connected to a cluster that does not answer."""
-    return ray.is_initialized() and not _answers(ray.get_runtime_context().gcs_address)
+    """Whether this process is connected to a cluster that does not answer, or whose node on this machine does not."""
+    return ray.is_initialized() and not (_answers(_control_service()) and _answers(_own_node()))
 
 
 def _forget_lost_cluster() -> None:
@@ -204,17 +231,6 @@ def _shut_down(leaders: Sequence[int]) -> bool:
     return not left
 
 
-def _temporary() -> Path:
-    """A private folder with a short path; folders of sweeps that were killed are removed."""
-    usual = Path(tempfile.gettempdir())
-    parent = usual if len(str(usual)) <= LONGEST_TEMPORARY - 20 else Path("/tmp")
-    for old in parent.glob("orchestrate-*-*"):
-        owner = old.name.split("-")[1]
-        if owner.isdecimal() and not psutil.pid_exists(int(owner)) and old.stat().st_uid == os.getuid():
-            shutil.rmtree(old, ignore_errors=True)
-    return Path(tempfile.mkdtemp(prefix=f"orchestrate-{os.getpid()}-", dir=parent))
-
-
 @contextlib.contextmanager
 def _environment(settings: dict[str, str]) -> Iterator[None]:
     """Ray reads these when its parts start; what the user has set stays."""
@@ -225,27 +241,3 @@ def _environment(settings: dict[str, str]) -> Iterator[None]:
     finally:
         for name in added:
             os.environ.pop(name, None)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep Ray's own lines off the terminal; they are in its session folder.
-
-    Ray prints messages of the raylet on stdout, which belongs to data.
-    """
-    names = ("ray", "ray.tune", "ray.train")
-    before = {name: logging.getLogger(name).level for name in names}
-    printed = ray_worker.print_to_stdstream
-    for name in names:
-        logging.getLogger(name).setLevel(logging.ERROR)
-    ray_worker.print_to_stdstream = _log
-    try:
-        yield
-    finally:
-        ray_worker.print_to_stdstream = printed
-        for name, level in before.items():
-            logging.getLogger(name).setLevel(level)
-
-
-def _log(data: Mapping[str, Any], ignore_prefix: bool) -> None:
-    logger.debug("%s: %s", data.get("pid"), " ".join(data.get("lines", ())))

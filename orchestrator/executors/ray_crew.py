@@ -16,7 +16,7 @@ import ray
 import ray.util
 from ray.exceptions import GetTimeoutError, RayActorError, RayError
 
-from orchestrator.executors import ClusterLost, ExecutorError, policy, preflight
+from orchestrator.executors import ClusterLost, ExecutorError, ending, policy, preflight
 from orchestrator.executors.events import Event, LanesPlanned, RunFinished
 from orchestrator.executors.policy import Layout, Limits, Node
 from orchestrator.executors.preflight import Preflight
@@ -210,16 +210,17 @@ class Crew:
         """Notice a cluster that has gone before Ray ends this process for it (within a minute)."""
         failed = 0
         while not self._over.wait(PROBE_EVERY_SECONDS):
-            failed = 0 if self._plan.cluster.answers() else failed + 1
+            loss = self._plan.cluster.loss()
+            failed = 0 if loss is None else failed + 1
             if failed >= (1 if self._stopping.is_set() else LOST_AFTER_PROBES):
                 self._lost.set()
-                self.inbox.put(ClusterLost(f"the Ray cluster at {self._plan.cluster.address} was lost"))
+                self.inbox.put(ClusterLost(f"{loss}; records are safe, and the same command goes on from them"))
                 return
 
 
 def _started(target: Callable[..., None], *arguments: Any) -> threading.Thread:
     """A daemon thread: one that waits for a dead cluster must not keep the process."""
-    thread = threading.Thread(target=target, args=arguments, name=target.__name__, daemon=True)
+    thread = threading.Thread(target=ending.held, args=(target, *arguments), name=target.__name__, daemon=True)
     thread.start()
     return thread
 

@@ -9,27 +9,34 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ray._private import services, utils
 
+Environment = Callable[[Sequence[str]], Mapping[str, str]]
+
+
+def _unchanged(command: Sequence[str]) -> Mapping[str, str]:
+    return {}
+
 
 @contextlib.contextmanager
-def detached(started: Callable[[int], None]) -> Iterator[None]:
+def detached(started: Callable[[int], None], environment: Environment = _unchanged) -> Iterator[None]:
     """While Ray starts: a SIGTERM is heard as usual, and `started` gets the id of each process, which leads a session.
 
-    Ray replaces the handler of SIGTERM twice, in Python at once and in C when it connects.
+    `environment` says for a command what it finds changed. Ray replaces the handler of SIGTERM twice, in Python at once
+    and in C when it connects.
     """
 
     class Detached(services.ConsolePopen):
-        def __init__(self, *arguments: Any, **named: Any) -> None:
-            super().__init__(*arguments, **named, start_new_session=True)
+        def __init__(self, command: Sequence[str], *, env: Mapping[str, str], **named: Any) -> None:
+            super().__init__(command, env={**env, **environment(command)}, **named, start_new_session=True)
             started(self.pid)
 
     handler = _own_handler()
     usual = services.ConsolePopen, utils.set_sigterm_handler
-    services.ConsolePopen, utils.set_sigterm_handler = Detached, lambda handler: None  # type: ignore[misc]
+    services.ConsolePopen, utils.set_sigterm_handler = Detached, lambda handler: None  # type: ignore[assignment,misc]
     try:
         yield
     finally:

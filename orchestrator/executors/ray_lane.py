@@ -15,16 +15,18 @@ from typing import Any
 
 import ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayError
-from ray.train.torch import TorchConfig, TorchTrainer
+from ray.train.torch import TorchTrainer
 from ray.train.v2._internal.callbacks.datasets import DatasetsCallback
 from ray.train.v2.api.config import FailureConfig, RunConfig, ScalingConfig
 from ray.train.v2.api.exceptions import TrainingFailedError
 from ray.util.placement_group import PlacementGroup, remove_placement_group
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from orchestrator.executors import ending
 from orchestrator.executors.events import Event, LaneWaiting
 from orchestrator.executors.policy import Layout, needs
 from orchestrator.executors.ray_controller import Announcement, GangWatch, first_line
+from orchestrator.executors.ray_meeting import LaneTorchConfig
 from orchestrator.executors.ray_worker import LaneSetup, serve
 from orchestrator.executors.tickets import Member
 
@@ -56,7 +58,7 @@ class LaneSupervisor:
 
     def start(self) -> threading.Thread:
         """Supervise from a new daemon thread: `fit` cannot be interrupted, and the process must not wait for it."""
-        thread = threading.Thread(target=self._run, name=f"lane {self.setup.lane}", daemon=True)
+        thread = threading.Thread(target=ending.held, args=(self._run,), name=f"lane {self.setup.lane}", daemon=True)
         thread.start()
         return thread
 
@@ -97,7 +99,7 @@ class LaneSupervisor:
         train: Any = functools.partial(serve, self.setup)
         return LaneTrainer(
             train,
-            torch_config=TorchConfig(backend="cpu:gloo,cuda:nccl" if on_gpu else "gloo"),
+            torch_config=LaneTorchConfig(backend="cpu:gloo,cuda:nccl" if on_gpu else "gloo"),
             scaling_config=ScalingConfig(
                 num_workers=self.layout.workers_per_run, use_gpu=on_gpu, resources_per_worker=resources
             ),

@@ -70,9 +70,8 @@ class RayLanes:
         with connected(self._address, self._limits.start_seconds, self._limits.stall_seconds) as cluster:
             metrics = SweepMetrics(runs, self._store)
             on_event, steering = metrics.around(on_event), metrics.beside(steering)
-            dashboard = cluster.dashboard
             totals = {"CPU": sum(node.cpus for node in cluster.nodes), "GPU": sum(node.gpus for node in cluster.nodes)}
-            ready = ClusterReady(cluster.address, dashboard, len(cluster.nodes), totals)
+            ready = ClusterReady(cluster.address, cluster.dashboard, len(cluster.nodes), totals, cluster.needs_token)
             on_event(ready)
             layout = self._layout(runs, steering.react(ready).coming, cluster)
             on_event(planned(layout))

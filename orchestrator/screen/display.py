@@ -76,5 +76,5 @@ def _table(progress: Progress) -> Table:
 def _caption(progress: Progress) -> str:
     seconds = progress.seconds_to_go()
     rest = "" if seconds is None else f", about {duration(seconds)} to go"
-    dashboard = "" if progress.dashboard is None else f" · dashboard {progress.dashboard}"
+    dashboard = "" if progress.dashboard is None else f" · {progress.dashboard}"
     return f"{progress.done} of {progress.total} runs{rest}{dashboard}"

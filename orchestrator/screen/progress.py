@@ -64,7 +64,7 @@ class Progress:
     def update(self, event: events.Event) -> None:
         """Take one event into account."""
         if isinstance(event, events.ClusterReady):
-            self.dashboard = event.dashboard
+            self.dashboard = dashboard(event)
         elif isinstance(event, events.LanesPlanned):
             self.lanes = event.lanes
         elif isinstance(event, events.RunStarted):
@@ -156,11 +156,19 @@ def _run_line(event: events.RunEvent, progress: Progress) -> str:
     return f"{label}: {'waits' if event.paused else 'stopped'} {'with' if event.checkpoint else 'without'} a checkpoint"
 
 
+def dashboard(event: events.ClusterReady) -> str | None:
+    """Where the dashboard is and how to log in, in words; None without one."""
+    if event.dashboard is None:
+        return None
+    login = " (log in with the token that `ray get-auth-token` prints)" if event.needs_token else ""
+    return f"dashboard {event.dashboard}{login}"
+
+
 def _lane_line(event: events.Event) -> str | None:
     if isinstance(event, events.ClusterReady):
         resources = ", ".join(f"{amount:g} {name}" for name, amount in sorted(event.resources.items()))
-        dashboard = f"; dashboard {event.dashboard}" if event.dashboard else ""
-        return f"cluster ready: {event.nodes} node(s), {resources}{dashboard}"
+        found = dashboard(event)
+        return f"cluster ready: {event.nodes} node(s), {resources}" + (f"; {found}" if found else "")
     if isinstance(event, events.LanesPlanned):
         each = f"{event.cpus_per_worker:g} CPU(s) and {event.gpus_per_worker:g} GPU(s) each"
         return f"lanes: {event.lanes} of {event.workers_per_run} worker(s), {each}"

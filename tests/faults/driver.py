@@ -34,10 +34,18 @@ EPOCHS = 20
 class Driver(AbstractContextManager["Driver"]):
     """The command on an experiment. Leaving the context kills what is still there."""
 
-    def __init__(self, experiment: Path, out: Path, *more: str, verb: str = "sweep") -> None:
+    def __init__(
+        self, experiment: Path, out: Path, *more: str, verb: str = "sweep", temporary: Path | None = None
+    ) -> None:
+        """`temporary`: where its temporary files go, instead of the usual place."""
         command = [sys.executable, "-m", "orchestrator", verb, str(experiment), "--out", str(out), "--no-analyze"]
         self._process = subprocess.Popen(
-            [*command, *more], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+            [*command, *more],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+            env=os.environ if temporary is None else {**os.environ, "TMPDIR": str(temporary)},
         )
         self._lines: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -63,9 +71,19 @@ class Driver(AbstractContextManager["Driver"]):
             assert time.monotonic() < deadline, f"not in time: {words}\n{self.output}"
             time.sleep(0.02)
 
+    @property
+    def process(self) -> psutil.Process:
+        """The command's own."""
+        return psutil.Process(self._process.pid)
+
     def family(self) -> list[psutil.Process]:
         """Every process below it."""
-        return psutil.Process(self._process.pid).children(recursive=True)
+        return self.process.children(recursive=True)
+
+    def folder(self) -> Path:
+        """Where its private cluster keeps its files: the reaper, which removes them, was told."""
+        reaper = next(found.cmdline() for found in self.family() if "orchestrator.executors.reaper" in found.cmdline())
+        return Path(reaper[-1])
 
     def hit(self, number: signal.Signals) -> None:
         """Signal its process group, as a terminal or `timeout` does."""
@@ -73,13 +91,20 @@ class Driver(AbstractContextManager["Driver"]):
 
     def lose_head(self) -> None:
         """Kill the control service of its private cluster."""
-        next(process for process in self.family() if process.name().startswith("gcs_server")).kill()
+        self._kill("gcs_server")
+
+    def lose_node(self) -> None:
+        """Kill its own node, of which its private cluster has no other."""
+        self._kill("raylet")
 
     def end(self) -> int:
         """Its exit code, once it has ended by itself."""
         code = self._process.wait(PATIENCE_SECONDS)
         self._reader.join(PATIENCE_SECONDS)
         return code
+
+    def _kill(self, program: str) -> None:
+        next(process for process in self.family() if process.name().startswith(program)).kill()
 
     def _read(self) -> None:
         assert self._process.stdout is not None

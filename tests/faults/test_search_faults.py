@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from orchestrator.spec.resolve import resolve
 from orchestrator.spec.run_spec import RunSpec
 from orchestrator.storage import Store
 from orchestrator.sweeping import SweepOptions
+from tests.faults import doors
 from tests.faults.driver import Driver, assert_gone
 from tests.orchestrator.executors.scene import HOSTILE, lanes, prepare, ray_processes, tables, tiny_run
 from tests.orchestrator.experiments import write_experiment
@@ -68,14 +70,20 @@ def test_a_search_that_is_killed_again_and_again_ends_like_one_that_was_not(tmp_
 
 @pytest.mark.ray
 @pytest.mark.filterwarnings("default")  # Ray warns of its own code, in this process
-def test_a_lost_head_ends_a_search_with_its_exit_code(tmp_path: Path) -> None:
-    """Here Tune asks for trials all the time, also while the cluster goes."""
+@pytest.mark.parametrize(("lose", "workers"), [(Driver.lose_head, "1"), (Driver.lose_node, "2")])
+def test_a_lost_head_or_node_ends_a_search_with_its_exit_code(
+    lose: Callable[[Driver], None], workers: str, tmp_path: Path
+) -> None:
+    """Here Tune asks for trials all the time, also while the cluster goes; and two ranks meet on loopback only."""
     task = shutil.copy(HOSTILE / "waits.py", tmp_path)
     path = write_experiment(tmp_path, task=str(task), models={"tiny": {"path": "model"}}, search=SEARCH)
-    with Driver(path, tmp_path / "out", "--lanes", "1", verb="search") as driver:
+    with Driver(path, tmp_path / "out", "--lanes", "1", "--workers", workers, verb="search") as driver:
         driver.wait_for("started on lane 0")
         family = driver.family()
-        driver.lose_head()
+        found = doors.listening([driver.process, *family])
+        assert [door.program for door in found].count("ray::RayTrainWorker") > int(workers)
+        assert [door for door in found if not door.is_local] == []
+        lose(driver)
         assert driver.end() == 4, driver.output
     assert "was lost" in driver.output
     assert_gone(family)

@@ -79,7 +79,12 @@ def test_the_time_to_go_is_the_rest_of_the_work_over_the_lanes() -> None:
 @pytest.mark.parametrize(
     ("event", "text"),
     [
-        (ClusterReady("here", "http://127.0.0.1:8265", 1, {"CPU": 2.0}), "cluster ready: 1 node(s), 2 CPU; dashboard"),
+        (ClusterReady("here", None, 1, {"CPU": 2.0}, True), "cluster ready: 1 node(s), 2 CPU"),
+        (ClusterReady("here", "http://a:8265", 1, {"CPU": 2.0}), "1 node(s), 2 CPU; dashboard http://a:8265"),
+        (
+            ClusterReady("here", "http://a:8265", 1, {"CPU": 2.0}, True),
+            "; dashboard http://a:8265 (log in with the token that `ray get-auth-token` prints)",
+        ),
         (LanesPlanned(2, 1, 1, 0), "lanes: 2 of 1 worker(s), 1 CPU(s) and 0 GPU(s) each"),
         (LaneStarted(0, 1, ("a",), 3.0), "lane 0 is up after 3 s"),
         (LaneLost(1, 1, "killed", None), "lane 1 was lost: killed"),
