@@ -229,40 +229,50 @@ def cached_repository(home: Path, name: str) -> None:
     (place / "refs" / "main").write_text(COMMIT)
 
 
+TYPED = """import json, os, sys
+from pathlib import Path
+from click.testing import CliRunner
+from orchestrator.cli import main
+for arguments in json.loads(sys.argv[1]):
+    Path(os.environ["CANARY"]).unlink(missing_ok=True)
+    for name in [name for name in sys.modules if "own_code" in name]:
+        del sys.modules[name]
+    found = CliRunner().invoke(main, arguments)
+    ran = Path(os.environ["CANARY"]).exists()
+    print("ANSWER" + json.dumps([found.exit_code, ran, found.stdout, found.stderr]), file=sys.__stdout__)
+"""
+
+
 def test_code_of_the_hub_runs_at_the_commit_that_a_person_names_and_is_no_part_of_what_is_saved(
     tmp_path: Path,
 ) -> None:
     cached_repository(tmp_path / "home", "owner/name")
     model: dict[str, Any] = {"hub": "owner/name", "revision": COMMIT, "trust_remote_code": True}
-    path = write_experiment(tmp_path, models={"own": model}, seeds="1", save="best")
-    canary = tmp_path / "canary"
-    settings = {"HF_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "1", "CANARY": str(canary)}
-
-    def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-        canary.unlink(missing_ok=True)
-        given = [sys.executable, "-m", "orchestrator", *arguments]
-        return subprocess.run(
-            given, env={**os.environ, **settings}, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
-        )
-
-    looked = command("validate", str(path))
-    assert (looked.returncode, canary.exists()) == (0, False), looked.stderr
-    assert "models.own.trust_remote_code: the code of owner/name" in looked.stderr
-    ran = command("run", str(path), "--model", "own", "--seed", "1", "--out", str(tmp_path / "out"))
-    assert (ran.returncode, canary.exists()) == (0, True), ran.stderr
+    path = str(write_experiment(tmp_path, models={"own": model}, seeds="1", save="best"))
+    predict = ["predict", "own:1", "The power bus", "--out", str(tmp_path / "out")]
+    typed_there = [
+        ["validate", path],
+        ["run", path, "--model", "own", "--seed", "1", "--out", str(tmp_path / "out")],
+        predict,
+        [*predict, "--trust-remote-code", f"somebody/else@{COMMIT}"],
+        [*predict, "--trust-remote-code", f"owner/name@{COMMIT}"],
+    ]
+    settings = {"HF_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "1", "CANARY": str(tmp_path / "canary")}
+    command = [sys.executable, "-c", TYPED, json.dumps(typed_there)]
+    ended = subprocess.run(command, env={**os.environ, **settings}, capture_output=True, text=True, check=False)
+    lines = [line.removeprefix("ANSWER") for line in ended.stdout.splitlines() if line.startswith("ANSWER")]
+    looked, ran, refused, other, allowed = map(json.loads, lines)
+    assert looked[:2] == [0, False], looked
+    assert "models.own.trust_remote_code: the code of owner/name" in looked[3]
+    assert ran[:2] == [0, True], ran
     saved = next((tmp_path / "out" / "runs").iterdir()) / "best"
     assert not list(saved.glob("*.py"))
-    kept = json.loads((saved / "config.json").read_text())["auto_map"]
-    assert kept["AutoConfig"] == "owner/name--own_code.OwnConfig"
-    predict = ("predict", "own:1", "The power bus", "--out", str(tmp_path / "out"))
-    refused = command(*predict)
-    assert (refused.returncode, canary.exists()) == (2, False), refused.stderr
-    assert "runs code of owner/name" in refused.stderr
-    other = command(*predict, "--trust-remote-code", f"somebody/else@{COMMIT}")
-    assert (other.returncode, canary.exists()) == (2, False), other.stderr
-    allowed = command(*predict, "--trust-remote-code", f"owner/name@{COMMIT}")
-    assert (allowed.returncode, canary.exists()) == (0, True), allowed.stderr
-    assert len(allowed.stdout.splitlines()) == 4
+    assert json.loads((saved / "config.json").read_text())["auto_map"]["AutoConfig"] == "owner/name--own_code.OwnConfig"
+    assert refused[:2] == [2, False], refused
+    assert "runs code of owner/name" in refused[3]
+    assert other[:2] == [2, False], other
+    assert allowed[:2] == [0, True], allowed
+    assert len(allowed[2].splitlines()) == 4
 
 
 def test_an_experiment_that_was_written_down_reads_like_any_other_where_it_names_no_code(tmp_path: Path) -> None:
