@@ -7,6 +7,7 @@ of sentences (batch 8, at most 128 pieces), BERT-base answers questions (batch 8
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,12 +106,16 @@ def write_model(study: Study, folder: Path, tiny: bool) -> None:
         return
     from transformers import AutoModel
 
-    folder.mkdir(parents=True, exist_ok=True)
-    configuration = _write_configuration(study, folder, tiny)
+    half = folder.with_name(f".{folder.name}")  # a kill leaves no folder that looks whole
+    shutil.rmtree(half, ignore_errors=True)
+    half.mkdir(parents=True)
+    configuration = _write_configuration(study, half, tiny)
     torch.manual_seed(0)
     with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
         model = AutoModel.from_config(configuration)
-    model.save_pretrained(folder)
+    model.save_pretrained(half)
+    shutil.rmtree(folder, ignore_errors=True)
+    half.rename(folder)
 
 
 def _write_configuration(study: Study, folder: Path, tiny: bool) -> Any:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from benchmarks.stacked_encoder import Batch, Stacked, clip
+from trainables.engine.attention_kernels import chosen_kernels
 from trainables.engine.batching import POOL_BATCHES, Indices, bucketed_batches
 from trainables.engine.config import Precision, TrainConfig
 from trainables.engine.dropout import quick_masks
@@ -44,7 +45,8 @@ def model(size: Size, seed: int, dropout: float = 0.1) -> nn.Module:
     settings |= {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
     attention = "sdpa" if torch.cuda.is_available() else "eager"
     torch.manual_seed(seed)
-    return BertForTokenClassification(BertConfig(**settings, attn_implementation=attention)).train()
+    with torch.device("cuda" if torch.cuda.is_available() else "cpu"):  # a processor draws such weights slowly
+        return BertForTokenClassification(BertConfig(**settings, attn_implementation=attention)).train()
 
 
 def sentences(vocabulary: int) -> list[Tensor]:
@@ -147,7 +149,7 @@ def largest_difference(size: Size, device: torch.device, dropout: float) -> floa
     """Of the losses of two models in their first steps: fused in one batch, and each trained alone."""
     items, seeds = sentences(size.vocabulary), (1, 2)
     found = orders(np.array([len(item) for item in items]), seeds, "own order", COMPARED_STEPS)
-    with quick_masks(device):
+    with chosen_kernels(device), quick_masks(device):
         fused = Fused([model(size, seed, dropout) for seed in seeds], seeds, "fp32", device)
         together = torch.stack([fused.step(batch) for batch in batches(items, found, device)], dim=1)
         alone = []

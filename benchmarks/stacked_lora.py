@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from benchmarks.seed_trainers import TRAIN, Size, batches, model, orders, sentences
 from benchmarks.stacked_encoder import Batch, Stacked, clip
+from trainables.engine.attention_kernels import chosen_kernels
 from trainables.engine.config import Precision
 from trainables.engine.optimizer import autocast, decay_groups, fused_adamw
 
@@ -157,11 +158,12 @@ def largest_difference(size: Size, device: torch.device, steps: int = 4) -> floa
     """Of the losses of two adapted copies in their first steps, fp32, no dropout: fused, and each trained alone."""
     items, seeds = sentences(size.vocabulary), (1, 2)
     found = orders(np.array([len(item) for item in items]), seeds, "own order", steps)
-    fused = FusedLora([adapted(size, seed, 0.0) for seed in seeds], seeds, "fp32", device)
-    together = torch.stack([fused.step(batch) for batch in batches(items, found, device)], dim=1)
-    alone = []
-    for number, seed in enumerate(seeds):
-        one = AloneLora(adapted(size, seed, 0.0), "fp32", device)
-        own = batches(items, [[step[number]] for step in found], device)
-        alone.append(torch.cat([one.step(batch) for batch in own]))
+    with chosen_kernels(device):
+        fused = FusedLora([adapted(size, seed, 0.0) for seed in seeds], seeds, "fp32", device)
+        together = torch.stack([fused.step(batch) for batch in batches(items, found, device)], dim=1)
+        alone = []
+        for number, seed in enumerate(seeds):
+            one = AloneLora(adapted(size, seed, 0.0), "fp32", device)
+            own = batches(items, [[step[number]] for step in found], device)
+            alone.append(torch.cat([one.step(batch) for batch in own]))
     return float((together - torch.stack(alone)).abs().max())

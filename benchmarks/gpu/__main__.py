@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
+import signal
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
 
 import benchmarks.gpu
 from benchmarks.gpu import schedule, wheels
@@ -18,8 +20,10 @@ from benchmarks.gpu.runner import Runner
 from benchmarks.gpu.schedule import Step
 
 EXIT_USAGE, EXIT_NO_DEVICE = 2, 4
+ATTEMPTS = 2  # a step that fails is taken once more by a new process, without what failed
 START_SECONDS = 120.0  # for the first imports on a slow disk, however short the budget is
 REHEARSE = "ORCHESTRATE_REHEARSE"
+FOLDERS = ("--out", "--resume", "--wheels")
 ROOT = Path(benchmarks.gpu.__file__).parents[2]
 
 
@@ -33,12 +37,19 @@ def main() -> int:
     except wheels.NoWheels as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_USAGE
-    journal = Journal(arguments.out)
+    signal.signal(signal.SIGTERM, _leave)  # its processes end with it
+    journal = Journal(
+        arguments.out, {str(arguments.out.resolve()): "DIR", str(ROOT): ".", tempfile.gettempdir(): "TMP"}
+    )
     runner = Runner(_environment(site, arguments.rehearse), journal.log)
     try:
         return _measure(arguments, journal, runner)
     finally:
         runner.end()
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    sys.exit(128 + number)
 
 
 def _measure(arguments: argparse.Namespace, journal: Journal, runner: Runner) -> int:
@@ -56,34 +67,39 @@ def _measure(arguments: argparse.Namespace, journal: Journal, runner: Runner) ->
     journal.write({"kind": "call", "command": _command(), "machine": machine, "rehearsal": arguments.rehearse})
     with tempfile.TemporaryDirectory(prefix="gpu-", ignore_cleanup_errors=True) as folder:
         for step in steps:
-            left = deadline - time.monotonic()
-            seconds = schedule.granted(step, left, rehearse=arguments.rehearse)
-            if seconds is None:
-                _leave_out(journal, step, left)
-            else:
-                _take(runner, journal, step, seconds, folder, rehearse=arguments.rehearse)
+            for _ in range(ATTEMPTS):
+                left = deadline - time.monotonic()
+                seconds = schedule.granted(step, left, rehearse=arguments.rehearse)
+                if seconds is None:
+                    _leave_out(journal, step, left)
+                    break
+                if _take(runner, journal, step, seconds, folder, rehearse=arguments.rehearse) != "failed":
+                    break
     _summarise(journal, steps)
     return 0
 
 
-def _take(runner: Runner, journal: Journal, step: Step, seconds: float, folder: str, *, rehearse: bool) -> None:
-    """Do one step; every row is on disk before the next is waited for."""
+def _take(runner: Runner, journal: Journal, step: Step, seconds: float, folder: str, *, rehearse: bool) -> str:
+    """Do one step, and say how it ended; every row is on disk before the next is waited for."""
     print(f"{step.name}: at most {seconds:.0f} s", file=sys.stderr, flush=True)
-    started = time.monotonic()
+    started, result = time.monotonic(), "cut off"
+    failed_here = journal.failed_keys(step.section) if journal.last_result(step.name) == "failed" else frozenset()
     question = {
         "section": step.section,
         "number": step.number,
         "seconds": seconds - 2.0,  # it should end by itself before it is ended
         "folder": folder,
         "rehearse": rehearse,
-        "done": sorted(journal.done_keys(step.section)),
+        "done": sorted(journal.done_keys(step.section) | failed_here),
         "rows": [row for row in journal.rows if row.get("kind") == "row" and "trace" not in row],
     }
     for row in runner.rows(step, question, seconds):
         if row["kind"] == "end":
+            result = row["result"]
             row |= {"step": step.name, "seconds": round(time.monotonic() - started, 1)}
             print(f"{step.name}: {row['result']} {row.get('reason', '')}".rstrip(), file=sys.stderr, flush=True)
         journal.write(row)
+    return result
 
 
 def _leave_out(journal: Journal, step: Step, left: float) -> None:
@@ -126,7 +142,11 @@ def _prepare(arguments: argparse.Namespace) -> int:
 
 
 def _command() -> str:
-    return shlex.join(["python", "-m", "benchmarks.gpu", *sys.argv[1:]])
+    """As it can be typed anywhere: folders of this machine are DIR."""
+    words = [
+        "DIR" if before in FOLDERS else word for before, word in zip(["", *sys.argv[1:]], sys.argv[1:], strict=False)
+    ]
+    return shlex.join(["python", "-m", "benchmarks.gpu", *words])
 
 
 def _parsed() -> argparse.Namespace:

@@ -20,16 +20,16 @@ Row = dict[str, Any]
 
 
 class Journal:
-    """The rows of one folder. `started` begins one call of the command, of which a folder may see several."""
+    """The rows of one folder, which may see several calls. `hidden` gives words for places of this machine."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, hidden: Mapping[str, str] | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.folder = folder
+        self.folder, self._hidden = folder, hidden or {}
         self.rows = read(folder / ROWS)
 
     def write(self, row: Mapping[str, Any]) -> None:
         """Keep a row for good, then show it on the page."""
-        kept = {name: value[:LONGEST_TEXT] if isinstance(value, str) else value for name, value in row.items()}
+        kept = {name: self._text(value) if isinstance(value, str) else value for name, value in row.items()}
         line = json.dumps(kept, default=str) + "\n"
         place = self.folder / ROWS
         if place.exists() and place.stat().st_size + len(line) > MOST_BYTES:
@@ -40,6 +40,11 @@ class Journal:
             os.fsync(stream.fileno())
         self.rows.append(kept)
         self.show()
+
+    def _text(self, value: str) -> str:
+        for place, word in self._hidden.items():
+            value = value.replace(place, word)
+        return value[:LONGEST_TEXT]
 
     def log(self, text: str) -> None:
         """Add to what the processes said; what comes after the limit is dropped, and the log says so."""
@@ -68,9 +73,14 @@ class Journal:
             if row.get("kind") == "row" and row["section"] == section and row["result"] not in ("failed", "left out")
         )
 
-    def of(self, section: str) -> list[Row]:
-        """The measured rows of a section."""
-        return [row for row in self.rows if row.get("kind") == "row" and row["section"] == section]
+    def failed_keys(self, section: str) -> frozenset[str]:
+        """What failed in a section: a second attempt at the same step leaves it alone."""
+        own = (row for row in self.rows if row.get("kind") == "row" and row["section"] == section)
+        return frozenset(row["key"] for row in own if row["result"] == "failed")
+
+    def last_result(self, step: str) -> str | None:
+        """How a step ended when it was taken last."""
+        return next((row["result"] for row in reversed(self.rows) if row.get("step") == step), None)
 
 
 def read(path: Path) -> list[Row]:

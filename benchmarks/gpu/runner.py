@@ -75,7 +75,8 @@ class Worker:
         """Kill it and everything that it started."""
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        with suppress(subprocess.TimeoutExpired):  # a driver may hold on to it; it is killed all the same
+            self._process.wait(GRACE_SECONDS)
         for thread in self._threads:
             thread.join(GRACE_SECONDS)
         for stream in (self._process.stdin, self._process.stdout, self._process.stderr):

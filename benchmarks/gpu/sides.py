@@ -23,7 +23,7 @@ from trainables.engine.dropout import quick_masks
 from trainables.engine.group import Group
 from trainables.engine.hardware import this_machine
 from trainables.engine.loop import training_for
-from trainables.engine.measure import GIB, StepClock, peak_memory_gib, reset_peak_memory
+from trainables.engine.measure import GIB, StepClock, peak_memory_gib, recorded_bytes, reset_peak_memory
 from trainables.engine.prepared import prepare
 from trainables.engine.profiling import speed, warmup_batches
 from trainables.engine.profiling_work import operations_per_token, wait
@@ -50,24 +50,33 @@ def cannot(recipe: Recipe) -> tuple[str, str] | None:
 
 @dataclass
 class Memory:
-    """Peak memory of one side while others lie on the same device: what it holds, and what its steps add."""
+    """Peak memory of one side while others lie on the same device: what it holds, and what its steps add.
+
+    `held` is what was allocated for it, `recorded` what its recorded steps keep for their replays, both in GiB.
+    """
 
     device: torch.device
     held: float = 0.0
+    recorded: float = 0.0
 
-    def hold(self, before: float) -> None:
-        """What was allocated since `before` belongs to this side."""
-        self.held = self.allocated() - before
+    @classmethod
+    def now(cls, device: torch.device) -> Memory:
+        """What lies on the device already."""
+        if device.type != "cuda":
+            return cls(device)
+        return cls(device, torch.cuda.memory_allocated() / GIB, recorded_bytes() / GIB)
 
-    def allocated(self) -> float:
-        """GiB that are allocated now; 0 on a processor."""
-        return torch.cuda.memory_allocated() / GIB if self.device.type == "cuda" else 0.0
+    def since(self) -> Memory:
+        """What came since then: it belongs to the side that was made."""
+        now = Memory.now(self.device)
+        return Memory(self.device, now.held - self.held, now.recorded - self.recorded)
 
     def peak(self, at_start: float) -> float:
-        """GiB at the peak since the reset; on a processor the process' resident memory."""
+        """GiB at the peak since the reset, when `at_start` were allocated; the resident memory on a processor."""
         if self.device.type != "cuda":
             return peak_memory_gib(self.device)
-        return self.held + peak_memory_gib(self.device) - at_start
+        added = torch.cuda.max_memory_allocated() / GIB - at_start
+        return self.held + max(added, self.recorded)
 
 
 class Ours:
@@ -75,7 +84,7 @@ class Ours:
 
     def __init__(self, config: RunConfig, recipe: Recipe, warm: Warm) -> None:
         self.device = Group.current().device
-        self.memory, before = Memory(self.device), Memory(self.device).allocated()
+        before = Memory.now(self.device)
         train = config.train.model_copy(update={"epochs": 1000})  # the learning rate never ends
         self.config = config.model_copy(update={"variants": recipe, "train": train})
         self.prepared = prepare(self.config, self.device, warm)
@@ -85,7 +94,7 @@ class Ours:
             for batch in warmup_batches(self.training, self._epoch(), WARMUP_STEPS):
                 self.training.step(batch)
         wait(self.device)
-        self.memory.hold(before)
+        self.memory = before.since()
 
     def round(self, steps: int) -> dict[str, Any]:
         """Speed, times of steps and peak memory of whole epochs with at least `steps` steps."""
@@ -95,7 +104,7 @@ class Ours:
         self.training.clock = StepClock(self.device)
         wait(self.device)
         reset_peak_memory(self.device)
-        at_start = self.memory.allocated()
+        at_start = Memory.now(self.device).held
         with self.prepared.around(), quick_masks(self.device):
             found: dict[str, Any] = speed(self.training, batches)
         return {**found, "peak_memory_gib": self.memory.peak(at_start)}
@@ -116,19 +125,20 @@ class Peer:
 
     def __init__(self, config: RunConfig, precision: Precision) -> None:
         self.device = Group.current().device
-        self.memory, before = Memory(self.device), Memory(self.device).allocated()
+        before = Memory.now(self.device)
         self.config, self.precision = config, precision
         self.found = stock_trainer.material(config)
         self.rows = stock_trainer.rows_of(self.found.train)
         torch.manual_seed(config.seed)
         self.model = stock_trainer.model_of(config, self.found).to(self.device)
-        self.memory.hold(before)
+        self.memory = before.since()
+        self.round(-(-len(self.rows) // config.train.batch_size))  # every width once: libraries plan for each
 
     def round(self, steps: int) -> dict[str, Any]:
         """As that of `Ours`. The optimizer is a new one, and its memory belongs to the peak."""
         timed = stock_trainer.Timed(self.device, WARMUP_STEPS, stock_trainer.collator(self.config))
         reset_peak_memory(self.device)
-        at_start = self.memory.allocated()
+        at_start = Memory.now(self.device).held
         with tempfile.TemporaryDirectory() as folder:
             settings = stock_trainer.settings(self.config, Path(folder), self.precision)
             settings.max_steps = WARMUP_STEPS + steps

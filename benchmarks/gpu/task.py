@@ -13,7 +13,10 @@ from typing import Any
 
 from benchmarks.gpu.schedule import Pass
 
-OF_THE_DEVICE = ("CUDA error", "AcceleratorError", "device-side assert", "illegal memory access")
+OF_THE_DEVICE = (
+    *("CUDA error", "AcceleratorError", "device-side assert", "illegal memory access"),
+    "Offset increment outside graph capture",  # what follows a recording that failed
+)
 
 
 class SpoiledDevice(RuntimeError):
@@ -22,7 +25,9 @@ class SpoiledDevice(RuntimeError):
 
 @dataclass
 class Task:
-    """One pass over a section. `done` are the keys of what earlier passes and calls measured, `rows` all their rows.
+    """One pass over a section: the first, the second with all of it but what is compiled, the third with that too.
+
+    `done` are the keys of what earlier passes and calls measured, `rows` all their rows.
 
     `emit` keeps a row; `folder` is scratch space that lives as long as the command. `is_whole` becomes false where the
     time did not suffice.
@@ -66,12 +71,19 @@ class Task:
         """
         try:
             yield
+        except SpoiledDevice:
+            raise
         except Exception as error:
             trace = traceback.format_exc()
             self.row(key, "failed", reason=reason_of(error), trace=trace[-1500:])
-            if any(sign in f"{type(error).__name__}: {error}" for sign in OF_THE_DEVICE):
+            if spoils_the_device(f"{type(error).__name__}: {error}"):
                 raise SpoiledDevice(key) from error
         release_memory()
+
+
+def spoils_the_device(text: str) -> bool:
+    """Whether an error says that nothing more can be computed in the process that raised it."""
+    return any(sign in text for sign in OF_THE_DEVICE)
 
 
 def reason_of(error: BaseException) -> str:

@@ -13,7 +13,7 @@ import torch
 from tests.tiny import Family, tiny_model
 
 REHEARSAL = "ORCHESTRATE_REHEARSE"  # set to 1: the processor is the device
-FAMILIES: tuple[Family, ...] = ("bert", "modernbert", "deberta-v2", "qwen2")
+FAMILIES: tuple[Family, ...] = ("bert", "roberta", "modernbert", "deberta-v2", "qwen2")
 SIZES: dict[str, Any] = {  # heads of 64, which every kernel of attention takes, and weights that make them attend
     "hidden_size": 128,
     "num_hidden_layers": 2,

@@ -12,7 +12,7 @@ import torch
 
 from tests.gpu.comparing import CLOSE, joined, largest_difference, largest_ratio, relative_error
 from tests.gpu.conftest import SIZES
-from tests.tiny import tiny_model
+from tests.tiny import Family, tiny_model
 from tests.trainables.engine.runs import StopAt, tiny_run
 from trainables import registry
 from trainables.engine import control
@@ -126,6 +126,29 @@ def test_recorded_steps_are_launched_steps(device: torch.device, place: Path, pr
     recorded = run(config_of(place, precision, {**padding, "cuda_graphs": {}}, **settings), group=group)
     ratio = largest_ratio(recorded, launched)
     assert ratio < ALLOWED[precision], f"curves differ by {ratio:.3g}"
+
+
+@pytest.mark.parametrize("family", ["roberta", "modernbert", "deberta-v2"])
+def test_recorded_steps_of_every_family_are_launched_steps(device: torch.device, place: Path, family: Family) -> None:
+    if device.type != "cuda":
+        pytest.skip(GRAPHS)
+    group, padding = Group(device=device), {"pad_to_max": {}}
+    settings: dict[str, Any] = {"family": family, "dropout": 0.0, "epochs": 4}
+    launched = run(config_of(place, recipe=padding, **settings), group=group)
+    recorded = run(config_of(place, recipe={**padding, "cuda_graphs": {}}, **settings), group=group)
+    ratio = largest_ratio(recorded, launched)
+    assert ratio < ALLOWED["fp32"], f"curves differ by {ratio:.3g}"
+
+
+def test_what_a_recorded_step_keeps_for_its_replays_belongs_to_its_peak(device: torch.device, place: Path) -> None:
+    if device.type != "cuda":
+        pytest.skip(GRAPHS)
+    group, padding = Group(device=device), {"pad_to_max": {}}
+    peaks = [
+        run(config_of(place, recipe={**padding, **recipe}, epochs=4), group=group).columns["peak_memory_gib"]
+        for recipe in ({}, {"cuda_graphs": {}})
+    ]
+    assert peaks[1] >= peaks[0] > 0
 
 
 def test_a_run_of_recorded_steps_goes_on_exactly_where_it_was(

@@ -6,6 +6,16 @@ copy of it beside the weights and `Auto*.from_pretrained(folder, trust_remote_co
 
 from __future__ import annotations
 
+from typing import Any
+
+
+def mend(configuration: Any) -> None:
+    """Replace what the library's models of this configuration compute badly; what comes out is the same."""
+    if "deberta-v2" in (configuration.model_type, getattr(configuration, "encoder_type", None)):
+        from trainables.architectures.deberta_positions import use_in_library
+
+        use_in_library()
+
 
 def register() -> None:
     """Make them known to the Auto classes of this process; calling it again changes nothing."""

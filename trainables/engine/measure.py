@@ -58,10 +58,22 @@ def reset_peak_memory(device: torch.device) -> None:
         logger.debug("this system does not let a process reset its resident peak; peak memory is the process's own")
 
 
+def recorded_bytes() -> int:
+    """Bytes that CUDA graphs of this process keep for their replays, beyond those that count as allocated."""
+    if not torch.cuda.is_available():
+        return 0
+    own = (part for part in torch.cuda.memory_snapshot() if tuple(part["segment_pool_id"]) != (0, 0))
+    return sum(part["total_size"] - part["allocated_size"] for part in own)
+
+
 def peak_memory_gib(device: torch.device) -> float:
-    """Largest memory since the reset: allocated on the device, or resident on the CPU, in GiB."""
+    """Largest memory since the reset: allocated on the device, or resident on the CPU, in GiB.
+
+    A recorded step allocates nothing when it is replayed: what it keeps for that belongs to the peak.
+    """
     if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / GIB
+        replaying = torch.cuda.memory_allocated(device) + recorded_bytes()
+        return max(torch.cuda.max_memory_allocated(device), replaying) / GIB
     status = Path("/proc/self/status")
     if status.exists():
         for line in status.read_text().splitlines():

@@ -7,17 +7,20 @@ Runs follow each other in this process, so that all but the first of a model are
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from benchmarks import made_up
 from benchmarks.gpu.sides import Recipe, cannot
-from benchmarks.gpu.task import Task
+from benchmarks.gpu.task import SpoiledDevice, Task, spoils_the_device
 from orchestrator.api import load_experiment
 from orchestrator.errors import UserError
+from orchestrator.executors import StopMode
 from orchestrator.executors.events import Event, RunFailed, RunFinished
 from orchestrator.executors.in_process import InProcess
+from orchestrator.failure import Failure
 from orchestrator.plan import plan
 from orchestrator.spec import grid
 from orchestrator.spec.resolve import Resolved, resolve
@@ -28,7 +31,7 @@ from orchestrator.storage import Store
 MODELS = ("roberta-base", "modernbert-large", "deberta-v3-large")  # the fastest first: something is there early
 SEEDS, ITEMS = "42-51", 875
 FIRST_SEEDS, TINY_SEEDS, TINY_ITEMS = 2, 2, 24
-LEAST_SECONDS = 12.0
+LEAST_SECONDS = {"roberta-base": 12.0, "modernbert-large": 30.0, "deberta-v3-large": 30.0}
 COLUMNS = ("seconds_train", "seconds_eval", "seconds_setup", "samples_per_second", "peak_memory_gib", "precision")
 BUCKETED: Recipe = {"length_bucketing": {}}
 GRAPHS: Recipe = {"length_bucketing": {}, "cuda_graphs": {}}
@@ -50,41 +53,67 @@ def _measure(task: Task, model: str) -> None:
     cells = grid.runs(resolved)
     count = TINY_SEEDS if task.rehearse else FIRST_SEEDS if task.number == "first" else len(cells)
     wanted = [run for run in cells[:count] if _key(model, run) not in task.done]
-    if wanted and task.wants(_key(model, wanted[0]), LEAST_SECONDS):
+    if wanted and task.wants(_key(model, wanted[0]), LEAST_SECONDS[model]):
         _execute(task, model, name, store, wanted)
 
 
 def _execute(task: Task, model: str, recipe: str, store: Store, runs: Sequence[RunSpec]) -> None:
-    """Run after run until the time is over; the rows follow, with the columns of their records."""
+    """Run after run until the time is over; the row of each follows at once. Raises SpoiledDevice."""
     executor = InProcess(store)
-    by_id = {run.run_id: run for run in runs}
-    finished: dict[str, float] = {}
-    failed: dict[str, str] = {}
-    longest, begun = 0.0, time.monotonic()
+    watch = _Watch(task, model, recipe, store, {run.run_id: run for run in runs}, executor.stop)
+    executor.execute(runs, watch)
+    task.is_whole = task.is_whole and watch.finished == len(runs)
+    for run_id, error in watch.failed.items():
+        reason = error.splitlines()[0] if error else "no reason was given"
+        task.row(_key(model, watch.runs[run_id]), "failed", reason=reason)
+    if watch.spoiled:
+        raise SpoiledDevice(model)
 
-    def on_event(event: Event) -> None:
-        nonlocal longest, begun
-        if isinstance(event, RunFinished | RunFailed):
-            now = time.monotonic()
-            if isinstance(event, RunFinished):
-                finished[event.run_id] = now - begun
-            else:
-                failed[event.run_id] = event.error
-            longest, begun = max(longest, now - begun), now
-            if task.left() < longest:
-                executor.stop("checkpoint")
 
-    executor.execute(runs, on_event)
-    store.compact()
-    records = {row["run_id"]: row for row in store.table("runs").to_pylist()}  # type: ignore[union-attr]
-    for run_id, seconds in finished.items():
-        own = {name: records[run_id].get(name) for name in COLUMNS}
-        key, seed = _key(model, by_id[run_id]), by_id[run_id].config.seed
-        status = records[run_id]["status"]
-        task.row(key, model=model, seed=seed, recipe=recipe, seconds=seconds, status=status, **own)
-    for run_id, error in failed.items():
-        task.row(_key(model, by_id[run_id]), "failed", reason=error.splitlines()[0] if error else "no reason was given")
-    task.is_whole = task.is_whole and len(finished) == len(runs)
+@dataclass
+class _Watch:
+    """Writes the row of a run as soon as its record is there, and stops where time or device are spent.
+
+    `failed` is what the first attempt of a run raised: what follows it on a broken device says less.
+    """
+
+    task: Task
+    model: str
+    recipe: str
+    store: Store
+    runs: Mapping[str, RunSpec]
+    stop: Callable[[StopMode], None]
+    finished: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+    spoiled: bool = False
+    longest: float = 0.0
+    begun: float = field(default_factory=time.monotonic)
+
+    def __call__(self, event: Event) -> None:
+        """One event of the executor."""
+        if not isinstance(event, RunFinished | RunFailed):
+            return
+        seconds, self.begun = time.monotonic() - self.begun, time.monotonic()
+        self.longest = max(self.longest, seconds)
+        if isinstance(event, RunFinished):
+            self._finish(event, seconds)
+        else:
+            self.failed.setdefault(event.run_id, event.error)
+            self.spoiled = self.spoiled or event.kind == Failure.DEVICE.word or spoils_the_device(event.error)
+        if self.spoiled or self.task.left() < self.longest:
+            self.stop("checkpoint")
+
+    def _finish(self, event: RunFinished, seconds: float) -> None:
+        self.store.compact()
+        table = self.store.table("runs")
+        assert table is not None, "the record was just compacted"
+        record = next(row for row in table.to_pylist() if row["run_id"] == event.run_id)
+        run = self.runs[event.run_id]
+        own = {"model": self.model, "seed": run.config.seed, "recipe": self.recipe, "seconds": seconds}
+        self.task.row(_key(self.model, run), **own, status=event.status, **{name: record.get(name) for name in COLUMNS})
+        self.failed.pop(event.run_id, None)
+        self.finished += 1
+        self.begun = time.monotonic()
 
 
 def _plan(task: Task, model: str, resolved: Resolved, store: Store) -> None:

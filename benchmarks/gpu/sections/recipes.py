@@ -41,6 +41,8 @@ def _measure(task: Task, name: str, recipe: Recipe, config: RunConfig, warm: War
     if task.rehearse and "torch_compile" in recipe:
         task.row(name, "unsupported", reason="a rehearsal compiles nothing: it takes a minute on a processor")
         return
+    if "torch_compile" in recipe and task.number == "second":
+        return
     if task.wants(name, LEAST_COMPILED_SECONDS if "torch_compile" in recipe else LEAST_SECONDS):
         with task.attempt(name):
             side = Ours(config, _fitting(recipe) if task.rehearse else recipe, warm)

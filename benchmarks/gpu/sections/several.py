@@ -20,8 +20,9 @@ import numpy as np
 import torch
 
 from benchmarks import made_up
-from benchmarks.gpu.task import Task
+from benchmarks.gpu.task import Task, release_memory
 from benchmarks.seed_trainers import SIZES, Alone, Fused, Size, batches, differences_of_losses, model, orders, sentences
+from trainables.engine.attention_kernels import chosen_kernels
 from trainables.engine.config import Precision, RunConfig
 from trainables.engine.dropout import quick_masks
 from trainables.engine.group import Group
@@ -30,7 +31,7 @@ from trainables.engine.profiling_work import wait
 
 STUDY = "roberta-base"
 NUM_AT_A_TIME = (1, 2, 4, 8)
-WARMUP, STEPS = 4, 48
+STEPS = 48
 LEAST_SECONDS, LEAST_STACKED_SECONDS = 40.0, 6.0
 Models = Callable[[Sequence[int]], Any]  # what trains the models of these seeds
 
@@ -81,7 +82,8 @@ def _processes(task: Task) -> None:
     """Runs an hour with so many processes on the card; each does one run of a seed of its own."""
     again = ", again" if task.number == "second" and not task.rehearse else ""
     keys = {count: f"{count} processes{again}" for count in ((1, 2) if task.rehearse else NUM_AT_A_TIME)}
-    if all(key in task.done for key in keys.values()) or not task.wants(f"processes{again}", LEAST_SECONDS):
+    missing = next((key for key in keys.values() if key not in task.done), None)
+    if missing is None or not task.wants(missing, LEAST_SECONDS):
         return
     study = next(study for study in made_up.STUDIES if study.name == STUDY)
     config = made_up.configuration(study, task.folder / study.name, task.rehearse)
@@ -101,7 +103,7 @@ def _processes(task: Task) -> None:
                 models=count,
                 runs_per_hour=speed,
                 of_one_alone=speed / alone["speed"],
-                memory_gib=_used_gib(),
+                memory_gib=_sum([answer["memory_gib"] for answer in found]),
                 difference_of_losses=abs(found[0]["train_loss"] - alone["loss"]),
             )
     finally:
@@ -176,16 +178,17 @@ def _steps_per_second(task: Task, size: Size, make: Models, seeds: Sequence[int]
     """Optimizer steps a second, on batches that are padded to the longest item of any model."""
     device, steps = Group.current().device, 4 if task.rehearse else STEPS
     items = sentences(size.vocabulary)
-    found = orders(np.array([len(item) for item in items]), seeds, "same widths", WARMUP + steps)
+    found = orders(np.array([len(item) for item in items]), seeds, "same widths", steps)
     trainer, given = make(seeds), list(batches(items, found, device))
+    release_memory()  # the single models that a stack was made of
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
-    with quick_masks(device):
-        for batch in given[:WARMUP]:
+    with chosen_kernels(device), quick_masks(device):
+        for batch in given:  # every width once: libraries plan for each
             trainer.step(batch)
         wait(device)
         started = time.perf_counter()
-        for batch in given[WARMUP:]:
+        for batch in given:
             trainer.step(batch)
         wait(device)
     return steps / (time.perf_counter() - started)
@@ -199,12 +202,9 @@ def _precision(task: Task) -> Precision:
     return "fp32" if task.rehearse else "bf16"
 
 
-def _used_gib() -> float | None:
-    """Memory of the card that is taken, by all processes."""
-    if not torch.cuda.is_available():
-        return None
-    free, total = torch.cuda.mem_get_info()
-    return (total - free) / GIB
+def _sum(parts: Sequence[float | None]) -> float | None:
+    known = [part for part in parts if part is not None]
+    return sum(known) if known else None
 
 
 def _peak_gib() -> float | None:
@@ -220,11 +220,17 @@ def main() -> None:
     os.dup2(2, 1)
     torch.set_num_threads(1)
     warm = Warm()
+    on_device = torch.cuda.is_available()
     for line in sys.stdin:
+        if on_device:
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
         outcome = run(RunConfig.model_validate_json(line), warm=warm)
         if outcome.columns.get("train_loss") is None:
             raise RuntimeError(f"a run ended as {outcome.status}: {outcome.error}")
-        answers.write(json.dumps({"train_loss": float(outcome.columns["train_loss"])}) + "\n")
+        memory = torch.cuda.max_memory_reserved() / GIB if on_device else None
+        answer = {"train_loss": float(outcome.columns["train_loss"]), "memory_gib": memory}
+        answers.write(json.dumps(answer) + "\n")
         answers.flush()
 
 
