@@ -119,7 +119,7 @@ def _of_system(system: System, lengths: Sequence[int], precisions: Sequence[str]
 
 def _answers(module: str, question: dict[str, Any]) -> tuple[list[dict[str, Any]], str | None]:
     """The JSON lines that a process of its own answers with, and how it ended where that was too early."""
-    command = [sys.executable, "-m", module]
+    command = [sys.executable, "-P", "-m", module]
     ended = subprocess.run(command, input=json.dumps(question), capture_output=True, text=True, check=False)
     lines = [json.loads(line) for line in ended.stdout.splitlines() if line.startswith("{")]
     if ended.returncode == 0:

@@ -11,7 +11,7 @@ from orchestrator.cluster.cluster_file import ClusterFile
 from orchestrator.cluster.ssh import answers, failure_of, hosts, known_hosts
 from orchestrator.errors import EnvironmentProblem
 
-RAY = (sys.executable, "-m", "ray.scripts.scripts")
+RAY = (sys.executable, "-P", "-m", "ray.scripts.scripts")
 STATUS = "ray status"
 STOP = "ray stop"
 

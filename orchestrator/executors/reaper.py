@@ -29,7 +29,7 @@ class Reaper:
     def __init__(self, temporary: Path) -> None:
         """`temporary`, the cluster's folder, is removed together with its processes."""
         self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__, str(temporary)],
+            [sys.executable, "-P", "-m", __name__, str(temporary)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -31,7 +31,7 @@ def look(loaded: Loaded, *, run_code: bool) -> tuple[Experiment, tuple[str, ...]
 
     Raises InvalidExperiment as `resolve` does.
     """
-    if run_code or not named_code(loaded.experiment):
+    if run_code or not named_code(anchored(loaded.experiment, loaded.folder)):
         resolved = resolve(loaded, must_be_available=False)
         return resolved.experiment, resolved.notes
     return _without_running_code(loaded)

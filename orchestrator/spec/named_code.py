@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.errors import UserError
 from orchestrator.spec.experiment import Experiment
+from orchestrator.spec.paths import anchored
 from orchestrator.spec.yaml_file import KeyPath
 from trainables import registry
 
@@ -37,7 +38,7 @@ def named_code(experiment: Experiment) -> tuple[NamedCode, ...]:
 
 def require_permission(loaded: Loaded) -> None:
     """Raise UserError where an experiment names code that came with results, and nobody said that it may run."""
-    found = named_code(loaded.experiment)
+    found = named_code(anchored(loaded.experiment, loaded.folder))
     if not found or loaded.may_run_code:
         return
     named = "\n".join(f"  {code}" for code in found)

@@ -97,7 +97,7 @@ def subject_of(found: models.Resolved, task: str, asks_architecture: bool) -> Su
 def _inspected(config: str, task: str) -> dict[str, Any]:
     """The facts of a model from a process of its own; {} where it cannot say, and the run will."""
     question = json.dumps([{"model": json.loads(config), "task": task}])
-    command = [sys.executable, "-m", "trainables.engine.preflight"]
+    command = [sys.executable, "-P", "-m", "trainables.engine.preflight"]
     ended = subprocess.run(command, input=question, capture_output=True, text=True, check=False)
     if ended.returncode != 0:
         return {}

@@ -86,7 +86,7 @@ def test_a_person_can_give_the_file_and_is_told_where_it_is_another_one(
     other = own_task(tmp_path / "other.py", tmp_path / "mark")
     given = typed("predict", "tiny:1", "The power bus", "--out", results, "--task", other)
     assert given.exit_code == 0, given.output
-    assert "other.py is not known to be the file that the run was made with" in given.stderr
+    assert "other.py is not the file that the run was made with" in given.stderr
     missing = typed("predict", "tiny:1", "x", "--out", results, "--task", tmp_path / "none.py")
     assert missing.exit_code == 2, missing.output
 
@@ -105,6 +105,90 @@ def test_the_experiment_of_a_results_directory_runs_no_code_unasked(
         assert found.exit_code == 2, found.output
         assert "belongs to a results directory, which is data, and names code:\n  task: /" in found.stderr
         assert "add --run-code to run it" in found.stderr
+
+
+def test_however_the_file_of_a_results_directory_is_named_it_runs_no_code_unasked(
+    results: Path, mark: Path, tmp_path: Path
+) -> None:
+    copy = shutil.copytree(results, tmp_path / "out")
+    written = copy / "experiment.yaml"
+    (copy / "analysis").mkdir(exist_ok=True)
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    ways = [copy / "renamed.yml", copy / "analysis" / "experiment.yaml", bare / "experiment.yaml"]
+    for path in ways:
+        shutil.copy(written, path)
+    (copy / "real.yaml").write_bytes(written.read_bytes())
+    written.unlink()
+    written.symlink_to(copy / "real.yaml")
+    (tmp_path / "link.yaml").symlink_to(copy / "real.yaml")
+    for path in (*ways, written, tmp_path / "link.yaml"):
+        found = typed("plan", path)
+        assert (found.exit_code, mark.exists()) == (2, False), (path, found.output)
+        assert "add --run-code to run it" in found.stderr
+
+
+def test_a_preset_by_path_is_code_however_it_is_spelt(tmp_path: Path) -> None:
+    mark, folder = tmp_path / "mark", tmp_path / "out"
+    own_task(folder / "preset.py", mark)
+    (folder / "weights").symlink_to(folder / "preset.py")
+    (folder / "cells.json").write_text("{}")
+    for spelt in ("preset.py/", "preset.py/.", "weights"):
+        path = write_experiment(folder, models={"a": {"path": spelt}})
+        assert typed("plan", path).exit_code == 2
+        assert typed("validate", path).exit_code == 0
+        assert not mark.exists()
+
+
+def test_a_person_s_own_file_beside_a_folder_called_runs_is_their_own(tmp_path: Path) -> None:
+    own_task(tmp_path / "own.py", tmp_path / "mark")
+    (tmp_path / "runs").mkdir()
+    path = write_experiment(tmp_path, task="own.py", models={"tiny": {"path": "model"}})
+    path = path.rename(tmp_path / "experiment.yaml")
+    assert typed("plan", path).exit_code == 0
+    assert (tmp_path / "mark").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("def", "cannot be imported: SyntaxError"),
+        ("import no_such_module_here", "cannot be imported: ModuleNotFoundError"),
+        ("1 / 0", "cannot be imported: ZeroDivisionError"),
+        ("raise SystemExit(0)", "cannot be imported: SystemExit"),
+        ("TASK = 3", "TASK is no task, but int"),
+        ("x = 3", "does not define TASK"),
+    ],
+)
+def test_a_given_task_that_is_broken_is_its_author_s_and_no_bug(
+    results: Path, tmp_path: Path, content: str, reason: str
+) -> None:
+    (tmp_path / "task.py").write_text(content)
+    found = typed("predict", "tiny:1", "x", "--out", results, "--task", tmp_path / "task.py")
+    assert found.exit_code == 2, found.output
+    assert reason in found.stderr
+    named = typed("predict", "tiny:1", "x", "--out", results, "--task", "token_classification")
+    assert (named.exit_code, "must be the Python file" in named.stderr) == (2, True)
+
+
+def test_a_folder_of_the_repository_s_name_is_not_the_repository(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "model"
+    typed("export", "tiny:1", "--to", folder, "--out", results)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "auto_map": {"AutoConfig": "owner/name--own.OwnConfig"}}))
+    task = json.loads((folder / "task.json").read_text())
+    model = {**task["config"]["model"], "trust_remote_code": True, "revision": COMMIT, "source": "owner/name"}
+    changed = {**task, "task": "token_classification", "config": {**task["config"], "model": model}}
+    (folder / "task.json").write_text(json.dumps(changed))
+    write_manifest(folder)
+    (tmp_path / "owner" / "name").mkdir(parents=True)
+    (tmp_path / "owner" / "name" / "own.py").write_text(f"open({str(tmp_path / 'canary')!r}, 'w')\n")
+    monkeypatch.chdir(tmp_path)
+    found = typed("predict", folder, "x", "--trust-remote-code", f"owner/name@{COMMIT}")
+    assert (found.exit_code, (tmp_path / "canary").exists()) == (2, False), found.output
+    assert "owner/name is also a folder here" in found.stderr
 
 
 def test_with_run_code_the_experiment_of_a_results_directory_does(results: Path, mark: Path) -> None:

@@ -14,6 +14,7 @@ from orchestrator.cli import main
 from orchestrator.layout import LayoutOptions
 from orchestrator.sweeping import SweepOptions, sweep
 from tests.orchestrator.experiments import resolved, write_experiment
+from trainables.engine.saved import write_manifest
 
 FILES = ("config.json", "model.safetensors", "task.json", "tokenizer.json", "tokenizer_config.json")
 
@@ -151,6 +152,7 @@ def test_a_file_that_was_added_could_change_the_answers_and_is_refused(exported:
 
 def test_a_second_export_leaves_nothing_of_the_first(results: Path, exported: Path) -> None:
     (exported / "model-00001-of-00002.safetensors").write_bytes(b"of an older export")
+    write_manifest(exported)
     (exported / "notes.md").write_text("mine")
     assert typed("export", "tiny:1", "--to", exported, "--out", results).exit_code == 0
     assert not (exported / "model-00001-of-00002.safetensors").exists()
@@ -158,14 +160,88 @@ def test_a_second_export_leaves_nothing_of_the_first(results: Path, exported: Pa
     assert typed("predict", exported, "The power bus").exit_code == 0
 
 
+def test_an_export_takes_no_folder_of_somebody_else_s_and_no_file_that_it_did_not_write(
+    results: Path, exported: Path, tmp_path: Path
+) -> None:
+    project = tmp_path / "project"
+    (project / "src").mkdir(parents=True)
+    for name, text in (("task.json", '{"todo": 1}'), ("src/train.py", "mine"), ("requirements.txt", "mine")):
+        (project / name).write_text(text)
+    found = typed("export", "tiny:1", "--to", project, "--out", results)
+    assert (found.exit_code, (project / "src" / "train.py").read_text()) == (2, "mine")
+    assert "holds other files" in found.stderr
+    (exported / "handler.py").write_text("mine")
+    found = typed("export", "tiny:1", "--to", exported, "--out", results)
+    assert found.exit_code == 2
+    assert f"{exported / 'handler.py'} was not written by an export" in found.stderr
+    assert (exported / "handler.py").read_text() == "mine"
+
+
+def test_an_export_that_cannot_be_written_says_so(results: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere" / "else")
+    for name in ("file", "dangling"):
+        found = typed("export", "tiny:1", "--to", tmp_path / name, "--out", results)
+        assert found.exit_code == 2, found.output
+        assert "choose another --to" in found.stderr
+
+
+def test_the_weights_of_another_run_do_not_answer_for_this_one(results: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(results, tmp_path / "out")
+    folder = next((copy / "runs").iterdir()) / "best"
+    task = json.loads((folder / "task.json").read_text())
+    (folder / "task.json").write_text(json.dumps({**task, "run_id": "0" * 16}))
+    write_manifest(folder)
+    for arguments in (["predict", "tiny:1", "x"], ["export", "tiny:1", "--to", str(tmp_path / "model")]):
+        found = typed(*arguments, "--out", copy)
+        assert found.exit_code == 6, found.output
+        assert f"holds the weights of run {'0' * 16}" in found.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("manifest.json", "[" * 100_000, "is not JSON"),
+        ("manifest.json", json.dumps({"../outside": "00"}), "is no name of a file in this folder"),
+        ("manifest.json", json.dumps({"/etc/passwd": "00"}), "is no name of a file in this folder"),
+        ("manifest.json", json.dumps({"x" * 5000: "00"}), "is no name of a file in this folder"),
+        ("task.json", "{" * 100_000, "is not JSON"),
+    ],
+)
+def test_odd_manifests_are_damage_and_no_bug(exported: Path, name: str, content: str, reason: str) -> None:
+    (exported / name).write_text(content)
+    found = typed("predict", exported, "x")
+    assert found.exit_code == 6, found.output
+    assert reason in found.stderr
+
+
+def test_weights_in_parts_lie_in_the_folder(exported: Path) -> None:
+    index = {"weight_map": {"a": "../outside.safetensors"}}
+    (exported / "model.safetensors.index.json").write_text(json.dumps(index))
+    write_manifest(exported)
+    found = typed("predict", exported, "x")
+    assert found.exit_code == 6
+    assert "names weights outside of the folder" in found.stderr
+
+
+def test_where_predictions_cannot_go_is_said_before_anything_is_computed(exported: Path, tmp_path: Path) -> None:
+    (tmp_path / "folder.csv").mkdir()
+    for to, reason in (("nowhere/a.csv", "there is no folder"), ("folder.csv", "is a folder")):
+        found = typed("predict", exported, "x", "--to", tmp_path / to)
+        assert found.exit_code == 2, found.output
+        assert reason in found.stderr
+    (tmp_path / "link.csv").symlink_to(tmp_path / "precious.csv")
+    (tmp_path / "precious.csv").write_text("mine")
+    assert typed("predict", exported, "x", "--to", tmp_path / "link.csv").exit_code == 0
+    assert (tmp_path / "precious.csv").read_text() == "mine"
+
+
 def test_an_export_never_writes_through_a_link(results: Path, exported: Path, tmp_path: Path) -> None:
     precious = tmp_path / "precious.txt"
     precious.write_text("mine")
-    for name in (*FILES, "README.md", "manifest.json"):
+    for name in ("config.json", "model.safetensors", "tokenizer.json", "README.md"):
         (exported / name).unlink()
         (exported / name).symlink_to(precious)
-    for name in ("config.json", "task.json"):  # as a link would say that this is an export of ours
-        assert (exported / name).is_symlink()
     assert typed("export", "tiny:1", "--to", exported, "--out", results).exit_code == 0
     assert precious.read_text() == "mine"
     assert not any(path.is_symlink() for path in exported.iterdir())

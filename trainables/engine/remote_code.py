@@ -16,6 +16,7 @@ from typing import Any
 from trainables.engine.config import ModelConfig
 from trainables.engine.hub import is_commit
 from trainables.engine.hub_models import ModelError
+from trainables.engine.saved import json_of
 
 CONFIGURATIONS = ("config.json", "tokenizer_config.json")
 _WRITTEN = re.compile(r"([A-Za-z0-9][\w.-]*/[\w.-]+)@([0-9a-f]{40})")
@@ -44,9 +45,10 @@ def trusted(config: ModelConfig) -> bool:
         return False
     if not is_commit(config.revision):
         raise ModelError(f"{config.name}: trust_remote_code also needs a pinned revision (a full commit hash)")
-    folder = Path(config.source)
-    if folder.is_absolute() and (of_folder := _of_the_folder(folder)):
-        raise ModelError(f"{config.name}: {of_folder[0]} is code of the folder {folder}: code in a folder is never run")
+    if Path(config.source).is_absolute():
+        _refuse_code_in(Path(config.source))
+    else:
+        _refuse_folder_of_that_name(config.source)
     return True
 
 
@@ -59,6 +61,7 @@ def in_folder(config: ModelConfig, folder: Path, code: HubCode | None) -> ModelC
     own: dict[str, Any] = {"source": str(folder.resolve()), "overrides": {}}
     if not config.trust_remote_code:
         return config.model_copy(update={**own, "revision": None})
+    _refuse_code_in(folder)
     needed = sorted({reference.partition(_BETWEEN)[0] for reference in _of_the_hub(folder)})
     if code is None:
         where = " and ".join(needed) or config.source
@@ -66,6 +69,7 @@ def in_folder(config: ModelConfig, folder: Path, code: HubCode | None) -> ModelC
             f"{folder}: the model runs code of {where} on the Hugging Face Hub; read it, then allow it with "
             f"--trust-remote-code {where}@COMMIT"
         )
+    _refuse_folder_of_that_name(code.repository)
     if needed != [code.repository]:
         raise ModelError(f"{folder}: needs code of {' and '.join(needed) or 'no repository'}, not of {code.repository}")
     return config.model_copy(update={**own, "revision": code.commit})
@@ -77,7 +81,7 @@ def point_to_hub(folder: Path, repository: str) -> None:
         content["auto_map"] = {key: _pointed(value, repository) for key, value in content["auto_map"].items()}
         text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
         (folder / name).write_text(text, encoding="utf-8")
-    for copy in folder.glob("*.py"):
+    for copy in folder.rglob("*.py"):
         copy.unlink()
 
 
@@ -89,8 +93,21 @@ def _pointed(value: Any, repository: str) -> Any:
     return f"{repository}{_BETWEEN}{value.rpartition(_BETWEEN)[2]}"
 
 
-def _of_the_folder(folder: Path) -> list[str]:
-    return [reference for reference in _references(folder) if _BETWEEN not in reference]
+def _refuse_code_in(folder: Path) -> None:
+    """The library runs files of a folder in several ways, once it may run code at all: none of ours has any."""
+    named = next((reference for reference in _references(folder) if _BETWEEN not in reference), None)
+    found = next((str(path.relative_to(folder)) for path in folder.rglob("*.py")), named)
+    if found is not None:
+        raise ModelError(
+            f"{folder}: {found} is code of the folder, as older versions saved it; such code is never run: execute the "
+            "run again, or export it anew"
+        )
+
+
+def _refuse_folder_of_that_name(repository: str) -> None:
+    """The library takes a folder of the working directory for the repository of that name."""
+    if Path(repository).exists():
+        raise ModelError(f"{repository} is also a folder here, whose code would be run; change to another directory")
 
 
 def _of_the_hub(folder: Path) -> list[str]:
@@ -108,7 +125,7 @@ def _configurations(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """The configurations of a folder that say something of code, as read."""
     for name in CONFIGURATIONS:
         path = folder / name
-        content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+        content = json_of(str(path), path.read_bytes()) if path.is_file() else None
         if isinstance(content, dict) and content.get("auto_map"):
             maps = content["auto_map"]
             yield name, {**content, "auto_map": maps if isinstance(maps, dict) else {"AutoTokenizer": maps}}
