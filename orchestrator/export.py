@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,17 +15,32 @@ from orchestrator.errors import EnvironmentProblem, UserError
 from orchestrator.places import find_run
 from orchestrator.predict import weights_of
 from orchestrator.storage import Store
-from trainables.engine.saved import HASHED, MANIFEST, TASK_FILE, loaded_from, saved_task, write_manifest
+from trainables.engine.remote_code import point_to_hub
+from trainables.engine.saved import (
+    HASHED,
+    MANIFEST,
+    TASK_FILE,
+    NotSaved,
+    hashes_of,
+    loaded_from,
+    saved_task,
+    write_manifest,
+)
 
 HUB, TOKEN = "hub:", "HF_TOKEN"
 CARD = "README.md"
+BEFORE_HASHES = (  # what exports held before they had a manifest
+    *("config.json", "model.safetensors", "generation_config.json", "tokenizer.json", "tokenizer_config.json"),
+    *("feed_forward.py", "mean_pooling.py"),
+)
 
 
 @dataclass(frozen=True)
 class Exported:
-    """Where the folder is, and the address it was pushed to, if any."""
+    """Where the folder is, the bytes of every file that was written there, and the address it was pushed to, if any."""
 
     folder: str
+    files: Mapping[str, int]
     address: str | None = None
 
 
@@ -39,10 +55,10 @@ def export(reference: str, where: str | None, to: str | None) -> Exported:
     store, run_id = find_run(reference, where)
     weights = weights_of(run_id, store.location)
     target = Path(_default_name(store, run_id) if to is None or to.startswith(HUB) else to).expanduser()
-    _write(store, run_id, weights, target)
+    files = _write(store, run_id, weights, target)
     if to is None or not to.startswith(HUB):
-        return Exported(str(target))
-    return Exported(str(target), _push(target, to.removeprefix(HUB)))
+        return Exported(str(target), files)
+    return Exported(str(target), files, _push(target, to.removeprefix(HUB)))
 
 
 def _default_name(store: Store, run_id: str) -> str:
@@ -50,20 +66,48 @@ def _default_name(store: Store, run_id: str) -> str:
     return f"{row['system']}-seed{row['seed']}".replace("/", "-").replace(":", "-")
 
 
-def _write(store: Store, run_id: str, weights: Path, target: Path) -> None:
-    if target.exists() and any(target.iterdir()) and not (target / TASK_FILE).is_file():
-        raise UserError(f"{target} holds other files; choose another --to")
-    target.mkdir(parents=True, exist_ok=True)
-    for name in (MANIFEST, *loaded_from(target)):  # an older export must not mix with this one
-        _new_file(target, name)
-    for path in sorted(weights.rglob("*")):
-        if path.is_file() and path.name not in (MANIFEST, TASK_FILE):
-            shutil.copyfile(path, _new_file(target, str(path.relative_to(weights))))
+def _write(store: Store, run_id: str, weights: Path, target: Path) -> dict[str, int]:
+    """Write the files of the run, the task, the card and the manifest. Returns their names and sizes in bytes."""
+    try:
+        earlier = _earlier(target)
+        target.mkdir(parents=True, exist_ok=True)
+        for name in earlier:  # an older export must not mix with this one
+            _new_file(target, name)
+        return _written(store, run_id, weights, target)
+    except OSError as error:
+        raise UserError(f"{target}: cannot be written: {error.strerror}; choose another --to") from error
+
+
+def _earlier(target: Path) -> list[str]:
+    """The files that an earlier export wrote there. Raises UserError where anything else of a model lies there."""
+    if not target.exists() or not any(target.iterdir()):
+        return []
+    try:
+        saved_task(target)
+        known = {TASK_FILE, MANIFEST, *(hashes_of(target) if (target / MANIFEST).exists() else BEFORE_HASHES)}
+    except NotSaved:
+        raise UserError(f"{target} holds other files; choose another --to") from None
+    others = [name for name in loaded_from(target) if name not in known]
+    if others:
+        raise UserError(f"{target / others[0]} was not written by an export; move it, or choose another --to")
+    return sorted(known)
+
+
+def _written(store: Store, run_id: str, weights: Path, target: Path) -> dict[str, int]:
+    files = (path for path in sorted(weights.rglob("*")) if path.is_file())
+    copied = [str(path.relative_to(weights)) for path in files if path.name not in (MANIFEST, TASK_FILE)]
+    for name in copied:
+        shutil.copyfile(weights / name, _new_file(target, name))
     content = {HASHED: MANIFEST, **without_places(saved_task(weights))}
+    model = saved_task(weights)["config"]["model"]
+    if model.get("trust_remote_code") and model.get("pooling") is None:  # as older versions saved it: with the code
+        point_to_hub(target, model["source"])
     task = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
     _new_file(target, TASK_FILE).write_text(task, encoding="utf-8")
     _new_file(target, CARD).write_text(model_card.card(store, run_id, content), encoding="utf-8")
     write_manifest(target)
+    names = [name for name in sorted([*copied, TASK_FILE, CARD, MANIFEST]) if (target / name).exists()]
+    return {name: (target / name).stat().st_size for name in names}
 
 
 def _new_file(target: Path, name: str) -> Path:

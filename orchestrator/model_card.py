@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ import pandas as pd
 from orchestrator.errors import UserError
 from orchestrator.storage import Store
 from trainables import registry
+from trainables.tasks.multi_label_classification import UNTUNED
 
 PIPELINES = {  # the hub's names for what our tasks do; a task of the user's own has none
     "AutoModelForTokenClassification": "token-classification",
@@ -18,6 +20,9 @@ PIPELINES = {  # the hub's names for what our tasks do; a task of the user's own
     "AutoModelForMaskedLM": "fill-mask",
     "AutoModelForCausalLM": "text-generation",
 }
+_WITHOUT_PIPELINE = ("AutoModelForQuestionAnswering", "AutoModelForCausalLM")  # gone, or knows nothing of our request
+_MANY_LABELS = "multi_label_classification"  # what the library calls a loss that decides every label on its own
+_NO_ANSWER = "no_answer_threshold"
 _HEADS = ("TokenClassification", "SequenceClassification", "QuestionAnswering", "MaskedLM", "CausalLM")
 
 
@@ -33,20 +38,23 @@ def row_of(store: Store, run_id: str) -> dict[str, Any]:
 def card(store: Store, run_id: str, task: Mapping[str, Any]) -> str:
     """The card as Markdown with the front matter that the hub reads. `task` is the content of `task.json`."""
     row = row_of(store, run_id)
-    auto_class = _auto_class(store, run_id)
+    configuration = json.loads(store.weights(run_id).read("config.json"))
+    auto_class = _auto_class(configuration)
     title = f"{row['system']} for {str(row['task']).replace('_', ' ')} on {row['dataset']}"
     front = ["---", "library_name: transformers"]
     front += [f"pipeline_tag: {PIPELINES[auto_class]}"] if auto_class in PIPELINES else []
     front += ["tags: [orchestrate]", "---", "", f"# {title}", "", ""]
-    parts = (_origin(row), _scores(store, row), _settings(task), _loading(auto_class, task), _limits(store, row))
+    use = (loading(auto_class, configuration, task), deciding(configuration, task))
+    parts = (_origin(row, task), _scores(store, row), _settings(task), *use, _limits(store, row))
     return "\n".join(front) + "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _origin(row: Mapping[str, Any]) -> str:
+def _origin(row: Mapping[str, Any], task: Mapping[str, Any]) -> str:
     start = f", started from run `{row['init_from']}`" if row["init_from"] else ""
     return (
         f"`{row['model']}` trained for {row['task']} on {row['dataset']} ({_licence(row)}), seed {row['seed']}{start}. "
         f"The weights are those of epoch {row['best_epoch']}, the best by {row['metric']} on the validation part."
+        + (f" Of its head: {task['head']}." if task.get("head") else "")
     )
 
 
@@ -79,20 +87,62 @@ def _settings(task: Mapping[str, Any]) -> str:
     train = {name: value for name, value in task["config"]["train"].items() if value is not None}
     lines = [f"- {name}: {value}" for name, value in train.items()]
     lines += [f"- {name}: {options or 'on'}" for name, options in task["config"]["variants"].items()]
-    lines += [f"- threshold of {name}: {value:.6g}" for name, value in task["decisions"].items()]
+    lines += [f"- {name}: {value}" for name, value in task["task_options"].items() if value is not None]
     versions = ", ".join(f"{name} {value}" for name, value in task["versions"].items() if value)
     return "Settings:\n\n" + "\n".join(
         [*lines, f"- precision: {task['config']['model']['precision']}", f"- {versions}"]
     )
 
 
-def _loading(auto_class: str, task: Mapping[str, Any]) -> str:
-    lines = ["How to load it:", "", "```python", f"from transformers import AutoTokenizer, {auto_class}", ""]
-    lines += ['folder = "path/or/hub-name"', "tokenizer = AutoTokenizer.from_pretrained(folder)"]
-    lines += [f"model = {auto_class}.from_pretrained(folder)", "```", ""]
+def loading(auto_class: str, configuration: Mapping[str, Any], task: Mapping[str, Any]) -> str:
+    """How anybody loads the model, from the content of `config.json` and `task.json`."""
+    code = ", trust_remote_code=True" if configuration.get("auto_map") else ""
+    piped = auto_class in PIPELINES and auto_class not in _WITHOUT_PIPELINE
+    names = ["AutoTokenizer", auto_class, *(["pipeline"] if piped else [])]
+    lines = ["How to load it:", "", "```python", f"from transformers import {', '.join(names)}", ""]
+    lines += ['folder = "path/or/hub-name"', f"tokenizer = AutoTokenizer.from_pretrained(folder{code})"]
+    lines += [f"model = {auto_class}.from_pretrained(folder{code})"]
+    if piped:
+        more = _arguments(auto_class, configuration, task)
+        lines += [f'ask = pipeline("{PIPELINES[auto_class]}", model=model, tokenizer=tokenizer{more})']
+    lines += ["```", ""]
+    if code:
+        lines += ["Its architecture comes as code (`auto_map` in config.json), which runs only if you allow it.", ""]
     decided = " with its thresholds" if task["decisions"] else ""
     lines += [f'Answers exactly as evaluated{decided}: `orchestrate predict FOLDER "a text"`.']
     return "\n".join(lines)
+
+
+def _arguments(auto_class: str, configuration: Mapping[str, Any], task: Mapping[str, Any]) -> str:
+    """What a pipeline has to be told to say what was evaluated."""
+    if auto_class == "AutoModelForTokenClassification":
+        return ', aggregation_strategy="first"'
+    if auto_class != "AutoModelForSequenceClassification":
+        return ""
+    scores = ", top_k=None" if configuration.get("problem_type") == _MANY_LABELS else ""
+    return f"{scores}, truncation=True, max_length={task['max_length']}"
+
+
+def deciding(configuration: Mapping[str, Any], task: Mapping[str, Any]) -> str:
+    """How scores become answers, where that takes more than the highest one."""
+    options, decisions = task["task_options"], task["decisions"]
+    if configuration.get("problem_type") == _MANY_LABELS:
+        given = options.get("threshold")
+        default = given if isinstance(given, float) else UNTUNED
+        head = "A text gets every label whose score reaches the label's threshold"
+        more = ", and if there is none the label with the highest score" if options.get("at_least_one") else ""
+        return _thresholds(f"{head}{more}:", {label: decisions.get(label, default) for label in task["labels"]})
+    if _NO_ANSWER in options:
+        head = (
+            "A question gets the best span over all windows, or no answer where the null score (start plus end of the"
+        )
+        more = "first piece, the lowest of the windows) exceeds that of the span by more than the threshold:"
+        return _thresholds(f"{head} {more}", {_NO_ANSWER: options[_NO_ANSWER], **decisions})
+    return _thresholds("Thresholds:", decisions) if decisions else ""
+
+
+def _thresholds(head: str, values: Mapping[str, float]) -> str:
+    return "\n".join([head, "", *(f"- threshold of {name}: {value:.6g}" for name, value in values.items())])
 
 
 def _limits(store: Store, row: Mapping[str, Any]) -> str:
@@ -103,10 +153,8 @@ def _limits(store: Store, row: Mapping[str, Any]) -> str:
     return "Remarks on the results:\n\n" + "\n".join(f"- {note}" for note in notes) if notes else ""
 
 
-def _auto_class(store: Store, run_id: str) -> str:
+def _auto_class(configuration: Mapping[str, Any]) -> str:
     """The Auto class that loads the model, from the architecture's name in its configuration."""
-    import json
-
-    architectures = json.loads(store.weights(run_id).read("config.json")).get("architectures") or [""]
+    architectures = configuration.get("architectures") or [""]
     head = next((head for head in _HEADS if architectures[0].endswith(head)), None)
     return f"AutoModelFor{head}" if head else "AutoModel"

@@ -6,7 +6,7 @@ import click
 
 from orchestrator.cli import options as options
 from orchestrator.cli.session import command
-from orchestrator.screen.console import Console
+from orchestrator.screen.console import Console, plural, size, table
 
 
 @click.command()
@@ -23,8 +23,11 @@ def export(console: Console, run: str, out: str | None, to: str | None) -> None:
 
     found = write(run, out, to)
     if console.as_json:
-        console.document({"folder": found.folder, "address": found.address})
+        files = [{"name": name, "bytes": count} for name, count in found.files.items()]
+        console.document({"folder": found.folder, "address": found.address, "files": files})
         return
+    console.note(f"wrote {plural(len(found.files), 'file')}, {size(sum(found.files.values()))}:")
+    console.note(table(("file", "size"), [(name, size(count)) for name, count in found.files.items()]))
     console.data(found.folder)
     if found.address is not None:
         console.data(found.address)

@@ -1,20 +1,29 @@
-"""Every registered task: a run that saved its weights, loaded again, gives the answers that the run recorded."""
+"""Every registered task: a run that saved its weights, loaded again, gives the answers that the run recorded.
+
+So does plain Transformers, which knows the folder and nothing of us (`plain`).
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from tests.contracts import plain
 from tests.contracts.test_tasks import FAMILY, NAMES, SMALL, sample
 from tests.tiny import tiny_model
+from tests.trainables.engine.runs import tiny_run
 from trainables import registry
 from trainables.engine.config import DataConfig, ModelConfig, RunConfig, SplitConfig, TrainConfig
+from trainables.engine.corpus import Item
 from trainables.engine.data import load_corpus
 from trainables.engine.folder import Folder
 from trainables.engine.loop import run
+from trainables.engine.outcome import Outcome
 from trainables.engine.predicting import Predictor
 from trainables.engine.saved import fetched, saved_task
 from trainables.engine.saving import save
@@ -24,23 +33,67 @@ OPTIONS = {**SMALL, "chunking": "line"}  # chunks across items depend on which i
 NOT_OF_GOLD = ("cluster", "gold", "correct", "item_score", "split")
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_saved_run_gives_the_answers_that_it_recorded(tmp_path: Path, name: str) -> None:
-    config = tiny_run_of(name, tmp_path)
-    outcome, best = run(config, keep=True), Folder.at(tmp_path / "best")
+@dataclass(frozen=True)
+class Saved:
+    """A finished run: what it recorded, the items that this is about, in the same order, and the folder it left."""
+
+    outcome: Outcome
+    items: list[Item]
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Saved]:
+    """A run of each task, made when it is first asked for."""
+    made: dict[str, Saved] = {}
+
+    def of_task(name: str) -> Saved:
+        if name not in made:
+            folder = tmp_path_factory.mktemp(name)
+            made[name] = _saved(tiny_run_of(name, folder), folder)
+        return made[name]
+
+    return of_task
+
+
+def _saved(config: RunConfig, folder: Path) -> Saved:
+    outcome, best = run(config, keep=True), Folder.at(folder / "best")
     assert outcome.kept is not None
     save(outcome.kept, best, {})
-    recorded = outcome.predictions
-    items = [item for item in load_corpus(config.data).items if str(item["id"]) in set(recorded["item"])]
+    recorded = set(outcome.predictions["item"])
+    return Saved(
+        outcome, [item for item in load_corpus(config.data).items if str(item["id"]) in recorded], fetched(best)
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_saved_run_gives_the_answers_that_it_recorded(saved: Callable[[str], Saved], name: str) -> None:
+    one = saved(name)
+    recorded = one.outcome.predictions
     inputs = [
-        {key: value for key, value in item.items() if key not in ("label", "labels", "answers")} for item in items
+        {key: value for key, value in item.items() if key not in ("label", "labels", "answers")} for item in one.items
     ]
-    predictor = Predictor.load(fetched(best))
+    predictor = Predictor.load(one.folder)
     answers = predictor.predict(inputs)
     names = [column for column in recorded if column not in NOT_OF_GOLD]
     pd.testing.assert_frame_equal(answers[names], recorded[names].reset_index(drop=True), check_exact=False, rtol=1e-5)
-    assert dict(predictor.decisions) == dict(outcome.decisions) == saved_task(fetched(best))["decisions"]
+    assert dict(predictor.decisions) == dict(one.outcome.decisions) == saved_task(one.folder)["decisions"]
     assert len(predictor.task.submission(answers, predictor.labels)) == len(answers)
+
+
+@pytest.mark.filterwarnings("ignore:You seem to be using the pipelines sequentially")
+@pytest.mark.parametrize("name", NAMES)
+def test_plain_transformers_says_the_same(saved: Callable[[str], Saved], name: str) -> None:
+    assert name in plain.CHECKS, f"say in plain.py how anybody gets the answers of {name}"
+    one = saved(name)
+    plain.CHECKS[name](one.folder, one.items, one.outcome.predictions)
+
+
+@pytest.mark.filterwarnings("ignore:Tokenizer does not support real words")
+def test_words_are_put_together_again_from_pieces_of_bytes_too(tmp_path: Path) -> None:
+    config = tiny_run(tmp_path, family="roberta", epochs=2)
+    one = _saved(config, tmp_path)
+    plain.words(one.folder, one.items, one.outcome.predictions)
 
 
 def tiny_run_of(name: str, folder: Path) -> RunConfig:

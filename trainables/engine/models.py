@@ -6,7 +6,7 @@ import copy
 import logging
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +19,7 @@ from trainables import architectures
 from trainables.architectures.mean_pooling import MeanPoolingConfig, MeanPoolingForSequenceClassification
 from trainables.engine import unpadding
 from trainables.engine.config import ModelConfig
+from trainables.engine.heads import Outputs, head_of, outside_body, owners
 from trainables.engine.hub import is_commit
 from trainables.engine.hub_models import prefetch
 from trainables.engine.loading import ModelError, code_of, explained, origin, quiet
@@ -39,12 +40,15 @@ _NEW = "_new_parameters"
 class Pristine:
     """A model before its run: pretrained weights on the CPU in float32, never trained, never changed.
 
-    `missing` names the parameters that no checkpoint provides: `instantiate` draws them from a seed.
+    `missing` names the parameters that no checkpoint provides: `instantiate` draws them from a seed. `head` names those
+    that belong to the task, wherever they come from; `remark` says what became of a head that the checkpoint brought.
     """
 
     module: nn.Module
     missing: frozenset[str]
     initializer_range: float
+    head: frozenset[str] = frozenset()
+    remark: str | None = None
 
 
 @dataclass(frozen=True)
@@ -61,26 +65,35 @@ class ModelSource:
     quantization: Literal["nf4"] | None = None
     texts: Texts | None = None
 
-    def load(self, auto_class: str, labels: Sequence[str]) -> Pristine:
+    def load(self, auto_class: str, labels: Sequence[str], problem: str | None = None) -> Pristine:
         """The model as the Hugging Face class `auto_class` ("AutoModelFor..."), with one output a label.
 
+        `problem` is what the library calls the loss (`problem_type`), from which others tell how outputs become
+        probabilities. A head that the checkpoint brings is kept where it is for the same kind of task and labels.
         Raises ModelError for an architecture without such a head, and for weights that are absent, not safetensors, or
         of other shapes than the configuration says.
         """
-        configuration = self.configuration(labels)
+        found = self._configuration()
+        theirs = Outputs(None, ()) if self.config.random_init else Outputs.of_checkpoint(found)
+        configuration = self._settled(found, labels, problem)
         with quiet(), torch.random.fork_rng(devices=[]), explained(self.config):
             if auto_class == _OF_WHOLE_TEXTS and self._pools(configuration):
                 module, missing = self._pooled(configuration)
             else:
                 module, missing = self._module(auto_class, configuration)
+            head = head_of(module, missing, theirs, Outputs.of_class(auto_class, labels, problem))
         module = module.eval() if self.quantization else module.float().eval()
-        return Pristine(module, missing, float(getattr(configuration, "initializer_range", 0.02)))
+        deviation = float(getattr(configuration, "initializer_range", 0.02))
+        return Pristine(module, missing | head.missing, deviation, head.own, head.remark)
 
-    def configuration(self, labels: Sequence[str]) -> Any:
+    def configuration(self, labels: Sequence[str], problem: str | None = None) -> Any:
         """The model's configuration with the preset's overrides, the tokenizer's special ids, labels and dropout."""
-        found = self._configuration()
+        return self._settled(self._configuration(), labels, problem)
+
+    def _settled(self, found: Any, labels: Sequence[str], problem: str | None) -> Any:
         names = dict(enumerate(labels))
         found.update({"id2label": names, "label2id": {label: index for index, label in names.items()}})
+        found.problem_type = problem  # a checkpoint's own is about its own labels
         if hasattr(found, "use_cache"):
             found.use_cache = False  # of use for generation only, which asks for it
         if self.dropout is not None:
@@ -98,6 +111,9 @@ class ModelSource:
         unpadding.register()
         with quiet(), explained(self.config):
             found = transformers.AutoConfig.from_pretrained(self.config.source, **origin(self.config))
+        if "/" in (getattr(found, "_attn_implementation", None) or ""):
+            raise ModelError(f"{self.config.name}: attention by a kernel of the hub is code that nobody asked for")
+        architectures.mend(found)
         unknown = [name for name in self.config.overrides if not hasattr(found, name)]
         if unknown:
             raise ModelError(f"{self.config.name}: overrides.{unknown[0]}: {found.model_type} has no such setting")
@@ -148,6 +164,7 @@ class ModelSource:
             config=configuration,
             dtype=torch.float32,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,
             **self._attention(),
             **self._quantization(loader, configuration),
             **_weights(self.config),
@@ -158,11 +175,21 @@ class ModelSource:
         if missing == known:
             kind = configuration.model_type
             raise ModelError(f"{self.config.name}: {self.config.source} holds none of the weights of {kind}")
+        missing |= self._of_other_shapes(module, report["mismatched_keys"])
         settle(module)
         absent = sorted(f"{name}.weight" for name, _ in quantized_layers(module) if f"{name}.weight" in missing)
         if absent:
             raise ModelError(f"{self.config.name}: {absent[0]} is in no checkpoint: there is nothing to quantise")
         return module, missing
+
+    def _of_other_shapes(self, module: nn.Module, mismatched: Iterable[tuple[str, Any, Any]]) -> frozenset[str]:
+        """Weights of another number of labels, which only a head may have; ModelError for those of another model."""
+        outside = outside_body(module)
+        for name, there, here in sorted(mismatched):
+            if name not in outside:
+                shapes = f"{name} has the shape {tuple(there)} there, {tuple(here)} by its configuration"
+                raise ModelError(f"{self.config.name}: {self.config.source} cannot be loaded: {shapes}")
+        return frozenset(name for name, _, _ in mismatched)
 
     def _attention(self) -> dict[str, str]:
         return {} if self.attention is None else {"attn_implementation": self.attention}
@@ -186,33 +213,22 @@ def instantiate(pristine: Pristine, seed: int) -> nn.Module:
     module = copy.deepcopy(pristine.module)
     settle(module)
     generator = torch.Generator().manual_seed(seed)
-    owners = {f"{prefix}.{name}" if prefix else name: owner for prefix, owner, name in _owned_parameters(module)}
+    layers = owners(module)
     with torch.no_grad():
         for name, parameter in module.named_parameters():
             if name in pristine.missing:
-                _draw(owners[name], name.rsplit(".", 1)[-1], parameter, pristine.initializer_range, generator)
-    setattr(module, _NEW, pristine.missing)
+                _draw(layers[name], name.rsplit(".", 1)[-1], parameter, pristine.initializer_range, generator)
+    setattr(module, _NEW, pristine.missing | pristine.head)
     return module
 
 
 def new_parameters(model: nn.Module) -> frozenset[str]:
-    """Names of the parameters that have to train whatever a technique freezes: those that no checkpoint provided.
+    """Names of the parameters that have to train whatever a technique freezes: the task's head, and what was drawn.
 
     Of a model without any pretrained weights these are the parameters outside its body.
     """
-    missing: frozenset[str] = getattr(model, _NEW, frozenset())
-    names = {name for name, _ in model.named_parameters()}
-    if missing < names:
-        return missing
-    body: Any = getattr(model, "base_model", model)
-    inside = {id(parameter) for parameter in body.parameters()}
-    return frozenset(name for name, parameter in model.named_parameters() if id(parameter) not in inside)
-
-
-def _owned_parameters(module: nn.Module) -> Iterator[tuple[str, nn.Module, str]]:
-    for prefix, owner in module.named_modules():
-        for name, _ in owner.named_parameters(recurse=False):
-            yield prefix, owner, name
+    new: frozenset[str] = getattr(model, _NEW, frozenset())
+    return new if new < {name for name, _ in model.named_parameters()} else outside_body(model)
 
 
 def _draw(owner: nn.Module, name: str, parameter: nn.Parameter, deviation: float, generator: torch.Generator) -> None:

@@ -29,7 +29,7 @@ class Keepsake:
     """A trained model with its best weights, which saving may change, and what it was trained for.
 
     Where the module has the embedding rows of `vocabulary` only, `whole` gives the model with all of them. `texts` are
-    those that a tokenizer may be built from.
+    those that a tokenizer may be built from. `head` says what became of a head that its checkpoint brought.
     """
 
     module: nn.Module
@@ -40,6 +40,7 @@ class Keepsake:
     task_options: Mapping[str, Any]
     labels: tuple[str, ...]
     decisions: Mapping[str, float]
+    head: str | None = None
 
 
 def save(kept: Keepsake, folder: Folder, facts: Mapping[str, Any]) -> None:
@@ -84,6 +85,7 @@ def _task_json(kept: Keepsake, facts: Mapping[str, Any]) -> str:
         "labels": list(kept.labels),
         "max_length": kept.config.train.max_length,
         "decisions": dict(kept.decisions),
+        "head": kept.head,
         "attention": getattr(getattr(kept.module, "config", None), "_attn_implementation", None),
         **facts,
         "config": kept.config.model_dump(mode="json"),

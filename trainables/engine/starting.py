@@ -14,6 +14,7 @@ from torch import Tensor
 
 from trainables.engine.config import ModelConfig
 from trainables.engine.folder import Folder
+from trainables.engine.heads import listed
 from trainables.engine.models import ModelError, ModelSource, Pristine, quiet
 from trainables.engine.remote_code import HubCode, in_folder, trusted
 from trainables.engine.saved import fetched, saved_task
@@ -56,8 +57,16 @@ def started(pristine: Pristine, folder: Path, task: str, labels: Sequence[str]) 
     target.load_state_dict(shared, strict=False)
     drawn = {id(parameter) for name, parameter in module.named_parameters() if name in pristine.missing}
     given = {id(parameter) for name, parameter in target.named_parameters() if name in shared}
-    names = {name for name, parameter in module.named_parameters() if id(parameter) in drawn - given}
-    return replace(pristine, missing=frozenset(names))
+    names = frozenset(name for name, parameter in module.named_parameters() if id(parameter) in drawn - given)
+    remark = None if keeps_head else pristine.remark
+    if not keeps_head and saved["labels"] and pristine.head <= names:
+        remark = _left_behind(saved)
+    return replace(pristine, missing=names, remark=remark)
+
+
+def _left_behind(saved: Mapping[str, Any]) -> str:
+    task = Path(saved["task"]).stem.replace("_", " ")
+    return f"the head of the run that it starts from is for {task} ({listed(saved['labels'])}): a new one is drawn"
 
 
 def _require_same_family(folder: Path, target: Any) -> None:
