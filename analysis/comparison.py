@@ -26,7 +26,7 @@ class PairResult:
     """The reported numbers of one pair (`row`) and what its verdict rests on.
 
     `n` are the independent units of the primary test (seeds, splits or data sets); `smallest_p` the smallest p it could
-    have given; `note` says why it gave none; `blocked` why a verdict would mislead.
+    have given (0 where it has no such bound); `note` says why it gave none; `blocked` why a verdict would mislead.
     """
 
     row: dict[str, Any]
@@ -56,7 +56,6 @@ class _Tests:
     signed_rank: TestResult
     primary: TestResult
     n: int
-    smallest_p: float
 
 
 def compare(
@@ -77,19 +76,21 @@ def compare(
         "dropped_pairs": len(found.dropped),
         **_description(found.scores, config),
         **_test_columns(tests),
+        "smallest_p": power.smallest_p_of(design.method, tests.n),
         **_sensitivity(found.scores, tests, config, family.comparisons),
         **_variance(tests.primary, family),
         "failure_difference": failures.difference,
         "failure_p": failures.p,
         "primary_method": design.method,
     }
-    return PairResult(row, tests.n, tests.smallest_p, tests.primary.note, failures.blocked, found.dropped)
+    bound = None if design.method == "multi_bootstrap" else power.smallest_p_of(design.method, tests.n)
+    return PairResult(row, tests.n, bound or 0.0, tests.primary.note, failures.blocked, found.dropped)
 
 
 def _run_tests(found: Blocks, family: Family, setting: Setting, flip_p: float | None) -> _Tests:
     scores, design = found.scores, family.design
     if len(scores) < FEWEST_FOR_INTERVALS:
-        return _Tests(NO_TEST, NO_TEST, NO_TEST, NO_TEST, len(scores), 1.0)
+        return _Tests(NO_TEST, NO_TEST, NO_TEST, NO_TEST, len(scores))
     paired, signed_rank = paired_t.run(scores, setting), wilcoxon.run(scores, setting)
     flip = _flip(scores, design, setting, flip_p)
     if design.method == "corrected_resampled_t":
@@ -99,7 +100,7 @@ def _run_tests(found: Blocks, family: Family, setting: Setting, flip_p: float | 
     else:
         choice = {"paired_t": paired, "sign_flip": flip, "wilcoxon": signed_rank}
         primary, n = _with_interval(choice.get(design.method, _both(paired, flip)), paired), len(scores)
-    return _Tests(paired, flip, signed_rank, primary, n, _smallest_p(design, n))
+    return _Tests(paired, flip, signed_rank, primary, n)
 
 
 def _flip(scores: Floats, design: Design, setting: Setting, flip_p: float | None) -> TestResult:
@@ -108,14 +109,6 @@ def _flip(scores: Floats, design: Design, setting: Setting, flip_p: float | None
     if flip_p is None or degenerate(differences(scores)) is not None:
         return sign_flip.run(scores, setting)
     return TestResult(p=flip_p)
-
-
-def _smallest_p(design: Design, n: int) -> float:
-    """The smallest p that the primary test can give with n units."""
-    if n < FEWEST_FOR_INTERVALS:
-        return 1.0
-    of_flips = {"sign_flip": sign_flip, "paired_t_and_sign_flip": sign_flip, "wilcoxon": wilcoxon}
-    return of_flips[design.method].TEST.smallest_p(n, 2) if design.method in of_flips else 0.0
 
 
 def _multi_bootstrap(found: Blocks, family: Family, setting: Setting) -> TestResult:
@@ -194,7 +187,6 @@ def _test_columns(tests: _Tests) -> dict[str, Any]:
         "p_sign_flip": tests.flip.p,
         "wilcoxon_statistic": tests.signed_rank.statistic,
         "wilcoxon_p": tests.signed_rank.p,
-        "smallest_p": tests.smallest_p,
         "primary_p": tests.primary.p if decidable else None,
         "primary_df": tests.primary.df,
         "primary_ci_low": tests.primary.ci_low,

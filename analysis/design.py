@@ -63,10 +63,18 @@ def read_design(
 ) -> Design:
     """The design of the scored runs; `config.primary` other than auto fixes the test before the scores are seen."""
     vary = splits_vary(runs)
-    default: Method = "paired_t_and_sign_flip" if items is None else "multi_bootstrap"
-    method: Method = ("corrected_resampled_t" if vary else default) if config.primary == "auto" else config.primary
+    method = primary_method(config, vary, has_items=items is not None)
     scored = runs[runs["score"].notna()]
     return Design(method, vary, _evaluation_to_train(scored), _claim(method, items), None if vary else why_not)
+
+
+def primary_method(config: CompareConfig, splits_vary: bool, has_items: bool) -> Method:
+    """The test that carries the verdicts: the one that was fixed beforehand, else that of the design."""
+    if config.primary != "auto":
+        return config.primary
+    if splits_vary:
+        return "corrected_resampled_t"
+    return "multi_bootstrap" if has_items else "paired_t_and_sign_flip"
 
 
 def over_data_sets() -> Design:

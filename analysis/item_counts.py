@@ -71,13 +71,13 @@ def read_item_counts(runs: pd.DataFrame, predictions: pd.DataFrame, metric: str)
     if predictions.empty or "run_id" not in runs.columns or len(scored) == 0:
         raise NotShared("there are no item predictions")
     definition = _metric(metric)
-    frame = _coded(_of_scored_part(runs.iloc[scored], predictions))
+    frame = _coded(_of_scored_part(runs.iloc[scored], predictions), definition.said)
     rows = {str(run_id): places for run_id, places in frame.groupby("run_id", sort=False).indices.items()}
     names = runs["run_id"].astype(str).to_numpy()
     missing = [place for place in scored if names[place] not in rows]
     if missing:
         raise NotShared(f"{len(missing)} of {len(scored)} runs have no item predictions, first {names[missing[0]]}")
-    labels = labels_of(predictions["labels"].tolist()[:1]) if "labels" in predictions.columns else ()
+    labels = labels_of(predictions["labels"].dropna().tolist()[:1]) if "labels" in predictions.columns else ()
     reference = _reference(frame.iloc[_ordered(frame, rows[names[scored[0]]])], labels)
     counts = []
     for place in scored:
@@ -115,8 +115,11 @@ def _of_scored_part(scored: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataF
     return own
 
 
-def _coded(own: pd.DataFrame) -> pd.DataFrame:
-    """Items and gold labels as numbers (the same for all runs), whole positions, missing answers as None."""
+def _coded(own: pd.DataFrame, said: str) -> pd.DataFrame:
+    """Items and gold labels as numbers (the same for all runs), whole positions, what was `said`: None for nothing."""
+    absent = [name for name in ("item", "gold", said) if name not in own.columns]
+    if absent:
+        raise NotShared(f"the predictions have no column {absent[0]}")
     positions = own["position"] if "position" in own.columns else pd.Series(0, index=own.index)
     cluster = own["cluster"] if "cluster" in own.columns else pd.Series(None, index=own.index, dtype=object)
     return pd.DataFrame(
@@ -125,15 +128,18 @@ def _coded(own: pd.DataFrame) -> pd.DataFrame:
             "item": pd.factorize(own["item"], sort=True)[0],
             "position": positions.fillna(0).astype("int64").to_numpy(),
             "gold_code": pd.factorize(own["gold"])[0],
-            "gold": _texts(own["gold"]),
-            "predicted": _texts(own["predicted"]),
+            "gold": _entries(own["gold"]),
+            "said": _entries(own[said]),
             "cluster": pd.factorize(cluster)[0],
         }
     )
 
 
-def _texts(column: pd.Series[Any]) -> Any:
-    return column.astype(object).where(column.notna(), None).to_numpy()
+def _entries(column: pd.Series[Any]) -> pd.Series[Any]:
+    """The column with None where nothing is: pandas would put a NaN back, which is a class of its own to a metric."""
+    there = column.notna().tolist()
+    entries = [value if known else None for value, known in zip(column.tolist(), there, strict=True)]
+    return pd.Series(entries, dtype=object)
 
 
 def _ordered(frame: pd.DataFrame, places: Any) -> Codes:
@@ -172,7 +178,7 @@ def _counts(own: pd.DataFrame, reference: _Reference, metric: Metric, run: pd.Se
     if not np.array_equal(own["gold_code"].to_numpy(), reference.gold_codes):
         raise NotShared(f"the runs have different gold labels (first difference: {name})")
     try:
-        counts = metric.counts(_answers(reference, own["predicted"].tolist()))
+        counts = metric.counts(_answers(reference, own["said"].tolist()))
     except ValueError as error:
         raise NotShared(f"{metric.name} of the predictions of {name}: {error}") from error
     score = float(metric.value(counts.sum(axis=0)))
@@ -196,7 +202,9 @@ def _by_unit(counts: Floats, units: Codes) -> Floats:
 
 
 def _baseline(reference: _Reference, metric: Metric) -> float | None:
-    """Metrics that read no label as such (spans of text, say) have no majority answer, and no baseline."""
+    """Metrics that read no label as such (spans of text, pieces, say) have no majority answer, and no baseline."""
+    if metric.said != "predicted":
+        return None
     codes, numbers = np.unique(reference.gold_codes, return_counts=True)
     place = int(np.flatnonzero(reference.gold_codes == codes[np.argmax(numbers)])[0])
     majority = [reference.gold[place]] * len(reference.gold)

@@ -14,11 +14,12 @@ import pandas as pd
 from analysis import registry
 from analysis.config import CompareConfig
 from analysis.correction import holm
-from analysis.pairing import Floats, score_grid
+from analysis.normalize import KEYS
+from analysis.pairing import Floats, Key, ScoreGrid, score_grid
 from analysis.statistical_test import Setting, StatisticalTest, TestResult
 
 COLUMNS = (
-    "test", "title", "a", "b", "seed", "n", "statistic", "df", "p", "p_holm", "ci_low", "ci_high", "systems", "details",
+    "test", "title", "a", "b", *KEYS, "n", "statistic", "df", "p", "p_holm", "ci_low", "ci_high", "systems", "details",
     "generalises_over", "source", "note",
 )  # fmt: skip
 _STREAM = 2 * 10**6  # of the generator; the pairs' own streams lie below
@@ -26,11 +27,11 @@ _STREAM = 2 * 10**6  # of the generator; the pairs' own streams lie below
 
 @dataclass(frozen=True, eq=False)
 class _Case:
-    """What one call of a test is about: values [n, systems], the systems, and the seed where it is about one seed."""
+    """What one call of a test is about: values [n, systems], the systems, and the runs' key where they have one key."""
 
     systems: tuple[str, ...]
     values: Floats
-    seed: str | None = None
+    key: Key = (None,) * len(KEYS)
 
 
 def run_optional(
@@ -39,8 +40,10 @@ def run_optional(
     """Results of `config.tests` (columns COLUMNS). `details` and `systems` are JSON texts; p_holm is over one test.
 
     Tests of two systems have one row a pair, tests of many one row in all (a and b empty); tests of hits and misses
-    on items have one for every seed that all their systems share. Tests that ask which system is better, not only
-    whether they differ, get scores turned so that larger is better.
+    on items have one for every seed, split seed and fold that all their systems share: they compare single checkpoints,
+    and those of several folds, which learned from each other's items, are no sample to pool (Bengio and Grandvalet
+    2004). Tests that ask which system is better, not only whether they differ, get scores turned so that larger is
+    better.
     """
     rows: list[dict[str, Any]] = []
     for number, name in enumerate(config.tests):
@@ -69,7 +72,8 @@ def _run(test: StatisticalTest, values: Floats, setting: Setting) -> TestResult:
 
 def _nothing(test: StatisticalTest) -> str:
     needed = {"two": "two systems", "many": "three systems", "any": "one system"}[test.systems]
-    return f"it needs at least {needed}" + (" with item predictions of a common seed" if test.values == "hits" else "")
+    shared = " with item predictions of a common seed, split and fold" if test.values == "hits" else ""
+    return f"it needs at least {needed}{shared}"
 
 
 def _cases(
@@ -78,35 +82,36 @@ def _cases(
     groups = list(itertools.combinations(systems, 2)) if test.systems == "two" else [tuple(systems)]
     if test.systems == "many" and len(systems) < 3:
         return
+    grid = score_grid(runs, systems)
     if test.values == "hits":
         hits = _hits(runs, predictions)
         for group in groups:
-            yield from _of_seeds(group, hits)
+            yield from _of_checkpoints(group, grid, runs, hits)
         return
-    grid = score_grid(runs, systems)
     for group in groups:
         yield _Case(tuple(group), grid.blocks(group).scores)
 
 
 def _hits(runs: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
-    """Hits and misses, one row an item, one column a (seed, system): an item is a hit where all of it is correct."""
+    """Hits and misses, one row an item, one column a run: an item is a hit where all of it is correct."""
     if predictions.empty or "run_id" not in runs.columns or "correct" not in predictions.columns:
         return pd.DataFrame()
-    scored = runs[runs["score"].notna()].drop_duplicates(subset=["system", "seed"]).set_index("run_id")
+    scored = runs[runs["score"].notna()].set_index("run_id")
     own = predictions[predictions["run_id"].isin(scored.index) & predictions["correct"].notna()]
     if "score_split" in scored.columns and scored["score_split"].notna().all():
         own = own[own["split"] == own["run_id"].map(scored["score_split"])]
-    hits = own["correct"].astype(bool).groupby([own["item"], own["run_id"]]).all().unstack("run_id")
-    hits.columns = pd.MultiIndex.from_arrays([scored.loc[hits.columns, "seed"], scored.loc[hits.columns, "system"]])
-    return hits
+    return own["correct"].astype(bool).groupby([own["item"], own["run_id"]]).all().unstack("run_id")
 
 
-def _of_seeds(systems: tuple[str, ...], hits: pd.DataFrame) -> Iterator[_Case]:
-    seeds: list[Any] = hits.columns.get_level_values(0).unique().tolist() if hits.columns.nlevels == 2 else []
-    for seed in sorted(seeds, key=str):
-        if all((seed, system) in hits.columns for system in systems):
-            values = hits[[(seed, system) for system in systems]].dropna().to_numpy(dtype=np.float64)
-            yield _Case(systems, values, str(seed))
+def _of_checkpoints(
+    systems: tuple[str, ...], grid: ScoreGrid, runs: pd.DataFrame, hits: pd.DataFrame
+) -> Iterator[_Case]:
+    """One case a key (seed, split seed, fold) of which every system has a run with predictions."""
+    found = grid.blocks(systems)
+    for key, rows in zip(found.keys, found.rows, strict=True):
+        names = runs["run_id"].iloc[rows].tolist() if len(hits) else []
+        if names and set(names) <= set(hits.columns):
+            yield _Case(systems, hits[names].dropna().to_numpy(dtype=np.float64), key)
 
 
 def _row(test: StatisticalTest, case: _Case, result: TestResult, p_holm: float | None) -> dict[str, Any]:
@@ -124,7 +129,7 @@ def _row(test: StatisticalTest, case: _Case, result: TestResult, p_holm: float |
         "title": test.title,
         "a": pair[0],
         "b": pair[1],
-        "seed": case.seed,
+        **{name: None if value is None else str(value) for name, value in zip(KEYS, case.key, strict=True)},
         "n": len(case.values),
         **numbers,
         "systems": json.dumps(list(case.systems), ensure_ascii=False),

@@ -6,10 +6,28 @@ import math
 from functools import cache
 from typing import Any
 
-from analysis.statistics import sign_flip
+from analysis.statistics import sign_flip, wilcoxon
 
 MANY = 1e6  # degrees of freedom from which on a t is a normal
 MOST_SEEDS = 10_000  # more than anybody runs: beyond it, no number of seeds counts as enough
+
+
+_BOUNDED = {
+    "multi_bootstrap": sign_flip,  # the tests over seeds alone beside it, and where predictions cannot be used
+    "paired_t_and_sign_flip": sign_flip,
+    "sign_flip": sign_flip,
+    "wilcoxon": wilcoxon,
+}
+
+
+def smallest_p_of(method: str, n: int) -> float | None:
+    """Smallest p of one comparison that n pairs can give by the exact test of a primary method; None: no such bound.
+
+    With item predictions the multi-bootstrap itself has none; the bound is that of the tests over seeds alone.
+    """
+    if method not in _BOUNDED:
+        return None
+    return _BOUNDED[method].TEST.smallest_p(n, 2) if n >= 1 else 1.0
 
 
 def smallest_p(n: int, comparisons: int = 1) -> float:

@@ -7,6 +7,7 @@ from typing import Any
 
 from analysis import registry
 from analysis.answer import Analysis
+from analysis.normalize import KEYS
 from analysis.report_grid import Column, Grid, field, labelled, text
 from analysis.typography import MINUS, decimals, exists, interval, number, p_value, whole
 
@@ -56,9 +57,9 @@ def optional(analysis: Analysis) -> Grid | None:
         text("Test", "title", "as asked for in the experiment file"),
         Column("Systems", "one pair, or all", lambda row: _compared(analysis, row), kind="text"),
         *(
-            [text("Seed", "seed", "the seed whose answers are compared")]
-            if analysis.optional["seed"].notna().any()
-            else []
+            text(name.replace("_", " ").capitalize(), name, f"the {name.replace('_', ' ')} whose answers are compared")
+            for name in KEYS
+            if analysis.optional[name].nunique() > (0 if name == "seed" else 1)
         ),
         field("n", "n", "rows that the test saw", whole),
         field("Statistic", "statistic", "of this test", number, 3),

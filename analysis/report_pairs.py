@@ -81,7 +81,7 @@ def tests(analysis: Analysis) -> Grid:
         field("p, sign-flip", "p_sign_flip", f"{seeds_only}exact sign-flip test of the differences", p_value),
         field("p, Wilcoxon", "wilcoxon_p", f"{seeds_only}Wilcoxon signed-rank test of the differences", p_value),
         field("p, TOST", "tost_p", "two one-sided tests of equivalence within the declared region", p_value),
-        field("Smallest p", "smallest_p", "the smallest p that the primary test can reach with so many pairs", p_value),
+        field("Smallest p", "smallest_p", f"{seeds_only}the smallest p that so many pairs can reach exactly", p_value),
         *([_dropped(analysis)] if analysis.comparisons["dropped_pairs"].any() else []),
     ]
     return _of_pairs("Every test, two-sided, before correction", analysis, columns)

@@ -8,12 +8,12 @@ import pandas as pd
 
 from analysis.config import CompareConfig
 from analysis.failures import count_statuses
-from analysis.normalize import SCORELESS
+from analysis.normalize import KEYS, SCORELESS
 from analysis.summary import describe
 
 _TEXT = (
     "system", "control", "control_a", "control_b", "a", "b", "primary_method", "verdict", "reason", "advice",
-    "sentence",
+    "sentence", *KEYS,
 )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from analysis import power
+from analysis.design import primary_method
 from analysis.outlook import Outlook, Spread, outlook, spread_of
 from orchestrator.errors import UserError
 from orchestrator.estimate import Estimate, estimate
@@ -24,7 +25,10 @@ Design = Literal["one fixed split", "splits or folds that vary with the run"]
 
 @dataclass(frozen=True)
 class Reach:
-    """What the design can decide. `smallest_p` and `seeds_needed` are None where the test has no such bound."""
+    """What the design can decide. `smallest_p` and `seeds_needed` are None where the test has no such bound.
+
+    `smallest_p` is that of the first Holm step; `smallest_p_of_a_pair` is before correction, as reports show it.
+    """
 
     design: Design
     pairs: int
@@ -33,6 +37,7 @@ class Reach:
     smallest_p: float | None
     seeds_needed: int | None
     warnings: tuple[str, ...] = ()
+    smallest_p_of_a_pair: float | None = None
 
 
 @dataclass(frozen=True)
@@ -105,22 +110,26 @@ def precisions(resolved: Resolved) -> tuple[ModelPrecision, ...]:
 
 def reach(resolved: Resolved) -> Reach:
     """What the number of seeds and systems can decide at the experiment's alpha (statistics: sign-flip, Holm)."""
-    experiment = resolved.experiment
+    experiment, compare = resolved.experiment, resolved.experiment.compare
     systems = sum(system.unsupported is None for system in resolved.systems)
     comparisons = systems * (systems - 1) // 2
-    pairs, alpha = len(experiment.seeds) * len(resolved.folds), experiment.compare.alpha
-    if experiment.split.seed == "run" or len(resolved.folds) > 1:
-        return Reach("splits or folds that vary with the run", pairs, comparisons, alpha, None, None, _few(pairs))
-    if not comparisons:
-        return Reach("one fixed split", pairs, 0, alpha, None, None, ("one system: there is nothing to compare",))
-    smallest, needed = power.smallest_p(pairs, comparisons), power.seeds_needed(comparisons, alpha)
+    pairs, alpha = len(experiment.seeds) * len(resolved.folds), compare.alpha
+    vary = experiment.split.seed == "run" or len(resolved.folds) > 1
+    design: Design = "splits or folds that vary with the run" if vary else "one fixed split"
+    if not (comparisons or vary):
+        return Reach(design, pairs, 0, alpha, None, None, ("one system: there is nothing to compare",))
+    of_a_pair = power.smallest_p_of(primary_method(compare, vary, has_items=False), pairs)
+    if of_a_pair is None:
+        return Reach(design, pairs, comparisons, alpha, None, None, _few(pairs))
+    smallest, needed = min(1.0, comparisons * of_a_pair), power.seeds_needed(comparisons, alpha)
     warnings = _few(pairs)
     if smallest >= alpha:
+        unless = "without item predictions " if compare.primary in ("auto", "multi_bootstrap") else ""
         warnings += (
             f"with {pairs} seeds the smallest p that can be reached is {smallest:.3g}, not below alpha {alpha:g}: "
-            f"without item predictions every verdict would be undecidable; use at least {needed} seeds",
+            f"{unless}every verdict would be undecidable; use at least {needed} seeds",
         )
-    return Reach("one fixed split", pairs, comparisons, alpha, smallest, needed, warnings)
+    return Reach(design, pairs, comparisons, alpha, smallest, needed, warnings, of_a_pair)
 
 
 def _few(pairs: int) -> tuple[str, ...]:
@@ -135,7 +144,8 @@ def _few(pairs: int) -> tuple[str, ...]:
 def foresee(found: Plan, spread: float | None = None) -> Plan:
     """The plan with what its design can show (`outlook`), from the recorded runs or an assumed spread.
 
-    `spread` is the standard deviation of a pair's score difference over seeds. Raises UserError where there is neither.
+    `spread` is the standard deviation of a pair's score difference over seeds. Raises UserError where there is neither,
+    and Corrupt for results that are damaged.
     """
     known = _recorded_spread(found.out) if spread is None else Spread(spread, 0.0, "an assumed spread")
     if known is None:
@@ -148,9 +158,18 @@ def foresee(found: Plan, spread: float | None = None) -> Plan:
 
 
 def _recorded_spread(location: str) -> Spread | None:
+    """None where nothing is there yet, or too little. Raises UserError for runs that do not compare, and Corrupt."""
     from analysis.analyze import analyze
+    from analysis.place import LinkedOutside
+    from analysis.results import read
+    from analysis.table import Corrupt
 
-    try:
-        return spread_of(analyze([location]))
-    except (FileNotFoundError, ValueError):
+    store = Store.open(location)
+    if not (store.root.exists("runs.parquet") or store.recorded()):
         return None
+    try:
+        return None if read([location]).runs["score"].notna().sum() < 2 else spread_of(analyze([location]))
+    except (Corrupt, LinkedOutside):
+        raise
+    except ValueError as error:
+        raise UserError(f"what {location} shows of the spread cannot be used: {error}; pass --spread") from error

@@ -43,7 +43,8 @@ FIGURE = Figure(
     title="How often each class occurs and is predicted",
     caption="Grey bars: how often a class occurs in the gold labels of the evaluated part (in brackets too); points "
     "and lines: how often the system predicts it, mean and range over runs. A point left of the end of its bar: it "
-    "neglects the class; right of it: it overuses it. The outside label O is left out.",
+    "neglects the class; right of it: it overuses it. The outside label O is left out; of tags such as B-X and I-X, "
+    "whole entities count.",
     section="errors",
     aside=True,
     needs=("runs.run_id", "predictions.gold", "predictions.predicted"),

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def data(analysis: Analysis) -> pd.DataFrame:
     """One row a run and class that occurs in the gold labels (without O): `f1`, `support`, and `row`, its label.
 
-    Classes are sorted by support, the largest first. A prediction that is missing counts as a miss.
+    Classes are sorted by support, the largest first. A prediction that is missing counts as a miss. Of tags such as B-X
+    and I-X, a class is a type of entity, and entities are counted, not words.
     """
     return class_rows(analysis).drop(columns="predicted")
 
@@ -45,7 +46,7 @@ FIGURE = Figure(
     title="F1 of every class",
     caption="Large points: means over runs, with one standard deviation on either side; small points: single runs; "
     "grey ticks: the other systems. In brackets: how often the class occurs in the evaluated part (mean over runs). "
-    "An outside label O, where there is one, is left out.",
+    "An outside label O, where there is one, is left out; of tags such as B-X and I-X, whole entities count.",
     section="errors",
     needs=("runs.run_id", "predictions.gold", "predictions.predicted"),
     data=data,

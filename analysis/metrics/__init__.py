@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,7 @@ class Answers:
 
     `items` [N] says which item (sentence) an entry belongs to, as 0 .. num_items - 1; an item's entries are adjacent.
     An entry of several labels is one text with a tab between them, an empty text is no label at all, and a prediction
-    that is None is no answer, which is never right.
+    that is None is no answer, which is never right and no class either: a miss in every metric.
     `labels` is the whole label space where the entries alone do not tell it (a label that nobody gave or got counts);
     of two labels the last one is the positive.
     """
@@ -36,7 +37,8 @@ class Metric:
 
     `counts(answers)` gives what each item adds, [num_items, S]; `value(sums)` turns [..., S] into [...]. Resampling
     items is then `value(weights @ counts)`. `applies(labels)` says whether a label set can be scored at all. `bounds`
-    are the lowest and the highest score there is.
+    are the lowest and the highest score there is. `said` is the column of the predictions that holds what is compared
+    with gold.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Metric:
     mode: str | None = None
     applies: Callable[[Collection[str]], bool] = lambda labels: True
     bounds: tuple[float, float] = (0.0, 1.0)
+    said: str = "predicted"
 
     def score(
         self,
@@ -87,8 +90,11 @@ class Metric:
 def answers(
     gold: Sequence[Any], predicted: Sequence[Any], items: ArrayLike | None = None, labels: Sequence[str] = ()
 ) -> Answers:
-    """Check N gold and predicted labels and number their items; raises ValueError naming what does not fit."""
-    gold, predicted = list(gold), list(predicted)
+    """Check N gold and predicted labels and number their items; raises ValueError naming what does not fit.
+
+    A NaN, which is how a column of a table says that there is nothing, is None here.
+    """
+    gold, predicted = _entries(gold), _entries(predicted)
     if len(gold) != len(predicted):
         raise ValueError(f"{len(gold)} gold labels do not pair with {len(predicted)} predicted ones")
     if not gold:
@@ -103,6 +109,10 @@ def answers(
     if np.any(np.diff(index) < 0):
         raise ValueError("the labels of an item must be adjacent")
     return Answers(gold, predicted, index, len(numbers), tuple(labels))
+
+
+def _entries(values: Sequence[Any]) -> list[Any]:
+    return [None if isinstance(value, float) and math.isnan(value) else value for value in values]
 
 
 def labels_of(texts: Sequence[Any]) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Free-text answers compared as SQuAD 2.0 compares them (Rajpurkar et al. 2018): normalised, best of all gold texts.
 
-A gold entry is one text with all accepted answers, one a line, or the empty text where a question has no answer.
+A gold entry is one text with all accepted answers, one a line, or the empty text where a question has no answer. The
+empty text is also how a prediction says that there is none; no prediction at all (None) is never right.
 """
 
 from __future__ import annotations
@@ -8,11 +9,10 @@ from __future__ import annotations
 import re
 import string
 from collections import Counter
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analysis.metrics import Answers, Floats, Metric, ratio
 
@@ -42,28 +42,35 @@ def overlap(gold: str, predicted: str) -> float:
     return 2 * shared / (len(gold_words) + len(predicted_words))
 
 
-def text_metric(name: str, title: str, description: str, compare: Comparison, answerable_only: bool = False) -> Metric:
-    """Mean of `compare` over questions, in [0, 1]: the official script's percentages divided by 100."""
-    return Metric(name, title, description, partial(_counts, compare, answerable_only), _mean)
+def text_metric(name: str, title: str, description: str, compare: Comparison, answerable: bool | None = None) -> Metric:
+    """Mean of `compare` over questions, in [0, 1]: the official script's percentages divided by 100.
+
+    `answerable` takes the questions that have an answer alone (True), or those that have none (False).
+    """
+    counts = partial(_counts, compare, answerable)
+    return Metric(name, title, description, counts, _mean, applies=partial(_applies, answerable))
 
 
-def _counts(compare: Comparison, answerable_only: bool, both: Answers) -> Floats:
+def _applies(answerable: bool | None, labels: Collection[str]) -> bool:
+    """Questions without an answer alone are nothing where every one has an answer."""
+    return answerable is not False or "" in labels
+
+
+def _counts(compare: Comparison, answerable: bool | None, both: Answers) -> Floats:
     """What each item adds: [num_items, 2], the sum of its scores and its number of questions."""
     scores = np.array([_best(compare, gold, said) for gold, said in zip(both.gold, both.predicted, strict=True)])
-    counted = _answerable(both.gold) if answerable_only else np.ones(len(scores))
+    counted = np.array([answerable is None or answerable == (text != "") for text in both.gold], dtype=np.float64)
     return np.stack([np.bincount(both.items, counted * part, both.num_items) for part in (scores, counted)], axis=1)
 
 
 def _best(compare: Comparison, gold: Hashable, predicted: Hashable) -> float:
+    if predicted is None:
+        return 0.0
     if not isinstance(gold, str) or not isinstance(predicted, str):
-        raise ValueError(f"every question needs a prediction and gold answers, if only empty: {predicted!r}, {gold!r}")
+        raise ValueError(f"answers must be text, of gold at least the empty one: {predicted!r}, {gold!r}")
     said = normalised(predicted)
     accepted = [answer for answer in map(normalised, gold.split(ALTERNATIVES)) if answer]
     return max(compare(answer, said) for answer in accepted or [""])
-
-
-def _answerable(gold: Sequence[Hashable]) -> NDArray[np.float64]:
-    return np.array([text != "" for text in gold], dtype=np.float64)
 
 
 def _mean(sums: Floats) -> Floats:

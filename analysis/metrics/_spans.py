@@ -2,20 +2,21 @@
 
 Default mode: any tag that cannot continue the entity before it starts a new one, so `I-NP I-NP` is an entity
 (Tjong Kim Sang and De Meulder 2003, conlleval). Strict mode: an entity starts with B- and continues with I- of its
-type; where the labels know E-/S- (or their BILOU names L-/U-), it must end with E- or be a single S-.
+type; where the labels know E-/S- (or their BILOU names L-/U-), it must end with E- or be a single S-. In both a word
+without a prediction is of no entity, as `O` is.
 """
 
 from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from functools import partial
 
 import numpy as np
 
 from analysis.metrics import Answers, Floats, Metric
-from analysis.metrics._classes import micro
+from analysis.metrics._classes import OUTSIDE, micro
 
 Span = tuple[str, int, int]
 Reading = Callable[[Sequence[str], bool], set[Span]]  # tags of one item, whether the labels know E- or S-
@@ -34,20 +35,29 @@ def span_metric(name: str, title: str, description: str, mode: str, spans: Readi
 
 
 def _counts(spans: Reading, both: Answers) -> Floats:
-    labels = {str(label) for label in (*both.gold, *both.predicted)}
+    labels = {tag_of(entry) for entry in {*both.gold, *both.predicted}}
     if not all(_TAG.fullmatch(label) for label in labels):
         plain = sorted(label for label in labels if not _TAG.fullmatch(label))[:3]
         raise ValueError(f"span F1 needs labels such as B-X, I-X and O; these are plain: {', '.join(plain)}")
     bounds = np.flatnonzero(np.diff(both.items, prepend=-1, append=both.num_items))
-    closed = any(_parse(label)[0] in "ES" for label in labels)
+    closed = is_closed(labels)
     rows = [_item(spans, both, slice(start, end), closed) for start, end in itertools.pairwise(bounds)]
     return np.array(rows, dtype=np.float64)
 
 
 def _item(spans: Reading, both: Answers, words: slice, closed: bool) -> tuple[int, int, int]:
-    gold = spans([str(tag) for tag in both.gold[words]], closed)
-    found = spans([str(tag) for tag in both.predicted[words]], closed)
+    gold, found = (spans([tag_of(entry) for entry in side[words]], closed) for side in (both.gold, both.predicted))
     return len(gold & found), len(found), len(gold)
+
+
+def tag_of(entry: Hashable) -> str:
+    """An entry as a tag: that of no prediction is `O`."""
+    return OUTSIDE if entry is None else str(entry)
+
+
+def is_closed(labels: Collection[str]) -> bool:
+    """Whether these tags know the end of an entity (E-, S- or their BILOU names)."""
+    return any(_parse(label)[0] in "ES" for label in labels)
 
 
 def lenient_spans(tags: Sequence[str], closed: bool) -> set[Span]:

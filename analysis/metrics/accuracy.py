@@ -8,7 +8,8 @@ from analysis.metrics import Answers, Floats, Metric, ratio
 
 
 def _counts(both: Answers) -> Floats:
-    right = np.array([gold == found for gold, found in zip(both.gold, both.predicted, strict=True)], dtype=np.float64)
+    pairs = zip(both.gold, both.predicted, strict=True)
+    right = np.array([found is not None and gold == found for gold, found in pairs], dtype=np.float64)
     correct = np.bincount(both.items, weights=right, minlength=both.num_items)
     words = np.bincount(both.items, minlength=both.num_items).astype(np.float64)
     return np.stack([correct, words], axis=1)

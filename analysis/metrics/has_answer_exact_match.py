@@ -9,5 +9,5 @@ METRIC = text_metric(
     "Exact match, answerable",
     "share of answerable questions whose answer is a gold answer (SQuAD 2.0).",
     exact,
-    answerable_only=True,
+    answerable=True,
 )

@@ -9,5 +9,5 @@ METRIC = text_metric(
     "Answer F1, answerable",
     "mean F1 of the words shared with the nearest gold answer, answerable questions only.",
     overlap,
-    answerable_only=True,
+    answerable=True,
 )

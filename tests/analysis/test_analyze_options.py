@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from analysis import registry
+from analysis import registry, report_omnibus
 from analysis.analyze import analyze, analyze_results
 from analysis.config import CompareConfig
 from analysis.output import tables
@@ -42,6 +43,26 @@ def test_mcnemar_counts_the_hits_of_the_seed_it_names() -> None:
     pair = [int(name[1]) for name in (first["a"], first["b"])]
     only_a, only_b = ((hits[pair[0], 1] > hits[pair[1], 1]).sum(), (hits[pair[0], 1] < hits[pair[1], 1]).sum())
     assert first["statistic"] == pytest.approx((only_a - only_b) ** 2 / (only_a + only_b))
+
+
+def test_tests_of_hits_have_a_row_for_every_fold_and_no_fold_is_left_out() -> None:
+    """Folds have other items, and of the first one alone nobody would know."""
+    folds = [draw_hits(fold, seeds=2, items=30 + fold, systems=3) for fold in range(3)]
+    parts = [study(hits, fold=fold) for fold, hits in enumerate(folds)]
+    runs = pd.concat([part.runs.assign(run_id=part.runs["run_id"] + f"-{n}") for n, part in enumerate(parts)])
+    said = [part.predictions.assign(run_id=part.predictions["run_id"] + f"-{n}") for n, part in enumerate(parts)]
+    whole = replace(parts[0], runs=runs.reset_index(drop=True), predictions=pd.concat(said, ignore_index=True))
+    answer = analyze_results(whole, options=CompareConfig(tests=("mcnemar", "cochran_q"), resamples=1_000))
+    found = answer.optional
+    assert found.groupby("test").size().to_dict() == {"mcnemar": 3 * 2 * 3, "cochran_q": 2 * 3}
+    assert found.groupby("fold")["n"].unique().map(list).to_dict() == {"0": [30], "1": [31], "2": [32]}
+    assert set(zip(found["seed"], found["split_seed"], strict=True)) == {("42", "42"), ("43", "42")}
+    row = found[(found["test"] == "mcnemar") & (found["seed"] == "43") & (found["fold"] == "2")].iloc[0]
+    a, b = (folds[2][int(name[1]), 1] for name in (row["a"], row["b"]))
+    assert row["statistic"] == pytest.approx(((a > b).sum() - (a < b).sum()) ** 2 / (a != b).sum())
+    grid = report_omnibus.optional(answer)
+    assert grid is not None
+    assert [column.heading for column in grid.columns][2:5] == ["Seed", "Fold", "n"]
 
 
 def test_an_unknown_test_is_answered_with_the_nearest_name() -> None:

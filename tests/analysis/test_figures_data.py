@@ -96,6 +96,42 @@ def test_a_missing_prediction_is_a_miss() -> None:
     assert set(data["class"]) == set(study.CLASSES)
 
 
+def test_of_tags_the_classes_are_types_of_entities_and_whole_entities_count() -> None:
+    """Gold: two A and a B; found: an A, an A too long, a B at another place. A: 2 * 1 / (2 + 2); B: 0 of 1 and 1."""
+    said = {
+        "a": [("B-A", "B-A"), ("I-A", "I-A"), ("O", "O"), ("B-B", "O"), ("O", "B-B")],
+        "b": [("B-A", "B-A"), ("O", "I-A"), ("O", None)],
+    }
+    found = study.results(study.THREE[:1], seeds=2)
+    rows = [
+        {
+            "run_id": run,
+            "split": "validation",
+            "item": item,
+            "position": 10 * place,
+            "gold": gold,
+            "predicted": predicted,
+        }
+        for place, (gold, predicted, run, item) in enumerate(
+            (*pair, run, item) for item, words in said.items() for pair in words for run in found.runs["run_id"]
+        )
+    ]
+    answer = analyze_results(replace(found, predictions=pd.DataFrame(rows[::-1])))
+    data = figure("per_class_f1").frame(answer)
+    assert set(zip(data["row"], data["support"], data["f1"], strict=True)) == {("A (2)", 2, 0.5), ("B (1)", 1, 0.0)}
+    assert set(figure("class_balance").frame(answer)["predicted"]) == {2, 1}
+    gold, predicted, items_of = zip(*((*pair, item) for item in said for pair in said[item]), strict=True)
+    score = registry.load("metric", "span_f1").score(gold, predicted, items_of)
+    assert score == pytest.approx(2 * 1 / (3 + 3))
+
+
+def test_tags_without_items_are_not_counted_as_entities() -> None:
+    found = study.results(study.THREE[:1], seeds=2)
+    tags = found.predictions.assign(gold="B-A", predicted="B-A").drop(columns=["item", "position"])
+    with pytest.raises(NotApplicable, match=r"predictions\.item"):
+        figure("per_class_f1").frame(analyze_results(replace(found, predictions=tags)))
+
+
 def test_predictions_of_another_split_than_the_score_are_left_out() -> None:
     found = study.results(study.THREE[:2], seeds=3)
     other = found.predictions.assign(split="test", predicted="Power")

@@ -9,6 +9,7 @@ from analysis.metrics import (
     macro_f1,
     macro_f1_with_outside,
     micro_f1,
+    piece_weighted_f1,
     span_f1,
     span_f1_strict,
     weighted_f1,
@@ -50,6 +51,22 @@ def test_items_are_weighted_in_the_order_in_which_they_first_appear() -> None:
 def test_nothing_but_outside_words_is_an_f1_of_zero_and_never_nan() -> None:
     for metric in (micro_f1.METRIC, macro_f1.METRIC, weighted_f1.METRIC):
         assert metric.score(["O", "O"], ["O", "O"]) == 0.0
+
+
+def test_a_word_without_a_prediction_is_missed_and_no_class_of_its_own() -> None:
+    """A: 1 of 2 found, none invented: 2 / 3; span: the entity of two words is not found, half of it is."""
+    gold, said = ["A", "A", "O"], ["A", None, None]
+    assert accuracy.METRIC.score(gold, said) == pytest.approx(1 / 3)
+    for metric in (micro_f1.METRIC, macro_f1.METRIC, weighted_f1.METRIC):
+        assert metric.score(gold, said) == pytest.approx(2 / 3)
+    for span in (span_f1.METRIC, span_f1_strict.METRIC):
+        assert span.score(["B-A", "I-A", "B-B"], ["B-A", None, "B-B"], [0, 0, 0]) == pytest.approx(2 * 1 / (2 + 2))
+
+
+def test_pieces_count_as_words_of_the_label_of_their_word() -> None:
+    """Pieces A, O of a word A, none of a word B that was cut off, O, A of a word O: A is 1 right of 2 and 2."""
+    score = piece_weighted_f1.METRIC.score(["A", "B", "O"], ["A\tO", "", "O\tA"])
+    assert score == pytest.approx(2 * 1 / (2 + 2))
 
 
 def test_a_class_that_is_only_predicted_counts_in_macro_and_weighs_nothing_in_weighted() -> None:

@@ -149,13 +149,20 @@ def test_the_order_of_rows_and_runs_does_not_matter() -> None:
     )
 
 
-def test_a_missing_prediction_is_a_miss() -> None:
-    results = study(draw_hits(3))
+@pytest.mark.parametrize("metric", ["accuracy", "macro_f1", "micro_f1", "matthews_correlation"])
+def test_one_missing_prediction_is_a_miss_and_takes_nothing_away(metric: str) -> None:
+    """Whatever pandas makes of the missing text is no class: the score is that of the run, and items are resampled."""
+    results = study(draw_hits(3), metric)
     said = results.predictions.copy()
-    wrong = (said["run_id"] == "0-0") & (said["predicted"] != said["gold"])
-    said.loc[wrong, "predicted"] = None
-    found = analyze_results(replace(results, predictions=said), options=QUICK)
+    said.loc[(said["run_id"] == "0-0") & (said["item"] == "i7"), "predicted"] = None
+    own = said[said["run_id"] == "0-0"]
+    predicted = [text if isinstance(text, str) else None for text in own["predicted"]]
+    score = registry.load("metric", metric).score(own["gold"].tolist(), predicted)
+    runs = results.runs.assign(score=results.runs["score"].mask(results.runs["run_id"] == "0-0", score))
+    found = analyze_results(replace(results, runs=runs, predictions=said), options=QUICK)
     assert found.comparisons["primary_method"].tolist() == ["multi_bootstrap"]
+    assert found.comparisons["n_items"].tolist() == [200]
+    assert not [text for text in found.warnings if "seeds alone" in text]
 
 
 def without_run(results: pd.DataFrame) -> pd.DataFrame:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import operator
 from collections.abc import Iterator
 
 import numpy as np
@@ -45,9 +47,10 @@ def test_a_metric_states_what_it_is(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_perfect_answers_have_a_perfect_score(name: str) -> None:
     metric = registry.load("metric", name)
+    best = metric.bounds[1 if metric.direction == "maximize" else 0]
     for kind, gold in PERFECT.items():
         if metric.applies(set(KINDS[kind])):
-            assert metric.score(gold, gold, [0, *[1] * (len(gold) - 1)]) == pytest.approx(metric.bounds[1])
+            assert metric.score(gold, gold, [0, *[1] * (len(gold) - 1)]) == pytest.approx(best)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -80,6 +83,20 @@ def test_many_resamples_at_once_equal_one_after_the_other(name: str) -> None:
         weights = np.random.default_rng(0).integers(1, 4, size=(5, len(set(items)))).astype(float)
         together = metric.value(weights @ metric.counts(answers(gold, predicted, items)))
         assert together == pytest.approx([metric.weighted(gold, predicted, row, items) for row in weights])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_missing_prediction_is_a_miss_whether_it_is_written_as_none_or_as_nan(name: str) -> None:
+    """It can do no better than a wrong one, adds no class, and where all are missing nothing is right."""
+    metric = registry.load("metric", name)
+    better = operator.ge if metric.direction == "maximize" else operator.le
+    for gold, predicted, items in random_answers(metric, 20):
+        lost = [None if place % 3 == 0 else said for place, said in enumerate(predicted)]
+        right = [gold[place] if said is None else said for place, said in enumerate(lost)]
+        score = metric.score(gold, lost, items)
+        assert metric.score(gold, [math.nan if said is None else said for said in lost], items) == score
+        assert better(metric.score(gold, right, items), score)
+        assert metric.score(gold, [None] * len(gold), items) == (0.0 if metric.direction == "maximize" else 1.0)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -10,12 +10,16 @@ import numpy as np
 import pytest
 
 from analysis import power
+from analysis.analyze import analyze_results
+from analysis.config import CompareConfig, Primary
 from analysis.outlook import Spread, outlook
+from analysis.table import Corrupt
 from orchestrator.errors import UserError
 from orchestrator.estimate import estimate
 from orchestrator.plan import Reach, foresee, plan, reach
 from orchestrator.screen import rendering
 from orchestrator.storage import Store
+from tests.analysis import items
 from tests.analysis.frames import rows, write_compacted
 from tests.orchestrator.experiments import resolved
 
@@ -53,6 +57,36 @@ def test_splits_that_vary_with_the_run_have_no_smallest_p(tmp_path: Path, split:
     assert found.design == "splits or folds that vary with the run"
     assert found.smallest_p is None
     assert found.pairs == (15 if "folds" in split else 5)
+
+
+@pytest.mark.parametrize("primary", ["auto", "paired_t", "sign_flip", "multi_bootstrap"])
+@pytest.mark.parametrize("with_items", [True, False])
+@pytest.mark.parametrize("seeds", [1, 2, 3, 6])
+def test_the_smallest_p_of_the_plan_is_that_of_the_report(
+    tmp_path: Path, seeds: int, with_items: bool, primary: Primary
+) -> None:
+    """Two seeds can give 2 / 2^2 by the exact test, whether or not so few are tested at all."""
+    planned = reach_of(tmp_path, 2, f"1-{seeds}", compare={"primary": primary})
+    found = items.study(items.draw_hits(1, seeds=seeds, items=20))
+    found = found if with_items else replace(found, predictions=found.predictions.iloc[:0])
+    reported = analyze_results(found, options=CompareConfig(primary=primary, resamples=1_000)).comparisons["smallest_p"]
+    expected = None if primary == "paired_t" else min(1.0, 2 / 2**seeds)
+    assert planned.smallest_p == planned.smallest_p_of_a_pair == expected
+    assert reported.replace({np.nan: None}).tolist() == [expected]
+
+
+def test_several_comparisons_raise_the_smallest_p_and_the_plan_tells_both(tmp_path: Path) -> None:
+    models = {f"m{index}": {"path": "model", "epochs": index + 1} for index in range(3)}
+    found = plan(resolved(tmp_path, models=models, seeds="1-6"), out=str(tmp_path / "out"))
+    assert (found.reach.smallest_p_of_a_pair, found.reach.smallest_p) == (2 / 2**6, pytest.approx(3 * 2 / 2**6))
+    assert "0.0312 for one comparison, 0.0938 after Holm: cannot" in rendering.plan(found)
+
+
+def test_a_test_without_a_bound_is_not_planned_with_one(tmp_path: Path) -> None:
+    assert reach_of(tmp_path, 2, "1-5", compare={"primary": "paired_t"}).warnings == ()
+    varied = reach_of(tmp_path, 2, "1-5", split={"seed": "run"}, compare={"primary": "sign_flip"})
+    assert varied.smallest_p == 2 / 2**5
+    assert "every verdict would be undecidable; use at least 6 seeds" in varied.warnings[0]
 
 
 def test_one_system_has_nothing_to_be_compared_with(tmp_path: Path) -> None:
@@ -105,6 +139,24 @@ def test_power_from_results_uses_the_spread_of_their_pairs(tmp_path: Path) -> No
     assert found.outlook is not None
     assert found.outlook.spread.of_seeds == pytest.approx(np.std(np.subtract(*scores.values()), ddof=1))
     assert found.outlook.spread.source == "1 pairs of systems with 4 seeds in these results"
+
+
+def test_power_from_damaged_results_names_the_damage(tmp_path: Path) -> None:
+    write_compacted(tmp_path / "out", rows({"x": [0.8, 0.82, 0.81], "y": [0.75, 0.74, 0.77]}))
+    found = replace(plan(resolved(tmp_path), out=str(tmp_path / "other")), out=str(tmp_path / "out"))
+    whole = (tmp_path / "out/runs.parquet").read_bytes()
+    (tmp_path / "out/runs.parquet").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(Corrupt, match=r"runs\.parquet"):
+        foresee(found)
+
+
+def test_power_from_runs_that_do_not_compare_says_why(tmp_path: Path) -> None:
+    runs = rows({"x": [0.8, 0.82, 0.81], "y": [0.75, 0.74, 0.77]})
+    runs[0]["seed"] = runs[1]["seed"]
+    write_compacted(tmp_path / "out", runs)
+    found = plan(resolved(tmp_path), out=str(tmp_path / "other"))
+    with pytest.raises(UserError, match="share their cell"):
+        foresee(replace(found, out=str(tmp_path / "out")))
 
 
 def test_where_items_leave_too_much_no_number_of_seeds_is_enough() -> None:
