@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis import cautions, data_sets
+from analysis import cautions, cut_off, data_sets
 from analysis.answer import COMPARISON_COLUMNS, Analysis
 from analysis.config import CompareConfig
 from analysis.design import Design, design_warnings, over_data_sets, read_design, splits_vary
@@ -62,6 +62,7 @@ def analyze_results(results: Results, *, options: CompareConfig | None = None, g
         *results.warnings,
         *study.warnings,
         *cautions.about_systems(systems),
+        *cut_off.about_runs(results.runs),
         *cautions.about_pairs(rows, pairs, design.unit),
         *cautions.about_failures(rows, config),
         *said,
@@ -85,6 +86,7 @@ def analyze_results(results: Results, *, options: CompareConfig | None = None, g
         optional=numeric(run_optional(runs, study.results.predictions, names, config, generator_seed)),
         tasks=study.tasks,
         search=searched,
+        options=config,
     )
 
 

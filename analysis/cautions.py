@@ -28,7 +28,7 @@ def about_systems(systems: pd.DataFrame) -> list[str]:
     for row in systems.to_dict("records"):
         if row["collapsed"]:
             share = f"{row['collapsed']} of {row['runs']} runs"
-            found.append(f"{row['system']}: {share} collapsed (one answer for everything); they stay in")
+            found.append(f"{row['system']}: {share} collapsed (the same answers whatever the item says); they stay in")
         if row["n"] > 1 and row["min"] == row["max"]:
             found.append(f"{row['system']}: seed has no effect: all {row['n']} scores are {number(row['min'])}")
         if row["n"] == 0:

@@ -14,7 +14,7 @@ from analysis.typography import better, decimals, interval, number, whole
 MOST_ERROR_CHARACTERS = 400
 MOST_ANSWERS = 12
 
-_COLLAPSED = field("Collapsed", "collapsed", "runs that give every item the same answer; they stay in", whole)
+_COLLAPSED = field("Collapsed", "collapsed", "runs whose answers say nothing of the items; they stay in", whole)
 _SCORELESS = field("Without score", "scoreless", "runs that diverged or failed", whole)
 
 

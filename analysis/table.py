@@ -16,6 +16,7 @@ SCHEMA_VERSION = 1
 Kind = Literal["runs", "epochs", "predictions", "trials"]
 STATUSES = ("completed", "collapsed", "diverged", "pruned", "failed")
 METRIC_PREFIXES = ("metric_", "validation_", "test_")
+COUNT_PREFIXES = ("train_", "evaluation_")  # what was cut off of the items of these parts (analysis/cut_off.py)
 PARAMETER_PREFIX = "parameter_"
 _SCORES = ("score", "best_score")
 
@@ -80,8 +81,8 @@ TRIALS = _schema(  # of the current search; what the columns mean: analysis/sear
 )
 SCHEMAS: dict[Kind, pa.Schema] = {"runs": RUNS, "epochs": EPOCHS, "predictions": PREDICTIONS, "trials": TRIALS}
 # what the columns beyond the fixed ones are called, and may hold; those of predictions are the task's own
-_EXTRA_NAMES = {"runs": METRIC_PREFIXES, "epochs": METRIC_PREFIXES, "trials": (PARAMETER_PREFIX,)}
-_EXTRA_TYPES = {"runs": [pa.float64()], "epochs": [pa.float64()], "trials": [pa.float64(), pa.string()]}
+_EXTRA_NAMES = {"runs": (*METRIC_PREFIXES, *COUNT_PREFIXES), "epochs": METRIC_PREFIXES, "trials": (PARAMETER_PREFIX,)}
+_EXTRA_TYPES = {"runs": [pa.float64(), pa.int64()], "epochs": [pa.float64()], "trials": [pa.float64(), pa.string()]}
 
 # Times, speeds, memory, attempt, hardware, software and dates: what two honest executions may differ in.
 VOLATILE_COLUMNS = frozenset((
@@ -140,6 +141,8 @@ def _extra_column(kind: Kind, name: str, frame: pd.DataFrame) -> pa.Array:
         return _array(frame[name], None)
     if not name.startswith(_EXTRA_NAMES[kind]):
         raise ValueError(f"column {name} is not one of {kind}")
+    if name.startswith(COUNT_PREFIXES):
+        return _column(frame, pa.field(name, pa.int64()))
     is_text = kind == "trials" and frame[name].map(lambda value: isinstance(value, str)).any()
     return _column(frame, pa.field(name, pa.string() if is_text else pa.float64()))
 
@@ -243,7 +246,7 @@ def _checked(file: pq.ParquetFile, kind: Kind | None) -> pa.Table:
     found = kind_of(file.schema_arrow)
     if kind is not None and found != kind:
         raise ValueError(f"it is not a {kind} table" + (f" but a {found} table" if found else ""))
-    table = file.read()
+    table = file.read(use_threads=file.metadata.num_rows > 1)  # a run's one row is read faster without
     if found is not None:
         check(found, table)
     return table

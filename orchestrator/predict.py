@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from analysis import cut_off
 from orchestrator.errors import CorruptResults, UserError
 from orchestrator.places import find_run
 from trainables.engine.config import DataConfig
@@ -50,10 +51,14 @@ NOTHING = Allowed()
 
 @dataclass(frozen=True)
 class Answers:
-    """The table of predictions, and the submission file (bytes) where one was asked for."""
+    """The table of predictions, and the submission file (bytes) where one was asked for.
+
+    `warnings` say, and of which items, what the model was not given of them.
+    """
 
     table: pd.DataFrame
     submission: bytes | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def weights_of(reference: str, where: str | None) -> Path:
@@ -69,7 +74,7 @@ def weights_of(reference: str, where: str | None) -> Path:
         if not store.has_weights(run_id):
             mend = f"`orchestrate forget {run_id[:8]}`, then execute it again with `--set save=best`"
             raise UserError(f"run {run_id} in {store.location} did not save its weights: {mend}")
-        return fetched(store.weights(run_id))
+        return fetched(store.weights(run_id), run_id)
     except Damaged as error:
         raise CorruptResults(str(error)) from error
     except NotSaved as error:
@@ -81,13 +86,21 @@ def answer(folder: Path, question: Question, *, submission: bool = False, allowe
     from trainables.engine.predicting import Predictor
 
     predictor = Predictor.load(folder, task=allowed.task, code=allowed.code)
-    table = predictor.predict(_items(folder, question))
+    answered = predictor.answered(_items(folder, question))
+    table, warnings = answered.table, _cut_off(answered.counts, predictor.max_length)
     if not submission:
-        return Answers(table)
+        return Answers(table, warnings=warnings)
     handed_in = predictor.task.submission(table, predictor.labels)
     if isinstance(handed_in, dict):
-        return Answers(table, (json.dumps(handed_in, ensure_ascii=False, indent=1) + "\n").encode())
-    return Answers(table, handed_in.to_csv(index=False, lineterminator="\n").encode())
+        return Answers(table, (json.dumps(handed_in, ensure_ascii=False, indent=1) + "\n").encode(), warnings)
+    return Answers(table, handed_in.to_csv(index=False, lineterminator="\n").encode(), warnings)
+
+
+def _cut_off(counts: Mapping[str, Mapping[str, int]], max_length: int) -> tuple[str, ...]:
+    """What was cut off or cannot be answered, a sentence a kind, and the ids of the items."""
+    totals = {name: [sum(own.values())] for name, own in counts.items()}
+    found = cut_off.said(totals, "item", f"train.max_length {max_length}")
+    return tuple(f"{text} (id {cut_off.listed(list(counts[kind]))})" for kind, text in found.items())
 
 
 def rendered(table: pd.DataFrame, format: Format) -> bytes:
@@ -99,6 +112,26 @@ def rendered(table: pd.DataFrame, format: Format) -> bytes:
     stream = io.BytesIO()
     table.to_parquet(stream, index=False, compression="zstd")
     return stream.getvalue()
+
+
+def check_target(path: str) -> None:
+    """Raise UserError where no file can be written, before anything is computed."""
+    place = Path(path)
+    if not place.absolute().parent.is_dir():
+        raise UserError(f"--to {path}: there is no folder {place.parent}; make it first")
+    if place.is_dir():
+        raise UserError(f"--to {path}: is a folder; give the name of a file")
+
+
+def save(path: str, data: bytes) -> None:
+    """Put `data` in place of a file, or of a link that has its name. Raises UserError."""
+    place = Path(path)
+    half = place.with_name(f".{place.name}.part")
+    try:
+        half.write_bytes(data)
+        half.replace(place)
+    except OSError as error:
+        raise UserError(f"--to {path}: cannot be written: {error.strerror}") from error
 
 
 def format_of(path: str) -> Format:
@@ -118,7 +151,8 @@ def _items(folder: Path, question: Question) -> Sequence[Item]:
     if question.file is not None:
         return read_items(Path(question.file), columns=_columns(folder, question.file))[: question.limit]
     if question.data is not None:
-        source: dict[str, Any] = {"path" if Path(question.data).exists() else "name": question.data}
+        is_code = question.data.endswith(".py")
+        source: dict[str, Any] = {"path" if Path(question.data).exists() and not is_code else "name": question.data}
         return load_corpus(DataConfig(**source, limit=question.limit)).items
     return [{**extra, "text": text} for text in question.texts] or [extra]
 
@@ -127,7 +161,7 @@ def _columns(folder: Path, file: str) -> Columns:
     """The mapping of columns that the run's own data was read with, as far as the file has those columns."""
     from trainables.engine.readers import read_rows
 
-    mapping: Columns = saved_task(folder)["config"]["data"]["columns"]
+    mapping: Columns = saved_task(folder)["config"].get("data", {}).get("columns", {})
     first = next(iter(read_rows(Path(file))), None)
     if first is None:
         raise DataError(f"{file}: the file holds no rows")

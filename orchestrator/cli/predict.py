@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
@@ -45,6 +44,8 @@ def predict(console: Console, run: str, out: str | None, to: str | None, submiss
     """
     from orchestrator import predict as predicting
 
+    if to is not None:
+        predicting.check_target(to)
     format_ = "csv" if to is None or submission else predicting.format_of(to)
     question = predicting.Question(
         texts=values["texts"],
@@ -55,13 +56,15 @@ def predict(console: Console, run: str, out: str | None, to: str | None, submiss
     )
     allowed = predicting.Allowed(values["task"], _code(values["code"]))
     found = predicting.answer(predicting.weights_of(run, out), question, submission=submission, allowed=allowed)
+    for text in found.warnings:
+        console.warning(text)
     written = found.submission if found.submission is not None else predicting.rendered(found.table, format_)
     if to is not None:
-        Path(to).write_bytes(written)
+        predicting.save(to, written)
         console.note(f"{len(found.table)} predictions: {to}")
     elif console.as_json:
         rows = found.table.astype(object).where(found.table.notna(), None).to_dict("records")
-        console.document({"predictions": rows})
+        console.document({"predictions": rows, "warnings": list(found.warnings)})
     else:
         click.echo(clean(written.decode()) if sys.stdout.isatty() else written, nl=False)
 

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from analysis import cut_off
 from orchestrator.cli.session import ARGUMENTS
 from orchestrator.errors import UserError
 from orchestrator.layout import LayoutOptions
 from orchestrator.screen import rendering, search_report
 from orchestrator.screen.console import Console, plural
+from orchestrator.storage import Store
 from orchestrator.sweeping import SweepOptions, SweepResult
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ def report(console: Console, result: SweepResult, *, analyze: bool, search: Sear
     `search`: the one whose winners were run; a trial of it that failed shows in the exit code, too.
     """
     found = _concluded(console, result) if analyze else None
-    heard = result.facts.warnings if found is None else found.analysis.warnings  # these repeat the facts
+    heard = _warnings(result) if found is None else found.analysis.warnings  # these repeat the facts
     for text in (*heard, *result.problems):
         console.warning(text)
     next_command = _next_command(result)
@@ -70,13 +72,17 @@ def report(console: Console, result: SweepResult, *, analyze: bool, search: Sear
 
 def report_cell(console: Console, result: CellResult) -> int:
     """Print how one run ended; returns the exit code."""
+    warnings = _cut_off(result.out, {result.run.run_id})
+    for text in warnings:
+        console.warning(text)
     if console.as_json:
         fields = {name: getattr(result, name) for name in ("out", "ran", "status", "score", "error")}
-        console.document({"run_id": result.run.run_id, "system": result.run.system, **fields})
+        console.document({"run_id": result.run.run_id, "system": result.run.system, **fields, "warnings": warnings})
         return result.exit_code
     score = "" if result.score is None else f", {result.run.metric} {result.score:.4f}"
     known = "" if result.ran else " (recorded earlier; `orchestrate forget` makes room for another run)"
-    console.data(f"{result.run.system} seed {result.run.config.seed}: {result.status}{score}{known}")
+    why = f" ({result.error})" if result.error else ""
+    console.data(f"{result.run.system} seed {result.run.config.seed}: {result.status}{score}{why}{known}")
     console.data(f"run {result.run.run_id} in {result.out}")
     return result.exit_code
 
@@ -92,6 +98,21 @@ def _concluded(console: Console, result: SweepResult) -> Conclusion | None:
     except UserError as error:
         console.warning(f"no analysis: {error}")
         return None
+
+
+def _warnings(result: SweepResult) -> tuple[str, ...]:
+    """What every reader must know where no analysis says it."""
+    run_ids = {cell["run_id"] for cell in Store.open(result.out).cells()}
+    return (*result.facts.warnings, *_cut_off(result.out, run_ids))
+
+
+def _cut_off(out: str, run_ids: set[str]) -> list[str]:
+    """What was cut off of the items of these runs, as far as they have records."""
+    table = Store.open(out).table("runs")
+    if table is None:
+        return []
+    runs = table.to_pandas()
+    return cut_off.about_runs(runs[runs["run_id"].isin(run_ids)])
 
 
 def _counted(result: SweepResult) -> str:
@@ -115,7 +136,7 @@ def _document(result: SweepResult, found: Conclusion | None, next_command: str) 
         "ran": result.ran,
         "exit_code": result.exit_code,
         "changed": list(result.changed),
-        "warnings": [*result.facts.warnings, *result.problems],
+        "warnings": [*(_warnings(result) if found is None else result.facts.warnings), *result.problems],
         "analysis": None if found is None else found.analysis.to_json(),
         "report": None if found is None else found.report,
         "next": next_command,

@@ -19,7 +19,7 @@ from orchestrator.spec.named_code import require_permission
 from orchestrator.spec.paths import anchored, file_hashes
 from orchestrator.spec.problems import suggestion
 from orchestrator.spec.recipes import check_suited, control_of, recipe_of, subject_of, unsuited_here
-from orchestrator.spec.run_spec import RunSpec
+from orchestrator.spec.run_spec import RunSpec, tuning_of
 from orchestrator.spec.search_space import check_search
 from orchestrator.spec.system import System, system_name
 from orchestrator.spec.yaml_file import KeyPath
@@ -68,6 +68,7 @@ class Resolved:
             recipe=system.recipe,
             control=system.control,
             config=system.config.model_copy(update={"seed": seed, "fold": fold}),
+            tuning=tuning_of(system.config),
             metric=self.metric,
             file_hashes=dict(self.file_hashes),
             start=system.start,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Mapping
@@ -10,9 +11,11 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from trainables import registry
 from trainables.engine.config import DataConfig, Frozen, ModelConfig, RunConfig
 
 IDENTITY_VERSION = 1
+TUNING_VERSION = 2  # of runs that tune decisions; until 2, which ids did not say, epochs were chosen by untuned scores
 ID_LENGTH = 16
 Stage = Literal["adapt", "fine-tune", "search"]
 
@@ -39,6 +42,7 @@ class RunSpec(Frozen):
     winner_of: str | None = Field(default=None, description="the trial of a search that had the same settings")
     search: str | None = Field(default=None, description="the search that a trial belongs to")
     trial: int | None = Field(default=None, ge=1, description="a trial's number among those of its system")
+    tuning: int | None = Field(default=None, description="TUNING_VERSION where the task tunes decisions; else null")
 
     @property
     def label(self) -> str:
@@ -85,12 +89,23 @@ class RunSpec(Frozen):
             "fold": config.fold,
             "init_from": config.init_from,
             "search": self.search,
+            "tuning": self.tuning,
         }
         return {name: _without_nulls(value) for name, value in found.items() if value is not None}
 
     def _content(self, name: str) -> str:
         """A name as it is; a file of the user's by its content, because where it lies decides nothing."""
         return f"sha256:{self.file_hashes[name]}" if name in self.file_hashes else name
+
+
+def tuning_of(config: RunConfig) -> int | None:
+    """TUNING_VERSION where the task tunes decisions with these options, so that what that means can change; or None."""
+    return TUNING_VERSION if _tunes(config.task, json.dumps(config.task_options, sort_keys=True)) else None
+
+
+@functools.cache
+def _tunes(task: str, options: str) -> bool:
+    return bool(registry.load("task", task).configured(json.loads(options)).tunes)
 
 
 def content_id(value: Mapping[str, Any]) -> str:

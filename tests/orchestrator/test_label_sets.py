@@ -12,6 +12,7 @@ from orchestrator.errors import InvalidExperiment
 from orchestrator.plan import reach
 from orchestrator.spec import grid
 from orchestrator.spec.data_check import check_data
+from orchestrator.spec.run_spec import TUNING_VERSION
 from tests.orchestrator.experiments import resolved
 from tests.trainables.tasks.texts import tiny_label_sets
 
@@ -28,6 +29,9 @@ def test_one_fold_is_the_same_run_as_in_all_folds(tmp_path: Path) -> None:
     assert alone.folds == (1,)
     assert [run.run_id for run in grid.runs(alone)] == [run.run_id for run in together if run.config.fold == 1]
     assert reach(alone).design == "one fixed split"
+    assert {run.tuning for run in together} == {TUNING_VERSION}
+    fixed = resolved(tmp_path, split={"folds": 3}, seeds=1, task_options={"threshold": 0.5}, **changes)
+    assert {run.tuning for run in grid.runs(fixed)} == {None}
 
 
 def test_a_label_that_no_reported_item_has_is_told(tmp_path: Path) -> None:

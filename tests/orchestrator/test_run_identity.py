@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.spec.run_spec import RunSpec, content_id
+from orchestrator.spec.run_spec import TUNING_VERSION, RunSpec, content_id, tuning_of
 from trainables.engine.config import DataConfig, EarlyStopping, ModelConfig, RunConfig, SplitConfig, TrainConfig
 
 DATA = DataConfig(name="cr-ecss", fingerprint="f" * 64)
@@ -136,3 +136,27 @@ def test_a_run_cannot_be_identified_before_its_data_is(tmp_path: Path) -> None:
     unresolved = spec(CONFIG.model_copy(update={"data": DataConfig(path=str(tmp_path))}))
     with pytest.raises(AssertionError, match="fingerprint"):
         _ = unresolved.run_id
+
+
+def test_runs_that_tune_decisions_have_ids_of_their_own_since_these_choose_the_epoch() -> None:
+    assert spec(tuning=None).run_id == spec().run_id
+    assert spec(tuning=2).run_id != spec().run_id
+    assert spec(tuning=2).settings_id != spec().settings_id
+    assert tuning_of(CONFIG) is None
+
+
+@pytest.mark.parametrize(
+    ("task", "options", "tuned"),
+    [
+        ("multi_label_classification", {}, True),
+        ("multi_label_classification", {"threshold": 0.4}, False),
+        ("question_answering", {}, False),
+        ("question_answering", {"tune_threshold": True}, True),
+        ("label_generation", {"form": "multi"}, False),
+    ],
+)
+def test_only_tasks_that_tune_with_their_options_are_runs_of_that_kind(
+    task: str, options: dict[str, Any], tuned: bool
+) -> None:
+    config = CONFIG.model_copy(update={"task": task, "task_options": options})
+    assert tuning_of(config) == (TUNING_VERSION if tuned else None)

@@ -44,6 +44,15 @@ def test_a_sentence_on_the_command_line_is_labelled_word_by_word(out: Path) -> N
     assert [line.split(",")[3] for line in lines[1:]] == ["The", "power", "bus", ".", "telemetry", "packets"]
 
 
+def test_an_item_that_is_cut_off_is_named_on_stderr_and_in_the_document(out: Path) -> None:
+    told = "1 item loses 100 words to train.max_length 128 (id 2)"
+    # three pieces a word: 42 words fit beside the two special pieces
+    arguments = ("predict", "tiny:1", "The power bus", "bus " * 142, "--out", str(out))
+    assert f"warning: {told}" in typed(*arguments).stderr
+    assert json.loads(typed(*arguments, "--json").stdout)["warnings"] == [told]
+    assert "warning" not in typed("predict", "tiny:1", "The power bus", "--out", str(out)).stderr
+
+
 def test_the_runs_own_data_gets_the_answers_that_were_recorded(out: Path, tmp_path: Path) -> None:
     store = Store.open(out)
     run_id = store.resolve_run("tiny:1")
@@ -102,7 +111,14 @@ def test_an_exported_folder_has_a_card_no_paths_of_this_machine_and_predicts_the
     folder = tmp_path / "card's folder"
     result = typed("export", "tiny:1", "--to", str(folder), "--out", str(out), "--json")
     assert result.exit_code == 0, result.output
-    assert json.loads(result.stdout)["folder"] == str(folder)
+    document = json.loads(result.stdout)
+    assert document["folder"] == str(folder)
+    written = {path.relative_to(folder).as_posix(): path.stat().st_size for path in folder.rglob("*")}
+    assert {file["name"]: file["bytes"] for file in document["files"]} == written
+    again = typed("export", "tiny:1", "--to", str(folder), "--out", str(out))
+    assert again.stdout == f"{folder}\n"
+    assert again.stderr.startswith(f"wrote {len(written)} files, ")
+    assert all(name in again.stderr for name in written)
     card = (folder / "README.md").read_text()
     assert card.startswith("---\nlibrary_name: transformers\npipeline_tag: token-classification\n")
     assert "mean of 2 runs" in card

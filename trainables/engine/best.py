@@ -1,4 +1,4 @@
-"""Remembers the best epoch: its score, its predictions and, when they are needed later, its weights."""
+"""Remembers the best epoch: its score, its predictions, its decisions and, when they are needed later, its weights."""
 
 from __future__ import annotations
 
@@ -22,14 +22,18 @@ class Best:
     score: float | None = None
     epochs_since: int = 0
     outputs: dict[str, Ragged] = field(default_factory=dict)
+    decisions: dict[str, float] = field(default_factory=dict)
     weights: dict[str, torch.Tensor] = field(default_factory=dict)
 
-    def offer(self, epoch: int, score: float, outputs: dict[str, Ragged], model: nn.Module) -> bool:
+    def offer(
+        self, epoch: int, score: float, outputs: dict[str, Ragged], model: nn.Module, decisions: dict[str, float]
+    ) -> bool:
         """Take this epoch if it is better than all before. Returns whether it was."""
         if self.score is not None and self.signed(score) <= self.signed(self.score):
             self.epochs_since += 1
             return False
-        self.epoch, self.score, self.epochs_since, self.outputs = epoch, score, 0, outputs
+        self.epoch, self.score, self.epochs_since = epoch, score, 0
+        self.outputs, self.decisions = outputs, decisions
         if self.keep_weights:
             self._copy(model)
         return True

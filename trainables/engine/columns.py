@@ -40,7 +40,7 @@ class Part:
 class Scored:
     """Predictions and metrics of the best epoch, per part: validation, and test where the split has one.
 
-    `decisions` are the thresholds they were made with, tuned on other items; {} for the task's own.
+    `decisions` are the thresholds that test and new items are decided by, tuned on other items; {} for the task's own.
     """
 
     predictions: Mapping[str, pd.DataFrame]
@@ -61,7 +61,7 @@ class Scored:
 def fixed_columns(
     config: RunConfig, parts: Mapping[str, Part], material: Material, model: nn.Module, group: Group
 ) -> dict[str, Any]:
-    """What is known before the first step. `truncated_words` counts over the whole data set.
+    """What is known before the first step. `truncated_words` are those of the run's own items, whatever their part.
 
     Parameters are those of the model that was asked for, embedding rows that no item uses included.
     """
@@ -73,7 +73,9 @@ def fixed_columns(
     return {
         "train_items": parts["train"].num_items,
         "evaluation_items": evaluated.num_items,
-        "truncated_words": material.features.facts.get("truncated_words", 0),
+        "truncated_words": sum(part.features.facts.get("truncated_words", 0) for part in parts.values()),
+        **{f"train_{name}": count for name, count in parts["train"].features.facts.items()},
+        **{f"evaluation_{name}": count for name, count in evaluated.features.facts.items()},
         "parameters": unused + sum(num_entries(parameter) for parameter in parameters),
         "trainable_parameters": unused * embedding_trains + sum(parameter.numel() for parameter in trainable),
         "world_size": group.world_size,

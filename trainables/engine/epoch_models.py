@@ -28,7 +28,7 @@ class LastEpochs:
 class SavingEpochs:
     """A run's control that also saves the model of every epoch it hears of; only rank 0 hears of them.
 
-    `model` gives a copy of the model as it is now, without decisions: those are tuned at the run's end. Others than
+    `model` gives a copy of the model as it is now, with the decisions that were tuned after this epoch. Others than
     rank 0 go on meanwhile and wait at their next reduction.
     """
 

@@ -64,7 +64,7 @@ class Features:
     `item`     int32 [F], index into the corpus' items; one item may give several features
     `terms`    int32 [F], number of loss terms of each feature
     `extra`    what only the host needs, e.g. the word each piece belongs to
-    `facts`    counts worth telling, e.g. `truncated_words`
+    `counts`   int32 [N items of the corpus] each: what is worth telling of an item, e.g. its `truncated_words`
     """
 
     columns: dict[str, Ragged]
@@ -72,7 +72,7 @@ class Features:
     item: NDArray[np.int32]
     terms: NDArray[np.int32]
     extra: dict[str, Ragged] = field(default_factory=dict)
-    facts: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, NDArray[np.int32]] = field(default_factory=dict)
     fixed: frozenset[str] = frozenset()
 
     def __len__(self) -> int:
@@ -84,7 +84,7 @@ class Features:
         return self.columns["input_ids"].lengths
 
     def take(self, indices: Sequence[int] | Array) -> Features:
-        """The features at `indices`, in that order, copied; counts in `facts` stay those of the whole."""
+        """The features at `indices`, in that order, copied; `counts` stay those of all items."""
         chosen = np.asarray(indices, dtype=np.int64)
         return Features(
             columns={name: column.take(chosen) for name, column in self.columns.items()},
@@ -92,9 +92,15 @@ class Features:
             item=self.item[chosen],
             terms=self.terms[chosen],
             extra={name: column.take(chosen) for name, column in self.extra.items()},
-            facts=self.facts,
+            counts=self.counts,
             fixed=self.fixed,
         )
+
+    @property
+    def facts(self) -> dict[str, int]:
+        """The sums of `counts` over the items that these features are of."""
+        own = np.unique(self.item)
+        return {name: int(count[own].sum()) for name, count in self.counts.items()}
 
     def of_items(self, indices: Sequence[int] | Array) -> NDArray[np.int64]:
         """The features that belong to the given items, in feature order."""

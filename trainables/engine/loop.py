@@ -20,14 +20,13 @@ from trainables.engine.config import RunConfig
 from trainables.engine.control import Control, Uncontrolled
 from trainables.engine.epoch_models import LastEpochs, SavingEpochs
 from trainables.engine.evaluate import is_usable
-from trainables.engine.features import Ragged
 from trainables.engine.folder import Folder
 from trainables.engine.group import Group
 from trainables.engine.measure import reset_peak_memory
 from trainables.engine.models import instantiate
 from trainables.engine.outcome import Diverged, Outcome, Status, Stopped
 from trainables.engine.prepared import Prepared, prepare
-from trainables.engine.resuming import restore
+from trainables.engine.resuming import own_threads, resume
 from trainables.engine.saving import Keepsake
 from trainables.engine.seeding import Purpose, derived
 from trainables.engine.training import Training
@@ -45,6 +44,7 @@ class Layout:
     seconds_between_checkpoints: float = 600.0
 
 
+@own_threads()
 def run(
     config: RunConfig,
     *,
@@ -71,8 +71,10 @@ def run(
         keep_freed_memory()
     prepared = prepare(config, group.device, warm, start)
     if last_epochs is not None:
-        now = partial(_copied, config, prepared)
-        control = SavingEpochs(control or Uncontrolled(), last_epochs, now)
+        control = SavingEpochs(
+            control or Uncontrolled(), last_epochs, lambda: _copied(config, prepared, training.decisions)
+        )
+    _tell_counts(prepared)
     training = training_for(config, prepared, group, control, folder, layout, keep)
     setup = time.perf_counter() - started
     earlier = training.totals.train_seconds + training.totals.evaluation_seconds  # before
@@ -95,6 +97,14 @@ def run(
     return replace(outcome, kept=_kept(config, prepared, training, scored)) if keep and scored else outcome
 
 
+def _tell_counts(prepared: Prepared) -> None:
+    """Log what the model is not given of each part, or cannot be right about."""
+    for name, part in prepared.parts.items():
+        counts = ", ".join(f"{count} {fact.replace('_', ' ')}" for fact, count in part.features.facts.items() if count)
+        if counts:
+            logger.info("%s: %d items; %s", name, part.num_items, counts)
+
+
 def training_for(
     config: RunConfig,
     prepared: Prepared,
@@ -113,18 +123,16 @@ def training_for(
         task=prepared.task,
         model=prepared.model,
         train=prepared.parts["train"].feed,
-        validation=prepared.parts["validation"].feed,
-        score=lambda outputs: prepared.score(prepared.predictions("validation", outputs)),
+        judged={name: part.feed for name, part in prepared.judged.items()},
+        judge=prepared.judge,
         metric=prepared.own_metric.name if prepared.own_metric else config.metric or prepared.task.primary_metric,
         group=group,
         control=control,
         checkpoints=checkpoints,
         accumulation=layout.accumulation,
-        keep_weights=keep or bool({"calibration", "test"} & set(prepared.parts)),
+        keep_weights=keep or "test" in prepared.parts,
     )
-    snapshot = checkpoints.newest()
-    if snapshot is not None:
-        restore(training, snapshot)
+    if resume(training):
         logger.info("going on from step %d of %d", training.position.step, training.rate.total)
     return training
 
@@ -132,43 +140,31 @@ def training_for(
 def _scored(config: RunConfig, prepared: Prepared, training: Training, group: Group) -> Scored | None:
     """Predictions and metrics of the best epoch; the test part is scored once, with that epoch's weights.
 
-    Decisions are tuned on calibration items, else on validation where there is a test part to report, and then frozen.
-    Only rank 0 gets them; the others get None.
+    Both are decided by what was tuned in that epoch, on other items. Only rank 0 gets them; the others get None.
     """
-    outputs = {"validation": training.best.outputs}
-    others = [part for part in ("calibration", "test") if part in prepared.parts]
-    if others:
-        training.best.reload(prepared.model)
-    for part in others:
-        evaluation = training.evaluate(prepared.parts[part].feed)
+    best = training.best
+    evaluation = None
+    if "test" in prepared.parts:
+        best.reload(prepared.model)
+        evaluation = training.evaluate(prepared.parts["test"].feed)
         if not is_usable(evaluation):
-            raise Diverged(training.position.step, f"{part} loss became non-finite")
-        outputs[part] = evaluation.outputs
+            raise Diverged(training.position.step, "test loss became non-finite")
     if not group.is_main:
         return None
-    return _decided(prepared, outputs)
-
-
-def _decided(prepared: Prepared, outputs: Mapping[str, Mapping[str, Ragged]]) -> Scored:
-    """Tables and metrics of the reported parts, under decisions that were tuned on other items."""
-    tuned_on = "calibration" if "calibration" in outputs else "validation"
-    reported = [part for part in ("validation", "test") if part in outputs]
-    decided = [part for part in reported if part != tuned_on]
-    decisions = prepared.task.tune(prepared.predictions(tuned_on, outputs[tuned_on])) if decided else {}
-    tables = {
-        part: prepared.predictions(part, outputs[part], decisions if part in decided else None) for part in reported
-    }
-    return Scored(tables, {part: prepared.score(table) for part, table in tables.items()}, decisions)
+    tables = {"validation": prepared.validated(best.outputs, best.decisions)}
+    if evaluation is not None:
+        tables["test"] = prepared.predictions("test", evaluation.outputs, best.decisions)
+    return Scored(tables, {part: prepared.score(table) for part, table in tables.items()}, best.decisions)
 
 
 def _outcome(prepared: Prepared, training: Training, scored: Scored | None, columns: dict[str, Any]) -> Outcome:
     """The outcome of a run that reached its end; only rank 0's is complete."""
     if scored is None:
         return Outcome("completed")
-    collapsed = prepared.task.is_collapsed(scored.reported)
+    collapse = prepared.task.collapse(scored.reported)
     return Outcome(
-        "collapsed" if collapsed else "completed",
-        "every item got the same answer" if collapsed else None,
+        "completed" if collapse is None else "collapsed",
+        collapse,
         {**columns, **score_columns(training, scored)},
         pd.DataFrame(training.totals.rows),
         pd.concat(list(scored.predictions.values()), ignore_index=True),
@@ -182,10 +178,10 @@ def _kept(config: RunConfig, prepared: Prepared, training: Training, scored: Sco
     return _keepsake(config, prepared, prepared.model, scored.decisions)
 
 
-def _copied(config: RunConfig, prepared: Prepared) -> Keepsake:
+def _copied(config: RunConfig, prepared: Prepared, decisions: Mapping[str, float]) -> Keepsake:
     """The model as it is now, which goes on training untouched by what saving does to the copy."""
     module = getattr(prepared.model, "_orig_mod", prepared.model)  # what torch.compile wraps
-    return _keepsake(config, prepared, copy.deepcopy(module), {})
+    return _keepsake(config, prepared, copy.deepcopy(module), decisions)
 
 
 def _keepsake(config: RunConfig, prepared: Prepared, module: nn.Module, decisions: Mapping[str, float]) -> Keepsake:
@@ -198,4 +194,5 @@ def _keepsake(config: RunConfig, prepared: Prepared, module: nn.Module, decision
         task_options=prepared.task.options.model_dump(mode="json"),
         labels=prepared.labels,
         decisions=decisions,
+        head=prepared.material.pristine.remark,
     )

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from pydantic import ValidationError
 from torch import nn
 
@@ -34,7 +36,15 @@ logger = logging.getLogger(__name__)
 
 ITEMS_AT_A_TIME = 20_000
 _OF_GOLD = ("gold", "correct", "item_score")  # what a table of predictions says of labels that nobody knows here
-_ANYWHERE = ("eager", "sdpa")
+_ANYWHERE, _ON_DEVICES = ("eager", "sdpa"), ("flash_attention_2", "unpadded")
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Predictions, and what the model was not given of the items: name of the count -> id of the item -> number."""
+
+    table: pd.DataFrame
+    counts: Mapping[str, Mapping[str, int]]
 
 
 @dataclass(frozen=True)
@@ -83,6 +93,10 @@ class Predictor:
         )
 
     def predict(self, items: Sequence[Item]) -> pd.DataFrame:
+        """The table of `answered`."""
+        return self.answered(items).table
+
+    def answered(self, items: Sequence[Item]) -> Answered:
         """A table like that of a run, without what rests on gold labels; labels that items have are not looked at.
 
         Items without an id are numbered from 1. Raises DataError naming the first item that the task cannot read.
@@ -92,9 +106,12 @@ class Predictor:
         numbered = [{"id": str(number), **item} for number, item in enumerate(items, start=1)]
         asked = self.task.unlabelled(numbered, self.labels)
         parts = [asked[start : start + ITEMS_AT_A_TIME] for start in range(0, len(asked), ITEMS_AT_A_TIME)]
-        return pd.concat([self._answers(part) for part in parts], ignore_index=True)
+        found = [self._answers(part) for part in parts]
+        names = dict.fromkeys(name for part in found for name in part.counts)
+        counts = {name: dict(pair for part in found for pair in part.counts.get(name, {}).items()) for name in names}
+        return Answered(pd.concat([part.table for part in found], ignore_index=True), counts)
 
-    def _answers(self, items: Sequence[Item]) -> pd.DataFrame:
+    def _answers(self, items: Sequence[Item]) -> Answered:
         features = self.task.encode(items, self.tokenizer, self.labels, self.max_length)
         feed = Feed(features, self.device)
         group = Group(device=self.device)
@@ -104,7 +121,12 @@ class Predictor:
         known = decided.drop(columns=[name for name in _OF_GOLD if name in decided.columns])
         if all("words" in item for item in items):
             _insert_words(known, items)
-        return known
+        return Answered(known, {name: _by_item(items, count) for name, count in features.counts.items()})
+
+
+def _by_item(items: Sequence[Item], counts: NDArray[np.int32]) -> dict[str, int]:
+    """id -> count, of the items where there is something to count."""
+    return {str(item["id"]): int(count) for item, count in zip(items, counts, strict=True) if count}
 
 
 def _insert_words(table: pd.DataFrame, items: Sequence[Item]) -> None:
@@ -120,18 +142,35 @@ def _task(folder: Path, saved: Mapping[str, Any], given: str | None) -> Task:
     if not registry.is_path(name):
         if given is not None:
             raise NotSaved(f"{folder}: its task is {name}, which needs no file")
-    elif given is None:
+    elif not given:
         raise NotSaved(
             f"{folder}: its task is a Python file, {Path(name).name}, and files that a folder names are not run; "
             f"give it with --task PATH/{Path(name).name}"
         )
-    task: Task = registry.load("task", given or name)
+    elif not given.endswith(".py"):
+        raise NotSaved(f"--task {given}: must be the Python file of the run's task, {Path(name).name}")
+    task = registry.load("task", name) if given is None else _own_task(given)
     if given is not None and digest_of(Path(given).expanduser()) != saved.get(TASK_SHA256):
-        logger.warning("%s is not known to be the file that the run was made with: answers may differ", given)
+        noted = "is not the file that the run was made with" if TASK_SHA256 in saved else "may be another file"
+        logger.warning("%s %s: answers may differ", given, noted)
     try:
         return task.configured(saved["task_options"])
     except ValidationError as error:
         raise Damaged(f"{folder / TASK_FILE}: task_options: {error.errors()[0]['msg']}") from error
+
+
+def _own_task(path: str) -> Task:
+    """The task of a user's file. Raises ModelError with whatever the file raises, for it is not code of ours."""
+    try:
+        task = registry.load("task", path)
+    except registry.UnknownName:
+        raise
+    except (Exception, SystemExit) as error:
+        raise ModelError(f"{path}: cannot be imported: {type(error).__name__}: {error}") from error
+    if not callable(getattr(task, "configured", None)):
+        raise ModelError(f"{path}: TASK is no task, but {type(task).__name__}")
+    found: Task = task
+    return found
 
 
 def _config(folder: Path, saved: Mapping[str, Any]) -> RunConfig:
@@ -151,7 +190,7 @@ def _model_config(config: ModelConfig, folder: Path, code: HubCode | None) -> Mo
 
 def _attention(used: str | None, device: torch.device) -> str | None:
     """The kernel that the run used, where this device has it."""
-    return used if used in _ANYWHERE or device.type == "cuda" else None
+    return used if used in _ANYWHERE or (device.type == "cuda" and used in _ON_DEVICES) else None
 
 
 def _precision(used: Precision, device: torch.device) -> Precision:

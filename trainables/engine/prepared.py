@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import pandas as pd
@@ -19,6 +20,7 @@ from trainables.engine.compiled import drop_graphs
 from trainables.engine.config import RunConfig
 from trainables.engine.corpus import Corpus
 from trainables.engine.data import load_corpus
+from trainables.engine.deciding import folds_of, tuned, validated
 from trainables.engine.features import Features, Ragged
 from trainables.engine.feed import Feed
 from trainables.engine.folder import Folder
@@ -33,6 +35,10 @@ from trainables.engine.variant import Applied, Plan, adjust_model, around, plan_
 from trainables.engine.warm import Warm
 from trainables.engine.word_vocabulary import training_texts
 
+logger = logging.getLogger(__name__)
+
+Outputs = Mapping[str, Ragged]
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -40,6 +46,7 @@ class Prepared:
 
     `whole` loads the base model once more, with the embedding rows that the material leaves out. `around` holds the
     settings of the process that the device and the run's variants need; training and evaluation belong inside it.
+    `folds` says of which fold a validation item is, where decisions that are tuned on validation choose the epoch.
     """
 
     task: Task
@@ -52,6 +59,23 @@ class Prepared:
     model: nn.Module
     own_metric: Metric | None
     around: Callable[[], AbstractContextManager[None]] = nullcontext
+    folds: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def judged(self) -> dict[str, Part]:
+        """What every epoch is judged on: validation, and calibration where decisions are tuned on it."""
+        parts = ("validation", "calibration") if self.task.tunes else ("validation",)
+        return {name: self.parts[name] for name in parts if name in self.parts}
+
+    def judge(self, outputs: Mapping[str, Outputs]) -> tuple[dict[str, float], dict[str, float]]:
+        """Metrics of validation as they are reported, and the decisions that a model with these outputs goes with."""
+        tables = {part: self.predictions(part, found) for part, found in outputs.items()}
+        decisions = tuned(self.task, tables)
+        return self.score(validated(self.task, tables["validation"], decisions, self.folds)), decisions
+
+    def validated(self, outputs: Outputs, decisions: Mapping[str, float]) -> pd.DataFrame:
+        """The validation predictions under decisions that were tuned on other items."""
+        return validated(self.task, self.predictions("validation", outputs), decisions, self.folds)
 
     def score(self, predictions: pd.DataFrame) -> dict[str, float]:
         """The task's metrics, and the user's own where the run names one by path."""
@@ -61,9 +85,7 @@ class Prepared:
             scores[self.own_metric.name] = self.own_metric.score(*columns)
         return scores
 
-    def predictions(
-        self, part: str, outputs: Mapping[str, Ragged], decisions: Mapping[str, float] | None = None
-    ) -> pd.DataFrame:
+    def predictions(self, part: str, outputs: Outputs, decisions: Mapping[str, float] | None = None) -> pd.DataFrame:
         """The predictions table of one part, with the task's own decisions unless others are given."""
         table = self.task.predictions(self.corpus.items, self.parts[part].features, outputs, self.labels)
         return self.task.decide(table, decisions or {}).assign(split=part)
@@ -92,6 +114,7 @@ def prepare(config: RunConfig, device: torch.device, warm: Warm, start: Folder |
     )
     whole = partial(pristine_of, task, source, labels, start, config.task)
     material = _material(config, task, corpus, labels, source, whole, warm)
+    _tell(config.model.name, material.pristine)
     parts = _parts(split, material.features, device, plan, config.train.max_length)
     model = instantiate(material.pristine, derived(config.seed, Purpose.WEIGHTS)).to(device)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
@@ -99,7 +122,8 @@ def prepare(config: RunConfig, device: torch.device, warm: Warm, start: Folder |
         model = adjust_model(model, applied)
     own_metric = registry.load("metric", config.metric) if registry.is_path(config.metric or "") else None
     settings = partial(settings_of_process, device, applied)
-    return Prepared(task, plan, corpus, labels, parts, material, whole, model, own_metric, settings)
+    folds = folds_of(task, corpus.items, split, config.split_seed)
+    return Prepared(task, plan, corpus, labels, parts, material, whole, model, own_metric, settings, folds)
 
 
 @contextmanager
@@ -112,6 +136,13 @@ def settings_of_process(device: torch.device, applied: tuple[Applied, ...]) -> I
 def _default_attention(device: torch.device) -> str | None:
     """Eager on the CPU, where torch's fused kernels are slower (docs/experiments.md); elsewhere the model's own."""
     return "eager" if device.type == "cpu" else None
+
+
+def _tell(model: str, pristine: Pristine) -> None:
+    """What became of a head that the checkpoint brought; every run says it, the warm ones too."""
+    if pristine.remark is not None:
+        drawn = pristine.head <= pristine.missing
+        logger.log(logging.WARNING if drawn else logging.INFO, "%s: %s", model, pristine.remark)
 
 
 def _labels(task: Task, corpus: Corpus) -> tuple[str, ...]:

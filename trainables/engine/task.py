@@ -121,5 +121,11 @@ class Task(Protocol):
     def score(self, predictions: pd.DataFrame) -> dict[str, float]:
         """Every metric of these predictions. A NaN is an AssertionError, never a score."""
 
-    def is_collapsed(self, predictions: pd.DataFrame) -> bool:
-        """Whether the model gives every item the same answer (in tagging: the majority class), whatever it reads."""
+    def collapse(self, predictions: pd.DataFrame) -> str | None:
+        """Why the answers say nothing of the items, in words that a reader of the results is told; None where they do.
+
+        Such a run has a score, which a constant would reach. The definitions are conservative: a weak model is none of
+        them. One answer for at least 99 of 100 items (in tagging: the majority class), though no right answer is that
+        of more than nine in ten, or though right answers differ where it is all items. With several labels a text also:
+        labels that nearly every text gets, though fewer than half have them, are nine in ten of all labels given.
+        """

@@ -26,7 +26,7 @@ from trainables.engine.word_vocabulary import training_texts
 
 logger = logging.getLogger(__name__)
 
-LAYOUT = 2  # raise it whenever these files change their meaning
+LAYOUT = 3  # raise it whenever these files change their meaning
 _HEADER = "header.json"
 _TOKENIZER_FILES = (
     *("tokenizer*", "special_tokens_map.json", "added_tokens.json", "chat_template*"),
@@ -103,6 +103,7 @@ def _tokenizer_identity(model: ModelConfig) -> str:
 
 def _arrays(features: Features) -> dict[str, Array]:
     arrays: dict[str, Array] = {"item": features.item, "terms": features.terms}
+    arrays |= {f"counts.{name}": count for name, count in features.counts.items()}
     for group, columns in (("columns", features.columns), ("extra", features.extra)):
         for name, ragged in columns.items():
             arrays |= {f"{group}.{name}.values": ragged.values, f"{group}.{name}.offsets": ragged.offsets}
@@ -119,7 +120,7 @@ def _write(features: Features, folder: Path) -> None:
             "columns": list(features.columns),
             "extra": list(features.extra),
             "padding": features.padding,
-            "facts": features.facts,
+            "counts": list(features.counts),
             "fixed": sorted(features.fixed),
             "files": {path.name: _digest(path) for path in sorted(temporary.iterdir())},
         }
@@ -173,6 +174,6 @@ def _read(folder: Path) -> Features:
         item=arrays["item.npy"],
         terms=arrays["terms.npy"],
         extra={name: ragged("extra", name) for name in header["extra"]},
-        facts=header["facts"],
+        counts={name: arrays[f"counts.{name}.npy"] for name in header["counts"]},
         fixed=frozenset(header["fixed"]),
     )

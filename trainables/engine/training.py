@@ -34,11 +34,15 @@ from trainables.engine.task import Task
 from trainables.engine.variant import Plan
 
 logger = logging.getLogger(__name__)
-Score = Callable[[dict[str, Ragged]], dict[str, float]]
+Judge = Callable[[Mapping[str, dict[str, Ragged]]], tuple[dict[str, float], dict[str, float]]]
 
 
 class Training:
-    """One model being fine-tuned. `score` turns validation outputs into metrics; `metric` is the one that chooses."""
+    """One model being fine-tuned, and judged after every epoch on the parts of `judged`, validation first.
+
+    `judge` turns their outputs into the metrics that are reported, and the decisions (thresholds) that belong to them;
+    `metric` is the one that chooses.
+    """
 
     def __init__(
         self,
@@ -48,8 +52,8 @@ class Training:
         task: Task,
         model: nn.Module,
         train: Feed,
-        validation: Feed,
-        score: Score,
+        judged: Mapping[str, Feed],
+        judge: Judge,
         metric: str,
         group: Group,
         control: Control,
@@ -59,7 +63,7 @@ class Training:
     ) -> None:
         """Build optimizer, schedule and control points around a model that is on its device."""
         self.config, self.plan, self.task, self.model, self.group = config, plan, task, model, group
-        self.train, self.validation, self.score, self.metric = train, validation, score, metric
+        self.train, self.judged, self.judge, self.metric = train, judged, judge, metric
         self.accumulation, self.checkpoints = accumulation, checkpoints
         self.steps_per_epoch = -(-len(train.lengths) // config.train.batch_size)
         self.rate = LearningRate(config.train, self.steps_per_epoch * config.train.epochs)
@@ -70,6 +74,7 @@ class Training:
         self.clock = StepClock(group.device)
         self.kept_memory = KeptMemory()
         self.position, self.totals = Position(), Totals()
+        self.decisions: dict[str, float] = {}  # of the epoch that ended last
         self.parallel = _parallel(model, group)  # the model as it is called
         self.loss_sum = torch.zeros((), dtype=torch.float64, device=group.device)
         self._first_bad = torch.full((), -1, dtype=torch.int64, device=group.device)
@@ -201,24 +206,25 @@ class Training:
         return total
 
     def _finish_epoch(self, train_loss: float, seconds: float) -> None:
-        evaluation = self.evaluate(self.validation)
-        if not is_usable(evaluation):
+        found = {part: self.evaluate(feed) for part, feed in self.judged.items()}
+        if not all(map(is_usable, found.values())):
             raise Diverged(self.position.step, "evaluation loss became non-finite")
-        metrics = self.group.shared(self.score(evaluation.outputs) if self.group.is_main else {})
+        outputs = {part: evaluation.outputs for part, evaluation in found.items()}
+        metrics, self.decisions = self.group.shared(self.judge(outputs) if self.group.is_main else ({}, {}))
         self.position.epoch, self.position.batch = self.position.epoch + 1, 0
         self.loss_sum = torch.zeros_like(self.loss_sum)
         row = {
             "epoch": self.position.epoch,
             "step": self.position.step,
             "train_loss": train_loss,
-            "eval_loss": evaluation.loss,
+            "eval_loss": found["validation"].loss,
             "learning_rate": self.rate.now(),
             "grad_norm": float(self.norm),
-            "seconds": seconds + evaluation.seconds,
+            "seconds": seconds + sum(evaluation.seconds for evaluation in found.values()),
             **{f"metric_{name}": value for name, value in metrics.items()},
         }
         self.totals.rows.append(row)
-        self.best.offer(self.position.epoch, metrics[self.metric], evaluation.outputs, self.model)
+        self.best.offer(self.position.epoch, metrics[self.metric], outputs["validation"], self.model, self.decisions)
         self.rate.epoch_ended(self.best.signed(metrics[self.metric]))
         self._report(row)
         self.points.hasten()

@@ -20,7 +20,7 @@ _KINDS = {"exact_match": "exact_match", "answer_f1": "f1"}  # names of the metri
 
 
 def item_scores(gold: Iterable[Any], predicted: Iterable[Any], metric: str) -> NDArray[np.float64]:
-    """Score of each question, [N]. Raises ValueError where a prediction is missing."""
+    """Score of each question, [N]; 0 where a prediction is missing."""
     counts: NDArray[np.float64] = registry.load("metric", metric).counts(answers(list(gold), list(predicted)))
     return counts[:, 0]
 
@@ -29,7 +29,7 @@ def official_scores(predictions: pd.DataFrame) -> dict[str, float]:
     """Exact match and F1 over all questions, those with and those without an answer, and at the best threshold.
 
     Fields of one kind of question are there only where such a question is. A threshold of 0.0 also stands for "the
-    empty answer everywhere is best", as in the script. Raises ValueError where a prediction is missing.
+    empty answer everywhere is best", as in the script.
     """
     answerable = (predictions["gold"] != "").to_numpy()
     kinds = {"has_answer": answerable, "no_answer": ~answerable}

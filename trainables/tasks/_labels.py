@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import torch
 
+NEARLY_ALL, MOSTLY = 0.99, 0.9  # shares that make a model collapsed
 OUTSIDE = "O"  # F1 metrics leave this label out, because in tagging it means "none"
 
 
@@ -58,6 +60,36 @@ def on_device(weights: tuple[float, ...], device: torch.device) -> torch.Tensor 
     return torch.tensor(weights, dtype=torch.float32, device=device) if weights else None
 
 
-def constant(predictions: pd.DataFrame) -> bool:
-    """Whether all predictions are the same though the gold labels are not."""
-    return bool(predictions["predicted"].nunique(dropna=False) == 1 and predictions["gold"].nunique(dropna=False) > 1)
+def one_answer(predictions: pd.DataFrame, item: str = "item", nothing: str = "the same answer") -> str | None:
+    """How many items got one and the same answer, where it is nearly all of them and the right answers differ; or None.
+
+    Nearly all are 99 of 100; then no right answer may be that of more than nine items in ten. Where it is all of them,
+    it is enough that two right answers differ. `nothing` is what the empty answer is called.
+    """
+    said, right = (predictions[name].value_counts(dropna=False) for name in ("predicted", "gold"))
+    number, largest = int(said.iloc[0]), int(right.iloc[0])
+    what = nothing if said.index[0] == "" else "the same answer"
+    if number == len(predictions):
+        return f"every {item} got {what}" if len(right) > 1 else None
+    if number < NEARLY_ALL * len(predictions) or largest > MOSTLY * len(predictions):
+        return None
+    return f"{number} of {len(predictions)} {item}s got {what}"
+
+
+def given_to_all(predictions: pd.DataFrame) -> str | None:
+    """Which labels nearly every item gets, where these are most of all labels given and most items lack them; or None.
+
+    Nearly every item is 99 of 100, most labels are nine in ten, and of each such label fewer than half of the items
+    have it. Sets of labels are texts with tabs between.
+    """
+    given, had = (_num_items(predictions[name]) for name in ("predicted", "gold"))
+    count = len(predictions)
+    to_all = [label for label in given if given[label] >= NEARLY_ALL * count and had[label] < count / 2]
+    if not to_all or sum(given[label] for label in to_all) < MOSTLY * given.total():
+        return None
+    return f"{len(to_all)} of {len(given | had)} labels were given to nearly every item, whatever it says"
+
+
+def _num_items(sets: pd.Series[Any]) -> Counter[str]:
+    """How many items have each label."""
+    return Counter(label for text in sets if isinstance(text, str) for label in text.split("\t") if label)

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from trainables.engine.corpus import Item
 from trainables.tasks._labels import label_fault
 from trainables.tasks._texts import PAIR, TEXT
@@ -101,11 +104,24 @@ def unwritable(label: str, nothing: str | None) -> str | None:
     return "it is also the answer that no label applies (task_options.nothing)" if label == nothing else None
 
 
-def pieces(tokenizer: Any, texts: Sequence[str], plain: bool = False) -> list[list[int]]:
-    """Pieces of each text and no others. `plain` reads special tokens that occur in a text as ordinary characters."""
-    found = tokenizer(list(texts), add_special_tokens=False, split_special_tokens=plain, return_attention_mask=False)
+def pieces(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
+    """Pieces of each text and no others."""
+    found = tokenizer(list(texts), add_special_tokens=False, split_special_tokens=False, return_attention_mask=False)
     ids: list[list[int]] = found["input_ids"]
     return ids
+
+
+def cut_after(tokenizer: Any, texts: Sequence[str], room: int) -> tuple[list[list[int]], dict[str, NDArray[np.int32]]]:
+    """The first `room` pieces of each text, and of each text the counts of what that cuts off.
+
+    Special tokens that occur in a text are read as ordinary characters.
+    """
+    found = tokenizer(list(texts), add_special_tokens=False, split_special_tokens=True, return_attention_mask=False)
+    words = [encoding.word_ids for encoding in found.encodings or ()]
+    lost = [len(set(own[room:]) - set(own[:room])) for own in words]
+    cut = np.array([len(ids) > room for ids in found["input_ids"]], dtype=np.int32)
+    counts = {"truncated_items": cut, **({"truncated_words": np.array(lost, dtype=np.int32)} if words else {})}
+    return [ids[:room] for ids in found["input_ids"]], counts
 
 
 def _rendered(tokenizer: Any, request: str) -> tuple[str, str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,8 +48,8 @@ def have_pairs(items: Sequence[Item]) -> bool:
 
 def encode_texts(
     items: Sequence[Item], tokenizer: PreTrainedTokenizerBase, max_length: int
-) -> tuple[dict[str, Ragged], dict[str, int], dict[str, int]]:
-    """Columns with one row an item, their padding, and the counts of what truncation cut off.
+) -> tuple[dict[str, Ragged], dict[str, int], dict[str, NDArray[np.int32]]]:
+    """Columns with one row an item, their padding, and of each item the counts of what truncation cut off.
 
     Segments (`token_type_ids`) are kept where the tokenizer gives any but the first, which is what models assume.
     Of a pair the longer text is cut first.
@@ -62,13 +62,21 @@ def encode_texts(
     segments = Ragged.from_rows(encoded.get(SEGMENTS, []), np.int32)
     if SEGMENTS in tokenizer.model_input_names and segments.values.any():
         columns[SEGMENTS], padding[SEGMENTS] = segments, int(tokenizer.pad_token_type_id)
-    return columns, padding, _cut_off(encoded.encodings or [])
+    if encoded.encodings is None:  # a tokenizer written in Python does not say what it cut off
+        whole = tokenizer(texts, pairs, return_attention_mask=False, verbose=False)["input_ids"]
+        return columns, padding, {"truncated_items": _counted(len(row) > max_length for row in whole)}
+    return columns, padding, cut_off(encoded.encodings)
 
 
-def _cut_off(encodings: Sequence[Any]) -> dict[str, int]:
-    """Items and words that lost pieces; a slow tokenizer does not say."""
-    cut = [encoding for encoding in encodings if encoding.overflowing]
-    return {"truncated_items": len(cut), "truncated_words": sum(map(_words_lost, cut))}
+def cut_off(encodings: Sequence[Any]) -> dict[str, NDArray[np.int32]]:
+    """Of each encoded text whether it lost pieces, and how many words it lost."""
+    lost = [_words_lost(encoding) if encoding.overflowing else 0 for encoding in encodings]
+    cut = (bool(encoding.overflowing) for encoding in encodings)
+    return {"truncated_items": _counted(cut), "truncated_words": _counted(lost)}
+
+
+def _counted(values: Iterable[int]) -> NDArray[np.int32]:
+    return np.array(list(values), dtype=np.int32)
 
 
 def _words_lost(encoding: Any) -> int:

@@ -81,11 +81,14 @@ def answer_pieces(windows: Windows, items: Sequence[Item]) -> NDArray[np.int32]:
     return pieces
 
 
-def window_facts(items: Sequence[Item], owner: NDArray[np.int32], pieces: NDArray[np.int32]) -> dict[str, int]:
-    """Windows, and questions none of whose windows holds their answer whole: these cannot be learned."""
-    answerable = {index for index, item in enumerate(items) if first_answer(item)}
-    reached = set(owner[pieces[:, 1] != NO_ANSWER].tolist())
-    return {"windows": len(owner), "answers_in_no_window": len(answerable - reached)}
+def window_counts(
+    items: Sequence[Item], owner: NDArray[np.int32], pieces: NDArray[np.int32]
+) -> dict[str, NDArray[np.int32]]:
+    """Windows of each question, and 1 where none of them holds its answer whole: that one cannot be learned."""
+    answerable = np.array([first_answer(item) is not None for item in items], dtype=bool)
+    reached = np.bincount(owner[pieces[:, 1] != NO_ANSWER], minlength=len(items)) > 0
+    windows = np.bincount(owner, minlength=len(items)).astype(np.int32)
+    return {"windows": windows, "answers_in_no_window": (answerable & ~reached).astype(np.int32)}
 
 
 def _encodings(

@@ -42,15 +42,17 @@ def word_of_piece(encodings: Sequence[Any], kept: Kept, offsets: NDArray[np.int6
     return np.where(word < 0, -1, flat[np.where(word < 0, 0, cell)]).astype(np.int32)
 
 
-def word_facts(items: Sequence[Item], kept: Kept, encodings: Sequence[Any], terms: NDArray[np.int32]) -> dict[str, int]:
-    """Words that are not scored, or scored as misses. A word without pieces is one the tokenizer cannot see."""
-    missed = np.array([len(places) for places in kept]) - terms
+def word_counts(
+    items: Sequence[Item], kept: Kept, encodings: Sequence[Any], terms: NDArray[np.int32]
+) -> dict[str, NDArray[np.int32]]:
+    """Words of each item that are not scored, or scored as misses. The tokenizer cannot see a word without pieces."""
+    seen = np.array([len(places) for places in kept], dtype=np.int32)
     cut = np.array([bool(encoding.overflowing) for encoding in encodings], dtype=bool)
     return {
-        "truncated_items": int(cut.sum()),
-        "truncated_words": int(missed[cut].sum()),
-        "words_without_pieces": int(missed[~cut].sum()),
-        "white_space_words": sum(len(item["words"]) - len(places) for item, places in zip(items, kept, strict=True)),
+        "truncated_items": cut.astype(np.int32),
+        "truncated_words": np.where(cut, seen - terms, 0).astype(np.int32),
+        "words_without_pieces": np.where(cut, 0, seen - terms).astype(np.int32),
+        "white_space_words": np.array([len(item["words"]) for item in items], dtype=np.int32) - seen,
     }
 
 

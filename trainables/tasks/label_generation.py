@@ -21,14 +21,14 @@ from trainables.engine.config import Frozen
 from trainables.engine.corpus import DataError, Item
 from trainables.engine.features import Features, Ragged
 from trainables.engine.splits import Split
-from trainables.tasks._labels import constant, require_known
+from trainables.tasks._labels import given_to_all, one_answer, require_known
 from trainables.tasks._prompts import (
     Prompt,
     answer_fault,
     answer_of,
+    cut_after,
     instruction_for,
     parse,
-    pieces,
     text_of,
     unwritable,
 )
@@ -145,8 +145,8 @@ class LabelGeneration:
         if room < 1:
             needed = max_length - room + 1
             raise ValueError(f"train.max_length is {max_length}, but the request alone takes {needed} pieces; raise it")
-        texts = pieces(tokenizer, [text_of(item) for item in items], plain=True)
-        prompts = [[*prompt.head, *text[:room], *prompt.tail] for text in texts]
+        texts, counts = cut_after(tokenizer, [text_of(item) for item in items], room)
+        prompts = [[*prompt.head, *text, *prompt.tail] for text in texts]
         both = list(zip(prompts, written, strict=True))
         return Features(
             columns={
@@ -157,7 +157,7 @@ class LabelGeneration:
             padding={"input_ids": prompt.padding, "labels": NO_LOSS},
             item=np.arange(len(items), dtype=np.int32),
             terms=np.array([len(after) for after in written], dtype=np.int32),
-            facts={"truncated_items": sum(len(text) > room for text in texts)},
+            counts=counts,
             fixed=frozenset({"prompt_length"}),
         )
 
@@ -241,9 +241,10 @@ class LabelGeneration:
         scores = {name: registry.load("metric", name).score(gold, predicted, labels=labels) for name in names}
         return {**scores, "unparseable": predicted.count(None) / len(predicted)}
 
-    def is_collapsed(self, predictions: pd.DataFrame) -> bool:
-        """Whether every item got the same answer, or none could be parsed, though gold has several."""
-        return constant(predictions)
+    def collapse(self, predictions: pd.DataFrame) -> str | None:
+        """One answer for nearly every item (`one_answer`), unparseable ones being one, or mostly the same labels."""
+        found = one_answer(predictions, nothing="no label")
+        return found if self._nothing is None else found or given_to_all(predictions)
 
     def _names(self, item: Item) -> list[str]:
         return [str(item["label"])] if self._nothing is None else [str(label) for label in item["labels"]]

@@ -21,7 +21,7 @@ from trainables.engine.config import Frozen
 from trainables.engine.corpus import DataError, Item
 from trainables.engine.features import Features, Ragged
 from trainables.engine.splits import Split
-from trainables.tasks._labels import constant, label_fault, on_device, require_known
+from trainables.tasks._labels import given_to_all, label_fault, on_device, one_answer, require_known
 from trainables.tasks._texts import column, encode_texts, have_pairs, require_texts, text_fault
 from trainables.tasks._thresholds import as_texts, best_threshold, has_label, positive_weights
 
@@ -115,7 +115,7 @@ class MultiLabelClassification:
         self, items: Sequence[Item], tokenizer: PreTrainedTokenizerBase, labels: Sequence[str], max_length: int
     ) -> Features:
         """One feature an item, one loss term a label; `labels` is 0 or 1 for each of them."""
-        columns, padding, facts = encode_texts(items, tokenizer, max_length)
+        columns, padding, counts = encode_texts(items, tokenizer, max_length)
         given = [set(_names(item)) for item in items]
         columns["labels"] = Ragged.from_rows(([label in own for label in labels] for own in given), np.int8)
         return Features(
@@ -123,13 +123,13 @@ class MultiLabelClassification:
             padding=padding,
             item=np.arange(len(items), dtype=np.int32),
             terms=np.full(len(items), len(labels), dtype=np.int32),
-            facts=facts,
+            counts=counts,
             fixed=frozenset({"labels"}),
         )
 
     def build_model(self, source: ModelSource, labels: Sequence[str]) -> Pristine:
         """The encoder or decoder with its own classification head, one output a label."""
-        return source.load("AutoModelForSequenceClassification", labels)
+        return source.load("AutoModelForSequenceClassification", labels, "multi_label_classification")
 
     def vary(self, inputs: dict[str, Tensor], rows: Indices, seed: int) -> dict[str, Tensor]:
         """Every epoch sees the same pieces."""
@@ -211,9 +211,12 @@ class MultiLabelClassification:
         labels = labels_of(predictions["labels"].tolist())
         return {name: registry.load("metric", name).score(gold, predicted, labels=labels) for name in self.metrics}
 
-    def is_collapsed(self, predictions: pd.DataFrame) -> bool:
-        """Whether every item got the same set of labels (none at all, say) though the gold sets differ."""
-        return constant(predictions)
+    def collapse(self, predictions: pd.DataFrame) -> str | None:
+        """One set of labels for nearly every item (`one_answer`), or mostly labels that nearly every item gets.
+
+        The latter (`given_to_all`) is what thresholds tuned for F1 do to a model that knows nothing.
+        """
+        return one_answer(predictions, nothing="no label") or given_to_all(predictions)
 
 
 TASK = MultiLabelClassification()

@@ -21,8 +21,9 @@ from trainables.engine.features import Features, Ragged
 from trainables.engine.splits import Split
 from trainables.tasks._answer_scores import SCORED, best_score, item_scores, official_scores
 from trainables.tasks._answers import Answers, answers_of
+from trainables.tasks._labels import one_answer
 from trainables.tasks._questions import NO_ANSWERS, cluster, gold, require_sound
-from trainables.tasks._windows import answer_pieces, window_facts, windows_of
+from trainables.tasks._windows import answer_pieces, window_counts, windows_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -142,7 +143,7 @@ class QuestionAnswering:
             item=windows.item,
             terms=np.ones(len(pieces), dtype=np.int32),
             extra={"start": windows.start, "end": windows.end},
-            facts=window_facts(items, windows.item, pieces),
+            counts=window_counts(items, windows.item, pieces),
             fixed=frozenset(self.targets),
         )
 
@@ -223,15 +224,17 @@ class QuestionAnswering:
         """All fields of the official script; those of questions with (without) an answer only where there are any.
 
         `best_*` are over all thresholds on the reported data itself: an upper bound, never to be chosen by. A question
-        without prediction is a ValueError, a NaN an AssertionError.
+        without prediction is a miss, a NaN an AssertionError.
         """
         scores = official_scores(predictions)
         assert all(np.isfinite(value) for value in scores.values()), f"a score is not finite: {scores}"
         return scores
 
-    def is_collapsed(self, predictions: pd.DataFrame) -> bool:
-        """Whether no question gets an answer, though some have one."""
-        return bool((predictions["predicted"] == "").all() and (predictions["gold"] != "").any())
+    def collapse(self, predictions: pd.DataFrame) -> str | None:
+        """No answer for all questions though some have one, or one answer, or none, for nearly all (`one_answer`)."""
+        if (predictions["predicted"] == "").all() and (predictions["gold"] != "").any():
+            return "no question got an answer"
+        return one_answer(predictions, "question", "no answer")
 
 
 TASK = QuestionAnswering()

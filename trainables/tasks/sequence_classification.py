@@ -20,7 +20,7 @@ from trainables.engine.config import Frozen
 from trainables.engine.corpus import DataError, Item
 from trainables.engine.features import Features, Ragged
 from trainables.engine.splits import Split
-from trainables.tasks._labels import balanced, constant, label_fault, on_device, require_known
+from trainables.tasks._labels import balanced, label_fault, on_device, one_answer, require_known
 from trainables.tasks._texts import column, encode_texts, have_pairs, require_texts, text_fault
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class SequenceClassification:
         self, items: Sequence[Item], tokenizer: PreTrainedTokenizerBase, labels: Sequence[str], max_length: int
     ) -> Features:
         """One feature and one loss term an item; `labels` is the index of its class."""
-        columns, padding, facts = encode_texts(items, tokenizer, max_length)
+        columns, padding, counts = encode_texts(items, tokenizer, max_length)
         number = {label: index for index, label in enumerate(labels)}
         columns["labels"] = Ragged.from_rows(([number[str(item["label"])]] for item in items), np.int32)
         return Features(
@@ -114,13 +114,13 @@ class SequenceClassification:
             padding=padding,
             item=np.arange(len(items), dtype=np.int32),
             terms=np.ones(len(items), dtype=np.int32),
-            facts=facts,
+            counts=counts,
             fixed=frozenset({"labels"}),
         )
 
     def build_model(self, source: ModelSource, labels: Sequence[str]) -> Pristine:
         """The encoder or decoder with its own classification head."""
-        return source.load("AutoModelForSequenceClassification", labels)
+        return source.load("AutoModelForSequenceClassification", labels, "single_label_classification")
 
     def vary(self, inputs: dict[str, Tensor], rows: Indices, seed: int) -> dict[str, Tensor]:
         """Every epoch sees the same pieces."""
@@ -183,9 +183,9 @@ class SequenceClassification:
         names = [name for name in self.metrics if labels or name not in _OF_TWO_CLASSES]
         return {name: registry.load("metric", name).score(gold, predicted, labels=labels) for name in names}
 
-    def is_collapsed(self, predictions: pd.DataFrame) -> bool:
-        """Whether every item got the same class, whichever it is, though gold has several."""
-        return constant(predictions)
+    def collapse(self, predictions: pd.DataFrame) -> str | None:
+        """One class, whichever it is, for nearly every item (`one_answer`)."""
+        return one_answer(predictions)
 
 
 TASK = SequenceClassification()

@@ -20,7 +20,8 @@ from trainables.engine.config import Frozen
 from trainables.engine.corpus import DataError, Item
 from trainables.engine.features import Features, Ragged
 from trainables.engine.splits import Split
-from trainables.tasks._words import kept_words, require_word_pieces, split_text, word_facts, word_fault, word_of_piece
+from trainables.tasks._labels import MOSTLY, NEARLY_ALL
+from trainables.tasks._words import kept_words, require_word_pieces, split_text, word_counts, word_fault, word_of_piece
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,6 +41,7 @@ _WORD_METRICS = (
     "weighted_f1_with_outside",
     "macro_f1_with_outside",
 )
+_PIECE_METRICS = ("piece_weighted_f1",)
 _SPAN_METRICS = ("span_f1", "span_f1_strict")
 
 
@@ -56,7 +58,7 @@ class TokenClassification:
     name = "token_classification"
     description = "one label a word (named entities, topics, parts of speech)"
     primary_metric = "weighted_f1"
-    metrics = (*_WORD_METRICS, "piece_weighted_f1", *_SPAN_METRICS)
+    metrics = (*_WORD_METRICS, *_PIECE_METRICS, *_SPAN_METRICS)
     fields = ("words", "labels")
     targets = ("labels",)
     piece_outputs = ("label",)
@@ -140,7 +142,7 @@ class TokenClassification:
             item=np.arange(len(items), dtype=np.int32),
             terms=terms,
             extra={"word": Ragged(place, offsets), "piece_label": Ragged(piece_label.astype(np.int32), offsets)},
-            facts=word_facts(items, kept, encodings, terms),
+            counts=word_counts(items, kept, encodings, terms),
         )
 
     def build_model(self, source: ModelSource, labels: Sequence[str]) -> Pristine:
@@ -218,16 +220,21 @@ class TokenClassification:
         gold, predicted = _texts(predictions["gold"]), _texts(predictions["predicted"])
         items = predictions["item"].to_numpy()
         spans = [name for name in _SPAN_METRICS if _metric(name).applies(set(gold))]
-        scores = {name: _metric(name).score(gold, _filled(predicted, name), items) for name in (*_WORD_METRICS, *spans)}
-        scores["piece_weighted_f1"] = _piece_score(predictions, gold)
+        scores = {name: _metric(name).score(gold, predicted, items) for name in (*_WORD_METRICS, *spans)}
+        scores |= {name: _metric(name).score(gold, predictions["pieces"].tolist(), items) for name in _PIECE_METRICS}
         assert all(np.isfinite(value) for value in scores.values()), f"a score is not finite: {scores}"
         return scores
 
-    def is_collapsed(self, predictions: pd.DataFrame) -> bool:
-        """Whether every predicted word has the label that is most frequent in gold."""
+    def collapse(self, predictions: pd.DataFrame) -> str | None:
+        """The label that is most frequent in gold for nearly every predicted word (as `one_answer` has it)."""
         predicted = predictions["predicted"].dropna()
-        majority = Counter(_texts(predictions["gold"])).most_common(1)[0][0]
-        return bool(len(predicted) == 0 or (predicted == majority).all())
+        majority, frequency = Counter(_texts(predictions["gold"])).most_common(1)[0]
+        number = int((predicted == majority).sum())
+        if number == len(predicted):
+            return f"every word got the label {majority}"
+        if number < NEARLY_ALL * len(predicted) or frequency > MOSTLY * len(predictions):
+            return None
+        return f"{number} of {len(predicted)} words got the label {majority}"
 
 
 TASK = TokenClassification()
@@ -257,15 +264,3 @@ def _metric(name: str) -> Any:
 def _texts(column: pd.Series[Any]) -> list[str | None]:
     """Labels as text, missing ones as None, whatever pandas made of them."""
     return [label if isinstance(label, str) else None for label in column.tolist()]
-
-
-def _filled(predicted: list[str | None], metric: str) -> list[str | None]:
-    """Span metrics read tags only: there a missing prediction is no entity."""
-    return [OUTSIDE if label is None else label for label in predicted] if metric in _SPAN_METRICS else predicted
-
-
-def _piece_score(predictions: pd.DataFrame, gold: list[str | None]) -> float:
-    """Weighted F1 over the pieces the model saw, each of the label of its word, as the study's code scored."""
-    pieces = [text.split("\t") if text else [] for text in predictions["pieces"]]
-    repeated = [label for label, row in zip(gold, pieces, strict=True) for _ in row]
-    return float(_metric("weighted_f1").score(repeated, list(chain.from_iterable(pieces))))

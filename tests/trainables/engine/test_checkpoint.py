@@ -85,3 +85,40 @@ def test_clearing_removes_all_of_them(tmp_path: Path) -> None:
     checkpoints.clear()
     assert checkpoints.newest() is None
     assert Folder.at(tmp_path).names() == []
+
+
+def test_new_checkpoints_outlast_damaged_ones_of_later_steps(tmp_path: Path) -> None:
+    for step in (10, 20):
+        Checkpoints(Folder.at(tmp_path), 600).save(step, snapshot(step))
+        (tmp_path / f"step-{step:09d}" / "manifest.json").write_bytes(b"{")
+    begun_anew = Checkpoints(Folder.at(tmp_path), 600)
+    assert begun_anew.newest() is None
+    for step in (3, 6, 9):
+        assert begun_anew.save(step, snapshot(step))
+    assert Folder.at(tmp_path).names() == ["step-000000006", "step-000000009"]
+    found = Checkpoints(Folder.at(tmp_path), 600).newest()
+    assert found is not None
+    assert found.state == {"step": 9}
+
+
+def test_a_refused_checkpoint_stays_until_two_others_are_written(tmp_path: Path) -> None:
+    Checkpoints(Folder.at(tmp_path), 600).save(10, snapshot(10))
+    other = Checkpoints(Folder.at(tmp_path), 600)
+    assert other.newest(lambda found: "it is another's") is None
+    other.save(3, snapshot(3))
+    assert Folder.at(tmp_path).names() == ["step-000000003", "step-000000010"]
+
+
+def test_a_checkpoint_that_cannot_be_removed_costs_nothing(tmp_path: Path) -> None:
+    class Sticky(Folder):
+        """A folder of which nothing can be removed."""
+
+        def child(self, name: str) -> Folder:
+            return Sticky(self.filesystem, f"{self.path}/{name}")
+
+        def delete(self, name: str) -> None:
+            raise OSError(16, "Device or resource busy")
+
+    checkpoints = Checkpoints(Sticky(Folder.at(tmp_path).filesystem, str(tmp_path)), 600)
+    assert all(checkpoints.save(step, snapshot(step)) for step in range(4))
+    checkpoints.clear()

@@ -174,6 +174,18 @@ def test_the_test_part_is_scored_with_the_best_epoch(tmp_path: Path) -> None:
     assert set(outcome.predictions["split"]) == {"validation", "test"}
 
 
+def test_what_is_cut_off_is_counted_for_the_items_of_the_run_and_not_of_the_whole_data(tmp_path: Path) -> None:
+    short = {"epochs": 1, "max_length": 16}
+    whole = run(tiny_run(tmp_path, **short)).columns
+    fewer = run(tiny_run(tmp_path, **short, split=SplitConfig(validation=0.25, train_items=12)))
+    columns, missed = fewer.columns, int(fewer.predictions["predicted"].isna().sum())
+    assert columns["evaluation_truncated_words"] == whole["evaluation_truncated_words"] == missed > 0
+    assert columns["evaluation_truncated_items"] == fewer.predictions["item"].nunique() == 6
+    assert 0 < columns["train_truncated_words"] < whole["train_truncated_words"]
+    assert columns["truncated_words"] == columns["train_truncated_words"] + missed
+    assert (columns["train_truncated_items"], columns["train_items"]) == (12, 12)
+
+
 def test_early_stopping_ends_a_run_after_its_patience(tmp_path: Path) -> None:
     config = tiny_run(tmp_path, learning_rate=1e-9, epochs=9, early_stopping=EarlyStopping(patience=2))
     assert run(config).columns["epochs"] == 3

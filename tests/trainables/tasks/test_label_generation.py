@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from trainables.tasks.label_generation import TASK, LabelGeneration
 
 LABELS = ("data", "power", "thermal")
 MULTI = TASK.configured({"form": "multi"})
+WORD = re.compile(r"\w+|[^\w\s]+")  # as the tokenizer sees words
 SHORT = {"instruction": "topic ?"}
 CHAT = (
     "{{ bos_token }}{% for message in messages %}<{{ message['role'] }}>{{ message['content'] | trim }}"
@@ -165,7 +167,7 @@ def test_what_cannot_be_read_gets_no_label_is_never_right_and_is_counted(tmp_pat
     assert scores["macro_f1"] == pytest.approx((2 / 3 + 1.0) / 2)
     table.to_parquet(tmp_path / "table.parquet")
     assert MULTI.score(pd.read_parquet(tmp_path / "table.parquet")) == scores
-    assert not MULTI.is_collapsed(table)
+    assert not MULTI.collapse(table)
 
 
 def test_one_label_a_text_is_scored_as_a_classification(tmp_path: Path) -> None:
@@ -175,16 +177,19 @@ def test_one_label_a_text_is_scored_as_a_classification(tmp_path: Path) -> None:
     assert scores["macro_f1"] == pytest.approx((1.0 + 2 / 3 + 0.0) / 3)
     assert scores["unparseable"] == 0.0
     assert set(scores) <= set(TASK.metrics)
-    assert TASK.is_collapsed(_table(TASK, tiny_texts(3), ["?", "!", ""], tmp_path))
+    assert TASK.collapse(_table(TASK, tiny_texts(3), ["?", "!", ""], tmp_path))
 
 
 def test_only_the_text_is_cut_and_a_request_that_leaves_no_room_is_refused(tmp_path: Path) -> None:
     task, config, items = TASK.configured(SHORT), decoder(tmp_path), tiny_texts(3)
     tokenizer = load_tokenizer(config)
     features = task.encode(items, tokenizer, LABELS, 30)
-    assert features.facts == {"truncated_items": 3}
     assert features.lengths.max() <= 30
-    text = tokenizer.decode(features.columns["input_ids"].row(0))
+    written = [tokenizer.decode(row) for row in map(features.columns["input_ids"].row, range(3))]
+    left = [len(WORD.findall(text.partition("Text: ")[2].partition("\n\nAnswer:")[0])) for text in written]
+    there = [len(WORD.findall(item["text"])) for item in items]
+    assert features.facts == {"truncated_items": 3, "truncated_words": sum(there) - sum(left)}
+    text = written[0]
     assert text.startswith("<|begin_of_text|>topic ?\n\nText: The power")
     assert text.endswith("\n\nAnswer: power<|end_of_text|>")
     with pytest.raises(ValueError, match=r"train.max_length is 12, but the request alone takes \d+ pieces; raise it"):

@@ -160,9 +160,44 @@ def test_outputs_are_the_probabilities_of_all_labels() -> None:
 
 
 def test_one_and_the_same_set_for_every_item_is_a_collapse() -> None:
-    assert TASK.is_collapsed(_table([[0.1, 0.1]] * 4)[1])
-    assert TASK.is_collapsed(_table([[0.9, 0.9]] * 4)[1])
-    assert not TASK.is_collapsed(_table([[0.1, 0.9], [0.1, 0.1], [0.1, 0.1], [0.1, 0.1]])[1])
+    assert TASK.collapse(_table([[0.1, 0.1]] * 4)[1])
+    assert TASK.collapse(_table([[0.9, 0.9]] * 4)[1])
+    assert not TASK.collapse(_table([[0.1, 0.9], [0.1, 0.1], [0.1, 0.1], [0.1, 0.1]])[1])
+
+
+def _sets(gold: list[str], predicted: list[str]) -> pd.DataFrame:
+    return pd.DataFrame({"gold": gold, "predicted": predicted})
+
+
+def test_a_set_that_99_of_100_items_get_is_a_collapse_unless_it_is_nearly_always_right() -> None:
+    mixed = ["joy", "anger", "", "joy\tfear"] * 50
+    assert TASK.collapse(_sets(mixed, [*[""] * 199, "joy"])) == "199 of 200 items got no label"
+    assert TASK.collapse(_sets(mixed, [*["joy"] * 198, "", "fear"])) == "198 of 200 items got the same answer"
+    assert TASK.collapse(_sets(mixed, [*["joy"] * 197, "", "fear", "anger"])) is None
+    assert TASK.collapse(_sets([*[""] * 181, *["joy"] * 19], [*[""] * 199, "joy"])) is None
+    assert TASK.collapse(_sets([*[""] * 180, *["joy"] * 20], [*[""] * 199, "joy"])) == "199 of 200 items got no label"
+
+
+def test_27_of_28_labels_for_every_text_are_a_collapse_though_no_two_sets_need_be_equal() -> None:
+    names = [f"l{number:02}" for number in range(28)]
+    gold = [names[number % 28] for number in range(280)]
+    always = "\t".join(names[:27])
+    predicted = [always if number % 3 else f"{always}\tl27" for number in range(280)]
+    told = "27 of 28 labels were given to nearly every item, whatever it says"
+    assert TASK.collapse(_sets(gold, predicted)) == told
+    assert TASK.collapse(
+        _sets(gold, [text.removeprefix("l00\t") if row else text for row, text in enumerate(predicted)])
+    )
+
+
+def test_a_weak_model_and_a_label_that_most_texts_have_are_no_collapse() -> None:
+    common = ["english\turgent" if number % 20 == 0 else "english" for number in range(200)]
+    assert TASK.collapse(_sets(common, [text if row else "english" for row, text in enumerate(common)])) is None
+    gold = [f"l{number % 28:02}" for number in range(280)]
+    only_one = ["l00" if text in ("l00", "l01") else "" for text in gold]
+    assert TASK.collapse(_sets(gold, only_one)) is None
+    half_known = [f"l27\t{text}" for text in gold]
+    assert TASK.collapse(_sets(gold, half_known)) is None
 
 
 def test_tweets_without_a_label_are_legal() -> None:

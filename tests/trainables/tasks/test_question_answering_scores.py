@@ -148,11 +148,13 @@ def test_questions_with_equal_scores_change_sides_together() -> None:
     assert scores["best_exact_match_threshold"] == 0.0
 
 
-def test_a_missing_prediction_is_an_error_and_never_a_miss() -> None:
-    table = _table(GOLDS, ANSWERS, NULL)
-    table.loc[2, "predicted"] = None
-    with pytest.raises(ValueError, match="every question needs a prediction"):
-        TASK.score(table)
+def test_a_missing_prediction_is_a_miss_also_where_no_answer_is_right() -> None:
+    golds: list[list[str]] = [["x"], [], [], ["y"]]
+    table = _table(golds, ["x", "", "", "y"], [-1.0, 1.0, 1.0, -1.0])
+    assert TASK.score(table)["exact_match"] == 1.0
+    scores = TASK.score(table.assign(predicted=[None, None, "", "y"]))
+    assert (scores["exact_match"], scores["answer_f1"], scores["total"]) == (0.5, 0.5, 4)
+    assert (scores["has_answer_f1"], scores["no_answer_exact_match"]) == (0.5, 0.5)
 
 
 def test_item_scores_are_what_the_metrics_are_means_of() -> None:
@@ -191,8 +193,20 @@ def test_where_answering_nothing_is_best_the_tuned_threshold_says_so() -> None:
 
 def test_a_model_that_answers_nothing_has_collapsed() -> None:
     def collapsed(**columns: Any) -> bool:
-        return TASK.is_collapsed(pd.DataFrame(columns))
+        return TASK.collapse(pd.DataFrame(columns)) is not None
 
     assert collapsed(gold=["x", ""], predicted=["", ""])
     assert not collapsed(gold=["x", ""], predicted=["y", ""])
     assert not collapsed(gold=["", ""], predicted=["", ""])
+
+
+def test_a_model_that_answers_next_to_nothing_or_always_the_same_has_collapsed() -> None:
+    def collapse(gold: list[str], predicted: list[str]) -> str | None:
+        return TASK.collapse(pd.DataFrame({"gold": gold, "predicted": predicted}))
+
+    gold = ["a bus", "", "28 V", "the tank"] * 50
+    assert collapse(gold, [""] * 200) == "no question got an answer"
+    assert collapse(gold, ["a bus", *[""] * 199]) == "199 of 200 questions got no answer"
+    assert collapse(gold, ["", *["the"] * 199]) == "199 of 200 questions got the same answer"
+    assert collapse(gold, [*["a bus"] * 3, *[""] * 197]) is None
+    assert collapse([*[""] * 185, *["28 V"] * 15], ["28 V", *[""] * 199]) is None

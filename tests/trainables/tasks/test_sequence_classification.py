@@ -154,10 +154,13 @@ def test_outputs_are_the_most_probable_class_and_its_probability() -> None:
 
 def test_a_model_that_says_one_class_only_has_collapsed_whichever_it_is() -> None:
     gold = ["a", "b", "b"]
-    assert TASK.is_collapsed(_table(gold, ["b"] * 3))
-    assert TASK.is_collapsed(_table(gold, ["a"] * 3))
-    assert not TASK.is_collapsed(_table(gold, ["a", "a", "b"]))
-    assert not TASK.is_collapsed(_table(["b"] * 3, ["b"] * 3))
+    assert TASK.collapse(_table(gold, ["b"] * 3))
+    assert TASK.collapse(_table(gold, ["a"] * 3))
+    assert not TASK.collapse(_table(gold, ["a", "a", "b"]))
+    assert not TASK.collapse(_table(["b"] * 3, ["b"] * 3))
+    many = _table(["a", "b"] * 100, ["b"] * 199 + ["a"])
+    assert TASK.collapse(many) == "199 of 200 items got the same answer"
+    assert TASK.collapse(_table(["b"] * 190 + ["a"] * 10, ["b"] * 199 + ["a"])) is None
 
 
 def test_a_split_holds_the_classes_in_proportion() -> None:

@@ -143,10 +143,18 @@ def test_scores_survive_the_result_tables(tmp_path: Path) -> None:
 
 
 def test_a_model_that_says_one_class_only_has_collapsed() -> None:
-    assert TASK.is_collapsed(_table(GOLD, ["O"] * 10))
-    assert TASK.is_collapsed(_table(GOLD, [*["O"] * 9, None]))
-    assert not TASK.is_collapsed(_table(GOLD, list(PREDICTED)))
-    assert not TASK.is_collapsed(_table(GOLD, ["Power"] * 10))
+    assert TASK.collapse(_table(GOLD, ["O"] * 10))
+    assert TASK.collapse(_table(GOLD, [*["O"] * 9, None]))
+    assert not TASK.collapse(_table(GOLD, list(PREDICTED)))
+    assert not TASK.collapse(_table(GOLD, ["Power"] * 10))
+    many, rest = [*["O"] * 140, *["Power"] * 60], ["Power"] * 2
+    assert TASK.collapse(pd.DataFrame({"gold": many, "predicted": [*["O"] * 198, *rest]})) == (
+        "198 of 200 words got the label O"
+    )
+    assert (
+        TASK.collapse(pd.DataFrame({"gold": [*["O"] * 190, *["Power"] * 10], "predicted": [*["O"] * 198, *rest]}))
+        is None
+    )
 
 
 def test_the_loss_is_a_sum_over_first_pieces_in_float32() -> None:
