@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Sequence
 from enum import Enum
+
+_OF_MEMORY = ("OutOfMemoryError", "can't allocate memory")
+_OF_DEVICES = ("CUDA error", "AcceleratorError", "NCCL error", "cuDNN error")
 
 
 class Failure(Enum):
@@ -31,9 +36,13 @@ class Failure(Enum):
         return self in (Failure.OUT_OF_MEMORY, Failure.DEVICE)
 
 
-def classify(error: BaseException) -> Failure:
-    """The failure that an exception of a run means."""
-    from orchestrator.errors import EnvironmentProblem
+def classify(error: BaseException, *, recording: bool = False) -> Failure:
+    """The failure that an exception of a run means.
+
+    `recording`: it was raised while the run's results were being written. Only then does an OSError say that they
+    cannot be: a connection that broke or a file that is missing elsewhere is the run's own affair.
+    """
+    from orchestrator.errors import EnvironmentProblem, UserError
     from trainables.engine.corpus import DataError
     from trainables.engine.folder import LinkedOutside
     from trainables.engine.models import ModelError
@@ -42,12 +51,16 @@ def classify(error: BaseException) -> Failure:
     from trainables.registry import UnknownName
 
     text = f"{type(error).__name__}: {error}"
-    if isinstance(error, MemoryError) or "OutOfMemoryError" in text or "can't allocate memory" in text:
+    if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM or _has(text, _OF_MEMORY):
         return Failure.OUT_OF_MEMORY
-    if "CUDA error" in text or "AcceleratorError" in text or "NCCL error" in text:
+    if _has(text, _OF_DEVICES):
         return Failure.DEVICE
-    if isinstance(error, DataError | ModelError | NotSaved | WouldDoNothing | UnknownName):
-        return Failure.DATA
-    if isinstance(error, EnvironmentProblem | LinkedOutside | OSError):
+    if isinstance(error, EnvironmentProblem | LinkedOutside) or (recording and isinstance(error, OSError | UserError)):
         return Failure.STORAGE
+    if isinstance(error, UserError | DataError | ModelError | NotSaved | WouldDoNothing | UnknownName):
+        return Failure.DATA
     return Failure.CRASHED
+
+
+def _has(text: str, words: Sequence[str]) -> bool:
+    return any(word in text for word in words)

@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
+from orchestrator.errors import UserError
 from orchestrator.executors import Executor
 from orchestrator.executors.policy import Limits
 from orchestrator.spec.experiment import Resources
 from orchestrator.storage import Store
 
+if TYPE_CHECKING:
+    from orchestrator.executors.torchrun import Ranks
+
 Value = TypeVar("Value")
+
+_TOLD_BY_TORCHRUN = {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}
+
+
+def is_one_of_several() -> bool:
+    """Whether torchrun, or a launcher like it, started this process as one of those that compute together."""
+    return os.environ.keys() >= _TOLD_BY_TORCHRUN and int(os.environ["WORLD_SIZE"]) > 1
+
+
+def refuse_torchrun() -> None:
+    """Raise UserError where torchrun started several processes for a verb that starts its own."""
+    if is_one_of_several():
+        raise UserError(
+            "torchrun is for one run (`orchestrate run`); sweep and search start their workers: --workers N"
+        )
 
 
 @dataclass(frozen=True)
@@ -32,15 +52,15 @@ class LayoutOptions:
         return limits if self.attempts is None else replace(limits, attempts_per_run=self.attempts)
 
 
-def executor_for(store: Store, resources: Resources, options: LayoutOptions) -> Executor:
-    """In this process, or on Ray lanes; Ray and torch are imported only now."""
+def executor_for(store: Store, resources: Resources, options: LayoutOptions, ranks: Ranks | None = None) -> Executor:
+    """In this process, with other `ranks` if there are any, or on Ray lanes; Ray and torch are imported only now."""
     from trainables.engine.loop import Layout
 
     layout = Layout(resources.accumulation, resources.checkpoint_minutes * 60)
     if options.in_process:
         from orchestrator.executors.in_process import InProcess
 
-        return InProcess(store, limits=options.limits(), run_layout=layout)
+        return InProcess(store, limits=options.limits(), run_layout=layout, ranks=ranks)
     from orchestrator.executors.ray_lanes import RayLanes
 
     return RayLanes(

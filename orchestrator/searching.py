@@ -11,8 +11,9 @@ from analysis.search.trials import TABLE, trials_table
 from analysis.table import to_parquet_bytes
 from orchestrator import phases, starts
 from orchestrator.errors import EXIT_ENVIRONMENT, EXIT_FAILED_RUNS, UserError
+from orchestrator.executors.scale import Scale
 from orchestrator.interruption import EXIT_OF_SIGNALS, stopping
-from orchestrator.layout import executor_for
+from orchestrator.layout import executor_for, refuse_torchrun
 from orchestrator.places import default_out
 from orchestrator.screen.console import plural
 from orchestrator.screen.progress import Progress
@@ -69,6 +70,7 @@ def search(
     Raises UserError (its exit_code says which kind), DataError or an ExecutorError; everything written until then
     stays, and the next call goes on from it.
     """
+    refuse_torchrun()
     wanted = asked_for(resolved)
     facts = check_data(resolved, strict=options.strict)
     store = Store.open(options.out or default_out(resolved.experiment.experiment))
@@ -152,16 +154,22 @@ def _execute(
 
         for run in adaptations:
             progress.add(run)
-        phases.execute(executor, adaptations, store, on_event, tell, is_stopped)
+        phases.execute(executor, adaptations, store, on_event, tell, is_stopped, resolved.adaptations)
         ready = [] if is_stopped() else _ready(store, studies, tell)
         steering = Steering(ready, _is_time_up(store, ready), progress.add)
-        executor.execute(steering.first(), on_event, steering)
+        executor.execute(steering.first(), on_event, steering, _scale(studies))
     if interruption.exit_code is not None:
         return interruption.exit_code
     if progress.unwritable:
         return EXIT_ENVIRONMENT
     failed = any(trial.state in ("failed", "waiting") for study in studies for trial in study.trials.values())
     return EXIT_FAILED_RUNS if failed or len(ready) < len(studies) else 0
+
+
+def _scale(studies: Sequence[Study]) -> Scale:
+    """Of the whole search: what was proposed so far, and is still to be done, decides nothing."""
+    own = Scale.of(study.own_run for study in studies)
+    return replace(own, runs=sum(study.search.trials for study in studies))
 
 
 def _progress(store: Store, studies: Sequence[Study]) -> Progress:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from orchestrator import phases
 from orchestrator.errors import EXIT_FAILED_RUNS, UserError
 from orchestrator.executors.events import Event, RunFailed, RunFinished
-from orchestrator.layout import LayoutOptions, executor_for
+from orchestrator.layout import LayoutOptions, executor_for, is_one_of_several
 from orchestrator.places import default_out
 from orchestrator.screen.progress import Progress
 from orchestrator.spec.data_check import check_data
@@ -20,6 +20,9 @@ from orchestrator.starts import check_starts
 from orchestrator.storage import Store
 from orchestrator.storage.records import spec_columns
 from orchestrator.sweeping import Watch, check_fingerprint
+
+if TYPE_CHECKING:
+    from orchestrator.executors.torchrun import Ranks
 
 
 @dataclass(frozen=True)
@@ -39,10 +42,29 @@ class CellResult:
         return 0 if self.status in ("completed", "collapsed", "pruned") else EXIT_FAILED_RUNS
 
 
-def run_cell(resolved: Resolved, fold: int | None, watch: Watch, out: str | None = None) -> CellResult:
+def in_ranks(lead: Callable[[Ranks | None], int]) -> int:
+    """Call `lead` and return its exit code, alone or as rank 0 of the processes that torchrun started.
+
+    The other ranks execute what rank 0 does, print nothing but what only they know, and return 0: the exit code is
+    rank 0's. Raises Parted where ranks no longer compute together.
+    """
+    if not is_one_of_several():
+        return lead(None)
+    from orchestrator.executors.torchrun import joined
+
+    with joined() as ranks:
+        if ranks.group.is_main:
+            return ranks.lead(lead)
+        _follow(ranks)
+        return 0
+
+
+def run_cell(
+    resolved: Resolved, fold: int | None, watch: Watch, out: str | None = None, ranks: Ranks | None = None
+) -> CellResult:
     """Run the only system and seed of `resolved`. The experiment that the results are of stays what it is.
 
-    Raises UserError where a fold is missing or too many, and what a sweep raises.
+    `ranks` compute it together. Raises UserError where a fold is missing or too many, and what a sweep raises.
     """
     run = resolved.run(resolved.systems[0], resolved.experiment.seeds[0], _fold(resolved, fold))
     if run.unsupported is not None:
@@ -50,38 +72,52 @@ def run_cell(resolved: Resolved, fold: int | None, watch: Watch, out: str | None
     needed = [earlier for earlier in resolved.adaptations if earlier.run_id == run.config.init_from]
     check_data(resolved)
     store = Store.open(out or default_out(resolved.experiment.experiment))
-    is_main = os.environ.get("RANK", "0") == "0"
-    with store.lock() if is_main else contextlib.nullcontext():
-        if is_main:
-            store.probe()
-            check_fingerprint(store, resolved, accept=False)
-            if store.experiment() is None:
-                cells = [spec_columns(cell) for cell in (*needed, run)]
-                store.write_experiment(resolved.experiment.model_dump(mode="json"), cells)
+    with store.lock():
+        store.probe()
+        check_fingerprint(store, resolved, accept=False)
+        if store.experiment() is None:
+            cells = [spec_columns(cell) for cell in (*needed, run)]
+            store.write_experiment(resolved.experiment.model_dump(mode="json"), cells)
+        if store.survey().lost:
+            store.compact()
         recorded = store.recorded()
         if run.run_id in recorded:
             return CellResult(run, store.location, ran=False, status=recorded[run.run_id])
         check_starts(store, [run], needed)
         first = [earlier for earlier in needed if earlier.run_id not in recorded]
-        result = _execute(resolved, [*first, run], store, watch)
-        if is_main:
-            store.compact()
+        result = _execute(resolved, [*first, run], store, watch, ranks)
+        store.compact()
     return result
 
 
-def _execute(resolved: Resolved, runs: Sequence[RunSpec], store: Store, watch: Watch) -> CellResult:
+def _follow(ranks: Ranks) -> None:
+    from orchestrator.executors.in_process import InProcess
+
+    logging.disable(logging.WARNING)  # what all ranks notice is said by rank 0
+    for order in ranks.orders():
+        store = Store.open(order.out, order.owner)
+        InProcess(store, limits=order.limits, run_layout=order.layout, ranks=ranks).execute(order.runs, _nobody)
+
+
+def _nobody(event: Event) -> None:
+    """Only rank 0 has a listener."""
+
+
+def _execute(
+    resolved: Resolved, runs: Sequence[RunSpec], store: Store, watch: Watch, ranks: Ranks | None
+) -> CellResult:
     """Execute the last of `runs`, and before it what it begins with."""
     run = runs[-1]
     last: list[Event] = []
     why: list[str] = []
-    executor = executor_for(store, resolved.experiment.resources, LayoutOptions(in_process=True, attempts=1))
+    executor = executor_for(store, resolved.experiment.resources, LayoutOptions(in_process=True, attempts=1), ranks)
     with watch(Progress(runs, {})) as show:
 
         def on_event(event: Event) -> None:
             last[:] = [event] if isinstance(event, RunFinished | RunFailed) and event.run_id == run.run_id else last
             show(event)
 
-        phases.execute(executor, runs, store, on_event, why.append, lambda: False)
+        phases.execute(executor, runs, store, on_event, why.append, lambda: False, runs)
     event = last[0] if last else None
     if isinstance(event, RunFinished):
         return CellResult(run, store.location, True, event.status, event.score, event.error)

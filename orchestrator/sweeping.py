@@ -13,7 +13,7 @@ from orchestrator.best_per_system import keep_the_best
 from orchestrator.errors import EXIT_ENVIRONMENT, EXIT_FAILED_RUNS
 from orchestrator.executors.events import Event
 from orchestrator.interruption import Interruption, stopping
-from orchestrator.layout import LayoutOptions, executor_for
+from orchestrator.layout import LayoutOptions, executor_for, refuse_torchrun
 from orchestrator.places import default_out
 from orchestrator.screen.progress import Progress
 from orchestrator.spec import grid
@@ -80,6 +80,7 @@ def sweep(
 
     Raises UserError (its exit_code says which kind), DataError or an ExecutorError; records written until then stay.
     """
+    refuse_torchrun()
     compared = grid.runs(resolved, options.max_runs)
     cells = (*resolved.adaptations, *compared)
     facts = check_data(resolved, strict=options.strict)
@@ -100,10 +101,11 @@ def sweep(
         tell(_said_of(cells, possible, pending, remaining))
         progress = Progress(possible, before)
         signal_code = _execute(resolved, store, options, remaining, progress, watch, tell)
-        problems += store.compact().problems
+        if remaining or not before:
+            problems += store.compact().problems
         if resolved.experiment.save == "best-per-system":
             keep_the_best(store, compared)
-    after = store.recorded()
+    after = store.recorded() if remaining else before
     status = summarise(store, columns, after)
     code = signal_code if signal_code is not None else _exit_code(status, progress)
     return SweepResult(status, store.location, len(set(after) - set(before)), code, facts, changed, problems)
@@ -114,16 +116,18 @@ def _said_of(
 ) -> str:
     """The size of the grid, in words; systems that this machine cannot run are named with the reason."""
     text = f"{len(cells)} runs, {len(possible) - len(pending)} recorded, {len(remaining)} to do"
-    left_out = {run.system: run.unsupported for run in cells if run not in possible}
+    left_in = {run.run_id for run in possible}
+    left_out = {run.system: run.unsupported for run in cells if run.run_id not in left_in}
     return "\n".join([text, *(f"{system} is unsupported on this machine: {why}" for system, why in left_out.items())])
 
 
 def _recorded(store: Store) -> tuple[dict[str, str], tuple[str, ...]]:
-    """The whole records, and what was damaged: a damaged one is set aside now, so that this sweep runs it again."""
-    if not store.recorded():
+    """The whole records, and what was damaged or lost: mended now, or set aside, so that this sweep runs it again."""
+    found = store.survey()
+    if not (found.recorded or found.lost or found.damaged):
         return {}, ()
     problems = store.compact().problems
-    return store.recorded(), problems
+    return store.recorded() if problems else found.recorded, problems
 
 
 def _exit_code(status: Status, progress: Progress) -> int:
@@ -175,7 +179,7 @@ def _execute(
     try:
         with stopping(executor, tell) as interruption, watch(progress) as on_event:
             stopped = partial(_is_set, interruption)
-            phases.execute(executor, remaining, store, on_event, tell, stopped)
+            phases.execute(executor, remaining, store, on_event, tell, stopped, list(progress.runs.values()))
     except Exception:
         store.compact()
         raise

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import torch
 
-from orchestrator.errors import EnvironmentProblem
+from orchestrator.errors import UserError
 from orchestrator.failure import Failure, classify
 from orchestrator.finished import Finished
 from orchestrator.provenance import software_columns
@@ -26,6 +26,7 @@ from orchestrator.storage.disk import explained
 from trainables.engine.checkpoint import Checkpoints
 from trainables.engine.control import Progress, Request
 from trainables.engine.epoch_models import LastEpochs
+from trainables.engine.folder import LinkedOutside
 from trainables.engine.group import Group
 from trainables.engine.hardware import hardware_name
 from trainables.engine.loop import Layout, run
@@ -104,7 +105,7 @@ class _Attempt:
         try:
             return self._commit(outcome, group)
         except Exception as error:  # noqa: BLE001 - the other ranks wait for how this run ended
-            return self.fail(error, group)
+            return self.fail(error, group, recording=True)
 
     def _commit(self, outcome: Outcome, group: Group) -> Finished:
         if outcome.status == "stopped":
@@ -130,9 +131,9 @@ class _Attempt:
         with explained(folder.uri):
             save(kept, folder, facts)
 
-    def fail(self, error: Exception, group: Group) -> Finished:
-        """Write down why there is no record; only rank 0 writes."""
-        failure = classify(error)
+    def fail(self, error: Exception, group: Group, *, recording: bool = False) -> Finished:
+        """Write down why there is no record; only rank 0 writes. `recording`: the record could not be written."""
+        failure = classify(error, recording=recording)
         message = str(error) or type(error).__name__
         if group.is_main:
             logger.error("attempt %d failed", self.number, exc_info=error)
@@ -162,7 +163,7 @@ class _Attempt:
         """Where even the attempt cannot be written, the log on stderr and the caller still hear of it."""
         try:
             self._record(attempt, group)
-        except EnvironmentProblem as error:
+        except (OSError, UserError, LinkedOutside) as error:
             logger.error("attempt %d could not be written down: %s", self.number, error)
 
     def _record(self, attempt: Attempt, group: Group) -> None:

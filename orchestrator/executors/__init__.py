@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from orchestrator.executors.events import Event
+from orchestrator.executors.scale import Scale
 from orchestrator.executors.steering import Steering
 
 if TYPE_CHECKING:
@@ -18,9 +19,15 @@ class Executor(Protocol):
     """Executes runs; records and attempts are written by the worker through the store, never by the caller."""
 
     def execute(
-        self, runs: Sequence[RunSpec], on_event: Callable[[Event], None], steering: Steering | None = None
+        self,
+        runs: Sequence[RunSpec],
+        on_event: Callable[[Event], None],
+        steering: Steering | None = None,
+        scale: Scale | None = None,
     ) -> None:
         """Return when every run has a record, has used up its attempts, or was stopped.
+
+        `scale` is that of the whole experiment, of which `runs` may be what is left; None: `runs` are all there is.
 
         With `steering` further runs are begun, and others ended early, as it orders after each event; it can order
         nothing where `runs` is empty.

@@ -153,13 +153,15 @@ class Board:
     def leave(self, number: int, reason: str | None, now: float) -> bool:
         """The lane's trainer ended; `reason` None: as it was told to. True when another trainer should follow."""
         gang = self.lanes[number].gang
+        if self.lanes[number].state == "closed":
+            return False
         if reason is None and (self._stopping or gang is None or gang.verdict == "retire"):
-            self.close(number, "stopped" if self._stopping else "no waiting run needs it")
+            self.close(number)
             return False
         return self.lose(number, reason or "its workers ended", now)
 
     def lose(self, number: int, reason: str, now: float) -> bool:
-        """The lane's gang is gone, or could not start; False when the lane is given up.
+        """The lane's gang is gone, or could not start; False when the lane is given up, or needed no more.
 
         A run that was being worked on is charged with an attempt and stays with the lane; when the lane cannot start
         either, its run goes back to those that wait. A recycled gang is no loss, and neither is a start for which the
@@ -185,6 +187,8 @@ class Board:
             self._fail(lane, held, event, retriable=True, recorded=False)
         if policy.budget_is_spent(lane.losses, self._limits):
             self.close(number, f"{lane.losses} gangs in a row were lost before a run came to its end: {first}")
+        elif self.roster.is_needless(lane, self.book.unassigned(self.roster.held)):
+            self.close(number)
         self._settle(now)
         return lane.state != "closed"
 
@@ -195,14 +199,15 @@ class Board:
         self._settle(now)
         return grown
 
-    def close(self, number: int, reason: str) -> None:
-        """The lane is over; a run it still holds goes back to those that wait."""
+    def close(self, number: int, reason: str | None = None) -> None:
+        """The lane is over, by itself where no reason is given; a run it still holds goes back to those that wait."""
         lane = self.lanes[number]
         if lane.state == "closed":
             return
         lane.state = "closed"
         self._release(lane)
-        self.book.tell(LaneRetired(number, reason))
+        by_itself = "stopped" if self._stopping else "no waiting run needs it"
+        self.book.tell(LaneRetired(number, reason or by_itself))
 
     def stop(self, now: float) -> None:
         """Runs in work stop at their next control point, with a checkpoint; the others are not begun."""
@@ -233,7 +238,7 @@ class Board:
     def _hand_out(self, lane: Lane, gang: Gang, now: float) -> Work | Verdict:
         if gang.verdict is None and gang.leaking is not None:
             gang.verdict = "recycle"
-        if lane.state == "retiring" or (self._stopping and lane.lease is None):
+        if lane.state != "open" or (self._stopping and lane.lease is None):
             gang.verdict = "retire"
         if gang.verdict is not None:
             return gang.verdict

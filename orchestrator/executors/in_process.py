@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -21,10 +23,14 @@ from orchestrator.executors.events import (
     RunStopped,
 )
 from orchestrator.executors.policy import Limits
+from orchestrator.executors.scale import Scale
 from orchestrator.executors.steering import Steering, Unsteered
 from orchestrator.executors.tickets import Ticket, tickets
+from orchestrator.executors.torchrun import Order, Parted, Ranks
+from orchestrator.failure import classify
+from orchestrator.finished import Finished
 from orchestrator.spec.run_spec import RunSpec
-from orchestrator.storage import Store
+from orchestrator.storage import Attempt, Store
 from trainables.engine.control import Progress, Request
 from trainables.engine.group import Group
 from trainables.engine.loop import Layout as RunLayout
@@ -41,7 +47,8 @@ class StoppedNow(BaseException):
 class InProcess:
     """The Executor without Ray. Under torchrun every rank makes one, and only rank 0's events are told.
 
-    `threads` is what torch may use; None leaves it as it is.
+    `threads` is what torch may use; None leaves it as it is. `ranks` are the processes to compute with; those but rank
+    0 execute what its executor orders.
     """
 
     def __init__(
@@ -52,12 +59,14 @@ class InProcess:
         run_layout: RunLayout | None = None,
         threads: int | None = None,
         group: Group | None = None,
+        ranks: Ranks | None = None,
     ) -> None:
         self._store = store
         self._limits = limits or Limits()
         self._run_layout = run_layout or RunLayout()
         self._threads = threads
-        self._group = group
+        self._group = group if ranks is None else ranks.group
+        self._ranks = ranks
         self._mode: StopMode | None = None
 
     def stop(self, mode: StopMode) -> None:
@@ -65,9 +74,13 @@ class InProcess:
         self._mode = mode
 
     def execute(
-        self, runs: Sequence[RunSpec], on_event: Callable[[Event], None], steering: Steering | None = None
+        self,
+        runs: Sequence[RunSpec],
+        on_event: Callable[[Event], None],
+        steering: Steering | None = None,
+        scale: Scale | None = None,
     ) -> None:
-        """See Executor.execute. Only a process that is alone can be steered."""
+        """See Executor.execute. Only a process that is alone can be steered; nothing here depends on the scale."""
         if not runs:
             return
         if self._threads is not None:
@@ -80,6 +93,11 @@ class InProcess:
         tell = _Teller(on_event if group.is_main else _nobody, steering or Unsteered(), self._store, book)
         tell(LanesPlanned(1, group.world_size, float(torch.get_num_threads()), float(group.device.type == "cuda")))
         tell(LaneStarted(LANE, 1, (ALONE,) * group.world_size, 0.0))
+        order = Order(runs, self._store.location, self._store.owner, self._limits, self._run_layout)
+        with contextlib.nullcontext() if self._ranks is None else self._ranks.working(order):
+            self._work_off(book, group, tell)
+
+    def _work_off(self, book: Book, group: Group, tell: _Teller) -> None:
         warm = Warm()
         while (found := book.take()) is not None:
             while found not in book.ended:
@@ -90,27 +108,48 @@ class InProcess:
     def _attempt(self, ticket: Ticket, book: Book, group: Group, warm: Warm, tell: _Teller) -> None:
         run, attempt = ticket.run, book.attempt(ticket.run.run_id)
         tell(RunStarted(run.run_id, LANE, attempt))
-        control = _Control(lambda: self._mode, tell, run.run_id)
-        try:
-            finished = worker.execute(
-                run, self._store, group=group, warm=warm, control=control, attempt=attempt, layout=self._run_layout
-            )
-        except StoppedNow:
+        control = _Control(lambda: self._mode, tell, run.run_id, self._ranks, f"{run.run_id} attempt {attempt}")
+        finished = self._executed(run, attempt, group, warm, control)
+        if finished is None:
             book.end(RunStopped(run.run_id, LANE, attempt, checkpoint=False))
         else:
-            end = end_of(finished, LANE, attempt)
-            if isinstance(end, RunFailed):
-                book.fail(end, retriable=finished.retriable and self._mode is None, recorded=True)
-            elif isinstance(end, RunStopped):
-                book.end(replace(end, paused=self._mode is None and run.run_id in tell.paused))
-            else:
-                book.end(end)
-            if finished.recycle:
-                warm.clear()
+            self._enter(finished, attempt, book, tell)
+        if finished is not None and finished.recycle:
+            warm.clear()
         told = [event for event, _ in book.told]
         book.told.clear()
         for event in told:
             tell(event)
+
+    def _executed(self, run: RunSpec, attempt: int, group: Group, warm: Warm, control: _Control) -> Finished | None:
+        """What the worker made of it; None where it was left at once."""
+        try:
+            return worker.execute(
+                run, self._store, group=group, warm=warm, control=control, attempt=attempt, layout=self._run_layout
+            )
+        except StoppedNow:
+            return None
+        except Exception as error:
+            if self._ranks is None:
+                raise
+            raise self._parted(self._ranks, run, attempt, error) from error
+
+    def _enter(self, finished: Finished, attempt: int, book: Book, tell: _Teller) -> None:
+        end = end_of(finished, LANE, attempt)
+        if isinstance(end, RunFailed):
+            book.fail(end, retriable=finished.retriable and self._mode is None, recorded=True)
+        elif isinstance(end, RunStopped):
+            book.end(replace(end, paused=self._mode is None and finished.run_id in tell.paused))
+        else:
+            book.end(end)
+
+    def _parted(self, ranks: Ranks, run: RunSpec, attempt: int, error: Exception) -> Parted:
+        """What the ranks that raised end with; the first of them knows the reason, and writes the attempt down."""
+        message = f"rank {ranks.group.rank}: {type(error).__name__}: {error}"
+        if ranks.is_first(f"{run.run_id} attempt {attempt}"):
+            trace = "".join(traceback.format_exception(error))
+            self._store.record_attempt(run, Attempt(attempt, "failed", classify(error).word, message, trace))
+        return Parted(f"{message}; the other ranks cannot go on without it: the same command tries again")
 
 
 @dataclass
@@ -142,6 +181,8 @@ class _Control:
     mode: Callable[[], StopMode | None]
     tell: _Teller
     run_id: str
+    ranks: Ranks | None
+    work: str
 
     def poll(self, progress: Progress) -> Request:
         """Go on, stop with a checkpoint, or end as pruned. Raises StoppedNow."""
@@ -157,8 +198,8 @@ class _Control:
         self.tell(EpochReported(self.run_id, LANE, row))
 
     def all_ranks_raised(self) -> bool:
-        """Without a place to ask outside the process group, a rank that raised takes the others down (torchrun)."""
-        return False
+        """Ask outside the process group, where the others may be waiting."""
+        return self.ranks is not None and self.ranks.all_raised(self.work)
 
 
 def _nobody(event: Event) -> None:

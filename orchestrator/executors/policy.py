@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from orchestrator.executors import ClusterTooSmall
@@ -84,8 +84,9 @@ def plan(
 ) -> Layout:
     """The layout for `num_runs` runs on the nodes; None and "auto" mean: what finishes the grid first.
 
-    `gpus_per_worker` None is one where the cluster has GPUs, else none. `batch_size` is the smallest global batch of
-    the runs. Raises ClusterTooSmall, naming what is there, for a layout that can never fit.
+    The runs are all of the grid (see `scale`), `batch_size` is the smallest global batch of them. `gpus_per_worker`
+    None is one where the cluster has GPUs, else none. Raises ClusterTooSmall, naming what is there, for a layout that
+    can never fit.
     """
     asked = [num_runs, 1 if lanes is None else lanes, 1 if workers_per_run == "auto" else workers_per_run]
     if min(asked) < 1:
@@ -94,6 +95,11 @@ def plan(
     if gpus > 0:
         return _plan_on_gpus(num_runs, nodes, lanes, workers_per_run, gpus, batch_size)
     return _plan_on_cpus(num_runs, nodes, lanes, 1 if workers_per_run == "auto" else workers_per_run)
+
+
+def reduced(layout: Layout, to_do: int) -> Layout:
+    """The layout with no more lanes than there are runs to do; each lane stays what it is."""
+    return replace(layout, lanes=min(layout.lanes, to_do))
 
 
 def capacity(layout: Layout, nodes: Sequence[Node]) -> int:

@@ -16,11 +16,13 @@ from typing import Any
 
 import psutil
 import ray
+from ray._common.utils import get_system_memory
 from ray._private import auto_init_hook
 from ray._private import worker as ray_worker
 from ray._private.authentication.authentication_utils import is_token_auth_enabled
 
 from orchestrator.executors import ClusterLost, ExecutorError, RemoteClient, ending, ray_private
+from orchestrator.executors.loopback import LOOPBACK
 from orchestrator.executors.policy import Node
 from orchestrator.executors.ray_detached import detached
 from orchestrator.executors.ray_quiet import quiet
@@ -35,6 +37,7 @@ SHUTDOWN_SECONDS = 15.0
 LOST_SECONDS = 20.0
 LOST_NODE_SECONDS = 5.0
 KILL_SECONDS = 5.0
+MEMORY_SHARE = 0.7  # of the machine's; Ray would take what is free now, and lanes would be planned from that
 SETTINGS = {
     "RAY_TRAIN_ENABLE_STATE_TRACKING": "1",
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
@@ -44,6 +47,7 @@ SETTINGS = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_GLOBAL_CHECKPOINT_S": "86400",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "PYTHONSAFEPATH": "1",  # a folder that one stands in is data: its modules are imported by nobody
 }
 
 
@@ -120,8 +124,9 @@ def _started(address: str | None) -> Iterator[Path | None]:
 
     local = {
         "include_dashboard": True,
-        "dashboard_host": ray_private.LOOPBACK,
+        "dashboard_host": LOOPBACK,
         "_temp_dir": str(temporary / ray_private.RAY),
+        "_memory": int(MEMORY_SHARE * get_system_memory()),
     }
     try:
         with ray_private.on_loopback(), detached(started, partial(ray_private.environment, temporary=temporary)):
@@ -138,12 +143,16 @@ def _none_is_started(pid: int) -> None:
 
 
 def _initialise(address: str, options: Mapping[str, Any]) -> None:
-    """Ray writes its token with the umask, which may not outlive this call."""
+    """Ray writes its token with the umask, which may not outlive this call.
+
+    It has workers import from the working directory of this moment, before the packages that are installed.
+    """
     mask = os.umask(0o077)
     try:
-        ray.init(
-            address=address, log_to_driver=False, logging_level=logging.WARNING, namespace="orchestrate", **options
-        )
+        with contextlib.chdir("/"):
+            ray.init(
+                address=address, log_to_driver=False, logging_level=logging.WARNING, namespace="orchestrate", **options
+            )
     except (ConnectionError, RuntimeError, ValueError) as error:
         place = "on this machine" if address == HERE else f"at {address}"
         advice = (

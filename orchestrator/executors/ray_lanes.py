@@ -15,6 +15,7 @@ from orchestrator.executors.ray_cluster import Cluster, connected
 from orchestrator.executors.ray_crew import ControlLost, Plan, planned
 from orchestrator.executors.ray_metrics import SweepMetrics
 from orchestrator.executors.ray_session import Session, StoppedAtOnce
+from orchestrator.executors.scale import Scale
 from orchestrator.executors.steering import Steering, Unsteered
 from orchestrator.executors.tickets import tickets
 from orchestrator.spec.run_spec import RunSpec
@@ -61,7 +62,11 @@ class RayLanes:
         self._mode = mode
 
     def execute(
-        self, runs: Sequence[RunSpec], on_event: Callable[[Event], None], steering: Steering | None = None
+        self,
+        runs: Sequence[RunSpec],
+        on_event: Callable[[Event], None],
+        steering: Steering | None = None,
+        scale: Scale | None = None,
     ) -> None:
         """See Executor.execute."""
         if not runs or self._mode is not None:
@@ -73,7 +78,8 @@ class RayLanes:
             totals = {"CPU": sum(node.cpus for node in cluster.nodes), "GPU": sum(node.gpus for node in cluster.nodes)}
             ready = ClusterReady(cluster.address, cluster.dashboard, len(cluster.nodes), totals, cluster.needs_token)
             on_event(ready)
-            layout = self._layout(runs, steering.react(ready).coming, cluster)
+            to_do = len(runs) + steering.react(ready).coming
+            layout = policy.reduced(self._layout(scale or replace(Scale.of(runs), runs=to_do), cluster), to_do)
             on_event(planned(layout))
             orders = steering.react(planned(layout))
             with self._ray_files(cluster) as storage:
@@ -81,14 +87,14 @@ class RayLanes:
                 first = replace(plan, tickets=tickets([*runs, *orders.start], self._store), coming=orders.coming)
                 self._sessions(first, on_event, steering)
 
-    def _layout(self, runs: Sequence[RunSpec], coming: int, cluster: Cluster) -> policy.Layout:
+    def _layout(self, scale: Scale, cluster: Cluster) -> policy.Layout:
         layout = policy.plan(
-            len(runs) + coming,
+            scale.runs,
             cluster.nodes,
             lanes=self._lanes,
             workers_per_run=self._workers_per_run,
             gpus_per_worker=self._gpus_per_worker,
-            batch_size=min(run.config.train.batch_size for run in runs),
+            batch_size=scale.batch_size,
         )
         return replace(layout, threads=self._threads or layout.threads)
 

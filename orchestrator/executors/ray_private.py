@@ -16,7 +16,8 @@ from pathlib import Path
 import psutil
 from ray._private import ray_constants, services
 
-LOOPBACK = "127.0.0.1"
+from orchestrator.executors import loopback
+
 RAY = "r"
 LONGEST = 36  # a Unix socket's path has 107 bytes, of which Ray uses up to 71, for its dashboard
 
@@ -52,11 +53,5 @@ def environment(command: Sequence[str], temporary: Path) -> dict[str, str]:
 
     The raylet's workers keep the user's place for these: compiled graphs lie there from one sweep to the next.
     """
-    found = dict.fromkeys(("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"), _loopback_interface())
+    found = dict.fromkeys(("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"), loopback.interface())
     return found if command[0] == services.RAYLET_EXECUTABLE else {**found, "TMPDIR": str(temporary)}
-
-
-def _loopback_interface() -> str:
-    """Its name on this machine; Gloo and NCCL would choose one of the network, where there is any."""
-    interfaces = psutil.net_if_addrs()
-    return next(name for name, known in interfaces.items() if any(found.address == LOOPBACK for found in known))

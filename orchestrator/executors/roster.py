@@ -54,6 +54,10 @@ class Roster:
         """The runs in the hands of lanes that have workers."""
         return [lane.lease.run_id for lane in self.lanes.values() if lane.gang is not None and lane.lease is not None]
 
+    def is_needless(self, lane: Lane, waiting_runs: int) -> bool:
+        """Whether a lane that has lost its workers need not get others: it holds no run, and idle lanes are enough."""
+        return lane.lease is None and (lane.state == "retiring" or len(self.idle) >= waiting_runs)
+
     def starved(self) -> list[Lane]:
         """Open lanes without workers that have no place left, and of which this was not known; now they wait."""
         if self.room is None or self.up < self.room:

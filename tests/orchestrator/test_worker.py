@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from orchestrator import worker
+from orchestrator.errors import UserError
+from orchestrator.executors import policy
 from orchestrator.executors.book import end_of
 from orchestrator.executors.events import RunStopped
+from orchestrator.executors.policy import Limits
+from orchestrator.failure import Failure, classify
 from orchestrator.finished import Finished
-from orchestrator.storage import Store
+from orchestrator.storage import StorageFull, Store
 from tests.orchestrator.experiments import resolved
 from trainables.engine.control import Progress, Request
+from trainables.engine.folder import Folder
 from trainables.engine.group import Group
 from trainables.engine.loop import Layout
 from trainables.engine.warm import Warm
@@ -72,6 +78,9 @@ def test_a_run_that_raises_while_it_is_asked_to_stop_was_stopped_without_a_check
         (RuntimeError("a bug"), "continue", "crashed"),
         (RuntimeError("a bug"), "prune", "crashed"),
         (MemoryError("the host is full"), "stop", "out_of_memory"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), "continue", "out_of_memory"),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"), "continue", "device"),
+        (UserError("nothing that another attempt could mend"), "continue", "data"),
     ],
 )
 def test_any_other_exception_is_a_failure_of_the_run(
@@ -79,6 +88,87 @@ def test_any_other_exception_is_a_failure_of_the_run(
 ) -> None:
     finished, _ = attempted(tmp_path, error, request_then)
     assert (finished.status, finished.failure) == ("failed", failure)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"),
+        TimeoutError("timed out"),
+        BrokenPipeError(errno.EPIPE, "Broken pipe"),
+        FileNotFoundError(errno.ENOENT, "No such file or directory", "/data/part-3"),
+        PermissionError(errno.EACCES, "Permission denied", "/root/cache"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_the_system_refuses_to_a_run_is_no_failure_of_storage_and_is_tried_again(error: OSError) -> None:
+    assert classify(error) is Failure.CRASHED
+    assert policy.may_retry(1, Limits(), classify(error).word, retriable=True)
+    assert classify(error, recording=True) is Failure.STORAGE
+    assert classify(StorageFull("no space left")) is Failure.STORAGE
+
+
+@dataclass(frozen=True)
+class Failing(Folder):
+    """A folder in an object store that goes away: what is written to names in `lost` is not, and nothing is removed."""
+
+    lost: tuple[str, ...] = ()
+
+    def write(self, name: str, data: bytes) -> None:
+        """Raise without an error number, as pyarrow does."""
+        if name.startswith(self.lost):
+            raise OSError("AWS Error NETWORK_CONNECTION during PutObject")
+        super().write(name, data)
+
+    def create(self, name: str, data: bytes) -> bool:
+        """The same."""
+        if name.startswith(self.lost):
+            raise OSError("AWS Error NETWORK_CONNECTION during PutObject")
+        return super().create(name, data)
+
+    def delete(self, name: str) -> None:
+        """Nothing is."""
+        raise OSError(errno.EBUSY, "Device or resource busy")
+
+
+@dataclass
+class Calm:
+    """Nothing is asked."""
+
+    def poll(self, progress: Progress) -> Request:
+        """Go on."""
+        return "continue"
+
+    def report(self, row: Mapping[str, Any]) -> None:
+        """Nobody listens."""
+
+    def all_ranks_raised(self) -> bool:
+        """The only one did."""
+        return True
+
+
+@pytest.mark.parametrize(
+    ("lost", "ended", "attempts"),
+    [
+        ((), ("completed", None), []),
+        (("run.parquet",), ("failed", "storage"), ["storage"]),
+        (("run.parquet", "attempts/"), ("failed", "storage"), []),
+    ],
+    ids=["nothing", "the record", "the record and the attempt"],
+)
+def test_results_that_cannot_be_written_are_a_failure_of_storage_and_checkpoints_that_stay_are_none(
+    tmp_path: Path, lost: tuple[str, ...], ended: tuple[str, str | None], attempts: list[str]
+) -> None:
+    found = resolved(tmp_path, train={"epochs": 1, "batch_size": 8})
+    run, store = found.run(found.systems[0], 1, None), Store.open(tmp_path / "out")
+    broken = replace(store, root=Failing(store.root.filesystem, store.root.path, lost=lost))
+    finished = worker.execute(
+        run, broken, group=Group.current(), warm=Warm(), control=Calm(), attempt=1, layout=Layout(1, 0.0)
+    )
+    assert (finished.status.replace("collapsed", "completed"), finished.failure) == ended
+    assert not finished.retriable
+    assert [attempt.kind for attempt in store.attempts(run.run_id)] == attempts
+    assert list(store.recorded()) == ([run.run_id] if finished.status != "failed" else [])
 
 
 def test_the_end_that_is_told_says_whether_there_is_a_checkpoint() -> None:

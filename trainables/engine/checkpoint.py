@@ -10,7 +10,7 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,45 +40,67 @@ class Checkpoints:
         self._folder = folder
         self._seconds_between = seconds_between
         self._last = time.monotonic()
+        self._order = self._steps()
 
     def due(self) -> bool:
         """True when the last checkpoint (or the start) lies longer back than the interval."""
         return self._folder is not None and time.monotonic() - self._last >= self._seconds_between
 
     def save(self, step: int, snapshot: Snapshot) -> bool:
-        """Write a checkpoint, then drop all but the newest two. Returns whether it could be written.
+        """Write a checkpoint, then drop all but the two written last. Returns whether it could be written.
 
         A full disk costs the checkpoint, never the run: the previous one stays.
         """
         if self._folder is None:
             return False
         self._last = time.monotonic()
-        target = self._folder.child(f"step-{step:09d}")
+        name = f"step-{step:09d}"
+        target = self._folder.child(name)
         try:
             self._write(target, snapshot)
         except OSError as error:
             logger.warning("no checkpoint at step %d: %s cannot be written (%s)", step, target.uri, error)
-            self._folder.delete(f"step-{step:09d}")
+            self._drop(name)
             return False
-        for old in self._steps()[:-KEPT]:
-            self._folder.delete(old)
+        self._written_last(name)
+        for old in self._order[:-KEPT]:
+            self._drop(old)
+        self._order = self._order[-KEPT:]
         return True
 
-    def newest(self) -> Snapshot | None:
-        """The newest checkpoint whose hashes hold; damaged ones are reported and passed over."""
+    def newest(self, why_not: Callable[[Snapshot], str | None] = lambda snapshot: None) -> Snapshot | None:
+        """The newest checkpoint whose hashes hold and that nothing speaks against.
+
+        Damaged and refused ones are reported and passed over; the ones that are written now outlast them.
+        """
         for name in reversed(self._steps()):
             assert self._folder is not None
             try:
-                return _read(self._folder.child(name))
+                found = _read(self._folder.child(name))
             except (OSError, ValueError, KeyError) as error:
                 logger.warning("checkpoint %s is damaged (%s); trying the one before", name, error)
+                continue
+            reason = why_not(found)
+            if reason is None:
+                self._written_last(name)
+                return found
+            logger.warning("checkpoint %s is not used: %s", name, reason)
         return None
 
     def clear(self) -> None:
-        """Remove them all: the run has its record."""
+        """Remove them all: the run has its record. One that cannot be removed is left, and said."""
         for name in self._steps():
-            assert self._folder is not None
+            self._drop(name)
+
+    def _written_last(self, name: str) -> None:
+        self._order = [*(other for other in self._order if other != name), name]
+
+    def _drop(self, name: str) -> None:
+        assert self._folder is not None
+        try:
             self._folder.delete(name)
+        except OSError as error:
+            logger.warning("checkpoint %s cannot be removed (%s)", name, error)
 
     def _steps(self) -> list[str]:
         if self._folder is None:

@@ -370,3 +370,52 @@ def test_whatever_is_lost_every_run_ends_exactly_once(lanes: int) -> None:
                     numbers[lane] += 1
                     done(found, work.run.run_id, lane=lane, gang=gang)
         assert sorted(event.run_id for event in told(found, RunFinished)) == sorted((A, B, C, D))
+
+
+def test_a_lane_that_fails_after_a_stop_gets_no_other_workers() -> None:
+    found = board(num_runs=3)
+    up(found)
+    found.request(A, 0.0)
+    take(found)
+    found.stop(1.0)
+    assert not found.lose(0, "killed", 2.0)
+    assert told(found, LaneRetired) == [LaneRetired(0, "stopped")]
+    assert not found.leave(0, "killed", 3.0)
+    assert len(told(found, LaneLost)) == 1
+    assert found.book.is_over
+
+
+def test_a_lane_gets_no_other_workers_for_a_run_that_has_failed_for_good() -> None:
+    found = board(num_runs=2, lanes=2, attempts_per_run=1)
+    up(found, 0, "g1"), up(found, 1, "g2")
+    found.request(A, 0.0), found.request(B, 0.0)
+    take(found), take(found, lane=1, gang="g2")
+    assert not found.lose(0, "killed", 2.0)
+    assert told(found, LaneRetired) == [LaneRetired(0, "no waiting run needs it")]
+    assert not found.book.is_over
+
+
+def test_a_lane_that_is_lost_while_others_wait_for_it_gets_other_workers() -> None:
+    found = board(num_runs=2, attempts_per_run=1)
+    up(found)
+    found.request(A, 0.0)
+    take(found)
+    assert found.lose(0, "killed", 2.0)
+    assert told(found, LaneRetired) == []
+
+
+def test_a_lane_that_is_lost_on_its_way_out_gets_no_other_workers() -> None:
+    found = board(num_runs=1, lanes=2)
+    up(found, 0, "g1"), up(found, 1, "g2")
+    assert take(found, lane=1, gang="g2") == "retire"
+    assert not found.lose(1, "killed", 1.0)
+
+
+def test_workers_that_come_to_a_lane_that_is_over_are_told_to_go() -> None:
+    found = board(num_runs=1, attempts_per_run=1)
+    up(found)
+    found.request(A, 0.0)
+    take(found)
+    assert not found.lose(0, "killed", 2.0)
+    up(found, gang="g2", now=3.0)
+    assert take(found, gang="g2") == "retire"

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from ray._common.utils import get_system_memory
 
-from orchestrator.executors import Executor
+from orchestrator.executors import Executor, policy, ray_cluster
 from orchestrator.executors.events import (
     EpochReported,
     Event,
@@ -21,6 +22,9 @@ from orchestrator.executors.events import (
     RunStopped,
 )
 from orchestrator.executors.in_process import InProcess
+from orchestrator.executors.policy import Node
+from orchestrator.executors.ray_lanes import RayLanes
+from orchestrator.executors.scale import Scale
 from orchestrator.executors.steering import Orders
 from orchestrator.spec.run_spec import RunSpec
 from orchestrator.storage import Store
@@ -183,6 +187,26 @@ def test_what_a_listener_raises_ends_the_execution(make: MakeExecutor, scene: Pa
 
     with pytest.raises(LookupError, match="had enough"):
         make(Store.open(tmp_path)).execute([tiny_run(scene, 10)], refuse)
+
+
+@pytest.mark.ray
+def test_lanes_are_laid_out_for_the_whole_grid_and_not_for_what_is_left_of_it(scene: Path, tmp_path: Path) -> None:
+    planned: list[LanesPlanned] = []
+
+    def look(event: Event) -> None:
+        if isinstance(event, LanesPlanned):
+            planned.append(event)
+            raise LookupError("that is all there was to see")
+
+    for scale in (None, Scale(2, 4)):
+        with pytest.raises(LookupError, match="all there was"):
+            RayLanes(Store.open(tmp_path), lanes=2).execute([tiny_run(scene, 10)], look, scale=scale)
+    alone, left = planned
+    assert (alone.lanes, left.lanes) == (1, 1)
+    assert left.cpus_per_worker == policy.plan(2, [Node(alone.cpus_per_worker, 0, 64)], lanes=2).cpus_per_worker
+    assert left.cpus_per_worker < alone.cpus_per_worker
+    memory = sum(node.memory_gib for node in ray_cluster.living_nodes())
+    assert memory == pytest.approx(ray_cluster.MEMORY_SHARE * get_system_memory() / 2**30, rel=0.01)
 
 
 @pytest.mark.parametrize("make", EXECUTORS)

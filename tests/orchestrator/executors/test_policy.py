@@ -6,7 +6,10 @@ import pytest
 
 from orchestrator.executors import ClusterTooSmall, policy
 from orchestrator.executors.policy import Layout, Limits, Node
+from orchestrator.executors.scale import Scale
 from orchestrator.failure import Failure
+from tests.orchestrator.stores import make_run
+from trainables.engine.config import TrainConfig
 
 LAPTOP = [Node(cpus=2, gpus=0, memory_gib=16)]
 EIGHT_GPUS = [Node(cpus=192, gpus=8, memory_gib=1000)]
@@ -125,3 +128,17 @@ def test_lanes_are_added_where_the_cluster_has_grown_and_runs_wait() -> None:
     assert policy.growth(before=1, now=4, open_lanes=1, waiting_runs=2) == 2
     assert policy.growth(before=4, now=4, open_lanes=2, waiting_runs=9) == 0
     assert policy.growth(before=1, now=2, open_lanes=2, waiting_runs=9) == 0
+
+
+def test_what_is_left_of_a_grid_gets_fewer_lanes_and_each_lane_stays_what_it_was() -> None:
+    whole = policy.plan(2, LAPTOP, lanes=2)
+    assert policy.reduced(whole, 1) == Layout(1, 1, 1.0, 0.0, threads=1)
+    assert policy.reduced(whole, 2) == policy.reduced(whole, 9) == whole
+    on_gpus = policy.plan(30, EIGHT_GPUS, batch_size=64)
+    assert on_gpus.workers_per_run == policy.reduced(on_gpus, 1).workers_per_run == 1
+
+
+def test_the_scale_of_an_experiment_is_that_of_all_its_runs_that_can_be_run_here() -> None:
+    small, large = make_run(1, train=TrainConfig(batch_size=4)), make_run(2, train=TrainConfig(batch_size=32))
+    elsewhere = make_run(3, train=TrainConfig(batch_size=2)).model_copy(update={"unsupported": "it needs a GPU"})
+    assert Scale.of([small, large, elsewhere]) == Scale(runs=2, batch_size=4)

@@ -16,6 +16,7 @@ import pytest
 from ray._private import services
 
 from orchestrator.executors import ray_private
+from orchestrator.executors.loopback import LOOPBACK
 from orchestrator.executors.ray_meeting import create_store
 from tests.faults.doors import listening
 
@@ -51,10 +52,10 @@ def test_ranks_meet_on_loopback_and_only_the_raylet_s_workers_keep_the_user_s_pl
     assert other == {**raylet, "TMPDIR": "/private"}
     assert set(raylet) == {"GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"}
     for name in raylet.values():
-        assert ray_private.LOOPBACK in {known.address for known in psutil.net_if_addrs()[name]}
+        assert LOOPBACK in {known.address for known in psutil.net_if_addrs()[name]}
 
 
-@pytest.mark.parametrize(("address", "is_local"), [(ray_private.LOOPBACK, True), ("0.0.0.0", False)])
+@pytest.mark.parametrize(("address", "is_local"), [(LOOPBACK, True), ("0.0.0.0", False)])
 def test_the_store_of_a_gang_that_meets_on_loopback_listens_nowhere_else(address: str, is_local: bool) -> None:
     before = set(listening([psutil.Process()]))
     with socket.create_server((address, 0)) as found:
