@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import pandas as pd
 
-from analysis.config import Direction
+from analysis.config import CompareConfig, Direction
 from analysis.results import Results
 from analysis.search.findings import Findings
 from analysis.systems import as_row, plain
@@ -46,6 +46,7 @@ class Analysis:
     `data_sets.TASK_COLUMNS`, one row a system and data set where several data sets are compared (else empty); then
     `results.runs` has one row a system and data set too, whose `seed` is the data set. search: what a search for
     hyper-parameters found, where one was made; without a comparison after it, `systems` and `comparisons` are empty.
+    options: the rules that were in effect.
     """
 
     results: Results
@@ -64,6 +65,7 @@ class Analysis:
     optional: pd.DataFrame
     tasks: pd.DataFrame
     search: Findings | None = None
+    options: CompareConfig = field(default_factory=CompareConfig)
 
     @property
     def best(self) -> str | None:

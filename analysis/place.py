@@ -68,7 +68,7 @@ class Place:
         Raises LinkedOutside.
         """
         self.refuse_links_out()
-        if self._is_local:
+        if self.is_local:
             _put_in_place(Path(self.path), data)
             return
         self.filesystem.create_dir(posixpath.dirname(self.path), recursive=True)
@@ -78,7 +78,7 @@ class Place:
     def refuse_links_out(self) -> None:
         """Raise LinkedOutside where a directory on the way here is a link out of `top`; `top` itself may be one."""
         top = self.top or self.path
-        for directory in reversed(Path(self.path).parents) if self._is_local else ():
+        for directory in reversed(Path(self.path).parents) if self.is_local else ():
             if directory.is_relative_to(top) and not _is_inside(directory, top):
                 raise LinkedOutside(
                     f"{directory} is a link that leads out of {top}, and nothing is written through it: remove it, or "
@@ -102,7 +102,8 @@ class Place:
         self.filesystem.delete_file(self.path)
 
     @property
-    def _is_local(self) -> bool:
+    def is_local(self) -> bool:
+        """Whether this is in the machine's own file tree."""
         return isinstance(self.filesystem, fs.LocalFileSystem)
 
 

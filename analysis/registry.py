@@ -28,7 +28,13 @@ def names(kind: Kind) -> list[str]:
 
 def load(kind: Kind, name: str) -> Any:
     """The constant TEST, FIGURE or METRIC of the entry `name`; raises UnknownName where there is none."""
+    module = f"analysis.{_FOLDERS[kind]}.{file_of(kind, name).stem}"
+    return getattr(importlib.import_module(module), kind.upper())
+
+
+def file_of(kind: Kind, name: str) -> Path:
+    """The module of an entry, which is not imported. Raises UnknownName."""
     stem = name.replace("-", "_")
     if stem not in names(kind):
         raise UnknownName(kind, name, names(kind))
-    return getattr(importlib.import_module(f"analysis.{_FOLDERS[kind]}.{stem}"), kind.upper())
+    return Path(__file__).parent / _FOLDERS[kind] / f"{stem}.py"

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jinja2
-import pandas as pd
-import yaml
 from markupsafe import Markup
 
 from analysis import gallery, ink, methods, references, report_omnibus, report_pairs, report_tables, settings
 from analysis.answer import Analysis
 from analysis.figure import SECTIONS, Unit
 from analysis.report_grid import Column, seed
+from analysis.reproduction import reproduction
 from analysis.search import report_part
 from analysis.typography import better, exists, plural, visible
 
@@ -38,7 +36,7 @@ def render(analysis: Analysis, figures: Mapping[str, str], notes: Mapping[str, s
     return template.render(
         **_answer(analysis),
         **_tables(analysis),
-        **_reproduction(analysis),
+        **reproduction(analysis),
         title=_title(analysis),
         unit=analysis.unit,
         pictures=_pictures(figures, notes or {}, analysis.unit),
@@ -197,29 +195,3 @@ def _pictures(
             entry = {"figure": figure, "svg": svg, "caption": caption}
             found[figure.section]["aside" if figure.aside else "shown"].append(entry)
     return found
-
-
-def _reproduction(analysis: Analysis) -> dict[str, Any]:
-    experiment = analysis.results.experiment
-    text = (
-        yaml.safe_dump(experiment, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
-        if experiment
-        else None
-    )
-    sources = " ".join(shlex.quote(str(source)) for source in analysis.results.sources)
-    sweep = "sweep experiment.yaml"
-    if analysis.search is not None:
-        sweep = "search experiment.yaml" + ("" if analysis.systems.empty else " --then-sweep")
-    commands = [f"orchestrate {sweep}"] if experiment else []
-    return {
-        "experiment_file": text.splitlines() if text else None,
-        "commands": [*commands, f"orchestrate analyze {sources}"],
-        "provenance": _recorded(analysis.results.runs) | settings.flat(analysis.provenance),
-    }
-
-
-def _recorded(runs: pd.DataFrame) -> dict[str, str]:
-    """Fingerprint, commit and versions that the runs recorded; several values where runs mix them."""
-    names = ["dataset_fingerprint", "git_commit", *sorted(name for name in runs.columns if name.endswith("_version"))]
-    known = [name for name in names if name in runs.columns and runs[name].notna().any()]
-    return {name: ", ".join(sorted(map(str, runs[name].dropna().unique()))) for name in known}

@@ -24,6 +24,23 @@ _ENVIRONMENT = (
 )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Origin:
+    """One source: how it was named, the resolved experiment file in it (None: there is none), and what made its runs.
+
+    `made_by` are commands without their arguments, such as `sweep` and `search --then-sweep`.
+    """
+
+    label: str
+    experiment: dict[str, Any] | None
+    made_by: tuple[str, ...]
+
+    @property
+    def can_be_repeated(self) -> bool:
+        """Whether there is a file, and it is an experiment's."""
+        return self.experiment is not None and isinstance(self.experiment.get("experiment"), str)
+
+
 @dataclass(frozen=True, eq=False)
 class Results:
     """Runs that can be compared, with what is known about them.
@@ -32,7 +49,7 @@ class Results:
     the run has none); whatever else the source held is kept. `epochs` and `predictions` follow `analysis.table` and
     are empty (with their columns) where the source had none. `experiment` is the resolved experiment file, or None.
     `trials` are those of a search (`analysis.search.trials`), which are never compared, and `trial_epochs` their
-    epochs; `runs` may be empty where there are trials.
+    epochs; `runs` may be empty where there are trials. `origins` say of each source where it came from.
     """
 
     runs: pd.DataFrame
@@ -43,19 +60,21 @@ class Results:
     sources: tuple[str, ...]
     trials: pd.DataFrame = field(default_factory=empty_trials)
     trial_epochs: pd.DataFrame = field(default_factory=lambda: EPOCHS.empty_table().to_pandas())
+    origins: tuple[Origin, ...] = ()
 
 
-def read(sources: Sequence[str | Path]) -> Results:
+def read(sources: Sequence[str | Path], *, only_runs: bool = False) -> Results:
     """Read one or more results directories and CSV, TSV or Parquet files as one comparison.
 
-    Nothing is dropped silently: whatever is not compared is named in `warnings`. Raises FileNotFoundError for a source
-    that is not there, Corrupt for a damaged one, ValueError for runs that must not be compared: two settings under one
-    system of one data set, one cell twice, one data set with different contents. Several data sets can be read
-    together: `analysis.data_sets` says what becomes of them.
+    Nothing is dropped silently: whatever is not compared is named in `warnings`. `only_runs` leaves the epochs and
+    predictions of directories unread, and empty. Raises FileNotFoundError for a source that is not there, Corrupt for
+    a damaged one, ValueError for runs that must not be compared: two settings under one system of one data set, one
+    cell twice, one data set with different contents. Several data sets can be read together: `analysis.data_sets` says
+    what becomes of them.
     """
     if not sources:
         raise ValueError("nothing to read: name a results directory or a CSV, TSV or Parquet file")
-    parts = [_read(Place.at(source)) for source in sources]
+    parts = [_read(Place.at(source), only_runs) for source in sources]
     warnings = [warning for part in parts for warning in part.warnings]
     runs = _once(_below_each_other([part.runs for part in parts]), warnings)
     _refuse_mixtures(runs)
@@ -72,7 +91,16 @@ def read(sources: Sequence[str | Path]) -> Results:
         sources=tuple(part.label for part in parts),
         trials=searched.trials,
         trial_epochs=searched.trial_epochs,
+        origins=tuple(Origin(part.label, part.experiment, _made_by(part)) for part in parts),
     )
+
+
+def _made_by(part: Part) -> tuple[str, ...]:
+    if part.trials.empty:
+        return ("sweep",)
+    if part.runs.empty:
+        return ("search",)
+    return ("search --then-sweep",) if "winner_of" in part.runs.columns else ("search", "sweep")
 
 
 def _below_each_other(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -101,11 +129,11 @@ def _experiment(found: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
     return {"experiment": " + ".join(names), "compare": shared}
 
 
-def _read(place: Place) -> Part:
+def _read(place: Place, only_runs: bool) -> Part:
     if place.is_directory():
         if not is_results_directory(place):
             raise ValueError(f"{place.label}: is not a results directory: it has neither runs.parquet nor runs/")
-        part = read_directory(place)
+        part = read_directory(place, only_runs=only_runs)
     elif place.is_file():
         empty = (EPOCHS.empty_table().to_pandas(), PREDICTIONS.empty_table().to_pandas())
         part = Part(place.label, read_plain_file(place), *empty)

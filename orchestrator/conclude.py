@@ -16,6 +16,7 @@ from analysis.place import LinkedOutside, Place
 from analysis.results import read
 from analysis.table import Corrupt
 from orchestrator.errors import InvalidExperiment, UserError
+from orchestrator.places import source_of
 from orchestrator.spec.problems import from_validation
 from orchestrator.spec.yaml_file import Document
 from orchestrator.storage.disk import explained
@@ -46,9 +47,11 @@ def conclude(
 ) -> Conclusion:
     """Analyse results directories or tables, and write everything to `out`.
 
-    `compare` replaces single keys of the experiment file's `compare`. Raises UserError for sources that cannot be
-    compared and for an `out` that cannot be written to, Corrupt for damaged sources.
+    A source may also be the name or the file of an experiment: its results under `results/` are meant. `compare`
+    replaces single keys of the experiment file's `compare`. Raises UserError for sources that cannot be compared and
+    for an `out` that cannot be written to, Corrupt for damaged sources.
     """
+    sources = [source_of(source) for source in sources]
     place = _place(sources, out)
     try:
         results = read(sources)
@@ -57,7 +60,8 @@ def conclude(
     except (UserError, Corrupt):
         raise
     except FileNotFoundError as error:
-        raise UserError(f"{error.filename or error}: there is no such file or directory") from error
+        named = error.filename
+        raise UserError(f"{named}: there is no such file or directory" if named else str(error)) from error
     except ValueError as error:
         raise UserError(str(error)) from error
     _write(found, place)

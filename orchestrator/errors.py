@@ -13,6 +13,15 @@ EXIT_FAILED_RUNS = 3
 EXIT_ENVIRONMENT = 4
 EXIT_LOCKED = 5
 EXIT_CORRUPT = 6
+EXIT_INTERRUPTED = 130
+KINDS = {
+    EXIT_BUG: "bug",
+    EXIT_USAGE: "usage",
+    EXIT_ENVIRONMENT: "environment",
+    EXIT_LOCKED: "locked",
+    EXIT_CORRUPT: "corrupt",
+    EXIT_INTERRUPTED: "interrupted",
+}
 
 _ENVIRONMENT_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO})
 

@@ -52,6 +52,7 @@ def search_alone(results: Results, config: CompareConfig) -> Analysis:
         optional=pd.DataFrame(columns=list(optional_tests.COLUMNS)),
         tasks=pd.DataFrame(columns=list(data_sets.TASK_COLUMNS)),
         search=found,
+        options=config,
     )
 
 

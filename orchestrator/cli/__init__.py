@@ -17,6 +17,10 @@ from orchestrator.cli.search import search
 from orchestrator.cli.session import Commands, command
 from orchestrator.screen.console import Console
 
+_KINDS = (
+    *("tasks", "datasets", "models", "variants", "metrics"),
+    *("searchers", "schedulers", "tests", "figures", "experiments"),
+)
 _SPREAD_HELP = "The same from an assumed standard deviation of score differences over seeds."
 
 
@@ -32,13 +36,14 @@ def main() -> None:
 
 
 @main.command("list")
-@click.argument(
-    "kind", required=False, type=click.Choice(["tasks", "datasets", "models", "variants", "metrics", "experiments"])
-)
+@click.argument("kind", required=False, type=click.Choice(_KINDS), metavar="[KIND]")
 @options.json_option
 @command
 def list_(console: Console, kind: str | None) -> None:
-    """What an experiment file can name."""
+    """What an experiment file can name, and the figures of a report.
+
+    KIND is one of: tasks, datasets, models, variants, metrics, searchers, schedulers, tests, figures, experiments.
+    """
     from dataclasses import asdict
 
     from orchestrator.listing import KINDS, entries
@@ -153,9 +158,9 @@ def sweep(console: Console, experiment: str, dry_run: bool, no_analyze: bool, **
 @options.json_option
 @command
 def run(console: Console, experiment: str, fold: int | None, out: str | None, **values: Any) -> int:
-    """Run one cell in this process, without Ray."""
+    """Run one cell in this process, without Ray; under torchrun, in all its processes together."""
     from orchestrator.screen.sweep_report import report_cell
-    from orchestrator.single_run import run_cell
+    from orchestrator.single_run import in_ranks, run_cell
     from orchestrator.spec.changes import Changes
     from orchestrator.spec.experiment_file import load
     from orchestrator.spec.resolve import resolve
@@ -168,9 +173,12 @@ def run(console: Console, experiment: str, fold: int | None, out: str | None, **
         limit=values["limit"],
         settings=values["settings"],
     )
-    loaded = load(experiment, changes, run_code=values["run_code"])
-    result = run_cell(resolve(loaded), fold, _watch(console), out)
-    return report_cell(console, result)
+
+    def lead(ranks: Any) -> int:
+        loaded = load(experiment, changes, run_code=values["run_code"])
+        return report_cell(console, run_cell(resolve(loaded), fold, _watch(console), out, ranks))
+
+    return in_ranks(lead)
 
 
 @main.command()

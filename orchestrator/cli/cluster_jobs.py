@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchestrator.cli.session import command
+from orchestrator.errors import EXIT_INTERRUPTED
 from orchestrator.screen.console import Console, clean
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from orchestrator.cluster.jobs import Jobs
 
 DEFAULT_FILE = "cluster.yaml"
-EXIT_INTERRUPTED = 130
 
 cluster_option = click.option("--cluster", "file", metavar="FILE", help="The cluster's file. Default: cluster.yaml.")
 fetch_option = click.option("--fetch", is_flag=True, help="Bring the results here afterwards, into results/.")

@@ -13,13 +13,13 @@ from typing import Any
 
 import click
 
+from orchestrator.cli.error_document import document_error, refusals_documented
 from orchestrator.cli.options import output_options
-from orchestrator.errors import EXIT_BUG, exit_code
+from orchestrator.errors import EXIT_BUG, EXIT_INTERRUPTED, exit_code
 from orchestrator.executors import ending
 from orchestrator.screen.console import Console
 
 PACKAGES = ("orchestrator", "trainables", "analysis")
-EXIT_INTERRUPTED = 130
 ARGUMENTS = "orchestrate.arguments"
 _DEBUG, _CONSOLE = "orchestrate.debug", "orchestrate.console"
 
@@ -39,8 +39,11 @@ class Commands(click.Group):
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
         """As click does; the arguments are kept, so that a sweep can say how to resume it."""
+        if parent is not None:
+            return super().make_context(info_name, args, parent, **extra)
         given = list(args)
-        ctx = super().make_context(info_name, args, parent, **extra)
+        with refusals_documented(given):
+            ctx = super().make_context(info_name, args, **extra)
         ctx.meta[ARGUMENTS] = given
         return ctx
 
@@ -56,11 +59,16 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; an unexpected exception is one line, and a traceback only with --debug."""
-        try:
+        if ctx.parent is not None:
             return super().invoke(ctx)
+        given = ctx.meta[ARGUMENTS]
+        try:
+            with refusals_documented(given):
+                return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except KeyboardInterrupt:
+            document_error(given, "interrupted", EXIT_INTERRUPTED)
             ctx.exit(EXIT_INTERRUPTED)
         except Exception as error:
             if isinstance(error, OSError) and error.errno == errno.EPIPE:
@@ -106,10 +114,11 @@ def _explain(error: Exception, ctx: click.Context) -> int:
     console: Console = ctx.meta.get(_CONSOLE, Console())
     if ctx.meta.get(_DEBUG):
         click.echo("".join(traceback.format_exception(error)), err=True)
-    code = exit_code(error)
-    if code is not None:
-        console.error(str(error))
-        return code
-    first_line = next(iter(str(error).splitlines()), "")
-    console.error(f"{type(error).__name__}: {first_line}\nthis is a bug; run again with --debug to see where")
-    return EXIT_BUG
+    code, text = exit_code(error), str(error)
+    if code is None:
+        first_line = next(iter(text.splitlines()), "")
+        text = f"{type(error).__name__}: {first_line}\nthis is a bug; run again with --debug to see where"
+        code = EXIT_BUG
+    console.error(text)
+    document_error(ctx.meta[ARGUMENTS], text, code)
+    return code

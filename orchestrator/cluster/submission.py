@@ -72,14 +72,17 @@ def prepare(
 
 
 def _analysis(arguments: Sequence[str], values: Mapping[str, Any], place: Place) -> Submission:
-    """A relative source means one of the cluster's results directories."""
-    sources = {
-        source: _location(None if _is_relative(source) else source, place, source) for source in values["sources"]
-    }
+    """A relative source, or the experiment of a file, means one of the cluster's results directories."""
+    sources = {source: _source(source, place) for source in values["sources"]}
     results = _location(values["out"], place, "") if values.get("out") else f"{next(iter(sources.values()))}/analysis"
     written = [sources.get(argument, argument) for argument in _quiet(arguments)]
-    name = _job_name("analyze", Path(next(iter(sources))).name)
+    name = _job_name("analyze", Path(next(iter(sources.values()))).name)
     return Submission(name, ("orchestrate", "analyze", *written), results, None, _environment(place))
+
+
+def _source(written: str, place: Place) -> str:
+    name = experiment_file.named_by(written)
+    return _location(written if name is None and not _is_relative(written) else None, place, name or written)
 
 
 def _quiet(arguments: Sequence[str]) -> list[str]:

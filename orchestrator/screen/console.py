@@ -58,15 +58,19 @@ def clean(text: str) -> str:
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """Rows under their headings, columns two spaces apart; numbers to the right, everything else to the left."""
     body = [[cell(value) for value in row] for row in rows]
-    widths = [max(map(_width, column)) for column in zip(columns, *body, strict=True)]
     numeric = [all(_is_number(row[index]) for row in rows) and bool(rows) for index in range(len(columns))]
-    lines = [
-        "  ".join(
-            _padded(text, width, right) for text, width, right in zip(line, widths, numeric, strict=True)
-        ).rstrip()
-        for line in [list(columns), *body]
-    ]
-    return "\n".join(lines)
+    return aligned([list(columns), *body], numeric)
+
+
+def aligned(lines: Sequence[Sequence[str]], to_the_right: Sequence[bool] | None = None) -> str:
+    """Lines of cells as columns two spaces apart, each as wide as its longest cell; to the left unless said."""
+    widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
+    sides = to_the_right or [False] * len(widths)
+    padded = (
+        "  ".join(_padded(text, width, right) for text, width, right in zip(line, widths, sides, strict=True))
+        for line in lines
+    )
+    return "\n".join(map(str.rstrip, padded))
 
 
 def cell(value: Any) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.screen.console import duration, plural, size, table
+from orchestrator.screen.console import aligned, cell, duration, plural, size, table
 
 if TYPE_CHECKING:
     from orchestrator.conclude import Conclusion
@@ -22,8 +22,8 @@ def listing(kinds: Mapping[Kind, Sequence[Entry]]) -> str:
     """Every kind with its entries."""
     parts = []
     for kind, entries in kinds.items():
-        lines = [f"  {entry.name:<24}{entry.description}" for entry in entries]
-        parts.append("\n".join([kind, *(lines or ["  none"])]))
+        lines = aligned([[f"  {entry.name}", cell(entry.description)] for entry in entries])
+        parts.append(f"{kind}\n{lines or '  none'}")
     return "\n\n".join(parts)
 
 
@@ -87,7 +87,9 @@ def plan(found: Plan) -> str:
     if reach.smallest_p is not None:
         needed = f"; {reach.seeds_needed} seeds are the fewest that can" if reach.seeds_needed else ""
         verb = "can" if reach.smallest_p < reach.alpha else "cannot"
-        lines.append(f"smallest p  {reach.smallest_p:.3g} after Holm: {verb} be below alpha {reach.alpha:g}{needed}")
+        of_one = f"{reach.smallest_p_of_a_pair:.3g} for one comparison, " if reach.comparisons > 1 else ""
+        reached = f"{of_one}{reach.smallest_p:.3g} after Holm"
+        lines.append(f"smallest p  {reached}: {verb} be below alpha {reach.alpha:g}{needed}")
     lines += _outlook(found)
     lines += _costs(found)
     return "\n".join([*lines, "", status(found.status)])
@@ -153,13 +155,13 @@ def plan_document(found: Plan) -> dict[str, Any]:
 
 def findings(found: Sequence[Finding]) -> str:
     """What the doctor saw, one line each, and what to do."""
-    marks = {"ok": "ok      ", "warning": "warning ", "problem": "PROBLEM "}
+    marks = {"ok": "ok", "warning": "warning", "problem": "PROBLEM"}
     lines = []
     for finding in found:
-        lines.append(f"{marks[finding.state]} {finding.name:<14} {finding.text}")
+        lines.append([marks[finding.state], finding.name, finding.text])
         if finding.advice:
-            lines.append(f"{'':<24}-> {finding.advice}")
-    return "\n".join(lines)
+            lines.append(["", "", f"-> {finding.advice}"])
+    return aligned(lines)
 
 
 def conclusion(found: Conclusion) -> str:

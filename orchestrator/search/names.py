@@ -15,6 +15,11 @@ def names(kind: Kind) -> list[str]:
     return sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
 
 
+def file_of(kind: Kind, name: str) -> Path:
+    """The module of an entry, which is not imported."""
+    return Path(__file__).parent / f"{kind}s" / f"{name}.py"
+
+
 def load(kind: Kind, name: str) -> Any:
     """The module of an entry."""
     return importlib.import_module(f"orchestrator.search.{kind}s.{name}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -14,11 +15,14 @@ from orchestrator.errors import InvalidExperiment, UserError
 from orchestrator.spec import yaml_file
 from orchestrator.spec.changes import Changes
 from orchestrator.spec.experiment import Experiment
+from orchestrator.spec.names import MARK
 from orchestrator.spec.problems import from_validation, suggestion
 from orchestrator.spec.unknown_names import unknown_names
 from orchestrator.spec.yaml_file import Document
 
 NO_CHANGES = Changes()
+SUFFIXES = (".yaml", ".yml")
+_RUN_ID = re.compile(r"[0-9a-f]{16}")
 WRITTEN = "experiment.yaml"  # what a sweep writes into its results directory
 
 
@@ -61,6 +65,26 @@ def validate(document: Document) -> Experiment:
         raise InvalidExperiment(document.source, problems) from None
 
 
+def came_with_results(path: Path) -> bool:
+    """Whether a sweep wrote this file, or it lies in a results directory, itself or what it is a link to."""
+    ends = {path.absolute(), path.resolve()}
+    if any(is_swept(folder) for end in ends for folder in end.parents):
+        return True
+    try:
+        with path.open("rb") as stream:
+            return stream.readline().strip() == MARK.strip()
+    except OSError:
+        return False
+
+
+def is_swept(folder: Path) -> bool:
+    """Whether a folder has what only a sweep makes: `runs/` alone is a usual name."""
+    runs = folder / "runs"
+    return (folder / "cells.json").is_file() or (
+        runs.is_dir() and any(_RUN_ID.fullmatch(entry.name) for entry in runs.iterdir())
+    )
+
+
 def name_in(path: Path) -> str:
     """The experiment's name as a file states it. Raises InvalidExperiment for a file that states none."""
     document = yaml_file.read(path)
@@ -68,6 +92,12 @@ def name_in(path: Path) -> str:
     if not isinstance(name, str):
         raise InvalidExperiment(document.source, [document.problem(("experiment",), "is needed")])
     return name
+
+
+def named_by(source: str) -> str | None:
+    """The experiment that a source of an analysis names by being its YAML file; None for any other source."""
+    path = Path(source).expanduser()
+    return name_in(path) if path.suffix.lower() in SUFFIXES and path.is_file() else None
 
 
 def built_in_names() -> list[str]:
@@ -90,10 +120,9 @@ def _read(name_or_path: str) -> tuple[Document, Path, bool]:
     if name_or_path in built_in_names():
         return built_in_document(name_or_path), Path.cwd(), True
     path = Path(name_or_path).expanduser()
-    if path.suffix.lower() in (".yaml", ".yml") or path.is_file():
+    if path.suffix.lower() in SUFFIXES or path.is_file():
         folder = path.absolute().parent
-        is_own = path.resolve().name != WRITTEN or not is_results(path.resolve().parent)
-        return yaml_file.read(path, name_or_path), folder, is_own
+        return yaml_file.read(path, name_or_path), folder, not came_with_results(path)
     if (path / WRITTEN).is_file():
         return yaml_file.read(path / WRITTEN), path.absolute(), False
     hint = suggestion(name_or_path, built_in_names())

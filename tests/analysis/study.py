@@ -14,7 +14,7 @@ from analysis import gallery
 from analysis.analyze import Analysis, analyze_results
 from analysis.config import CompareConfig
 from analysis.normalize import normalize
-from analysis.results import Results
+from analysis.results import Origin, Results
 from tests.analysis import searches
 
 THREE = ("roberta-base", "deberta-v3-large", "modernbert-large")
@@ -42,17 +42,19 @@ def results(systems: Sequence[str] = THREE, seeds: int = 7, epochs: int = 4, **c
         "train": {"epochs": epochs, "learning_rate": 3e-5, "batch_size": 8, "schedule": "linear"},
         "split": {"validation": 0.2, "seed": 42},
     }
+    searched = {**experiment, "search": {**searches.BLOCK, "trials": TRIALS}}
     normalized, warnings = normalize(runs, "study")
     trials, trial_epochs = searches.tables(tuple(systems), TRIALS)
     return Results(
         normalized,
         pd.DataFrame(rows),
         pd.DataFrame(said),
-        {**experiment, "search": {**searches.BLOCK, "trials": TRIALS}},
+        searched,
         tuple(warnings),
         ("results/study",),
         trials,
         trial_epochs,
+        (Origin("results/study", searched, ("search --then-sweep",)),),
     )
 
 

@@ -121,7 +121,12 @@ def test_a_plain_file_of_scores_gives_a_report_too() -> None:
     found = study.results()
     runs, _ = normalize(pd.DataFrame(rows), "scores.csv")
     bare = replace(
-        found, runs=runs, epochs=found.epochs.iloc[:0], predictions=found.predictions.iloc[:0], experiment=None
+        found,
+        runs=runs,
+        epochs=found.epochs.iloc[:0],
+        predictions=found.predictions.iloc[:0],
+        experiment=None,
+        origins=(),
     )
     text = page_of(analyze_results(bare)).text()
     assert "Comparison of systems" in text

@@ -90,7 +90,10 @@ def test_the_page_says_whether_the_winners_were_compared(tmp_path: Path, of_robe
     best = {"roberta-base": of_roberta, "deberta-v3-large": of_roberta and "trial-11-of-1"}
     cells = [{"run_id": row["run_id"], "system": row["system"], "winner_of": best[row["system"]]} for row in compared]
     (folder / "cells.json").write_text(json.dumps({"cells": cells}))
-    assert said in Page(report.render(analyze([folder]), {})).text("section")
+    text = Page(report.render(analyze([folder]), {})).text("section")
+    assert said in text
+    assert ("orchestrate search experiment.yaml --then-sweep" in text) == (of_roberta is not None)
+    assert ("orchestrate sweep experiment.yaml" in text) == (of_roberta is None)
 
 
 def test_settings_that_the_search_chose_are_among_those_that_differ(tmp_path: Path) -> None:

@@ -13,7 +13,10 @@ from click.testing import CliRunner, Result
 
 from orchestrator.cli import main
 from orchestrator.storage import Store
+from tests.analysis.page import Page
 from tests.orchestrator.experiments import write_experiment
+from tests.orchestrator.stores import cells, fill, read_table
+from tests.pasted import pasted
 
 
 def invoke(*arguments: str) -> Result:
@@ -60,13 +63,23 @@ def test_a_sweep_again_is_free_and_a_grown_grid_runs_only_the_new_cells(folder: 
     assert any("seeds" in line for line in grown["changed"])
 
 
-def test_a_sweep_ends_with_the_analysis(folder: Path) -> None:
+def test_a_sweep_ends_with_the_analysis_whose_lines_repeat_it_when_they_are_pasted(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     result = invoke("sweep", str(folder / "tiny.yaml"), "--in-process", "--out", str(folder / "out"), "--json")
     found = document(result)
     assert result.exit_code == found["exit_code"] == 0
     assert {row["system"] for row in found["analysis"]["systems"]} == {"tiny", "slow"}
     assert Path(found["report"]).is_file()
     assert (folder / "out" / "analysis" / "summary_statistics.csv").is_file()
+    page = Page(Path(found["report"]).read_text(encoding="utf-8"))
+    sweep, (verb, *sources) = pasted("".join(page.texts["pre"]), tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert invoke(*sweep, "--seeds", "1", "--in-process", "--no-analyze").exit_code == 0
+    again, before = (read_table(Store.open(out), "runs") for out in (*sources, folder / "out"))
+    assert (verb, sources) == ("analyze", ["results/tiny"])
+    first = before[before["seed"] == 1].reset_index()
+    assert again[["run_id", "score"]].equals(first[["run_id", "score"]])
 
 
 def test_progress_goes_to_stderr_and_is_silent_when_quiet(tmp_path: Path) -> None:
@@ -249,6 +262,23 @@ def test_results_are_found_by_the_experiments_name_and_file(
     assert invoke("sweep", path, "--in-process", "--no-analyze", "--seeds", "1", "--models", "tiny").exit_code == 0
     answers = {invoke("status", *where).stdout for where in ([], ["tiny"], [path], ["results/tiny"])}
     assert len(answers) == 1
+
+
+def test_an_analysis_finds_results_by_the_experiments_name_and_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = Store.open("results/demo")
+    store.write_experiment({"experiment": "demo"}, cells(fill(store, 2)))
+    (tmp_path / "demo.yaml").write_text("experiment: demo\n")
+    (tmp_path / "other.yaml").write_text("experiment: other\n")
+    (tmp_path / "demo").mkdir()  # a folder of that name is not in the way
+    for source in ("demo", "demo.yaml", "./demo.yaml", "results/demo", str(tmp_path / "results" / "demo")):
+        assert "the runs have no metric 'unheard_of'" in invoke("analyze", source, "--metric", "unheard_of").stderr
+    assert "nor such an experiment; results: results/demo" in invoke("analyze", "other").stderr
+    assert "there are no results in results/other; results: results/demo" in invoke("analyze", "other.yaml").stderr
+    assert "demo: is not a results directory" in invoke("analyze", "./demo").stderr
+    assert invoke("analyze", "file:///nowhere").stderr.count("no such file or directory") == 1
 
 
 def test_validate_prints_the_file_with_every_default(folder: Path) -> None:

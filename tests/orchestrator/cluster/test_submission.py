@@ -70,6 +70,13 @@ def test_a_relative_source_of_an_analysis_is_one_of_the_results_on_the_cluster()
     assert found.results == "/shared/results/quickstart/analysis"
 
 
+def test_a_file_as_source_of_an_analysis_means_the_results_of_its_experiment_on_the_cluster(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("experiment: tiny\n")
+    found = prepare("analyze", [str(file)], {"sources": (str(file),)}, PLACE, None)
+    assert found.command == ("orchestrate", "analyze", "/shared/results/tiny")
+
+
 @pytest.mark.parametrize(
     ("arguments", "place", "values", "said"),
     [
