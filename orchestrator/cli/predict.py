@@ -62,6 +62,8 @@ def predict(console: Console, run: str, out: str | None, to: str | None, submiss
     if to is not None:
         predicting.save(to, written)
         console.note(f"{len(found.table)} predictions: {to}")
+        if console.as_json:
+            console.document({"file": to, "count": len(found.table), "warnings": list(found.warnings)})
     elif console.as_json:
         rows = found.table.astype(object).where(found.table.notna(), None).to_dict("records")
         console.document({"predictions": rows, "warnings": list(found.warnings)})

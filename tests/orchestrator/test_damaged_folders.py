@@ -232,7 +232,8 @@ def test_where_predictions_cannot_go_is_said_before_anything_is_computed(exporte
         assert reason in found.stderr
     (tmp_path / "link.csv").symlink_to(tmp_path / "precious.csv")
     (tmp_path / "precious.csv").write_text("mine")
-    assert typed("predict", exported, "x", "--to", tmp_path / "link.csv").exit_code == 0
+    written = typed("predict", exported, "x", "--to", tmp_path / "link.csv", "--json")
+    assert json.loads(written.stdout)["count"] == 1
     assert (tmp_path / "precious.csv").read_text() == "mine"
 
 
