@@ -10,10 +10,11 @@ import pandas as pd
 import yaml
 
 from analysis.place import Place
-from analysis.run_folder import RunFolder, file_hashes, read_json, run_folders
+from analysis.run_folder import RunFolder, file_hashes, read_json, run_folders, tables_of
 from analysis.search.trials import empty_trials, read_trials
 from analysis.table import SCHEMAS, Corrupt, Kind, read_parquet, sha256, to_table
 
+SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's reads thousands of seeds at once
 OF_TRIALS = ("metric", "score_split")  # what the runs of trials say of them
 
 
@@ -39,12 +40,13 @@ def is_results_directory(place: Place) -> bool:
     return place.child("runs.parquet").is_file() or place.child("runs").is_directory()
 
 
-def read_directory(place: Place) -> Part:
+def read_directory(place: Place, *, only_runs: bool = False) -> Part:
     """The fine-tune runs of the current experiment (`experiment.yaml`, `cells.json`), whatever else is there.
 
     Beside them the trials of its search, where it has any; then there may be no fine-tune run at all.
     A compacted table that is missing or damaged is rebuilt in memory from `runs/<run_id>/`, and so are runs newer than
-    it. Raises Corrupt for a damaged file that nothing can replace, ValueError where no run and no trial is usable.
+    it. `only_runs`: epochs and predictions are not read, and empty. Raises Corrupt for a damaged file that nothing can
+    replace, ValueError where no run and no trial is usable.
     """
     warnings: list[str] = _notes(place)
     cells = _cells(place)
@@ -54,8 +56,9 @@ def read_directory(place: Place) -> Part:
     runs = _current(every, cells, set(trials["run_id"]), place.label, warnings)
     if runs.empty and trials.empty:
         raise ValueError(f"{place.label}: has no fine-tune run of the current experiment yet")
-    wanted = set(runs["run_id"])
-    epochs = _table(place, "epochs", own, wanted | (set(trials["run_id"]) & set(every["run_id"])), warnings)
+    wanted = set() if only_runs else set(runs["run_id"])
+    of_trials = set() if only_runs else set(trials["run_id"]) & set(every["run_id"])
+    epochs = _table(place, "epochs", own, wanted | of_trials, warnings)
     return Part(
         place.label,
         _with_winners(runs, cells),
@@ -97,7 +100,7 @@ def _experiment(place: Place) -> dict[str, Any] | None:
     if not file.is_file():
         return None
     try:
-        content = yaml.safe_load(file.read())
+        content = yaml.load(file.read(), Loader=SafeLoader)
     except yaml.YAMLError as error:
         raise Corrupt(f"{file.label}: {error}") from error
     if not isinstance(content, dict):
@@ -149,7 +152,7 @@ def _runs(place: Place, own: Mapping[str, RunFolder], warnings: list[str]) -> pd
         compacted = _still_there(compacted, own, place.label, warnings)
     settled = set(compacted.loc[compacted["status"] != "failed", "run_id"])
     fresh = sorted(run_id for run_id, folder in own.items() if folder.is_recorded and run_id not in settled)
-    frames = [compacted[~compacted["run_id"].isin(fresh)], *(own[run_id].table("runs") for run_id in fresh)]
+    frames = [compacted[~compacted["run_id"].isin(fresh)], tables_of((own[run_id] for run_id in fresh), "runs")]
     known = set().union(*(frame["run_id"] for frame in frames))
     attempts = [folder.failed_attempt() for run_id, folder in sorted(own.items()) if run_id not in known]
     frames.append(to_table("runs", [_of_runs(row) for row in attempts if row]).to_pandas())
@@ -199,7 +202,8 @@ def _current(
             f"{label}: {len(named)} records are not cells of the current experiment: {_listed(named)}; a sweep whose "
             "models, recipes and seeds name them compares them too, without running them again"
         )
-    missing = [cell for cell in cells if cell["run_id"] not in set(runs["run_id"]) and _is_compared(cell)]
+    there = set(runs["run_id"])
+    missing = [cell for cell in cells if cell["run_id"] not in there and _is_compared(cell)]
     unsupported = {str(cell.get("system")): cell["unsupported"] for cell in missing if cell.get("unsupported")}
     warnings += [
         f"{label}: {system} is unsupported there and was not run: {why}" for system, why in unsupported.items()
@@ -223,9 +227,9 @@ def _table(
     place: Place, kind: Kind, own: Mapping[str, RunFolder], wanted: set[str], warnings: list[str]
 ) -> pd.DataFrame:
     """Epochs or predictions of the wanted runs."""
-    compacted = _compacted(place, kind, warnings)
+    compacted = _compacted(place, kind, warnings) if wanted else None
     if compacted is None:
         compacted = SCHEMAS[kind].empty_table().to_pandas()
     fresh = sorted(wanted - set(compacted["run_id"]))
     recorded = [own[run_id] for run_id in fresh if run_id in own and own[run_id].is_recorded]
-    return _stacked([compacted[compacted["run_id"].isin(wanted)], *(folder.table(kind) for folder in recorded)])
+    return _stacked([compacted[compacted["run_id"].isin(wanted)], tables_of(recorded, kind)])

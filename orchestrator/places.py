@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
+from analysis.directory import is_results_directory
+from analysis.place import Place
 from orchestrator.errors import UserError
 from orchestrator.spec import experiment_file
 from orchestrator.storage import Store
@@ -30,6 +32,24 @@ def open_results(where: str | None) -> Store:
     if experiment_file.is_results(RESULTS / name):
         return Store.open(RESULTS / name)
     raise UserError(f"no results in {RESULTS / name}; known: {', '.join(map(str, found())) or 'none'}")
+
+
+def source_of(where: str) -> str:
+    """What an analysis reads: a directory, table or URI as it is, else the results of the experiment so named, or file.
+
+    Raises UserError where there is neither.
+    """
+    path = Path(where).expanduser()
+    name = experiment_file.named_by(where)
+    if name is None and ("://" in where or path.is_file() or is_results_directory(Place.at(where))):
+        return where
+    if (name or path.name == where) and experiment_file.is_results(RESULTS / (name or where)):
+        return str(RESULTS / (name or where))
+    if path.is_dir():
+        return where
+    listed = ", ".join(map(str, found())) or "none"
+    missing = f"are no results in {RESULTS / name}" if name else "is no such file or directory, nor such an experiment"
+    raise UserError(f"{where}: there {missing}; results: {listed}")
 
 
 def found() -> list[Path]:

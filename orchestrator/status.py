@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from orchestrator.spec.search import Search
 from orchestrator.spec.search_space import search_id
 from orchestrator.spec.system import system_name
 from orchestrator.storage import Store
+from orchestrator.storage.survey import Survey
 from orchestrator.storage.trials import Notebook
 
 FAILED, PENDING, UNSUPPORTED = "failed", "pending", "unsupported"
+SHOWN = 10
+LOST = "records of finished runs are lost (the next sweep restores those that the tables hold, and runs the others)"
+DAMAGED = "records are damaged (the next sweep moves them to quarantine/ and runs them again)"
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,8 @@ class TrialStatus:
 class Status:
     """All systems of the current grid, and its search. `others`: records that are no cells of it and no trials.
 
-    `failures`: run -> why it failed; `unsupported`: system -> why its runs are left out.
+    `failures`: run -> why it failed; `unsupported`: system -> why its runs are left out; `warnings` say which records
+    are lost or damaged, and what becomes of them.
     """
 
     location: str
@@ -68,6 +73,7 @@ class Status:
     failures: Mapping[str, str] = field(default_factory=dict)
     unsupported: Mapping[str, str] = field(default_factory=dict)
     search: tuple[TrialStatus, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -78,7 +84,21 @@ class Status:
 
 def status_of(store: Store) -> Status:
     """The status of the results' current grid. Raises CorruptResults."""
-    return summarise(store, store.cells(), store.recorded())
+    cells, found = store.cells(), store.survey()
+    return replace(summarise(store, cells, found.recorded), warnings=_about_records(found, cells))
+
+
+def _about_records(found: Survey, cells: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """What is wrong with records, and that the next sweep deals with it."""
+    names = {cell["run_id"]: label(cell) for cell in cells}
+    said = {LOST: found.lost, DAMAGED: found.damaged}
+    listed = {text: [names.get(run_id, f"run {run_id}") for run_id in run_ids] for text, run_ids in said.items()}
+    return tuple(f"{text}: {first_of(labels)}" for text, labels in listed.items() if labels)
+
+
+def first_of(names: Sequence[str]) -> str:
+    """The first few of many names."""
+    return "; ".join(names[:SHOWN]) + (f"; ... ({len(names)} in all)" if len(names) > SHOWN else "")
 
 
 def summarise(store: Store, cells: Sequence[Mapping[str, Any]], recorded: Mapping[str, str]) -> Status:

@@ -24,6 +24,8 @@ def status(console: Console, where: str | None) -> None:
     from orchestrator.status import status_of
 
     found = status_of(open_results(where))
+    for warning in found.warnings:
+        console.warning(warning)
     if console.as_json:
         console.document(rendering.status_document(found))
         return
@@ -33,39 +35,56 @@ def status(console: Console, where: str | None) -> None:
 @click.command()
 @click.argument("run")
 @options.out_option
+@click.option("-f", "--follow", is_flag=True, help="Show what is added, until the run or its sweep has ended.")
+@options.json_option
 @command
-def logs(console: Console, run: str, out: str | None) -> None:
+def logs(console: Console, run: str, out: str | None, follow: bool) -> None:
     """The log of one run. RUN is the beginning of its id, or system:seed."""
     from orchestrator.places import find_run
-    from orchestrator.run_history import history
+    from orchestrator.run_history import document, followed, history
 
-    console.data(history(*find_run(run, out)))
+    if follow and console.as_json:
+        raise click.UsageError("--follow shows lines as they come, and --json one document at the end: leave one out")
+    store, run_id = find_run(run, out)
+    if follow:
+        console.note(f"following run {run_id} in {store.location}; Ctrl-C leaves it")
+        for text in followed(store, run_id):
+            console.data(text)
+    elif console.as_json:
+        console.document(document(store, run_id))
+    else:
+        console.data(history(store, run_id))
 
 
 @click.command()
 @where_argument
+@click.option("--metric", metavar="NAME", help="Show this metric in place of the score.")
+@click.option("--sort", metavar="COLUMN", help="Order by a column or metric, smallest first; -COLUMN: largest first.")
 @options.json_option
 @command
-def results(console: Console, where: str | None) -> None:
+def results(console: Console, where: str | None, metric: str | None, sort: str | None) -> None:
     """The runs and their scores."""
     from orchestrator.places import open_results
-    from orchestrator.results_table import rows, shown
+    from orchestrator.results_table import ordered, rows, shown
     from orchestrator.screen.console import table
 
     store = open_results(where)
     found, warnings = rows(store)
+    found = found if sort is None else ordered(found, sort)
+    headings, lines = shown(found, metric)
     for warning in warnings:
         console.warning(warning)
     if console.as_json:
         console.document({"location": store.location, "runs": found, "warnings": list(warnings)})
     else:
-        console.data(table(*shown(found)))
+        console.data(table(headings, lines))
 
 
 @click.command()
 @click.argument("run")
 @options.out_option
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@options.json_option
 @command
 def forget(console: Console, run: str, out: str | None, yes: bool) -> None:
     """Move a run's record aside: the next sweep runs it again. RUN is the beginning of its id, or system:seed."""
@@ -79,7 +98,10 @@ def forget(console: Console, run: str, out: str | None, yes: bool) -> None:
     with store.lock():
         place = store.forget(run_id)
         store.compact()
-    console.data(f"moved to {store.location}/{place}")
+    if console.as_json:
+        console.document({"run_id": run_id, "location": store.location, "moved_to": f"{store.location}/{place}"})
+    else:
+        console.data(f"moved to {store.location}/{place}")
 
 
 @click.command()
@@ -97,7 +119,10 @@ def forget(console: Console, run: str, out: str | None, yes: bool) -> None:
 def analyze(
     console: Console, sources: tuple[str, ...], out: str | None, generator_seed: int, **values: str | float | None
 ) -> None:
-    """Compare systems. SOURCE is a results directory, or a CSV or Parquet file with system, seed and score."""
+    """Compare systems. SOURCE is a results directory, or a CSV or Parquet file with system, seed and score.
+
+    Or an experiment's name or file, whose results under results/ are meant.
+    """
     from orchestrator.conclude import conclude
     from orchestrator.screen import rendering
 

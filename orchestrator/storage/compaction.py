@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from analysis.table import Corrupt, sha256, to_parquet_bytes, to_table
 from orchestrator.storage import attempts, manifest, records
-from orchestrator.storage.disk import explained, free_name, move_aside
+from orchestrator.storage.disk import QUARANTINE, explained, move_aside
 from orchestrator.storage.gathering import (
     EPOCHS_ORDER,
     RUNS_ORDER,
@@ -28,11 +28,11 @@ from orchestrator.storage.gathering import (
 )
 from orchestrator.storage.lock import exclusive
 from orchestrator.storage.manifest import MANIFEST, TABLES, Manifest, state_of
+from orchestrator.storage.mending import Mending, lost, mend
 from orchestrator.storage.scan import RUNS, Scan, scan
 from trainables.engine.folder import Folder
 
 LOCK = "compaction.lock"
-QUARANTINE = "quarantine"
 RUNS_TABLE, EPOCHS_TABLE, PREDICTIONS_TABLE = TABLES
 
 
@@ -99,19 +99,15 @@ def verify(root: Folder) -> tuple[str, ...]:
     for table in TABLES if known else ():
         if state_of(root, known or Manifest(), table) == "damaged":
             problems.append(f"{root.uri}/{table}: its SHA-256 is not the recorded one")
-    for run_id, name in scan(root).committed.items():
+    found = scan(root)
+    gone = [run_id for run_id in lost(root, known or Manifest(), found) if run_id not in found.committed]
+    problems += [f"{root.uri}/{RUNS}/{run_id}: its record is missing" for run_id in gone]
+    for run_id, name in found.committed.items():
         try:
             records.load(root.child(f"{RUNS}/{run_id}"), name, run_id)
         except Corrupt as error:
             problems.append(str(error))
     return tuple(problems)
-
-
-def set_aside_record(root: Folder, run_id: str) -> str:
-    """Quarantine a run's damaged record, so that the run is pending; returns where it went."""
-    place = f"{QUARANTINE}/{free_name(root, QUARANTINE, run_id)}"
-    records.move(root, f"{RUNS}/{run_id}", place)
-    return place
 
 
 def _known(root: Folder) -> tuple[Manifest | None, list[str]]:
@@ -144,52 +140,21 @@ def _fitting(work: _Work) -> set[str]:
 
 
 def _read_records(work: _Work, fitting: set[str], recheck: bool) -> None:
-    """Verify the records that are news (`recheck`: all) and gather their rows; damaged ones are repaired."""
+    """Verify the records that are news (`recheck`: all) and gather their rows; damaged and lost ones are mended."""
+    damaged = {}
     for run_id, name in sorted(work.found.committed.items()):
         if run_id in fitting and not recheck:
             continue
         try:
             tables = records.load(work.root.child(f"{RUNS}/{run_id}"), name, run_id)
         except Corrupt as error:
-            _repair(work, run_id, error, restorable=run_id in fitting)
+            damaged[run_id] = error
             continue
         if run_id not in fitting:
             work.fresh.add(run_id, tables)
-
-
-def _repair(work: _Work, run_id: str, error: Corrupt, restorable: bool) -> None:
-    """Quarantine a damaged record; write it again where the tables hold its rows, else the run is pending."""
-    tables = _tables_of(work.root, run_id) if restorable else None
-    decisions = _decisions_of(work, run_id)
-    place = set_aside_record(work.root, run_id)
-    if tables is None:
-        del work.found.committed[run_id]
-        work.pending.append(run_id)
-        work.problems.append(f"{error}; its record was moved to {place}, and run {run_id} is pending again")
-        return
-    record = records.from_tables(tables, work.owner, decisions)
-    records.publish(work.root.child(f"{RUNS}/{run_id}"), record)
-    work.found.committed[run_id] = record.name
-    work.fresh.add(run_id, tables)
-    work.problems.append(f"{error}; its record was moved to {place} and restored from the tables")
-
-
-def _decisions_of(work: _Work, run_id: str) -> dict[str, float]:
-    """What the record says its predictions were made with, where that file is whole."""
-    name = work.found.committed[run_id]
-    try:
-        return {} if name is None else records.decisions(work.root.child(f"{RUNS}/{run_id}"), name)
-    except Corrupt:
-        return {}
-
-
-def _tables_of(root: Folder, run_id: str) -> records.Tables:
-    """One run's rows of the compacted tables, without the columns that only other runs have."""
-    runs = records.without_empty_extras(rows_of(root, "runs", [run_id]), "runs")
-    epochs = records.without_empty_extras(rows_of(root, "epochs", [run_id]), "epochs")
-    with compacted_predictions(root, PREDICTIONS_TABLE) as compacted:
-        predictions = records.without_empty_extras(compacted.of(run_id), "predictions")
-    return records.Tables(runs["status"][0].as_py(), runs, epochs, predictions)
+    mended = mend(Mending(work.root, work.owner, work.known, work.found, work.fresh, work.whole), damaged)
+    work.problems += mended.problems
+    work.pending += mended.pending
 
 
 def _read_failures(work: _Work) -> None:
@@ -247,6 +212,6 @@ def _manifest(work: _Work, kept: set[str], described: dict[str, dict[str, Any]])
     before = {"whole": work.known.hashes(), "older": work.known.previous}
     previous = {table: before[state][table] for table, state in work.states.items() if state in before}
     listed = {run_id: work.known.records[run_id] for run_id in kept}
-    for run_id, status in work.fresh.statuses.items():
-        listed[run_id] = {"record": str(work.found.committed[run_id]), "status": status}
+    for run_id, about in work.fresh.described.items():
+        listed[run_id] = {"record": str(work.found.committed[run_id]), **about}
     return Manifest(described, previous, dict(sorted(listed.items())), work.failed)

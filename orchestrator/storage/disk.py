@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from orchestrator.errors import EnvironmentProblem, UserError
 from trainables.engine.folder import Folder
 
+QUARANTINE = "quarantine"
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 FORBIDDEN = frozenset({errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.EISDIR})
 

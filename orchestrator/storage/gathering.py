@@ -56,16 +56,16 @@ class Gathered:
     runs: Pile = field(default_factory=lambda: Pile("runs"))
     epochs: Pile = field(default_factory=lambda: Pile("epochs"))
     prediction_schemas: set[pa.Schema] = field(default_factory=lambda: {SCHEMAS["predictions"]})
-    statuses: dict[str, str] = field(default_factory=dict)
+    described: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def run_ids(self) -> set[str]:
         """The runs taken in."""
-        return set(self.statuses)
+        return set(self.described)
 
     def add(self, run_id: str, tables: Tables) -> None:
         """Take in one record's rows."""
-        self.statuses[run_id] = tables.status
+        self.described[run_id] = {"status": tables.status, "decisions": dict(tables.decisions)}
         self.runs.add(tables.runs)
         self.epochs.add(tables.epochs)
         self.prediction_schemas.add(tables.predictions.schema)
@@ -95,9 +95,14 @@ def compacted_predictions(root: Folder, name: str) -> Iterator[CompactedPredicti
         yield CompactedPredictions(stream)
 
 
+def table_of(root: Folder, kind: Kind) -> pa.Table:
+    """The compacted `runs` or `epochs`; its hash has been checked by the caller."""
+    return read_parquet(root.read(f"{kind}.parquet"), kind=kind, name=f"{root.uri}/{kind}.parquet")
+
+
 def rows_of(root: Folder, kind: Kind, run_ids: Collection[str]) -> pa.Table:
     """The committed rows of these runs in the compacted `runs` or `epochs`."""
-    table = read_parquet(root.read(f"{kind}.parquet"), kind=kind, name=f"{root.uri}/{kind}.parquet")
+    table = table_of(root, kind)
     return table.filter(pc.is_in(table["run_id"], value_set=pa.array(sorted(run_ids), pa.string())))
 
 

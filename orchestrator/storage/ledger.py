@@ -8,10 +8,12 @@ from typing import Any
 
 import yaml
 
+from analysis.directory import SafeLoader
 from analysis.table import Corrupt, read_parquet
 from orchestrator.errors import CorruptResults, UserError
-from orchestrator.storage.disk import move_aside
-from orchestrator.storage.sealed_json import seal, unseal
+from orchestrator.spec.names import MARK
+from orchestrator.storage.disk import QUARANTINE, move_aside
+from orchestrator.storage.sealed_json import holds, seal, unseal
 from trainables.engine.folder import Folder
 
 EXPERIMENT, CELLS, DATASETS, NOTES = "experiment.yaml", "cells.json", "datasets.json", "notes.json"
@@ -29,18 +31,23 @@ def write_experiment(
 
     A file that differs is kept as `experiment-<n>.yaml`; nothing is written where nothing changed.
     """
-    data = yaml.safe_dump(dict(experiment), sort_keys=False, allow_unicode=True, width=120).encode()
     old = root.read(EXPERIMENT) if root.exists(EXPERIMENT) else None
     lines: tuple[str, ...] = ()
-    if old is not None and old != data:
-        lines = _difference(old, yaml.safe_load(data))
-        _keep(root, old)
-    if old != data:
-        root.write(EXPERIMENT, data)
-    sealed = seal({"cells": [dict(cell) for cell in cells]})
-    if not root.exists(CELLS) or root.read(CELLS) != sealed:
-        root.write(CELLS, sealed)
+    if old is None or not _says(old, experiment):
+        data = yaml.safe_dump(dict(experiment), sort_keys=False, allow_unicode=True, width=120).encode()
+        if old is not None:
+            lines = _difference(old, yaml.safe_load(data))
+            _keep(root, old)
+        root.write(EXPERIMENT, MARK + data)
+    content = {"cells": [dict(cell) for cell in cells]}
+    if not (root.exists(CELLS) and holds(root.read(CELLS), content)):
+        root.write(CELLS, seal(content))
     return lines
+
+
+def _says(data: bytes, experiment: Mapping[str, Any]) -> bool:
+    """Whether a file holds this experiment, the order of its keys and the types of its values included."""
+    return json.dumps(_parsed(data), default=str) == json.dumps(dict(experiment), default=str)
 
 
 def write_notes(root: Folder, notes: Sequence[str]) -> None:
@@ -107,7 +114,7 @@ def _fingerprints(root: Folder, accept: bool) -> dict[str, list[str]]:
         if not root.exists("runs.parquet") and not accept:
             raise CorruptResults(f"{error}; pass --accept-new-data if the data is what it was") from error
         found = _recorded_fingerprints(root)
-        move_aside(root, DATASETS, "quarantine")
+        move_aside(root, DATASETS, QUARANTINE)
         return found
 
 
@@ -134,7 +141,7 @@ def _keep(root: Folder, old: bytes) -> None:
 
 def _parsed(data: bytes) -> dict[str, Any] | None:
     try:
-        content = yaml.safe_load(data)
+        content = yaml.load(data, Loader=SafeLoader)
     except (yaml.YAMLError, UnicodeDecodeError):
         return None
     return content if isinstance(content, dict) else None

@@ -71,6 +71,19 @@ def hold(
         yield holder
 
 
+def is_held(root: Folder) -> bool:
+    """Whether somebody holds the lock now. A lease counts as long as it stands, also one whose holder has died."""
+    if not _content(root):
+        return False
+    if not root.is_local:
+        return True
+    descriptor = os.open(root.child(LOCK).local_path, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        return _flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB) is not True
+    finally:
+        os.close(descriptor)
+
+
 @contextlib.contextmanager
 def exclusive(root: Folder, name: str) -> Iterator[None]:
     """Wait for and hold a lock among local processes, for a short piece of work; no lock where the kernel has none."""

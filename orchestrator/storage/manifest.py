@@ -21,11 +21,11 @@ TABLES = ("runs.parquet", "epochs.parquet", "predictions.parquet")
 @dataclass(frozen=True)
 class Manifest:
     """`tables`: file -> {sha256, bytes, rows}; `previous`: file -> SHA-256 of the table before; `records`: run_id ->
-    {record, status}; `failed`: run_id -> number of the newest attempt."""
+    {record, status, decisions}; `failed`: run_id -> number of the newest attempt."""
 
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)
     previous: dict[str, str] = field(default_factory=dict)
-    records: dict[str, dict[str, str]] = field(default_factory=dict)
+    records: dict[str, dict[str, Any]] = field(default_factory=dict)
     failed: dict[str, int] = field(default_factory=dict)
 
     def to_bytes(self) -> bytes:

@@ -9,7 +9,7 @@ and what a killed writer left behind belongs to no record. `record-<hash>.json` 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -38,12 +38,13 @@ class Record:
 
 @dataclass(frozen=True)
 class Tables:
-    """The verified content of a record."""
+    """The verified content of a record; `decisions` are the thresholds that its predictions were made with."""
 
     status: str
     runs: pa.Table
     epochs: pa.Table
     predictions: pa.Table
+    decisions: Mapping[str, float] = field(default_factory=dict)
 
 
 def spec_columns(run: RunSpec) -> dict[str, Any]:
@@ -93,17 +94,14 @@ def from_outcome(run: RunSpec, outcome: Outcome, columns: Mapping[str, Any], att
             to_table("runs", [row]),
             to_table("epochs", outcome.epochs.assign(run_id=run.run_id)),
             to_table("predictions", outcome.predictions.assign(run_id=run.run_id)),
+            outcome.decisions,
         ),
         owner,
-        outcome.decisions,
     )
 
 
-def from_tables(tables: Tables, owner: str, decisions: Mapping[str, float] | None = None) -> Record:
-    """The record that holds these tables; `owner` is the token of the sweep that writes it.
-
-    `decisions` are the thresholds that its predictions were made with.
-    """
+def from_tables(tables: Tables, owner: str) -> Record:
+    """The record that holds these tables; `owner` is the token of the sweep that writes it."""
     run = to_parquet_bytes(tables.runs)
     epochs, predictions = to_parquet_bytes(tables.epochs), to_parquet_bytes(tables.predictions)
     row = tables.runs.select(["run_id", "settings_id", "attempt"]).to_pylist()[0]
@@ -114,7 +112,7 @@ def from_tables(tables: Tables, owner: str, decisions: Mapping[str, float] | Non
         **row,
         "status": tables.status,
         "owner": owner,
-        "decisions": dict(decisions or {}),
+        "decisions": dict(tables.decisions),
         "files": {file: {"sha256": sha256(data), "bytes": len(data)} for file, data in {**parts, RUN: run}.items()},
     }
     return Record(row["run_id"], name, {**parts, name: seal(content), RUN: run})
@@ -175,6 +173,7 @@ def load(folder: Folder, name: str | None, run_id: str) -> Tables:
         _table(folder, run, content, "runs"),
         _table(folder, epochs, content, "epochs"),
         _table(folder, predictions, content, "predictions"),
+        dict(content.get("decisions", {})),
     )
     if tables.runs.num_rows != 1 or tables.runs["status"][0].as_py() != tables.status:
         raise Corrupt(f"{folder.uri}/{RUN}: not the one row of this record")

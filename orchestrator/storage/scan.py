@@ -46,7 +46,7 @@ def _listings(root: Folder) -> Iterator[tuple[str, list[str]]]:
     if root.is_local:
         for run_id in run_ids(root):
             with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                yield run_id, os.listdir(runs.local_path / run_id)  # noqa: PTH208 - 10,000 times, and names are enough
+                yield run_id, os.listdir(f"{runs.path}/{run_id}")  # noqa: PTH208 - 10,000 times, and names are enough
         return
     found: dict[str, list[str]] = defaultdict(list)
     for path in runs.files():

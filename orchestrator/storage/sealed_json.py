@@ -29,6 +29,14 @@ def unseal(data: bytes, name: str) -> dict[str, Any]:
     return dict(content)
 
 
+def holds(data: bytes, content: Mapping[str, Any]) -> bool:
+    """Whether this is the whole file of such content."""
+    try:
+        return _digest(unseal(data, "")) == _digest(content)
+    except Corrupt:
+        return False
+
+
 def _digest(content: Mapping[str, Any]) -> str:
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False, default=str)
     return sha256(text.encode())

@@ -32,8 +32,10 @@ from orchestrator.storage.disk import StorageFull, StorageUnwritable, explained,
 from orchestrator.storage.ledger import DataChanged
 from orchestrator.storage.lock import Holder, Locked
 from orchestrator.storage.manifest import Manifest
+from orchestrator.storage.mending import FORGOTTEN, forgotten_mark, set_aside_record
 from orchestrator.storage.run_reference import find_run
-from orchestrator.storage.scan import RUN_ID, RUNS, run_ids, scan
+from orchestrator.storage.scan import RUN_ID, RUNS, run_ids
+from orchestrator.storage.survey import Survey, status_of, survey
 from trainables.engine.folder import Folder
 from trainables.engine.outcome import Outcome
 from trainables.engine.saved import is_saved
@@ -42,7 +44,7 @@ __all__ = ["Attempt", "Compaction", "DataChanged", "Holder", "Locked", "StorageF
 
 logger = logging.getLogger(__name__)
 SPEC, LOG, CHECKPOINTS, BEST, EPOCHS = "spec.json", "log.txt", "checkpoints", "best", "epochs"
-FORGOTTEN, PROBE = "forgotten", "probe-"
+PROBE = "probe-"
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ class Store:
 
     def has_weights(self, run_id: str) -> bool:
         """Whether a run has a record and saved its best weights to the end."""
-        return self.status(run_id) is not None and is_saved(self.weights(run_id))
+        return is_saved(self.weights(run_id)) and self.status(run_id) is not None
 
     def drop_weights(self, run_id: str) -> None:
         """Remove a run's saved weights; its record stays."""
@@ -110,19 +112,13 @@ class Store:
         name = records.current(folder, folder.names(records.RECORD))
         return {} if name is None else records.decisions(folder, name)
 
-    def recorded(self) -> dict[str, str]:
-        """run_id -> status of every committed record, from listings and the manifest; tables are not read.
+    def survey(self) -> Survey:
+        """Every committed record, and those that are lost or damaged, which `compact` mends."""
+        return survey(self.root, self._manifest())
 
-        A record whose file is damaged is left out; `compact` quarantines it.
-        """
-        known = self._manifest().records
-        found = {}
-        for run_id, name in scan(self.root).committed.items():
-            if known.get(run_id, {}).get("record") == name:
-                found[run_id] = known[run_id]["status"]
-            elif name is not None and (status := self._status(run_id, name)) is not None:
-                found[run_id] = status
-        return found
+    def recorded(self) -> dict[str, str]:
+        """run_id -> status of every committed record. A damaged one is left out; `compact` mends it."""
+        return self.survey().recorded
 
     def status(self, run_id: str) -> str | None:
         """The status of one run's record, without listing the others; None where it has no whole one."""
@@ -131,7 +127,7 @@ class Store:
         if records.RUN not in names:
             return None
         name = records.current(folder, names)
-        return None if name is None else self._status(run_id, name)
+        return None if name is None else status_of(folder, name)
 
     def commit(
         self, run: RunSpec, outcome: Outcome, *, attempt: int = 1, columns: Mapping[str, Any] | None = None
@@ -210,12 +206,19 @@ class Store:
         """Keep other sweeps out while the context lasts. Raises Locked, which names the holder."""
         return lock.hold(self.root, owner or self.owner)
 
+    def is_in_use(self) -> bool:
+        """Whether a sweep, or another command that writes, works here now."""
+        return lock.is_held(self.root)
+
     def forget(self, run_id: str) -> str:
         """Move all of a run aside, to `forgotten/<run_id>-<n>`; returns where. Raises UserError if there is none."""
-        if run_id not in run_ids(self.root):
+        known = self._manifest().records.get(run_id)
+        if known is None and run_id not in run_ids(self.root):
             raise UserError(f"no run {run_id} in {self.location}")
         place = f"{FORGOTTEN}/{free_name(self.root, FORGOTTEN, run_id)}"
         with explained(self.location):
+            if known is not None:
+                self.folder(run_id).create(forgotten_mark(known["record"]), b"")
             if not self.root.is_local:
                 records.move(self.root, f"{RUNS}/{run_id}", place)
             self.root.move(f"{RUNS}/{run_id}", place)
@@ -262,18 +265,11 @@ class Store:
             logger.warning("%s; the next compaction builds it anew", error)
             return Manifest()
 
-    def _status(self, run_id: str, name: str) -> str | None:
-        try:
-            return records.status(self.folder(run_id), name)
-        except Corrupt as error:
-            logger.warning("%s; the run counts as pending", error)
-            return None
-
     def _quarantined_if_damaged(self, run_id: str) -> bool:
         folder = self.folder(run_id)
         try:
             records.load(folder, records.current(folder, folder.names(records.RECORD)), run_id)
         except Corrupt as error:
-            logger.warning("%s; moved to %s", error, compaction.set_aside_record(self.root, run_id))
+            logger.warning("%s; moved to %s", error, set_aside_record(self.root, run_id))
             return True
         return False
