@@ -4,18 +4,20 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: sweep test format check benchmarks cluster-test clean
+.PHONY: sweep test format lint check benchmarks cluster-test clean
 
 sweep: $(VENV)/.quickstart          ## the quick start: 3 models x 7 seeds on the bundled sample
 	$(BIN)/orchestrate sweep quickstart
 
-test: check                         ## format, lint, types, tests (those that start Ray one after another)
+test: lint                          ## format, lint, types, tests (those that start Ray one after another)
 	$(BIN)/python -m pytest -m "not ray" --numprocesses auto
-	$(BIN)/python -m pytest -m ray
+	$(BIN)/mypy & types=$$!; $(BIN)/python -m pytest -m ray; tests=$$?; wait $$types && exit $$tests
 
-check: $(VENV)/.dev
+lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+
+check: lint                         ## format, lint and types alone
 	$(BIN)/mypy
 
 format: $(VENV)/.dev                ## rewrite files as `make test` wants them

@@ -82,6 +82,7 @@ def test_models_in_one_batch_have_the_losses_that_each_has_alone() -> None:
     assert max(found.values()) < 1e-4
 
 
+@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing.*:FutureWarning")  # peft asks for it
 def test_adapters_over_one_body_have_the_losses_that_each_has_alone() -> None:
     assert stacked_lora.largest_difference(seed_trainers.SIZES["tiny"], CPU) < 1e-4
 

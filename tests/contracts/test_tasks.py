@@ -265,7 +265,7 @@ def test_scores_can_be_computed_again_from_the_predictions_so_that_items_can_be_
     scores = one.task.score(one.table)
     for metric in set(scores) & set(known):
         found = metrics.load("metric", metric)
-        columns = (table[column].tolist() for column in ("gold", "predicted", "item"))
+        columns = (table[column].tolist() for column in ("gold", found.said, "item"))
         assert found.score(*columns) == pytest.approx(scores[metric], abs=1e-6), metric
 
 

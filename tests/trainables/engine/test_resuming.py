@@ -95,7 +95,7 @@ def test_a_checkpoint_of_other_arithmetic_is_passed_over_for_one_that_fits(
     config, folder = stopped
     run(config, control=StopAt(5), folder=folder)
     rewrite(folder, **before)
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, logger="trainables"):
         resumed = run(config, folder=folder)
     assert f"checkpoint step-000000005 is not used: {reason}" in caplog.text
     assert "going on from step 3" in caplog.text
@@ -107,7 +107,7 @@ def test_a_checkpoint_of_an_earlier_version_is_still_gone_on_from(
 ) -> None:
     config, folder = stopped
     rewrite(folder, workers=None, accumulation=None, device=None, threads=None)
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, logger="trainables"):
         run(config, folder=folder)
     assert "going on from step 3" in caplog.text
 
