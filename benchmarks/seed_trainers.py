@@ -116,14 +116,18 @@ class Fused:
     """All models in one: one backward pass and one optimizer step for all of them."""
 
     def __init__(
-        self, models: Sequence[nn.Module], seeds: Sequence[int], precision: Precision, device: torch.device
+        self,
+        models: Sequence[nn.Module],
+        seeds: Sequence[int],
+        precision: Precision,
+        device: torch.device,
+        stack: type[Stacked] = Stacked,
     ) -> None:
         self.precision, self.device = precision, device
-        self.stacked = Stacked.of([module.to(device) for module in models], seeds)
-        weights = list(self.stacked.weights.values())
-        groups = [[weight for weight in weights if (weight.ndim > 2) == decays] for decays in (True, False)]
+        self.stacked = stack.of([module.to(device) for module in models], seeds)
+        self.weights = self.stacked.trained()
+        groups = [[weight for weight in self.weights if (weight.ndim > 2) == decays] for decays in (True, False)]
         rates = (TRAIN.weight_decay, 0.0)
-        self.weights = weights
         self.optimizer = fused_adamw(
             [{"params": own, "weight_decay": rate} for own, rate in zip(groups, rates, strict=True)], TRAIN
         )

@@ -42,6 +42,10 @@ class Stacked:
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         return cls(models[0].config, dict(weights), generators)
 
+    def trained(self) -> list[Tensor]:
+        """What an optimizer changes."""
+        return list(self.weights.values())
+
     def losses(self, batch: Batch) -> Tensor:
         """losses_K: the mean cross-entropy of each model's own scored pieces."""
         logits = self._logits(batch).float()

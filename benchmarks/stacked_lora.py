@@ -15,11 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.seed_trainers import TRAIN, Size, batches, model, orders, sentences
-from benchmarks.stacked_encoder import Batch, Stacked, clip
+from benchmarks.seed_trainers import Alone, Fused, Size, batches, model, orders, sentences
+from benchmarks.stacked_encoder import Stacked
 from trainables.engine.attention_kernels import chosen_kernels
-from trainables.engine.config import Precision
-from trainables.engine.optimizer import autocast, decay_groups, fused_adamw
 
 RANK, ALPHA, TARGETS = 16, 32.0, ("query", "key", "value")
 _HEAD = "classifier"
@@ -92,53 +90,6 @@ class StackedLora(Stacked):
         return functional.layer_norm(hidden, hidden.shape[-1:], gain, shift, self.config.layer_norm_eps)  # type: ignore[attr-defined]
 
 
-class FusedLora:
-    """All adapted copies in one: one pass through the body, one optimizer step."""
-
-    def __init__(
-        self, models: Sequence[nn.Module], seeds: Sequence[int], precision: Precision, device: torch.device
-    ) -> None:
-        self.precision, self.device = precision, device
-        self.stacked = StackedLora.of([module.to(device) for module in models], seeds)
-        self.weights = self.stacked.trained()
-        groups = [[weight for weight in self.weights if (weight.ndim > 2) == decays] for decays in (True, False)]
-        rates = (TRAIN.weight_decay, 0.0)
-        self.optimizer = fused_adamw(
-            [{"params": own, "weight_decay": rate} for own, rate in zip(groups, rates, strict=True)], TRAIN
-        )
-
-    def step(self, batch: Batch) -> Tensor:
-        """losses_K of a batch."""
-        with autocast(self.precision, self.device):
-            losses = self.stacked.losses(batch)
-        losses.sum().backward()
-        clip(self.weights, 1.0)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        return losses.detach()
-
-
-class AloneLora:
-    """One adapted copy as the library trains it."""
-
-    def __init__(self, module: nn.Module, precision: Precision, device: torch.device) -> None:
-        self.module, self.precision, self.device = module.to(device), precision, device
-        self.weights = [weight for weight in module.parameters() if weight.requires_grad]
-        self.optimizer = fused_adamw(decay_groups(module, TRAIN.weight_decay), TRAIN)
-
-    def step(self, batch: Batch) -> Tensor:
-        """losses_K of a batch with K = 1."""
-        ids, labels = batch.ids[0], batch.labels[0]
-        with autocast(self.precision, self.device):
-            logits = self.module(input_ids=ids, attention_mask=(ids != 0).long()).logits
-        loss = functional.cross_entropy(logits.float().flatten(0, 1), labels.flatten())
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.weights, 1.0)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        return loss.detach()[None]
-
-
 def _plain(module: nn.Module) -> dict[str, Tensor]:
     """Parameters under the names of the encoder that was adapted, detached; adapters as `....lora_A`, `....lora_B`."""
     found = {}
@@ -159,11 +110,11 @@ def largest_difference(size: Size, device: torch.device, steps: int = 4) -> floa
     items, seeds = sentences(size.vocabulary), (1, 2)
     found = orders(np.array([len(item) for item in items]), seeds, "own order", steps)
     with chosen_kernels(device):
-        fused = FusedLora([adapted(size, seed, 0.0) for seed in seeds], seeds, "fp32", device)
+        fused = Fused([adapted(size, seed, 0.0) for seed in seeds], seeds, "fp32", device, StackedLora)
         together = torch.stack([fused.step(batch) for batch in batches(items, found, device)], dim=1)
         alone = []
         for number, seed in enumerate(seeds):
-            one = AloneLora(adapted(size, seed, 0.0), "fp32", device)
+            one = Alone(adapted(size, seed, 0.0), "fp32", device)
             own = batches(items, [[step[number]] for step in found], device)
             alone.append(torch.cat([one.step(batch) for batch in own]))
     return float((together - torch.stack(alone)).abs().max())

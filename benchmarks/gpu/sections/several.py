@@ -139,17 +139,17 @@ def _stacked_adapters(task: Task) -> None:
     if find_spec("peft") is None:
         task.row("stacked LoRA", "not installed", reason="needs peft")
         return
-    from benchmarks.stacked_lora import AloneLora, FusedLora, adapted, largest_difference
+    from benchmarks.stacked_lora import StackedLora, adapted, largest_difference
 
     size, device = _size(task), Group.current().device
     if "stacked LoRA: losses" not in task.done:
         task.row("stacked LoRA: losses", difference_of_losses=largest_difference(SIZES["tiny"], device))
 
-    def alone(seeds: Sequence[int]) -> AloneLora:
-        return AloneLora(adapted(size, seeds[0]), _precision(task), device)
+    def alone(seeds: Sequence[int]) -> Alone:
+        return Alone(adapted(size, seeds[0]), _precision(task), device)
 
-    def fused(seeds: Sequence[int]) -> FusedLora:
-        return FusedLora([adapted(size, seed) for seed in seeds], seeds, _precision(task), device)
+    def fused(seeds: Sequence[int]) -> Fused:
+        return Fused([adapted(size, seed) for seed in seeds], seeds, _precision(task), device, StackedLora)
 
     _stacks(task, "stacked LoRA", size, alone, fused)
 
