@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 
-from orchestrator.spec.adaptation import check_starts
 from orchestrator.spec.checking import Check
 from orchestrator.spec.experiment import Experiment
 from orchestrator.spec.experiment_file import Loaded
@@ -12,7 +11,7 @@ from orchestrator.spec.named_code import named_code
 from orchestrator.spec.paths import anchored, file_hashes
 from orchestrator.spec.recipes import check_suited, recipe_of, subject_of
 from orchestrator.spec.resolve import (
-    check_controls,
+    check_references,
     metric_of,
     model_of,
     resolve,
@@ -64,8 +63,7 @@ def _without_running_code(loaded: Loaded) -> tuple[Experiment, tuple[str, ...]]:
         train_of(check, name, experiment)
     experiment = with_fingerprints(check, experiment, skipped)
     check.attempt(("split", "ids"), lambda: file_hashes(experiment))
-    check_controls(check, experiment)
-    check_starts(check, experiment)
+    check_references(check, experiment)
     check.finish()
     left_out = (f"not checked, because it is code: {part} (and what rests on it); --run-code runs it" for part in code)
     return experiment, (*check.notes, *left_out)

@@ -5,7 +5,7 @@ Nothing here imports torch or asks for a resource; every name that is wrong is r
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal
@@ -28,7 +28,7 @@ from trainables.engine import data
 from trainables.engine.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from trainables.engine.hardware import Hardware, training_hardware
 from trainables.engine.task import Task
-from trainables.engine.variant import unsupported_on
+from trainables.engine.variant import Subject, unsupported_on
 
 Direction = Literal["maximize", "minimize"]
 _NO_MODEL = models.Resolved(ModelConfig(name="", source=""), None, ())  # stands where a problem was reported
@@ -99,8 +99,7 @@ def resolve(loaded: Loaded, *, must_be_available: bool = True) -> Resolved:
     recipes = {name: recipe_of(check, name, recipe) for name, recipe in experiment.recipes.items()}
     presets = {name: model_of(check, name, experiment, must_be_available) for name in experiment.models}
     found = {name: model.config for name, model in presets.items()}
-    known = [model for model in presets.values() if model.config.name]
-    check_suited(check, recipes, [partial(subject_of, model, experiment.task) for model in known])
+    check_suited(check, recipes, _subjects(presets, experiment))
     trains = {name: train_of(check, name, experiment) for name in experiment.models}
     experiment = with_fingerprints(check, experiment)
     hashes = check.attempt(("split", "ids"), lambda: file_hashes(experiment))
@@ -108,8 +107,7 @@ def resolve(loaded: Loaded, *, must_be_available: bool = True) -> Resolved:
         metric = metric_of(check, experiment, task)
         options = task_options(check, experiment, task)
         experiment = with_objective(experiment, task)
-    check_controls(check, experiment)
-    check_starts(check, experiment)
+    check_references(check, experiment)
     check.finish()
     adapted = adaptations(experiment, found, hashes)
 
@@ -243,8 +241,14 @@ def _control(experiment: Experiment, model: str, recipe: str) -> str | None:
     return controls.get(system_name(model, recipe), controls.get(recipe))
 
 
-def check_controls(check: Check, experiment: Experiment) -> None:
-    """Controls must name systems or recipes that are there."""
+def _subjects(presets: Mapping[str, models.Resolved], experiment: Experiment) -> list[Callable[[bool], Subject]]:
+    """What recipes are to act on: the models that were found."""
+    return [partial(subject_of, model, experiment.task) for model in presets.values() if model.config.name]
+
+
+def check_references(check: Check, experiment: Experiment) -> None:
+    """Controls must name systems or recipes that are there, and a model begins with one set of weights."""
+    check_starts(check, experiment)
     systems = [system_name(model, recipe) for recipe in experiment.recipes for model in experiment.models]
     known = list(dict.fromkeys([*experiment.recipes, *systems]))
     for name in experiment.compare.controls:

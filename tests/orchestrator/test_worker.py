@@ -97,7 +97,7 @@ def test_any_other_exception_is_a_failure_of_the_run(
         TimeoutError("timed out"),
         BrokenPipeError(errno.EPIPE, "Broken pipe"),
         FileNotFoundError(errno.ENOENT, "No such file or directory", "/data/part-3"),
-        PermissionError(errno.EACCES, "Permission denied", "/root/cache"),
+        PermissionError(errno.EACCES, "Permission denied", "/somewhere/cache"),
     ],
     ids=lambda error: type(error).__name__,
 )
