@@ -10,23 +10,25 @@ from typing import Any
 
 import pandas as pd
 
-from analysis import cautions, cut_off, data_sets
-from analysis.answer import COMPARISON_COLUMNS, Analysis
+from analysis.comparison.all_pairs import compare_all
+from analysis.comparison.design import Design, design_warnings, over_data_sets, read_design, splits_vary
+from analysis.comparison.failure_sensitivity import score_failures
+from analysis.comparison.item_counts import ItemCounts, NotShared, read_item_counts
+from analysis.comparison.omnibus import describe_all
+from analysis.comparison.requested_tests import run_optional
+from analysis.comparison.systems import find_controls, numeric, refuse_pruned, summarize, with_metric
 from analysis.config import CompareConfig
-from analysis.design import Design, design_warnings, over_data_sets, read_design, splits_vary
-from analysis.family import compare_all
-from analysis.headline import headline
-from analysis.item_counts import ItemCounts, NotShared, read_item_counts
-from analysis.omnibus import describe_all
-from analysis.optional_tests import run_optional
-from analysis.output import write
-from analysis.results import Results, read
-from analysis.search.alone import search_alone
-from analysis.search.cautions import about_comparison
+from analysis.report.write import write
+from analysis.result import COMPARISON_COLUMNS, Analysis
 from analysis.search.findings import read_findings
-from analysis.sensitivity import score_failures
+from analysis.search.warnings import about_comparison
+from analysis.search_only import search_alone
 from analysis.statistics import sign_flip
-from analysis.systems import find_controls, numeric, refuse_pruned, summarize, with_metric
+from analysis.tables import datasets
+from analysis.tables.read import Results, read
+from analysis.text import cut_off
+from analysis.text.headline import headline
+from analysis.text.warnings import about_controls, about_failures, about_pairs, about_systems
 
 __all__ = ["COMPARISON_COLUMNS", "Analysis", "analyze", "analyze_results", "write"]
 
@@ -61,12 +63,12 @@ def analyze_results(results: Results, *, options: CompareConfig | None = None, g
     warnings = [
         *results.warnings,
         *study.warnings,
-        *cautions.about_systems(systems),
+        *about_systems(systems),
         *cut_off.about_runs(results.runs),
-        *cautions.about_pairs(rows, pairs, design.unit),
-        *cautions.about_failures(rows, config),
+        *about_pairs(rows, pairs, design.unit),
+        *about_failures(rows, config),
         *said,
-        *cautions.about_controls(rows, controls, config, known),
+        *about_controls(rows, controls, config, known),
         *(about_comparison(searched.systems, runs) if searched else ()),
     ]
     return Analysis(
@@ -108,22 +110,22 @@ class _Study:
 
 
 def _study(results: Results, config: CompareConfig) -> _Study:
-    if data_sets.several(results.runs):
+    if datasets.several(results.runs):
         return _study_over_data_sets(results, config)
     runs, metric = with_metric(results.runs, config.metric)
     items, why_not = _item_counts(runs, results.predictions, metric, config)
     design = read_design(runs, config, items, why_not)
-    tasks = pd.DataFrame(columns=list(data_sets.TASK_COLUMNS))
+    tasks = pd.DataFrame(columns=list(datasets.TASK_COLUMNS))
     return _Study(replace(results, runs=runs), metric, design, items, tasks, design_warnings(design, items))
 
 
 def _study_over_data_sets(results: Results, config: CompareConfig) -> _Study:
     """One block a data set; what single runs left behind (epochs, predictions) is not about this comparison."""
-    found = [with_metric(own, config.metric) for _, own in results.runs.groupby(data_sets.labels(results.runs))]
-    runs, tasks = data_sets.over_data_sets(pd.concat([own for own, _ in found]), config.direction == "maximize")
+    found = [with_metric(own, config.metric) for _, own in results.runs.groupby(datasets.labels(results.runs))]
+    runs, tasks = datasets.over_data_sets(pd.concat([own for own, _ in found]), config.direction == "maximize")
     metric = ", ".join(dict.fromkeys(name for _, name in found))
     averaged = replace(results, runs=runs, epochs=results.epochs.iloc[:0], predictions=results.predictions.iloc[:0])
-    return _Study(averaged, metric, over_data_sets(), None, tasks, data_sets.data_set_warnings(tasks))
+    return _Study(averaged, metric, over_data_sets(), None, tasks, datasets.data_set_warnings(tasks))
 
 
 def _options(experiment: Mapping[str, Any] | None) -> CompareConfig:

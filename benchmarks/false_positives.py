@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, special, stats
 
+from analysis.inference.interface import Setting
+from analysis.inference.resampling import draw_weights, resampled_scores
 from analysis.metrics import macro_f1
-from analysis.resampling import draw_weights, resampled_scores
-from analysis.statistical_test import Setting
 from analysis.statistics import multi_bootstrap
 from benchmarks.machine import write
 from benchmarks.power_envelope import best_power, truth_of

@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.analyze import analyze_results
-from analysis.output import tables, write
-from analysis.results import read
-from analysis.table import to_parquet_bytes, to_table
+from analysis.report.write import tables, write
+from analysis.tables.read import read
+from analysis.tables.schema import to_parquet_bytes, to_table
 from benchmarks.machine import write as write_page
 
 

@@ -15,8 +15,8 @@ import pandas as pd
 from analysis import registry
 from analysis.analyze import analyze_results
 from analysis.config import CompareConfig
-from analysis.normalize import normalize
-from analysis.results import Results
+from analysis.tables.normalize import normalize
+from analysis.tables.read import Results
 from benchmarks.machine import write
 
 SYSTEMS, SEEDS, ITEMS, RESAMPLES, CLASSES = 3, 10, 12_000, 10_000, 19

@@ -22,7 +22,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.profile import summary, to_table
+from analysis.tables.profile import summary, to_table
 from benchmarks.machine import write
 from orchestrator import api
 from orchestrator.layout import LayoutOptions

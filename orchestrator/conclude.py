@@ -11,10 +11,10 @@ from pydantic import ValidationError
 
 from analysis.analyze import Analysis, analyze_results
 from analysis.config import CompareConfig
-from analysis.output import write
-from analysis.place import LinkedOutside, Place
-from analysis.results import read
-from analysis.table import Corrupt
+from analysis.report.write import write
+from analysis.tables.folder import LinkedOutside, Place
+from analysis.tables.read import read
+from analysis.tables.schema import Corrupt
 from orchestrator.errors import InvalidExperiment, UserError
 from orchestrator.places import source_of
 from orchestrator.spec.problems import from_validation

@@ -85,9 +85,9 @@ def exit_code(error: BaseException) -> int | None:
 
 def _foreign_exit_code(error: BaseException) -> int | None:
     """Exit codes of the error families that other modules own; imported only once something went wrong."""
-    from analysis.place import LinkedOutside as LinkedOutsideAnalysis
     from analysis.registry import UnknownName as UnknownAnalysis
-    from analysis.table import Corrupt
+    from analysis.tables.folder import LinkedOutside as LinkedOutsideAnalysis
+    from analysis.tables.schema import Corrupt
     from orchestrator.executors import ClusterTooSmall, ExecutorError, RemoteClient
     from trainables.engine.corpus import DataError
     from trainables.engine.folder import LinkedOutside

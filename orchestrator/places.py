@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from analysis.directory import is_results_directory
-from analysis.place import Place
+from analysis.tables.folder import Place
+from analysis.tables.results_directory import is_results_directory
 from orchestrator.errors import UserError
 from orchestrator.spec import experiment_file
 from orchestrator.storage import Store

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from analysis import power
-from analysis.design import primary_method
-from analysis.outlook import Outlook, Spread, outlook, spread_of
+from analysis.comparison import power
+from analysis.comparison.design import primary_method
+from analysis.design_power import Outlook, Spread, outlook, spread_of
 from orchestrator.errors import UserError
 from orchestrator.estimate import Estimate, estimate
 from orchestrator.places import default_out
@@ -160,9 +160,9 @@ def foresee(found: Plan, spread: float | None = None) -> Plan:
 def _recorded_spread(location: str) -> Spread | None:
     """None where nothing is there yet, or too little. Raises UserError for runs that do not compare, and Corrupt."""
     from analysis.analyze import analyze
-    from analysis.place import LinkedOutside
-    from analysis.results import read
-    from analysis.table import Corrupt
+    from analysis.tables.folder import LinkedOutside
+    from analysis.tables.read import read
+    from analysis.tables.schema import Corrupt
 
     store = Store.open(location)
     if not (store.root.exists("runs.parquet") or store.recorded()):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from analysis import cut_off
+from analysis.text import cut_off
 from orchestrator.errors import CorruptResults, UserError
 from orchestrator.places import find_run
 from trainables.engine.config import DataConfig

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from analysis.profile import MEASURED
+from analysis.tables.profile import MEASURED
 from orchestrator.errors import EXIT_FAILED_RUNS
 from orchestrator.spec.resolve import Resolved
 from orchestrator.spec.system import System
@@ -39,7 +39,7 @@ def profile(
     hear: Callable[[Row], None] = lambda row: None,
     measure: Measure = in_fresh_process,
 ) -> list[Row]:
-    """Measure every system `rounds` times; rows of `analysis.profile`, and `hear` gets each as it comes.
+    """Measure every system `rounds` times; rows of `analysis.tables.profile`, and `hear` gets each as it comes.
 
     Rounds go through the systems forwards and backwards in turn, so that a machine that grows slower meanwhile slows
     all of them alike. A system that could not be measured is not tried again. `warmup` None: as many steps as measured.

@@ -7,11 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from analysis import profile_figures, spreadsheet
-from analysis.figure import NotApplicable
-from analysis.place import Place
-from analysis.profile import to_table
-from analysis.table import to_parquet_bytes
+from analysis.plotting import profile_figures
+from analysis.plotting.figure import NotApplicable
+from analysis.tables import csv_export
+from analysis.tables.folder import Place
+from analysis.tables.profile import to_table
+from analysis.tables.schema import to_parquet_bytes
 from orchestrator.errors import UserError
 from orchestrator.storage.disk import explained
 
@@ -28,7 +29,7 @@ def check(out: str) -> None:
 
 def write(rows: Sequence[dict[str, Any]], out: str) -> list[str]:
     """Write `profile.parquet` and the figures under `profile/` to a directory or URI; returns names, relative to it."""
-    from analysis import picture
+    from analysis.plotting import render
 
     table = to_table(rows)
     files = {TABLE: to_parquet_bytes(table)}
@@ -38,8 +39,8 @@ def write(rows: Sequence[dict[str, Any]], out: str) -> list[str]:
             drawn = data(frame)
         except NotApplicable:
             continue
-        files[f"{FIGURES}/{figure.name}.csv"] = spreadsheet.to_csv(drawn)
-        for kind, content in picture.render(figure, drawn).items():
+        files[f"{FIGURES}/{figure.name}.csv"] = csv_export.to_csv(drawn)
+        for kind, content in render.render(figure, drawn).items():
             files[f"{FIGURES}/{figure.name}.{kind}"] = content
     place = Place.at(out)
     with explained(out):

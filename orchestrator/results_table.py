@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from analysis.results import read
-from analysis.table import METRIC_PREFIXES, Corrupt
+from analysis.tables.read import read
+from analysis.tables.schema import METRIC_PREFIXES, Corrupt
 from orchestrator.errors import UserError
 from orchestrator.spec.problems import suggestion
 from orchestrator.storage import Store

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from analysis.search.trials import TABLE, trials_table
-from analysis.table import to_parquet_bytes
+from analysis.tables.schema import to_parquet_bytes
+from analysis.tables.trials import TABLE, trials_table
 from orchestrator import phases, starts
 from orchestrator.errors import EXIT_ENVIRONMENT, EXIT_FAILED_RUNS, UserError
 from orchestrator.executors.scale import Scale

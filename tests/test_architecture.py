@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.table import RUNS
+from analysis.tables.schema import RUNS
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("orchestrator", "trainables", "analysis")

@@ -10,10 +10,10 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from analysis.answer import Analysis
-from analysis.figure import NotApplicable, predictions_of
 from analysis.metrics._classes import OUTSIDE, members
 from analysis.metrics._spans import Span, applies, lenient_spans
+from analysis.plotting.figure import NotApplicable, predictions_of
+from analysis.result import Analysis
 
 MOST_LABELS, MOST_CLASSES = 200, 40
 _COUNTS = ("support", "predicted", "hits")

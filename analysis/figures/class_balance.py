@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from analysis import ink
-from analysis.answer import Analysis
-from analysis.figure import Figure
 from analysis.figures._answers import MOST_CLASSES, class_rows
+from analysis.plotting import style
+from analysis.plotting.figure import Figure
+from analysis.result import Analysis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,13 +23,13 @@ def data(analysis: Analysis) -> pd.DataFrame:
 def draw(data: pd.DataFrame, ax: Axes) -> None:
     """Bar: how often the class occurs; point: how often the system says so, mean and range over runs."""
     names = list(data["row"].drop_duplicates())[: FIGURE.most_rows]
-    positions = ink.rows(ax, names, FIGURE.row_inches)
+    positions = style.rows(ax, names, FIGURE.row_inches)
     here = data[data["here"] & data["row"].isin(names)]
-    tone = ink.colour(int(here["place"].iloc[0]))
+    tone = style.colour(int(here["place"].iloc[0]))
     by_row = here.groupby("row").agg(support=("support", "mean"), mean=("predicted", "mean"),
                                      low=("predicted", "min"), high=("predicted", "max"))  # fmt: skip
     heights = by_row.index.map(positions)
-    ax.barh(heights, by_row["support"], height=0.13, color=ink.FAINT, edgecolor=ink.SOFT, linewidth=0.6, zorder=1)
+    ax.barh(heights, by_row["support"], height=0.13, color=style.FAINT, edgecolor=style.SOFT, linewidth=0.6, zorder=1)
     ax.hlines(heights, by_row["low"], by_row["high"], color=tone, linewidth=1.4, zorder=3)
     ax.scatter(by_row["mean"], heights, s=18, color=tone, zorder=4)
     ax.locator_params(axis="x", nbins=4, integer=True)

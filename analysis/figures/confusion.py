@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from analysis import ink
-from analysis.answer import Analysis
-from analysis.figure import Figure
 from analysis.figures._answers import answers
+from analysis.plotting import style
+from analysis.plotting.figure import Figure
+from analysis.result import Analysis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,7 +45,7 @@ def draw(data: pd.DataFrame, ax: Axes) -> None:
     """Rows: gold; columns: predicted; the darker, the larger the share of the row."""
     names = list(data["row"].drop_duplicates())[:MOST_CLASSES]
     letters = ascii_lowercase[: len(names)]
-    positions = ink.rows(ax, names, FIGURE.row_inches)
+    positions = style.rows(ax, names, FIGURE.row_inches)
     here = data[data["here"]]
     shares = here.pivot_table(index="row", columns="column", values="share", aggfunc="sum")
     cells = shares.reindex(index=names, columns=list(letters)).fillna(0.0)
@@ -63,15 +63,15 @@ def draw(data: pd.DataFrame, ax: Axes) -> None:
 def _cells(ax: Axes, cells: pd.DataFrame, names: Sequence[str]) -> None:
     from matplotlib.colors import LinearSegmentedColormap
 
-    edges = [ink.rows_height(names[:row], FIGURE.row_inches) for row in range(len(names) + 1)]
+    edges = [style.rows_height(names[:row], FIGURE.row_inches) for row in range(len(names) + 1)]
     scale = LinearSegmentedColormap.from_list("share", ["#FFFFFF", "#7FB3D5", "#00436B"])
     mesh: Any = ax.pcolormesh(range(len(names) + 1), edges, cells.to_numpy(), cmap=scale, vmin=0, vmax=1)
-    mesh.set(edgecolor=ink.FAINT, linewidth=0.5)
+    mesh.set(edgecolor=style.FAINT, linewidth=0.5)
 
 
 def _percent(ax: Axes, share: float, column: int, position: float) -> None:
     if share >= FEWEST_PERCENT:
-        tone = "white" if share > 0.5 else ink.INK
+        tone = "white" if share > 0.5 else style.INK
         ax.text(column + 0.5, position, f"{100 * share:.0f}", ha="center", va="center", fontsize=6, color=tone)
 
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from analysis import ink
-from analysis.answer import Analysis
-from analysis.figure import Figure, NotApplicable
-from analysis.typography import number
+from analysis.formatting import number
+from analysis.plotting import style
+from analysis.plotting.figure import Figure, NotApplicable
+from analysis.result import Analysis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,17 +59,17 @@ def groups(ranks: Sequence[float], critical: float) -> list[int | None]:
 def draw(data: pd.DataFrame, ax: Axes) -> None:
     """Points: mean ranks; each bar at the right joins systems that the test cannot tell apart."""
     names = list(data["system"])[: FIGURE.most_rows]
-    positions = ink.rows(ax, names, ROW_INCHES)
+    positions = style.rows(ax, names, ROW_INCHES)
     shown = data[data["system"].isin(names)]
     critical = float(data["critical_difference"].iloc[0])
     best = float(data["mean_rank"].min())
-    ax.axvspan(best, best + critical, color=ink.FAINT, alpha=0.7, linewidth=0, zorder=0)
+    ax.axvspan(best, best + critical, color=style.FAINT, alpha=0.7, linewidth=0, zorder=0)
     for row in shown.to_dict("records"):
-        ax.scatter(row["mean_rank"], positions[row["system"]], s=38, color=ink.colour(int(row["place"])), zorder=4)
-        ink.value(ax, positions[row["system"]], number(row["mean_rank"], 2))
+        ax.scatter(row["mean_rank"], positions[row["system"]], s=38, color=style.colour(int(row["place"])), zorder=4)
+        style.value(ax, positions[row["system"]], number(row["mean_rank"], 2))
     for column, row in enumerate(shown.dropna(subset="group_until").to_dict("records")):
         last = positions.get(row["group_until"], max(positions.values()))
-        ink.bracket(ax, positions[row["system"]] - 0.07, last + 0.07, column)
+        style.bracket(ax, positions[row["system"]] - 0.07, last + 0.07, column)
     worst = float(data["mean_rank"].max())
     ax.set_xlim(best - 0.03 * (worst - best) - 0.1, max(worst, best + critical) + 0.03 * (worst - best) + 0.1)
     ax.set_xlabel(

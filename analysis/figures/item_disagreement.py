@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from analysis import ink
-from analysis.answer import Analysis
-from analysis.figure import Figure, NotApplicable
-from analysis.items import OUTCOMES, majorities, outcomes
+from analysis.plotting import style
+from analysis.plotting.figure import Figure, NotApplicable
+from analysis.plotting.item_disagreements import OUTCOMES, majorities, outcomes
+from analysis.result import Analysis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,19 +33,19 @@ def _of_pair(right: pd.DataFrame, a: str, b: str) -> pd.DataFrame:
     found = outcomes(right[a], right[b]).dropna()
     counts = found.value_counts().reindex(list(OUTCOMES), fill_value=0)
     rows = {"outcome": counts.index, "answers": counts.to_numpy(), "share": counts.to_numpy() / max(1, len(found))}
-    return pd.DataFrame(rows).assign(pair=f"{a}{ink.MINUS}{b}", a=a, b=b)
+    return pd.DataFrame(rows).assign(pair=f"{a}{style.MINUS}{b}", a=a, b=b)
 
 
 def draw(data: pd.DataFrame, ax: Axes) -> None:
     """To the right: only the first is right; to the left: only the second is."""
-    positions = ink.rows(ax, list(data["pair"].drop_duplicates())[:MOST_PAIRS], FIGURE.row_inches)
+    positions = style.rows(ax, list(data["pair"].drop_duplicates())[:MOST_PAIRS], FIGURE.row_inches)
     for pair, position in positions.items():
         row = data[data["pair"] == pair].set_index("outcome")
         first, second = 100 * row["share"]["only_first"], 100 * row["share"]["only_second"]
-        ax.barh(position, first, height=0.2, color=ink.colour(0), linewidth=0)
-        ax.barh(position, -second, height=0.2, color="white", edgecolor=ink.colour(0), hatch="////", linewidth=0.8)
-        ink.value(ax, position, f"{row['answers']['only_second']:.0f} : {row['answers']['only_first']:.0f}")
-    ax.axvline(0, color=ink.INK, linewidth=0.9)
+        ax.barh(position, first, height=0.2, color=style.colour(0), linewidth=0)
+        ax.barh(position, -second, height=0.2, color="white", edgecolor=style.colour(0), hatch="////", linewidth=0.8)
+        style.value(ax, position, f"{row['answers']['only_second']:.0f} : {row['answers']['only_first']:.0f}")
+    ax.axvline(0, color=style.INK, linewidth=0.9)
     reach = max(1e-9, 100 * float(data.loc[data["outcome"].isin(["only_first", "only_second"]), "share"].max()))
     ax.set_xlim(-1.1 * reach, 1.1 * reach)
     ax.xaxis.set_major_formatter(lambda value, _: f"{abs(value):g}%")

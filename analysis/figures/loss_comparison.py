@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from analysis import ink
-from analysis.answer import Analysis
-from analysis.figure import Figure, epochs_of, runs_of
+from analysis.plotting import style
+from analysis.plotting.figure import Figure, epochs_of, runs_of
+from analysis.result import Analysis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,15 +22,15 @@ def data(analysis: Analysis) -> pd.DataFrame:
 
 def draw(data: pd.DataFrame, ax: Axes) -> None:
     """Hollow: training; filled: validation; large: mean over runs; the line is the gap between the two means."""
-    for group, position, place in ink.system_rows(ax, data):
-        tone = ink.colour(place)
+    for group, position, place in style.system_rows(ax, data):
+        tone = style.colour(place)
         train, validation = group["train_loss"], group["eval_loss"]
         ax.plot([train.mean(), validation.mean()], [position, position], color=tone, linewidth=1.6, zorder=2)
         for values, face in ((train, "white"), (validation, tone)):
-            height = position + ink.spread(values, 0.2)
+            height = position + style.spread(values, 0.2)
             ax.scatter(values, height, s=8, facecolors=face, edgecolors=tone, linewidths=0.6, alpha=0.6, zorder=3)
             ax.scatter(values.mean(), position, s=44, facecolors=face, edgecolors=tone, linewidths=1.5, zorder=5)
-    ink.key(ax, {"training": "white", "validation": ink.SOFT})
+    style.key(ax, {"training": "white", "validation": style.SOFT})
     ax.set_xlabel("loss at the best epoch")
 
 

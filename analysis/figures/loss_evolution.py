@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from analysis import ink
-from analysis.answer import Analysis
-from analysis.figure import MOST_ROWS, Figure, epochs_of
+from analysis.plotting import style
+from analysis.plotting.figure import MOST_ROWS, Figure, epochs_of
+from analysis.result import Analysis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,24 +31,24 @@ def draw(data: pd.DataFrame, ax: Axes) -> None:
     )
     for _, other in others.groupby("place"):
         mean = other.groupby("epoch")["loss"].mean()
-        ax.plot(mean.index, mean, color=ink.FAINT, linewidth=1.0, zorder=1)
-    tone = ink.colour(int(here["place"].iloc[0]))
-    for part, style in (("training", "--"), ("validation", "-")):
-        _band(ax, here[here["part"] == part], tone, style, part)
-    ink.whole_numbers(ax, data["epoch"])
+        ax.plot(mean.index, mean, color=style.FAINT, linewidth=1.0, zorder=1)
+    tone = style.colour(int(here["place"].iloc[0]))
+    for part, dashes in (("training", "--"), ("validation", "-")):
+        _band(ax, here[here["part"] == part], tone, dashes, part)
+    style.whole_numbers(ax, data["epoch"])
     ax.set_xlabel("epoch")
     ax.set_ylabel("loss")
     if here["place"].iloc[0] == data["place"].min():
         ax.legend(loc="best", handlelength=2.6)
 
 
-def _band(ax: Axes, part: pd.DataFrame, tone: str, style: str, name: str) -> None:
+def _band(ax: Axes, part: pd.DataFrame, tone: str, dashes: str, name: str) -> None:
     """Mean over the runs that reached the epoch, lowest to highest run as a band, single runs as thin lines."""
     by_epoch = part.groupby("epoch")["loss"].agg(["mean", "min", "max"])
     ax.fill_between(by_epoch.index, by_epoch["min"], by_epoch["max"], color=tone, alpha=0.15, linewidth=0)
     for _, run in part.groupby("run_id", sort=True):
-        ax.plot(run["epoch"], run["loss"], style, color=tone, linewidth=0.4, alpha=0.45)
-    ax.plot(by_epoch.index, by_epoch["mean"], style, color=tone, linewidth=1.8, marker="o", markersize=3, label=name)
+        ax.plot(run["epoch"], run["loss"], dashes, color=tone, linewidth=0.4, alpha=0.45)
+    ax.plot(by_epoch.index, by_epoch["mean"], dashes, color=tone, linewidth=1.8, marker="o", markersize=3, label=name)
 
 
 FIGURE = Figure(

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from analysis import ink
-from analysis.answer import Analysis
-from analysis.figure import Figure, NotApplicable, runs_of
-from analysis.normalize import KEYS
-from analysis.typography import decimals, signed, visible
+from analysis.formatting import decimals, signed, visible
+from analysis.plotting import style
+from analysis.plotting.figure import Figure, NotApplicable, runs_of
+from analysis.result import Analysis
+from analysis.tables.normalize import KEYS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +41,7 @@ def _of_pair(pair: pd.Series[Any], wide: pd.DataFrame, analysis: Analysis) -> pd
     low, high = _interval(pair)
     level = f"{100 * (1 - analysis.alpha):g}%"
     facts |= {"ci_low": low, "ci_high": high, "level": level, "rope": analysis.rope}
-    label = f"{pair['a']}{ink.MINUS}{pair['b']}"
+    label = f"{pair['a']}{style.MINUS}{pair['b']}"
     frame: pd.DataFrame = difference.assign(pair=label, **facts, metric=analysis.metric, direction=analysis.direction)
     return frame.assign(unit=analysis.unit)
 
@@ -55,15 +55,15 @@ def _interval(pair: pd.Series[Any]) -> tuple[float, float]:
 
 def draw(data: pd.DataFrame, ax: Axes) -> None:
     """Filled: better or worse; hollow: not decided; small points: single seeds; shaded: too small to matter."""
-    positions = ink.rows(ax, list(data["pair"].drop_duplicates())[:MOST_PAIRS], FIGURE.row_inches)
+    positions = style.rows(ax, list(data["pair"].drop_duplicates())[:MOST_PAIRS], FIGURE.row_inches)
     rope = data["rope"].iloc[0]
     if pd.notna(rope):
-        ax.axvspan(-rope, rope, color=ink.FAINT, alpha=0.6, linewidth=0, zorder=0)
-    ax.axvline(0, color=ink.INK, linewidth=0.9, zorder=1)
+        ax.axvspan(-rope, rope, color=style.FAINT, alpha=0.6, linewidth=0, zorder=0)
+    ax.axvline(0, color=style.INK, linewidth=0.9, zorder=1)
     for pair, group in data.groupby("pair", sort=False):
         if pair in positions:
             _pair(ax, group, positions[pair])
-    ink.key(ax, {"decided: better or worse": ink.colour(0), "not decided": "white"})
+    style.key(ax, {"decided: better or worse": style.colour(0), "not decided": "white"})
     first = data.iloc[0]
     side = "right" if first["direction"] == "maximize" else "left"
     difference = f"difference in {visible(first['metric'])}, first minus second, with its {first['level']} interval"
@@ -71,14 +71,14 @@ def draw(data: pd.DataFrame, ax: Axes) -> None:
 
 
 def _pair(ax: Axes, group: pd.DataFrame, position: float) -> None:
-    first, tone = group.iloc[0], ink.colour(0)
-    above = position + 0.1 + ink.spread(group["difference"], 0.06)
-    ax.scatter(group["difference"], above, s=7, color=ink.SOFT, alpha=0.55, linewidths=0, zorder=2)
+    first, tone = group.iloc[0], style.colour(0)
+    above = position + 0.1 + style.spread(group["difference"], 0.06)
+    ax.scatter(group["difference"], above, s=7, color=style.SOFT, alpha=0.55, linewidths=0, zorder=2)
     if pd.notna(first["ci_low"]):
         ax.plot([first["ci_low"], first["ci_high"]], [position] * 2, color=tone, linewidth=2.0, zorder=3)
     face = tone if first["verdict"] in DECIDED else "white"
     ax.scatter(first["mean_diff"], position, s=42, facecolors=face, edgecolors=tone, linewidths=1.5, zorder=4)
-    ink.value(ax, position, signed(first["mean_diff"], decimals(group["mean_diff"])))
+    style.value(ax, position, signed(first["mean_diff"], decimals(group["mean_diff"])))
 
 
 FIGURE = Figure(

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from analysis import ink
-from analysis.answer import Analysis
-from analysis.figure import Figure
 from analysis.figures._answers import MOST_CLASSES, class_rows
+from analysis.plotting import style
+from analysis.plotting.figure import Figure
+from analysis.result import Analysis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,12 +27,12 @@ def data(analysis: Analysis) -> pd.DataFrame:
 def draw(data: pd.DataFrame, ax: Axes) -> None:
     """Point and bar: mean and standard deviation over runs; small points: runs; grey ticks: the other systems."""
     names = list(data["row"].drop_duplicates())[: FIGURE.most_rows]
-    positions = ink.rows(ax, names, FIGURE.row_inches)
+    positions = style.rows(ax, names, FIGURE.row_inches)
     shown = data[data["row"].isin(names)]
     others = shown[~shown["here"]].groupby(["place", "row"])["f1"].mean().reset_index()
     ax.scatter(others["f1"], others["row"].map(positions), marker="|", s=42, color="#AEB6BE", linewidths=1.2, zorder=2)
     here = shown[shown["here"]]
-    tone = ink.colour(int(here["place"].iloc[0]))
+    tone = style.colour(int(here["place"].iloc[0]))
     ax.scatter(here["f1"], here["row"].map(positions), s=7, color=tone, alpha=0.35, linewidths=0, zorder=3)
     by_row = here.groupby("row")["f1"].agg(["mean", "std"])
     heights = by_row.index.map(positions)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
-from analysis import ink
-from analysis.answer import Analysis
-from analysis.figure import MOST_ROWS, Figure, NotApplicable, scores, unit_of
-from analysis.typography import visible
+from analysis.formatting import visible
+from analysis.plotting import style
+from analysis.plotting.figure import MOST_ROWS, Figure, NotApplicable, scores, unit_of
+from analysis.result import Analysis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,16 +58,16 @@ def draw(data: pd.DataFrame, ax: Axes) -> None:
     """Steps with their band; grey: the other systems."""
     where: Literal["pre", "post"] = "pre" if data["direction"].iloc[0] == "maximize" else "post"
     for _, other in data[~data["here"] & (data["place"] < MOST_ROWS)].groupby("place"):
-        ax.step(other["threshold"], other["share"], where=where, color=ink.FAINT, linewidth=1.0, zorder=1)
+        ax.step(other["threshold"], other["share"], where=where, color=style.FAINT, linewidth=1.0, zorder=1)
     here = data[data["here"]]
-    tone = ink.colour(int(here["place"].iloc[0]))
+    tone = style.colour(int(here["place"].iloc[0]))
     ax.fill_between(here["threshold"], here["low"], here["high"], step=where, color=tone, alpha=0.15, linewidth=0)
     ax.step(here["threshold"], here["share"], where=where, color=tone, linewidth=1.8, zorder=3)
     ax.set_ylim(-0.03, 1.03)
     ax.set_yticks([0, 0.5, 1], ["0%", "50%", "100%"])
     ax.set_ylabel(f"{unit_of(data)}s that reach it")
     ax.locator_params(axis="x", nbins=4)
-    ax.set_xlabel("\n".join(ink.label_lines(visible(data["metric"].iloc[0]), 24, 2)))
+    ax.set_xlabel("\n".join(style.label_lines(visible(data["metric"].iloc[0]), 24, 2)))
 
 
 FIGURE = Figure(

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from analysis import ink
-from analysis.answer import Analysis
-from analysis.figure import Figure, scores
-from analysis.typography import decimals, number, visible
+from analysis.formatting import decimals, number, visible
+from analysis.plotting import style
+from analysis.plotting.figure import Figure, scores
+from analysis.result import Analysis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,14 +29,14 @@ def data(analysis: Analysis) -> pd.DataFrame:
 
 def draw(data: pd.DataFrame, ax: Axes) -> None:
     """The cloud above, mean and interval on the line, the runs as rain below it."""
-    for group, position, place in ink.system_rows(ax, data, ROW_INCHES):
-        tone, first = ink.colour(place), group.iloc[0]
+    for group, position, place in style.system_rows(ax, data, ROW_INCHES):
+        tone, first = style.colour(place), group.iloc[0]
         if group["score"].nunique() >= FEWEST_FOR_CLOUD:
             _cloud(ax, group["score"], position - 0.05, tone)
-        ax.plot([first["ci_low"], first["ci_high"]], [position, position], color=ink.INK, linewidth=1.6, zorder=5)
-        ax.scatter(first["mean"], position, s=30, color=ink.INK, marker="D", linewidths=0, zorder=6)
-        ink.points(ax, group["score"], position + 0.13, place, width=0.1)
-        ink.value(ax, position, number(first["mean"], decimals([first["mean"]])))
+        ax.plot([first["ci_low"], first["ci_high"]], [position, position], color=style.INK, linewidth=1.6, zorder=5)
+        ax.scatter(first["mean"], position, s=30, color=style.INK, marker="D", linewidths=0, zorder=6)
+        style.points(ax, group["score"], position + 0.13, place, width=0.1)
+        style.value(ax, position, number(first["mean"], decimals([first["mean"]])))
     ax.set_xlabel(
         f"{visible(data['metric'].iloc[0])}; at the right: mean, whose {data['level'].iloc[0]} interval is drawn"
     )

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from analysis import ink
-from analysis.answer import Analysis
-from analysis.figure import Figure, scores
-from analysis.typography import decimals, number, visible
+from analysis.formatting import decimals, number, visible
+from analysis.plotting import style
+from analysis.plotting.figure import Figure, scores
+from analysis.result import Analysis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,15 +24,15 @@ def data(analysis: Analysis) -> pd.DataFrame:
 
 def draw(data: pd.DataFrame, ax: Axes) -> None:
     """Bars start at zero, so that their lengths may be compared."""
-    for group, position, place in ink.system_rows(ax, data):
+    for group, position, place in style.system_rows(ax, data):
         mean, std = group["mean"].iloc[0], group["std"].iloc[0]
-        tone = ink.colour(place)
+        tone = style.colour(place)
         ax.barh(position, mean, height=0.27, color=f"{tone}55", edgecolor=tone, linewidth=1.0)
-        ink.points(ax, group["score"], position + 0.07, place, width=0.05)
+        style.points(ax, group["score"], position + 0.07, place, width=0.05)
         if pd.notna(std):
-            ax.errorbar(mean, position - 0.06, xerr=std, color=ink.INK, capsize=3, linewidth=1.2, zorder=5)
-        ink.value(ax, position, _text(mean, std))
-    ax.axvline(0, color=ink.INK, linewidth=0.8)
+            ax.errorbar(mean, position - 0.06, xerr=std, color=style.INK, capsize=3, linewidth=1.2, zorder=5)
+        style.value(ax, position, _text(mean, std))
+    ax.axvline(0, color=style.INK, linewidth=0.8)
     ax.set_xlabel(f"mean {visible(data['metric'].iloc[0])}")
 
 

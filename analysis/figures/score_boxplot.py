@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from analysis import ink
-from analysis.answer import Analysis
-from analysis.figure import Figure, scores
-from analysis.typography import visible
+from analysis.formatting import visible
+from analysis.plotting import style
+from analysis.plotting.figure import Figure, scores
+from analysis.result import Analysis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,8 +34,8 @@ def _box(values: pd.Series[float]) -> dict[str, float]:
 
 def draw(data: pd.DataFrame, ax: Axes) -> None:
     """The box above, the runs below it."""
-    for group, position, place in ink.system_rows(ax, data):
-        tone, box, height = ink.colour(place), group.iloc[0], position - ABOVE
+    for group, position, place in style.system_rows(ax, data):
+        tone, box, height = style.colour(place), group.iloc[0], position - ABOVE
         low, high = height - HALF_HEIGHT, height + HALF_HEIGHT
         for inner, outer in (("q1", "whisker_low"), ("q3", "whisker_high")):
             ax.plot([box[inner], box[outer]], [height, height], color=tone, linewidth=1.1)
@@ -43,7 +43,7 @@ def draw(data: pd.DataFrame, ax: Axes) -> None:
         width = box["q3"] - box["q1"]
         ax.barh(height, width, left=box["q1"], height=2 * HALF_HEIGHT, color=f"{tone}33", edgecolor=tone, linewidth=1.1)
         ax.vlines(box["median"], low, high, color=tone, linewidth=2.2, zorder=3)
-        ink.points(ax, group["score"], position + BELOW, place)
+        style.points(ax, group["score"], position + BELOW, place)
     ax.set_xlabel(visible(data["metric"].iloc[0]))
 
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from analysis import ink
-from analysis.answer import Analysis
-from analysis.figure import MOST_ROWS, Figure, NotApplicable, epochs_of
-from analysis.typography import visible
+from analysis.formatting import visible
+from analysis.plotting import style
+from analysis.plotting.figure import MOST_ROWS, Figure, NotApplicable, epochs_of
+from analysis.result import Analysis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,15 +37,15 @@ def draw(data: pd.DataFrame, ax: Axes) -> None:
     own = int(data.loc[data["here"], "place"].iloc[0])
     for place, line in means.groupby("place"):
         if place != own and int(str(place)) < MOST_ROWS:
-            ax.plot(line["seconds"] / seconds, line["score"], color=ink.FAINT, linewidth=1.0, zorder=1)
-    tone = ink.colour(own)
+            ax.plot(line["seconds"] / seconds, line["score"], color=style.FAINT, linewidth=1.0, zorder=1)
+    tone = style.colour(own)
     for _, run in data[data["here"]].groupby("run_id", sort=True):
         ax.plot(run["seconds"] / seconds, run["score"], color=tone, linewidth=0.5, alpha=0.5, zorder=2)
     line = pd.DataFrame(means.xs(own))
     ax.plot(line["seconds"] / seconds, line["score"], color=tone, linewidth=1.8, marker="o", markersize=3, zorder=3)
     ax.set_xlim(0, 1.03 * longest / seconds)
     ax.set_xlabel(f"time [{unit}]")
-    ax.set_ylabel("\n".join(ink.label_lines(f"validation {visible(data['metric'].iloc[0])}", 22, 2)))
+    ax.set_ylabel("\n".join(style.label_lines(f"validation {visible(data['metric'].iloc[0])}", 22, 2)))
 
 
 FIGURE = Figure(

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from analysis import ink
-from analysis.figure import Figure, scores
-from analysis.typography import visible
+from analysis.formatting import visible
+from analysis.plotting import style
+from analysis.plotting.figure import Figure, scores
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,10 +18,10 @@ FEWEST_SCORES = 3
 
 def draw(data: pd.DataFrame, ax: Axes) -> None:
     """A kernel density over the range of the runs; with fewer than three different scores only the points."""
-    for group, position, place in ink.system_rows(ax, data):
+    for group, position, place in style.system_rows(ax, data):
         if group["score"].nunique() >= FEWEST_SCORES:
-            _violin(ax, group["score"], position, ink.colour(place))
-        ink.points(ax, group["score"], position, place, width=0.08)
+            _violin(ax, group["score"], position, style.colour(place))
+        style.points(ax, group["score"], position, place, width=0.08)
     ax.set_xlabel(visible(data["metric"].iloc[0]))
 
 

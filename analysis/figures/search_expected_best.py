@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from analysis import ink
-from analysis.answer import Analysis
-from analysis.figure import Figure, NotApplicable
-from analysis.search import drawing
+from analysis.figures import _search
+from analysis.plotting import style
+from analysis.plotting.figure import Figure, NotApplicable
+from analysis.result import Analysis
 from analysis.search.expected_best import expected_best
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def data(analysis: Analysis) -> pd.DataFrame:
     The draws are the trials that a searcher proposed, the default settings aside. Stopped ones count by the best score
     that they reached, diverged ones like the worst of the others. `is_exact`: independent draws that ran to the end.
     """
-    found = drawing.findings_of(analysis)
+    found = _search.findings_of(analysis)
     drawn = found.trials[(found.trials["proposed_by"] != "default") & found.trials["status"].isin(_DRAWN)]
     sign = 1.0 if found.direction == "maximize" else -1.0
     parts = []
@@ -56,15 +56,15 @@ def draw(data: pd.DataFrame, ax: Axes) -> None:
     here = data[data["here"]]
     systems = list(here["system"].drop_duplicates())[: FIGURE.most_rows]
     here = here[here["system"].isin(systems)]
-    style = "-" if here["is_exact"].iloc[0] else "--"
-    low, high = drawing.shown_range(here["expected"], drawing.is_larger_better(data))
+    dashes = "-" if here["is_exact"].iloc[0] else "--"
+    low, high = _search.shown_range(here["expected"], _search.is_larger_better(data))
     for _, line in here.groupby("place", sort=True):
-        ax.plot(line["budget"], line["expected"], style, color=ink.colour(int(line["place"].iloc[0])), linewidth=1.6)
-    drawing.limit(ax, low, high)
+        ax.plot(line["budget"], line["expected"], dashes, color=style.colour(int(line["place"].iloc[0])), linewidth=1.6)
+    _search.limit(ax, low, high)
     ax.set_xlim(0, 1.02 * here["budget"].max())
     ax.grid(axis="y")
     ax.set_xlabel("trials of one system" if here["panel"].iloc[0] == PANELS["trials"] else "epochs of all its trials")
-    ax.set_ylabel("\n".join(ink.label_lines(f"expected best {data['metric'].iloc[0]}", 22, 2)))
+    ax.set_ylabel("\n".join(style.label_lines(f"expected best {data['metric'].iloc[0]}", 22, 2)))
     _names(ax, here.groupby("system", sort=False).tail(1))
 
 
@@ -72,11 +72,11 @@ def _names(ax: Axes, ends: pd.DataFrame) -> None:
     """Names at the right, in the order of the curves' ends, each with a line to it."""
     ordered = ends.sort_values("expected", ascending=False, kind="stable")
     low, high = ax.get_ylim()
-    heights = [ink.rows_height([name], ROW_INCHES) for name in ordered["system"]]
+    heights = [style.rows_height([name], ROW_INCHES) for name in ordered["system"]]
     room = max(FIGURE.least_inches, sum(heights))
     wanted = [min(1.0, (high - score) / (high - low)) * room for score in ordered["expected"]]
-    for row, centre in zip(ordered.to_dict("records"), ink.apart(wanted, heights, room), strict=True):
-        ink.leader(ax, (row["budget"], row["expected"]), 1 - centre / room, row["system"])
+    for row, centre in zip(ordered.to_dict("records"), style.apart(wanted, heights, room), strict=True):
+        style.leader(ax, (row["budget"], row["expected"]), 1 - centre / room, row["system"])
 
 
 def remark(data: pd.DataFrame) -> str:

@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from analysis import ink
-from analysis.answer import Analysis
-from analysis.figure import Figure, NotApplicable
-from analysis.search import drawing
+from analysis.figures import _search
+from analysis.plotting import style
+from analysis.plotting.figure import Figure, NotApplicable
+from analysis.result import Analysis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _LOOKS: dict[str, dict[str, Any]] = {
     "completed": {"marker": "o", "markersize": 4.5, "markeredgecolor": "white", "markeredgewidth": 0.5},
-    "collapsed": {"marker": "s", "markersize": 4.5, "markeredgecolor": ink.INK, "markeredgewidth": 0.8},
-    "pruned": {"marker": "v", "markersize": 4.5, "color": "white", "markeredgecolor": drawing.STOPPED},
-    "diverged": {"marker": "x", "markersize": 5, "color": drawing.BAD},
-    "failed": {"marker": "+", "markersize": 6, "color": ink.INK},
+    "collapsed": {"marker": "s", "markersize": 4.5, "markeredgecolor": style.INK, "markeredgewidth": 0.8},
+    "pruned": {"marker": "v", "markersize": 4.5, "color": "white", "markeredgecolor": _search.STOPPED},
+    "diverged": {"marker": "x", "markersize": 5, "color": _search.BAD},
+    "failed": {"marker": "+", "markersize": 6, "color": style.INK},
 }
 _LABELS = {"pruned": "stopped early"}
 
@@ -29,7 +29,7 @@ def data(analysis: Analysis) -> pd.DataFrame:
 
     `default`: the score of the experiment's own settings, the same in all rows of a system.
     """
-    frame = drawing.trials_of(analysis, "proposed_by", "value", "reached", "best_so_far")
+    frame = _search.trials_of(analysis, "proposed_by", "value", "reached", "best_so_far")
     if frame["reached"].isna().all():
         raise NotApplicable("no trial has a score yet")
     own = frame[frame["proposed_by"] == "default"].groupby("system")["value"].first()
@@ -41,9 +41,9 @@ def draw(data: pd.DataFrame, ax: Axes) -> None:
     from matplotlib.ticker import MaxNLocator
 
     here = data[data["here"]]
-    tone = ink.colour(int(here["place"].iloc[0]))
-    better = drawing.is_larger_better(data)
-    low, high = drawing.range_of_whole_trials(data)
+    tone = style.colour(int(here["place"].iloc[0]))
+    better = _search.is_larger_better(data)
+    low, high = _search.range_of_whole_trials(data)
     edge = 0.035 if better else 0.965
     for status, look in _LOOKS.items():
         own = here[here["status"] == status]
@@ -54,24 +54,24 @@ def draw(data: pd.DataFrame, ax: Axes) -> None:
         ax.plot(beyond, [edge] * len(beyond), transform=ax.get_xaxis_transform(), **look)
     ax.step(here["trial"], here["best_so_far"], where="post", color=tone, linewidth=1.4, zorder=3)
     if here["default"].notna().any():
-        ax.axhline(here["default"].iloc[0], color=ink.SOFT, linewidth=0.9, linestyle=":", zorder=2)
-    drawing.limit(ax, low, high)
+        ax.axhline(here["default"].iloc[0], color=style.SOFT, linewidth=0.9, linestyle=":", zorder=2)
+    _search.limit(ax, low, high)
     ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     ax.set_xlim(0.3, data["trial"].max() + 0.7)
     ax.set_xlabel("trial of this system")
-    drawing.score_axis(ax, data)
+    _search.score_axis(ax, data)
     _legend(ax, data)
 
 
 def _legend(ax: Axes, data: pd.DataFrame) -> None:
-    grey = {"color": ink.SOFT}
+    grey = {"color": style.SOFT}
     marks = {
         _LABELS.get(status, status): {**grey, **look}
         for status, look in _LOOKS.items()
         if (data["status"] == status).any()
     }
     lines = {"best so far": {**grey, "linestyle": "-"}, "default settings": {**grey, "linestyle": ":"}}
-    drawing.legend(ax, marks | lines)
+    _search.legend(ax, marks | lines)
 
 
 FIGURE = Figure(

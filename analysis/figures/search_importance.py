@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from analysis import ink
-from analysis.answer import Analysis
-from analysis.figure import Figure, NotApplicable
-from analysis.search import drawing
+from analysis.figures import _search
+from analysis.plotting import style
+from analysis.plotting.figure import Figure, NotApplicable
+from analysis.result import Analysis
 from analysis.search.importance import FEWEST_TRIALS, importance, ranks_of_trials
-from analysis.search.space import short_names
+from analysis.search.settings import short_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +25,7 @@ def data(analysis: Analysis) -> pd.DataFrame:
 
     `share`: of the variance of the trials' ranks, corrected for chance; `low` and `high`: its bootstrap interval.
     """
-    found = drawing.findings_of(analysis)
+    found = _search.findings_of(analysis)
     generator = np.random.default_rng(_SEED)
     names = short_names([parameter.name for parameter in found.settings.parameters])
     rows = []
@@ -48,20 +48,20 @@ def data(analysis: Analysis) -> pd.DataFrame:
 def draw(data: pd.DataFrame, ax: Axes) -> None:
     """Bar: share; line: its interval; words where there is none."""
     here = data[data["here"]]
-    positions = ink.rows(ax, list(data["parameter"].drop_duplicates())[: FIGURE.most_rows], FIGURE.row_inches)
-    tone = ink.colour(int(here["place"].iloc[0]))
+    positions = style.rows(ax, list(data["parameter"].drop_duplicates())[: FIGURE.most_rows], FIGURE.row_inches)
+    tone = style.colour(int(here["place"].iloc[0]))
     for row in here.to_dict("records"):
         if row["parameter"] not in positions:
             continue
         position = positions[row["parameter"]]
         if pd.isna(row["share"]):
-            ax.text(0.02, position, row["note"], va="center", fontsize=7.5, color=ink.SOFT)
+            ax.text(0.02, position, row["note"], va="center", fontsize=7.5, color=style.SOFT)
             continue
         ax.barh(position, row["share"], height=0.16, color=f"{tone}55", edgecolor=tone, linewidth=1.0, zorder=2)
-        ax.plot([row["low"], row["high"]], [position] * 2, color=ink.INK, linewidth=1.0, zorder=3)
+        ax.plot([row["low"], row["high"]], [position] * 2, color=style.INK, linewidth=1.0, zorder=3)
     ax.set_xlim(0, 1)
     ax.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
-    ax.axvline(0, color=ink.INK, linewidth=0.8)
+    ax.axvline(0, color=style.INK, linewidth=0.8)
     ax.set_xlabel("share explained")
 
 

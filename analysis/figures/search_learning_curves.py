@@ -6,28 +6,28 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from analysis import ink
-from analysis.answer import Analysis
-from analysis.figure import Figure, NotApplicable
-from analysis.search import drawing
-from analysis.search.trials import ENDED
+from analysis.figures import _search
+from analysis.plotting import style
+from analysis.plotting.figure import Figure, NotApplicable
+from analysis.result import Analysis
+from analysis.tables.trials import ENDED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_STOPPED: dict[str, Any] = {"color": drawing.STOPPED, "linewidth": 0.7, "alpha": 0.9, "zorder": 1}
-_DIVERGED: dict[str, Any] = {"color": drawing.BAD, "linewidth": 1.0, "linestyle": "--", "zorder": 2}
-_OTHER: dict[str, Any] = {"color": ink.INK, "linewidth": 0.8, "linestyle": ":", "zorder": 2}
+_STOPPED: dict[str, Any] = {"color": _search.STOPPED, "linewidth": 0.7, "alpha": 0.9, "zorder": 1}
+_DIVERGED: dict[str, Any] = {"color": _search.BAD, "linewidth": 1.0, "linestyle": "--", "zorder": 2}
+_OTHER: dict[str, Any] = {"color": style.INK, "linewidth": 0.8, "linestyle": ":", "zorder": 2}
 
 
 def data(analysis: Analysis) -> pd.DataFrame:
     """One row a trial and epoch: `score` on the validation part, `is_best`, and `is_rung`, where trials can end."""
-    found = drawing.findings_of(analysis)
+    found = _search.findings_of(analysis)
     column = f"metric_{found.metric}"
     epochs = analysis.results.trial_epochs
     if column not in epochs.columns:
         raise NotApplicable(f"the epochs of the trials have no {column}")
-    trials = drawing.trials_of(analysis, "run_id", "is_best", "whole_epochs")
+    trials = _search.trials_of(analysis, "run_id", "is_best", "whole_epochs")
     frame = trials.merge(epochs[["run_id", "epoch", column]].rename(columns={column: "score"}), on="run_id")
     frame = frame.dropna(subset="score").sort_values(["place", "trial", "epoch"], kind="stable", ignore_index=True)
     if frame.empty:
@@ -41,21 +41,21 @@ def data(analysis: Analysis) -> pd.DataFrame:
 def draw(data: pd.DataFrame, ax: Axes) -> None:
     """One line a trial; a mark where it was stopped; upright lines at the rungs."""
     here = data[data["here"]]
-    tone = ink.colour(int(here["place"].iloc[0]))
-    low, high = drawing.shown_range(data["score"], drawing.is_larger_better(data))
+    tone = style.colour(int(here["place"].iloc[0]))
+    low, high = _search.shown_range(data["score"], _search.is_larger_better(data))
     looks = _looks(tone)
     for rung in sorted(here.loc[here["is_rung"], "epoch"].unique()):
-        ax.axvline(rung, color=ink.FAINT, linewidth=1.6, zorder=0)
+        ax.axvline(rung, color=style.FAINT, linewidth=1.6, zorder=0)
     for _, line in here.groupby("trial"):
         look = looks["best"] if line["is_best"].iloc[0] else looks.get(line["status"].iloc[0], _OTHER)
         scores = line["score"].clip(low, high)
         ax.plot(line["epoch"], line["score"], **look)
         if line["status"].iloc[0] not in ENDED or len(line) == 1:
             ax.plot(line["epoch"].iloc[-1:], scores.iloc[-1:], **{**look, "marker": "o", "markersize": 2.5})
-    drawing.limit(ax, low, high)
-    ink.whole_numbers(ax, data["epoch"])
+    _search.limit(ax, low, high)
+    style.whole_numbers(ax, data["epoch"])
     ax.set_xlabel("epoch")
-    drawing.score_axis(ax, data)
+    _search.score_axis(ax, data)
     _legend(ax, data)
 
 
@@ -66,7 +66,7 @@ def _looks(tone: str) -> dict[str, dict[str, Any]]:
 
 
 def _legend(ax: Axes, data: pd.DataFrame) -> None:
-    looks = _looks(ink.SOFT)
+    looks = _looks(style.SOFT)
     there = set(data["status"])
     labels = {"best": "best trial", "completed": "other trials to the end", "pruned": "stopped early"}
     labels |= {"diverged": "diverged"}
@@ -74,8 +74,8 @@ def _legend(ax: Axes, data: pd.DataFrame) -> None:
     if there - {*labels, "collapsed"}:
         shown["failed or not ended"] = _OTHER
     if data["is_rung"].any():
-        shown["rung"] = {"color": ink.FAINT, "linewidth": 1.6, "linestyle": "-"}
-    drawing.legend(ax, shown)
+        shown["rung"] = {"color": style.FAINT, "linewidth": 1.6, "linestyle": "-"}
+    _search.legend(ax, shown)
 
 
 FIGURE = Figure(

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from analysis import ink
-from analysis.answer import Analysis
-from analysis.figure import Figure, NotApplicable
-from analysis.search import drawing
-from analysis.search.space import Parameter, choice_of, short_names
-from analysis.typography import visible
+from analysis.figures import _search
+from analysis.formatting import visible
+from analysis.plotting import style
+from analysis.plotting.figure import Figure, NotApplicable
+from analysis.result import Analysis
+from analysis.search.settings import Parameter, choice_of, short_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,8 +30,8 @@ def data(analysis: Analysis) -> pd.DataFrame:
     out. `panel` is the system; with more than six parameters it has several. `better` is the rank of the trial's score,
     0 (worst) to 1 (best), missing where it has none; `beyond`: whether some scores lie beyond the range of the axis.
     """
-    found = drawing.findings_of(analysis)
-    frame = drawing.trials_of(analysis, "reached", "is_best", *(one.column for one in found.settings.parameters))
+    found = _search.findings_of(analysis)
+    frame = _search.trials_of(analysis, "reached", "is_best", *(one.column for one in found.settings.parameters))
     parts = [_of_system(own, found.settings.parameters) for _, own in frame.groupby("place", sort=True)]
     lines = [part for part in parts if part is not None]
     if not lines:
@@ -43,7 +43,7 @@ def _of_system(own: pd.DataFrame, parameters: tuple[Parameter, ...]) -> pd.DataF
     own = own[own["reached"].notna() | (own["status"] == "diverged")]
     if own["reached"].notna().sum() == 0:
         return None
-    sign = 1 if drawing.is_larger_better(own) else -1
+    sign = 1 if _search.is_larger_better(own) else -1
     better = (sign * own["reached"]).rank(pct=True)
     keys = own[["place", "system", "trial", "status", "is_best", "metric", "larger_is_better"]]
     searched = [one for one in parameters if own[one.column].notna().any()]
@@ -67,7 +67,7 @@ def _cells(one: Parameter, values: pd.Series[Any]) -> dict[str, Any]:
 
 
 def _scores(own: pd.DataFrame) -> dict[str, Any]:
-    low, high = drawing.range_of_whole_trials(own)
+    low, high = _search.range_of_whole_trials(own)
     beyond = ~own["reached"].dropna().between(low, high)
     return {"value": own["reached"], "scale": "linear", "low": low, "high": high, "beyond": bool(beyond.any())}
 
@@ -75,7 +75,7 @@ def _scores(own: pd.DataFrame) -> dict[str, Any]:
 def draw(data: pd.DataFrame, ax: Axes) -> None:
     """One line a trial, darker the better; dashed where it was stopped, dotted where it diverged."""
     here = data[data["here"]]
-    tone = ink.colour(int(here["place"].iloc[0]))
+    tone = style.colour(int(here["place"].iloc[0]))
     last = int(here["order"].max())
     lines = here.assign(height=pd.concat([_heights(own) for _, own in here.groupby("order")]))
     for row in lines.drop_duplicates("order").to_dict("records"):
@@ -113,7 +113,7 @@ def _line(ax: Axes, line: pd.DataFrame, tone: str) -> None:
     if first["status"] == "pruned":
         look |= {"linestyle": "--", "linewidth": 0.8}
     if first["status"] == "diverged":
-        look |= {"linestyle": ":", "color": drawing.BAD, "zorder": 1.5}
+        look |= {"linestyle": ":", "color": _search.BAD, "zorder": 1.5}
     if first["is_best"]:
         look |= {"linewidth": 2.4, "color": tone, "zorder": 5}
     ax.plot(line["order"], line["height"], **look)
@@ -132,13 +132,13 @@ def _axis(ax: Axes, row: Mapping[Any, Any], order: int, last: int) -> None:
             ha="left" if side == 1 else "right",
             va="center",
             fontsize=7.5,
-            color=ink.SOFT,
+            color=style.SOFT,
             zorder=6,
             bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.75},
         )
-    name = "\n".join(ink.label_lines(row["axis"], NAME_COLUMNS, 2))
+    name = "\n".join(style.label_lines(row["axis"], NAME_COLUMNS, 2))
     ax.annotate(
-        name, (order, 0), xytext=(0, -9), textcoords="offset points", ha="center", va="top", fontsize=8, color=ink.INK
+        name, (order, 0), xytext=(0, -9), textcoords="offset points", ha="center", va="top", fontsize=8, color=style.INK
     )
 
 
@@ -146,7 +146,7 @@ def _ticks(row: Mapping[Any, Any]) -> list[tuple[float, str]]:
     """Heights and labels: every choice where they are few, else the ends; of a number both ends and the middle."""
     if row["scale"] == "choice":
         choices = json.loads(row["choices"])
-        labels = [ink.label_lines(visible(choice), CHOICE_COLUMNS, 1)[0] for choice in choices]
+        labels = [style.label_lines(visible(choice), CHOICE_COLUMNS, 1)[0] for choice in choices]
         kept = range(len(choices)) if len(choices) <= MOST_CHOICES else (0, len(choices) - 1)
         return [(number / max(1, len(choices) - 1), labels[number]) for number in kept]
     low, high = row["low"], row["high"]
@@ -165,14 +165,14 @@ def _ticks(row: Mapping[Any, Any]) -> list[tuple[float, str]]:
 def _legend(ax: Axes, data: pd.DataFrame) -> None:
     there = set(data["status"])
     shown: dict[str, dict[str, Any]] = {
-        "best trial": {"color": ink.SOFT, "linestyle": "-", "linewidth": 2.4},
-        "to the end, darker is better": {"color": ink.SOFT, "linestyle": "-", "linewidth": 1.0},
+        "best trial": {"color": style.SOFT, "linestyle": "-", "linewidth": 2.4},
+        "to the end, darker is better": {"color": style.SOFT, "linestyle": "-", "linewidth": 1.0},
     }
     if "pruned" in there:
-        shown["stopped early"] = {"color": ink.SOFT, "linestyle": "--", "linewidth": 0.8}
+        shown["stopped early"] = {"color": style.SOFT, "linestyle": "--", "linewidth": 0.8}
     if "diverged" in there:
-        shown["diverged"] = {"color": drawing.BAD, "linestyle": ":", "linewidth": 1.0}
-    drawing.legend(ax, shown)
+        shown["diverged"] = {"color": _search.BAD, "linestyle": ":", "linewidth": 1.0}
+    _search.legend(ax, shown)
 
 
 FIGURE = Figure(

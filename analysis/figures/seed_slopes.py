@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from analysis import ink
-from analysis.answer import Analysis
-from analysis.figure import Figure, NotApplicable, scores, unit_of
-from analysis.normalize import KEYS
-from analysis.typography import visible
+from analysis.formatting import visible
+from analysis.plotting import style
+from analysis.plotting.figure import Figure, NotApplicable, scores, unit_of
+from analysis.result import Analysis
+from analysis.tables.normalize import KEYS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,13 +43,15 @@ def draw(data: pd.DataFrame, ax: Axes) -> None:
     from matplotlib.collections import LineCollection
 
     positions: dict[int, float] = {}
-    for group, position, place in ink.system_rows(ax, data):
+    for group, position, place in style.system_rows(ax, data):
         positions[place] = position
-        ax.scatter(group["score"], [position] * len(group), s=14, color=ink.colour(place), linewidths=0, zorder=4)
-    for against, colour, width, style in ((False, ink.SOFT, 0.6, "-"), (True, FLIPPED, 1.2, "--")):
+        ax.scatter(group["score"], [position] * len(group), s=14, color=style.colour(place), linewidths=0, zorder=4)
+    for against, colour, width, dashes in ((False, style.SOFT, 0.6, "-"), (True, FLIPPED, 1.2, "--")):
         lines = list(_segments(data[data["place"].isin(list(positions))], positions, against))
-        ax.add_collection(LineCollection(lines, colors=colour, linewidths=width, linestyles=style, alpha=0.8, zorder=2))
-    ax.plot([], [], color=ink.SOFT, linewidth=0.8, label="as the means")
+        ax.add_collection(
+            LineCollection(lines, colors=colour, linewidths=width, linestyles=dashes, alpha=0.8, zorder=2)
+        )
+    ax.plot([], [], color=style.SOFT, linewidth=0.8, label="as the means")
     ax.plot([], [], color=FLIPPED, linewidth=1.2, linestyle="--", label="against the order of the means")
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
     line = "seed" if unit_of(data) == "run" else "data set"

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from analysis import ink
-from analysis.answer import Analysis
-from analysis.figure import Figure, NotApplicable, runs_of
-from analysis.typography import visible
+from analysis.formatting import visible
+from analysis.plotting import style
+from analysis.plotting.figure import Figure, NotApplicable, runs_of
+from analysis.result import Analysis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -63,12 +63,12 @@ def draw(data: pd.DataFrame, ax: Axes) -> None:
     """Filled: no system beats it in everything; the line joins the best scores that each cost can buy."""
     here = data[data["here"]].head(FIGURE.most_rows)
     front = here[here["on_front"]].sort_values("value")
-    ax.plot(front["value"], front["score"], color=ink.SOFT, linewidth=0.9, linestyle=":", zorder=1)
+    ax.plot(front["value"], front["score"], color=style.SOFT, linewidth=0.9, linestyle=":", zorder=1)
     for row in here.to_dict("records"):
         place = int(row["place"])
-        tone = ink.colour(place)
+        tone = style.colour(place)
         face = "white" if row["dominated"] else tone
-        shape = SHAPES[place // len(ink.PALETTE) % len(SHAPES)]
+        shape = SHAPES[place // len(style.PALETTE) % len(SHAPES)]
         ax.scatter(
             row["value"], row["score"], s=42, marker=shape, facecolors=face, edgecolors=tone, linewidths=1.5, zorder=4
         )
@@ -83,11 +83,11 @@ def _labels(ax: Axes, here: pd.DataFrame) -> None:
     """Names in a column at the right, in the order of the scores, each with a line to its point."""
     ordered = here.sort_values("score", ascending=False, kind="stable")
     low, high = ax.get_ylim()
-    heights = [ink.rows_height([name], ROW_INCHES) for name in ordered["system"]]
+    heights = [style.rows_height([name], ROW_INCHES) for name in ordered["system"]]
     room = max(FIGURE.least_inches, sum(heights))
     wanted = [(high - score) / (high - low) * room for score in ordered["score"]]
-    for row, centre in zip(ordered.to_dict("records"), ink.apart(wanted, heights, room), strict=True):
-        ink.leader(ax, (row["value"], row["score"]), 1 - centre / room, row["system"])
+    for row, centre in zip(ordered.to_dict("records"), style.apart(wanted, heights, room), strict=True):
+        style.leader(ax, (row["value"], row["score"]), 1 - centre / room, row["system"])
     ax.set_ylim(low, high)
 
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from analysis import ink
-from analysis.answer import Analysis
-from analysis.figure import Figure, runs_of
+from analysis.plotting import style
+from analysis.plotting.figure import Figure, runs_of
+from analysis.result import Analysis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,13 +22,13 @@ def data(analysis: Analysis) -> pd.DataFrame:
 def draw(data: pd.DataFrame, ax: Axes) -> None:
     """Bar: mean; points: runs. Minutes or hours where seconds would be unreadable."""
     unit, seconds = _unit(data["seconds_train"].max())
-    for group, position, place in ink.system_rows(ax, data):
+    for group, position, place in style.system_rows(ax, data):
         values = group["seconds_train"] / seconds
-        tone = ink.colour(place)
+        tone = style.colour(place)
         ax.barh(position, values.mean(), height=0.27, color=f"{tone}55", edgecolor=tone, linewidth=1.0)
-        ink.points(ax, values, position, place, width=0.16)
-        ink.value(ax, position, f"{values.mean():.3g} {unit}")
-    ax.axvline(0, color=ink.INK, linewidth=0.8)
+        style.points(ax, values, position, place, width=0.16)
+        style.value(ax, position, f"{values.mean():.3g} {unit}")
+    ax.axvline(0, color=style.INK, linewidth=0.8)
     ax.set_xlabel(f"training time of a run [{unit}]")
 
 

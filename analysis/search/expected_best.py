@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.statistical_test import Floats
+from analysis.inference.interface import Floats
 
 
 def expected_best(scores: Floats) -> Floats:

@@ -9,13 +9,13 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.comparison.systems import as_row
 from analysis.config import Direction
-from analysis.results import Results
-from analysis.search.cautions import about_comparison, about_search
-from analysis.search.space import Settings, read_settings
-from analysis.search.standing import standing
+from analysis.search.ranking import standing
+from analysis.search.settings import Settings, read_settings
 from analysis.search.summary import summarize
-from analysis.systems import as_row
+from analysis.search.warnings import about_comparison, about_search
+from analysis.tables.read import Results
 
 
 @dataclass(frozen=True, eq=False)

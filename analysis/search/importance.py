@@ -22,8 +22,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.config import Direction
-from analysis.search.space import Parameter, choice_of
-from analysis.statistical_test import Floats
+from analysis.inference.interface import Floats
+from analysis.search.settings import Parameter, choice_of
 
 FEWEST_TRIALS = 10
 RESAMPLES = 2000

@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 
 from analysis.config import Direction
-from analysis.search.trials import PENDING
-from analysis.table import STATUSES
+from analysis.tables.schema import STATUSES
+from analysis.tables.trials import PENDING
 
 SUMMARY_COLUMNS = (
     "system", "model", "recipe", "trials", *STATUSES, PENDING, "epochs_run", "epochs_to_the_end", "epochs_share",

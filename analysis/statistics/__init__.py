@@ -1,1 +1,5 @@
-"""One statistical test a file; each exports TEST."""
+"""One statistical test a file: each exports `TEST`, found by its file name.
+
+Read `inference/interface.py` for the contract and `paired_t.py` for an example. Pure functions on seeds x systems. May
+import `inference` and `metrics`.
+"""

@@ -10,7 +10,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from analysis.statistical_test import Floats, Setting, StatisticalTest, TestResult, blocks
+from analysis.inference.interface import Floats, Setting, StatisticalTest, TestResult, blocks
 
 
 def run(values: Floats, setting: Setting) -> TestResult:

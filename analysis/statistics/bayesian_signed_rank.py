@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.statistical_test import Floats, Setting, StatisticalTest, TestResult, degenerate, differences
+from analysis.inference.interface import Floats, Setting, StatisticalTest, TestResult, degenerate, differences
 
 PRIOR_STRENGTH = 0.5
 

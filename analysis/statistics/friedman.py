@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 
-from analysis.statistical_test import Floats, Setting, StatisticalTest, TestResult, blocks
+from analysis.inference.interface import Floats, Setting, StatisticalTest, TestResult, blocks
 
 
 def run(values: Floats, setting: Setting) -> TestResult:

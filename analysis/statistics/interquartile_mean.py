@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.statistical_test import Floats, Setting, StatisticalTest, TestResult, blocks
+from analysis.inference.interface import Floats, Setting, StatisticalTest, TestResult, blocks
 
 
 def run(values: Floats, setting: Setting) -> TestResult:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from analysis.statistical_test import Floats, Setting, StatisticalTest, TestResult
+from analysis.inference.interface import Floats, Setting, StatisticalTest, TestResult
 from analysis.statistics import friedman
 
 

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.resampling import draw_weights
-from analysis.statistical_test import DECIMALS, Floats, Setting, StatisticalTest, TestResult
+from analysis.inference.interface import DECIMALS, Floats, Setting, StatisticalTest, TestResult
+from analysis.inference.resampling import draw_weights
 from analysis.statistics.paired_t import t_result
 
 _SMALLEST_VARIANCE = 1e-18  # below it lies rounding

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.statistical_test import Floats, Setting, StatisticalTest, TestResult, blocks
+from analysis.inference.interface import Floats, Setting, StatisticalTest, TestResult, blocks
 from analysis.statistics.friedman import critical_difference
 
 

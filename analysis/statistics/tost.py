@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from analysis.statistical_test import Floats, Setting, StatisticalTest, TestResult, degenerate, differences
+from analysis.inference.interface import Floats, Setting, StatisticalTest, TestResult, degenerate, differences
 from analysis.statistics.paired_t import equivalence_p
 
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from analysis.statistical_test import Floats, Setting, StatisticalTest, TestResult, degenerate, differences
+from analysis.inference.interface import Floats, Setting, StatisticalTest, TestResult, degenerate, differences
 
 EXACT_UP_TO = 200
 Ranks = np.ndarray[tuple[int], np.dtype[np.int64]]

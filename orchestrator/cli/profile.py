@@ -55,7 +55,7 @@ def profile(
 
 def _tell(console: Console, rows: list[dict[str, Any]], out: str) -> None:
     """Write the files and show the table."""
-    from analysis import profile as tables
+    from analysis.tables import profile as tables
     from orchestrator.profile_files import TABLE, write
 
     files = write(rows, out)

@@ -166,9 +166,9 @@ def findings(found: Sequence[Finding]) -> str:
 
 def conclusion(found: Conclusion) -> str:
     """The answer: headline, what it generalises over, systems, pairs."""
-    from analysis.report_grid import labelled
-    from analysis.report_pairs import pairs_shown
-    from analysis.typography import p_value
+    from analysis.formatting import p_value
+    from analysis.report.pair_tables import pairs_shown
+    from analysis.report.table import labelled
 
     analysis = found.analysis
     systems = table(

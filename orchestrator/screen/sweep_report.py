@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from analysis import cut_off
+from analysis.text import cut_off
 from orchestrator.cli.session import ARGUMENTS
 from orchestrator.errors import UserError
 from orchestrator.layout import LayoutOptions

@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from analysis.table import Corrupt, sha256, to_parquet_bytes, to_table
+from analysis.tables.schema import Corrupt, sha256, to_parquet_bytes, to_table
 from orchestrator.storage import attempts, manifest, records
 from orchestrator.storage.disk import QUARANTINE, explained, move_aside
 from orchestrator.storage.gathering import (

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from analysis.table import SCHEMAS, Kind, read_parquet
+from analysis.tables.schema import SCHEMAS, Kind, read_parquet
 from orchestrator.storage.records import Tables
 from trainables.engine.folder import Folder
 

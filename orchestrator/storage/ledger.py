@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from analysis.directory import SafeLoader
-from analysis.table import Corrupt, read_parquet
+from analysis.tables.results_directory import SafeLoader
+from analysis.tables.schema import Corrupt, read_parquet
 from orchestrator.errors import CorruptResults, UserError
 from orchestrator.spec.names import MARK
 from orchestrator.storage.disk import QUARANTINE, move_aside

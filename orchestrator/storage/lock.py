@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from analysis.table import Corrupt
+from analysis.tables.schema import Corrupt
 from orchestrator.errors import LockedBySweep
 from orchestrator.storage.disk import explained
 from orchestrator.storage.sealed_json import seal, unseal

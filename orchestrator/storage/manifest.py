@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from analysis.table import SCHEMA_VERSION, Corrupt
+from analysis.tables.schema import SCHEMA_VERSION, Corrupt
 from orchestrator.storage.sealed_json import seal, unseal
 from trainables.engine.folder import Folder
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analysis.table import Corrupt
+from analysis.tables.schema import Corrupt
 from orchestrator.storage import records
 from orchestrator.storage.disk import QUARANTINE, free_name
 from orchestrator.storage.gathering import CompactedPredictions, Gathered, compacted_predictions, table_of

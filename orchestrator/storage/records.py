@@ -14,7 +14,16 @@ from typing import Any
 
 import pyarrow as pa
 
-from analysis.table import SCHEMA_VERSION, SCHEMAS, Corrupt, Kind, read_parquet, sha256, to_parquet_bytes, to_table
+from analysis.tables.schema import (
+    SCHEMA_VERSION,
+    SCHEMAS,
+    Corrupt,
+    Kind,
+    read_parquet,
+    sha256,
+    to_parquet_bytes,
+    to_table,
+)
 from orchestrator.spec.run_spec import RunSpec
 from orchestrator.storage.attempts import without_host
 from orchestrator.storage.sealed_json import seal, unseal

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from analysis.table import Corrupt, sha256
+from analysis.tables.schema import Corrupt, sha256
 
 SEAL = "content_sha256"
 

@@ -22,7 +22,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from analysis.table import Corrupt, Kind, read_parquet, sha256
+from analysis.tables.schema import Corrupt, Kind, read_parquet, sha256
 from orchestrator.errors import UserError
 from orchestrator.spec.run_spec import RunSpec
 from orchestrator.storage import attempts, compaction, ledger, lock, manifest, records

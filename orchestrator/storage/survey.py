@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from analysis.table import Corrupt
+from analysis.tables.schema import Corrupt
 from orchestrator.storage import records
 from orchestrator.storage.manifest import Manifest
 from orchestrator.storage.mending import lost

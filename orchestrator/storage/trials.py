@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from analysis.table import Corrupt
+from analysis.tables.schema import Corrupt
 from orchestrator.errors import CorruptResults
 from orchestrator.storage.disk import explained
 from orchestrator.storage.sealed_json import seal, unseal

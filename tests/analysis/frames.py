@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.table import Kind, sha256, to_parquet_bytes, to_table
+from analysis.tables.schema import Kind, sha256, to_parquet_bytes, to_table
 
 Scores = Mapping[str, Sequence[float | None]]
 

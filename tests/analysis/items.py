@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from analysis import registry
-from analysis.normalize import normalize
-from analysis.results import Results
+from analysis.tables.normalize import normalize
+from analysis.tables.read import Results
 
 
 def study(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 
-from analysis import report
 from analysis.analyze import Analysis
+from analysis.report import page
 from tests.analysis import study
 
 VOID = {"meta", "link", "br", "hr", "img", "input", "base"}
@@ -46,4 +46,4 @@ class Page(HTMLParser):
 
 def page_of(analysis: Analysis, systems: tuple[str, ...] | None = None) -> Page:
     """The report as a page; with the pictures of a study of these systems, or without any."""
-    return Page(report.render(analysis, study.drawn(systems).svgs if systems else {}))
+    return Page(page.render(analysis, study.drawn(systems).svgs if systems else {}))

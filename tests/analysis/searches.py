@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from analysis.normalize import normalize
-from analysis.results import Results
-from analysis.search.trials import trials_table
-from analysis.table import EPOCHS as EPOCHS_SCHEMA
-from analysis.table import PREDICTIONS, RUNS, sha256, to_parquet_bytes, to_table
+from analysis.tables.normalize import normalize
+from analysis.tables.read import Results
+from analysis.tables.schema import EPOCHS as EPOCHS_SCHEMA
+from analysis.tables.schema import PREDICTIONS, RUNS, sha256, to_parquet_bytes, to_table
+from analysis.tables.trials import trials_table
 from tests.analysis.frames import write_compacted
 
 EPOCHS = 9

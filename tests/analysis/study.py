@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis import gallery
 from analysis.analyze import Analysis, analyze_results
 from analysis.config import CompareConfig
-from analysis.normalize import normalize
-from analysis.results import Origin, Results
+from analysis.plotting import draw_all
+from analysis.tables.normalize import normalize
+from analysis.tables.read import Origin, Results
 from tests.analysis import searches
 
 THREE = ("roberta-base", "deberta-v3-large", "modernbert-large")
@@ -65,9 +65,9 @@ def analysis(systems: tuple[str, ...] = THREE, seeds: int = 7) -> Analysis:
 
 
 @cache
-def drawn(systems: tuple[str, ...] = THREE) -> gallery.Gallery:
+def drawn(systems: tuple[str, ...] = THREE) -> draw_all.Gallery:
     """Its figures, with three seeds, as the report shows them."""
-    return gallery.draw(analysis(systems, seeds=3), ("svg",))
+    return draw_all.draw(analysis(systems, seeds=3), ("svg",))
 
 
 def without(found: Results, table: str, *columns: str) -> Analysis:

@@ -9,8 +9,11 @@ from sklearn import metrics as sklearn_metrics
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 
-from analysis import effect_size, power
-from analysis.correction import holm
+from analysis.comparison import power
+from analysis.inference import effect_sizes
+from analysis.inference.descriptives import interquartile_mean
+from analysis.inference.holm import holm
+from analysis.inference.interface import Setting
 from analysis.metrics import (
     Metric,
     accuracy,
@@ -20,9 +23,7 @@ from analysis.metrics import (
     weighted_f1,
     weighted_f1_with_outside,
 )
-from analysis.statistical_test import Setting
 from analysis.statistics import corrected_resampled_t, friedman, mcnemar, paired_t, sign_flip, wilcoxon
-from analysis.summary import interquartile_mean
 
 INPUTS = 200
 
@@ -163,13 +164,13 @@ def test_a12_equals_the_scaled_mann_whitney_statistic() -> None:
     for number in range(INPUTS):
         generator = np.random.default_rng(number)
         a, b = generator.integers(0, 5, size=9) / 10, generator.integers(0, 5, size=7) / 10
-        assert effect_size.a12(a, b) == pytest.approx(stats.mannwhitneyu(a, b).statistic / 63)
+        assert effect_sizes.a12(a, b) == pytest.approx(stats.mannwhitneyu(a, b).statistic / 63)
 
 
 def test_the_superiority_interval_is_wilsons() -> None:
     difference = np.array([1.0] * 7 + [-1.0] * 3)
     theirs = stats.binomtest(7, 10).proportion_ci(method="wilson")
-    assert effect_size.probability_of_superiority(difference, 0.05) == pytest.approx((0.7, theirs.low, theirs.high))
+    assert effect_sizes.probability_of_superiority(difference, 0.05) == pytest.approx((0.7, theirs.low, theirs.high))
 
 
 def test_the_interquartile_mean_equals_scipys_trimmed_mean() -> None:

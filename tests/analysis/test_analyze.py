@@ -15,8 +15,8 @@ import yaml
 
 from analysis.analyze import Analysis, analyze
 from analysis.config import CompareConfig
-from analysis.output import put, render, tables
-from analysis.table import read_parquet
+from analysis.report.write import put, render, tables
+from analysis.tables.schema import read_parquet
 from tests.analysis.frames import Scores, csv, rows, write_compacted
 
 KEYS = (
@@ -338,8 +338,8 @@ def test_everything_is_written_where_it_is_asked_for_a_uri_included(tmp_path: Pa
 
 def test_planning_needs_none_of_the_heavy_libraries() -> None:
     code = (
-        "import sys, analysis.config, analysis.power, analysis.registry, analysis.metrics.weighted_f1; "
-        "analysis.power.seeds_needed(3); analysis.registry.names('test'); "
+        "import sys, analysis.config, analysis.comparison.power, analysis.registry, analysis.metrics.weighted_f1; "
+        "analysis.comparison.power.seeds_needed(3); analysis.registry.names('test'); "
         "print([name for name in ('pandas', 'pyarrow', 'scipy', 'statsmodels', 'matplotlib', 'torch', 'ray') "
         "if name in sys.modules])"
     )

@@ -8,11 +8,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis import items, methods, report_pairs, report_tables
 from analysis.analyze import Analysis, analyze, analyze_results
 from analysis.config import CompareConfig
-from analysis.output import tables
-from analysis.paper_tables import latex, markdown
+from analysis.plotting import item_disagreements
+from analysis.report import pair_tables, system_tables
+from analysis.report.paper_tables import latex, markdown
+from analysis.report.write import tables
+from analysis.text import methods
 from tests.analysis import study
 from tests.analysis.frames import csv, rows, write_compacted
 from tests.analysis.page import page_of
@@ -33,9 +35,9 @@ def test_every_table_says_which_system_is_a_control(marked: Analysis) -> None:
     frame = pd.read_csv(BytesIO(tables(marked)["statistical_tests.csv"]))
     assert frame.loc[frame["b"] == "broken", "control_b"].tolist() == ["negative", "negative"]
     assert frame["control_a"].isna().all()
-    for written in (markdown(report_tables.summary(marked)), latex(report_pairs.verdicts(marked), "x")):
+    for written in (markdown(system_tables.summary(marked)), latex(pair_tables.verdicts(marked), "x")):
         assert "broken (negative control)" in written
-    assert "broken (negative control)" in [column.heading for column in report_tables.scores(marked).columns]
+    assert "broken (negative control)" in [column.heading for column in system_tables.scores(marked).columns]
 
 
 def test_its_comparisons_belong_to_the_family_and_that_is_said(marked: Analysis) -> None:
@@ -70,5 +72,5 @@ def test_a_control_with_the_best_mean_is_no_winner_and_the_experiment_is_called_
 def test_the_answers_that_are_shown_are_not_the_controls() -> None:
     first, second, third = study.THREE
     found = analyze_results(study.results(seeds=3), options=CompareConfig(controls={first: "negative"}))
-    assert set(items.disagreements(found)["a"]) == {second}
-    assert set(items.disagreements(found)["b"]) == {third}
+    assert set(item_disagreements.disagreements(found)["a"]) == {second}
+    assert set(item_disagreements.disagreements(found)["b"]) == {third}

@@ -12,11 +12,12 @@ import pytest
 import yaml
 from scipy import stats
 
-from analysis import methods, registry
+from analysis import registry
 from analysis.analyze import Analysis, analyze
 from analysis.config import CompareConfig
-from analysis.figure import unit_of
-from analysis.output import tables
+from analysis.plotting.figure import unit_of
+from analysis.report.write import tables
+from analysis.text import methods
 from tests.analysis.frames import rows, write_compacted
 from tests.analysis.page import page_of
 from tests.analysis.test_known_answers import DEMSAR_TABLE_6

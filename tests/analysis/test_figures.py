@@ -18,10 +18,11 @@ import pytest
 from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.transforms import Bbox
 
-from analysis import gallery, ink, picture, registry
+from analysis import registry
 from analysis.analyze import analyze_results
-from analysis.figure import SECTIONS, Figure, NotApplicable
-from analysis.typography import visible
+from analysis.formatting import visible
+from analysis.plotting import draw_all, render, style
+from analysis.plotting.figure import SECTIONS, Figure, NotApplicable
 from tests.analysis import study
 
 NAMES = registry.names("figure")
@@ -78,7 +79,7 @@ def test_a_figure_is_named_after_its_file_and_explains_itself(name: str) -> None
 
 
 def test_ranks_give_every_section_one_order_and_something_that_is_not_folded_away() -> None:
-    found = gallery.figures()
+    found = draw_all.figures()
     keys = [(SECTIONS.index(one.section), one.rank) for one in found]
     assert keys == sorted(set(keys))
     assert {one.section for one in found if not one.aside} == set(SECTIONS)
@@ -89,29 +90,29 @@ def test_a_figure_can_be_drawn_again_from_its_saved_data_to_the_same_bytes(name:
     """`draw` needs nothing that the CSV does not hold, and nothing but the data decides the picture."""
     files = study.drawn().files[name]
     again = pd.read_csv(io.BytesIO(files["csv"]))
-    assert picture.render(figure(name), again, ("svg",))["svg"] == files["svg"]
+    assert render.render(figure(name), again, ("svg",))["svg"] == files["svg"]
     assert b"Date" not in files["svg"]
 
 
 def test_every_format_of_a_picture_has_the_same_bytes_twice() -> None:
     data = figure("paired_differences").frame(study.analysis(seeds=3))
-    first, second = (picture.render(figure("paired_differences"), data) for _ in range(2))
+    first, second = (render.render(figure("paired_differences"), data) for _ in range(2))
     assert first == second
-    assert [first[kind][:4] for kind in picture.KINDS] == [b"<svg", b"%PDF", b"\x89PNG"]
+    assert [first[kind][:4] for kind in render.KINDS] == [b"<svg", b"%PDF", b"\x89PNG"]
     width = int.from_bytes(first["png"][16:20], "big")
-    assert width == ink.WIDTH_INCHES * picture.DOTS_PER_INCH, "the vector formats before it do not make it small"
+    assert width == style.WIDTH_INCHES * render.DOTS_PER_INCH, "the vector formats before it do not make it small"
 
 
 def test_neighbouring_colours_differ_in_lightness_so_that_a_grey_print_keeps_them_apart() -> None:
-    linear = [[(int(tone[k : k + 2], 16) / 255) ** 2.2 for k in (1, 3, 5)] for tone in ink.PALETTE]
+    linear = [[(int(tone[k : k + 2], 16) / 255) ** 2.2 for k in (1, 3, 5)] for tone in style.PALETTE]
     lightness = [116 * (0.2126 * r + 0.7152 * g + 0.0722 * b) ** (1 / 3) - 16 for r, g, b in linear]
     assert min(abs(a - b) for a, b in itertools.pairwise([*lightness, lightness[0]])) > 10
 
 
 def test_labels_are_set_apart_within_their_room() -> None:
-    assert ink.apart([1.0, 5.0], [2.0, 2.0], 10.0) == [1.0, 5.0]
-    assert ink.apart([0.0, 0.0, 0.0], [2.0, 2.0, 2.0], 6.0) == [1.0, 3.0, 5.0]
-    assert ink.apart([9.0, 9.5], [2.0, 2.0], 10.0) == [7.0, 9.0]
+    assert style.apart([1.0, 5.0], [2.0, 2.0], 10.0) == [1.0, 5.0]
+    assert style.apart([0.0, 0.0, 0.0], [2.0, 2.0, 2.0], 6.0) == [1.0, 3.0, 5.0]
+    assert style.apart([9.0, 9.5], [2.0, 2.0], 10.0) == [7.0, 9.0]
 
 
 @pytest.mark.parametrize(
@@ -122,8 +123,8 @@ def test_no_label_overlaps_another_and_nothing_leaves_the_picture(name: str, sys
     if name == "critical_difference" and len(systems) == 2:
         pytest.skip("mean ranks of two systems say no more than their difference")
     data = figure(name).frame(study.analysis(systems, seeds=3))
-    with picture.style(name):
-        canvas = picture.draw(figure(name), data)
+    with render.drawing_style(name):
+        canvas = render.draw(figure(name), data)
         recorder = Recorder(*canvas.bbox.size, canvas.dpi)
         canvas.draw(recorder)
     assert [ax for ax in canvas.axes if ax.get_visible() and not shows_all_its_marks(ax)] == []
@@ -185,7 +186,7 @@ def test_results_without_epochs_and_predictions_leave_out_what_needs_them() -> N
     found = study.results(study.THREE[:2], seeds=3)
     runs = found.runs.drop(columns=["samples_per_second", "peak_memory_gib"])
     bare = replace(found, runs=runs, epochs=found.epochs.iloc[:0], predictions=found.predictions.iloc[:0])
-    drawn = gallery.draw(analyze_results(bare), ())
+    drawn = draw_all.draw(analyze_results(bare), ())
     assert set(drawn.skipped) == {
         *("loss_comparison", "loss_evolution", "score_over_time", "trade_off", "critical_difference"),
         *("per_class_f1", "class_balance", "confusion", "item_disagreement"),
@@ -196,7 +197,7 @@ def test_results_without_epochs_and_predictions_leave_out_what_needs_them() -> N
 def test_one_run_a_system_and_equal_scores_can_be_drawn() -> None:
     found = study.results(study.THREE[:2], seeds=1)
     equal = replace(found, runs=found.runs.assign(score=0.5))
-    drawn = gallery.draw(analyze_results(equal), ())
+    drawn = draw_all.draw(analyze_results(equal), ())
     assert set(drawn.files) | set(drawn.skipped) == set(NAMES)
     assert {"raincloud", "score_boxplot", "score_barplot", "score_violin", "seed_slopes"} <= set(drawn.files)
 
@@ -213,7 +214,7 @@ def test_with_more_than_twenty_systems_only_the_first_pictures_of_each_section_a
     bare = replace(
         found, epochs=found.epochs.iloc[:0], predictions=found.predictions.iloc[:0], trials=found.trials.iloc[:0]
     )
-    drawn = gallery.draw(analyze_results(bare), ())
+    drawn = draw_all.draw(analyze_results(bare), ())
     assert set(drawn.files) == {"raincloud", "paired_differences", "critical_difference", "trade_off"}
     assert "the first 20 of 21 rows" in drawn.notes["raincloud"]
 
@@ -225,25 +226,26 @@ def test_data_files_neutralise_formulas_in_names() -> None:
 
 
 def test_names_lose_their_middle_never_their_ends() -> None:
-    from analysis import ink
+    from analysis.plotting import style
 
-    lines = ink.label_lines("start-" + "x" * 200 + "-end")
+    lines = style.label_lines("start-" + "x" * 200 + "-end")
     assert len(lines) == 3
     assert lines[0].startswith("start-")
     assert lines[-1].endswith("-end")
-    assert max(map(len, lines)) <= ink.LABEL_COLUMNS
+    assert max(map(len, lines)) <= style.LABEL_COLUMNS
     assert visible("a\x00b") == "a\\x00b"
 
 
 def test_listing_figures_does_not_import_matplotlib_and_drawing_leaves_pyplot_alone() -> None:
     program = (
-        "import sys; from analysis import gallery; gallery.figures(); assert 'matplotlib' not in sys.modules; "
-        "from tests.analysis import study; from analysis import picture, registry; "
+        "import sys; from analysis.plotting import draw_all; draw_all.figures(); "
+        "assert 'matplotlib' not in sys.modules; "
+        "from tests.analysis import study; from analysis import registry; from analysis.plotting import render; "
         "figure = registry.load('figure', 'raincloud'); "
-        "picture.render(figure, figure.frame(study.analysis(study.THREE[:2], seeds=2))); "
+        "render.render(figure, figure.frame(study.analysis(study.THREE[:2], seeds=2))); "
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
-    sources = Path(gallery.__file__).parent.rglob("*.py")
+    sources = Path(registry.__file__).parent.rglob("*.py")
     assert [file.name for file in sources if "pyplot" in file.read_text(encoding="utf-8")] == []

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import items, picture, registry
+from analysis import registry
 from analysis.analyze import analyze_results
-from analysis.figure import Figure, NotApplicable
 from analysis.figures import critical_difference
+from analysis.plotting import item_disagreements, render
+from analysis.plotting.figure import Figure, NotApplicable
 from tests.analysis import study
 
 MANY = tuple(f"model-{number}" for number in range(20))
@@ -154,7 +155,7 @@ def test_of_many_classes_the_most_frequent_are_drawn_and_all_are_in_the_data() -
     both = [words.assign(run_id=run_id) for run_id in found.runs["run_id"]]
     data = figure("per_class_f1").frame(analyze_results(replace(found, predictions=pd.concat(both, ignore_index=True))))
     assert data["class"].nunique() == 60
-    drawn = picture.render(figure("per_class_f1"), data)["svg"].decode()
+    drawn = render.render(figure("per_class_f1"), data)["svg"].decode()
     assert "class-39 (2)" in drawn
     assert "class-40 (1)" not in drawn
 
@@ -256,7 +257,7 @@ def test_answers_that_most_seeds_of_only_one_system_get_right_are_counted() -> N
     assert data[(*pair, "only_first")] == 3 - 1 + 1
     assert data[(*pair, "only_second")] == 0
     assert data.groupby(["a", "b"]).sum().tolist() == [13, 13, 13]
-    listed = items.disagreements(answer)
+    listed = item_disagreements.disagreements(answer)
     assert set(listed["said_b"]) == {"O"}
     assert listed["gold"].isin(study.CLASSES).all()
     assert (listed["right_a"] > 0.5).all()
@@ -264,6 +265,6 @@ def test_answers_that_most_seeds_of_only_one_system_get_right_are_counted() -> N
 
 def test_a_tie_between_the_seeds_of_a_system_is_no_majority() -> None:
     shares = pd.DataFrame({"a": [1.0, 1.0, 0.2, 0.5, 0.0, np.nan], "b": [1.0, 0.0, 0.9, 1.0, 0.0, 1.0]})
-    found = items.outcomes(shares["a"], shares["b"]).tolist()
+    found = item_disagreements.outcomes(shares["a"], shares["b"]).tolist()
     assert found[:5] == ["both", "only_first", "only_second", "split", "neither"]
     assert pd.isna(found[5])

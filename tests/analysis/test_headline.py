@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from analysis.headline import headline
+from analysis.text.headline import headline
 
 OPEN = {"verdict": "inconclusive", "reason": "Holm p 0.3 is not below 0.05"}
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from analysis import effect_size, power
-from analysis.correction import holm
-from analysis.statistical_test import Setting
+from analysis.comparison import power
+from analysis.inference import effect_sizes
+from analysis.inference.holm import holm
+from analysis.inference.interface import Setting
 from analysis.statistics import friedman, mcnemar, paired_t, sign_flip, wilcoxon
 
 SLEEP = np.array(
@@ -52,9 +53,9 @@ def test_the_exact_tests_of_the_sleep_data_see_nine_differences_of_one_sign_and_
 
 def test_the_effect_sizes_of_the_sleep_data_use_the_exact_gamma_factor() -> None:
     difference = SLEEP[:, 0] - SLEEP[:, 1]
-    assert effect_size.paired_dz(difference) == pytest.approx(-1.284558, **SIX)
-    assert effect_size.hedges_gz(difference) == pytest.approx(-1.173925, **SIX)
-    assert effect_size.probability_of_superiority(difference, 0.05)[0] == 0.05
+    assert effect_sizes.paired_dz(difference) == pytest.approx(-1.284558, **SIX)
+    assert effect_sizes.hedges_gz(difference) == pytest.approx(-1.173925, **SIX)
+    assert effect_sizes.probability_of_superiority(difference, 0.05)[0] == 0.05
 
 
 def test_holm_steps_down_and_keeps_the_order_of_the_input() -> None:

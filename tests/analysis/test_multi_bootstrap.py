@@ -10,11 +10,11 @@ import pytest
 
 from analysis import registry
 from analysis.analyze import analyze_results
+from analysis.comparison.item_counts import NotShared, read_item_counts
 from analysis.config import CompareConfig
-from analysis.item_counts import NotShared, read_item_counts
+from analysis.inference.interface import Setting
+from analysis.inference.resampling import compact, draw_weights, resampled_scores
 from analysis.metrics import answers
-from analysis.resampling import compact, draw_weights, resampled_scores
-from analysis.statistical_test import Setting
 from analysis.statistics import multi_bootstrap, paired_t
 from tests.analysis.items import draw_hits, study
 
@@ -82,7 +82,7 @@ def test_resampled_scores_are_those_of_the_items_repeated(metric: str) -> None:
 def test_scores_are_the_same_in_whatever_chunks_they_are_computed(monkeypatch: pytest.MonkeyPatch) -> None:
     counts = [np.random.default_rng(run).random((30, 4)) for run in range(5)]
     whole = resampled_scores(counts, lambda sums: sums.sum(axis=-1), 40, np.random.default_rng(0))
-    monkeypatch.setattr("analysis.resampling._GROUP_COLUMNS", 5)
+    monkeypatch.setattr("analysis.inference.resampling._GROUP_COLUMNS", 5)
     apart = resampled_scores(counts, lambda sums: sums.sum(axis=-1), 40, np.random.default_rng(0))
     assert whole == pytest.approx(apart)
 

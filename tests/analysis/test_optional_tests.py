@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.statistical_test import Setting
+from analysis.inference.interface import Setting
 from analysis.statistics import (
     almost_stochastic_order,
     bayesian_signed_rank,

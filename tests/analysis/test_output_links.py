@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis.output import put
-from analysis.place import Place
+from analysis.report.write import put
+from analysis.tables.folder import Place
 
 FILES = {"report.html": b"new", "figures/score_boxplot.csv": b"a,b\n"}
 

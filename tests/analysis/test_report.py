@@ -8,10 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import methods, report, report_tables, settings, spreadsheet, typography
+from analysis import formatting
 from analysis.analyze import analyze_results
 from analysis.config import CompareConfig
-from analysis.normalize import normalize
+from analysis.report import differing_settings, page, system_tables
+from analysis.tables import csv_export
+from analysis.tables.normalize import normalize
+from analysis.text import methods
 from tests.analysis import study
 from tests.analysis.page import Page, page_of
 
@@ -60,12 +63,12 @@ def test_a_figure_that_was_not_drawn_is_not_mentioned_and_one_that_was_stands_in
     assert "Training time" not in text
     assert "What they cost" not in text
     svg = study.drawn().svgs["trade_off"]
-    shown = Page(report.render(study.analysis(), {"trade_off": svg}, {"trade_off": "Drawn are the first."})).text()
+    shown = Page(page.render(study.analysis(), {"trade_off": svg}, {"trade_off": "Drawn are the first."})).text()
     assert shown.index("What they cost") < shown.index("Score against cost") < shown.index("Drawn are the first.")
 
 
 def test_settings_that_differ_are_named_with_the_value_of_every_system() -> None:
-    table = settings.differing(study.analysis()).set_index("setting")
+    table = differing_settings.differing(study.analysis()).set_index("setting")
     assert list(table.columns) == list(study.THREE)
     assert table.loc["learning_rate"].tolist() == ["2e-05", "3e-05", "3e-05"]
     assert table.loc["precision"].tolist() == ["fp16", "bf16", "bf16"]
@@ -77,10 +80,10 @@ def test_a_system_without_a_finished_run_recorded_nothing_that_could_differ() ->
     runs = found.runs.copy()
     last = runs["system"] == study.THREE[-1]
     runs["status"] = runs["status"].mask(last, "failed")
-    for column in {"score", *settings.RECORDED} & set(runs.columns):
+    for column in {"score", *differing_settings.RECORDED} & set(runs.columns):
         runs[column] = runs[column].mask(last)
-    table = settings.differing(analyze_results(replace(found, runs=runs))).set_index("setting")
-    assert table.loc["precision"].tolist() == ["fp16", "bf16", typography.NONE]
+    table = differing_settings.differing(analyze_results(replace(found, runs=runs))).set_index("setting")
+    assert table.loc["precision"].tolist() == ["fp16", "bf16", formatting.NONE]
     assert not {"device", "train items", "evaluation items"} & set(table.index)
 
 
@@ -90,11 +93,11 @@ def test_failures_and_retries_are_listed_with_the_first_line_of_their_reason() -
     runs.loc[0, ["status", "score", "error", "attempt"]] = ["failed", None, "OutOfMemory: 80 GiB\nTraceback", 3]
     runs.loc[1, "status"] = "collapsed"
     runs.loc[2, "attempt"] = 2
-    grid = report_tables.failures(analyze_results(replace(found, runs=runs)))
+    grid = system_tables.failures(analyze_results(replace(found, runs=runs)))
     assert grid is not None
     assert [row["status"] for row in grid.rows] == ["failed", "collapsed", "completed"]
     assert grid.rows[0]["error"] == "OutOfMemory: 80 GiB"
-    assert report_tables.failures(study.analysis()) is None
+    assert system_tables.failures(study.analysis()) is None
     assert "Every run completed at the first attempt." in page_of(study.analysis()).text()
 
 
@@ -136,7 +139,7 @@ def test_a_plain_file_of_scores_gives_a_report_too() -> None:
 @pytest.mark.parametrize("seeds", [1, 2, 4])
 def test_few_seeds_give_a_report_with_dashes_where_numbers_do_not_exist(seeds: int) -> None:
     text = page_of(study.analysis(seeds=seeds)).text("td")
-    assert typography.NONE in text
+    assert formatting.NONE in text
     assert "nan" not in text.lower().split()
     assert "None" not in text.split()
 
@@ -179,7 +182,7 @@ def test_a_score_that_is_minimised_is_called_so() -> None:
 
 
 def test_the_scores_table_has_every_run() -> None:
-    grid = report_tables.scores(study.analysis())
+    grid = system_tables.scores(study.analysis())
     assert [column.heading for column in grid.columns] == ["seed", *study.THREE]
     assert len(grid.rows) == 7
 
@@ -197,26 +200,26 @@ def test_the_scores_table_has_every_run() -> None:
     ],
 )
 def test_p_values_are_written_as_exactly_as_they_mean(value: float | None, text: str) -> None:
-    assert typography.p_value(value) == text
+    assert formatting.p_value(value) == text
 
 
 def test_numbers_have_true_minus_signs_and_as_many_decimals_as_their_column_needs() -> None:
-    assert typography.number(-0.5, 2) == "\N{MINUS SIGN}0.50"
-    assert typography.signed(0.5, 1) == "+0.5"
-    assert typography.number(np.nan) == "\N{EN DASH}"
-    assert [typography.decimals([value]) for value in (0.8, 23.4, 1234.5, 1e9)] == [4, 3, 1, 0]
-    assert typography.interval(-1, 1, 0) == "\N{MINUS SIGN}1 to 1"
+    assert formatting.number(-0.5, 2) == "\N{MINUS SIGN}0.50"
+    assert formatting.signed(0.5, 1) == "+0.5"
+    assert formatting.number(np.nan) == "\N{EN DASH}"
+    assert [formatting.decimals([value]) for value in (0.8, 23.4, 1234.5, 1e9)] == [4, 3, 1, 0]
+    assert formatting.interval(-1, 1, 0) == "\N{MINUS SIGN}1 to 1"
 
 
 def test_lists_and_ranges_read_like_prose() -> None:
-    assert typography.listing(["a", "b", "c"]) == "a, b and c"
-    assert typography.ranges([45, 42, 43, 44, 50]) == "42\N{EN DASH}45, 50"
-    assert typography.plural(1, "run") == "1 run"
+    assert formatting.listing(["a", "b", "c"]) == "a, b and c"
+    assert formatting.ranges([45, 42, 43, 44, 50]) == "42\N{EN DASH}45, 50"
+    assert formatting.plural(1, "run") == "1 run"
 
 
 def test_only_text_that_would_start_a_formula_gets_an_apostrophe() -> None:
     frame = pd.DataFrame(
         {"name": ["=1+1", "+a", "-b", "@c", "plain", None], "value": [-1.5, 0.0, 1.0, 2.0, 3.0, np.nan]}
     )
-    lines = spreadsheet.to_csv(frame).decode().splitlines()
+    lines = csv_export.to_csv(frame).decode().splitlines()
     assert lines == ["name,value", "'=1+1,-1.5", "'+a,0.0", "'-b,1.0", "'@c,2.0", "plain,3.0", ","]

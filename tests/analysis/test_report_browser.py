@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis import report
+from analysis.report.page import render
 from tests.analysis import browser, study
 
 pytestmark = pytest.mark.browser
@@ -29,7 +29,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("report")
     files = {"plain": folder / "report.html", "hostile": folder / "hostile #1.html"}
     for file, systems in zip(files.values(), (study.THREE, study.HOSTILE), strict=True):
-        file.write_text(report.render(study.analysis(systems, seeds=3), study.drawn(systems).svgs), encoding="utf-8")
+        file.write_text(render(study.analysis(systems, seeds=3), study.drawn(systems).svgs), encoding="utf-8")
     return files
 
 

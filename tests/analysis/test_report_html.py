@@ -10,16 +10,16 @@ from dataclasses import replace
 
 import pytest
 
-from analysis import report
 from analysis.analyze import analyze_results
+from analysis.report import page
 from tests.analysis import study
 from tests.analysis.page import Page, page_of
 
 
 def test_the_same_analysis_gives_the_same_bytes() -> None:
     drawn = study.drawn()
-    first = report.render(analyze_results(study.results()), drawn.svgs)
-    assert first == report.render(analyze_results(study.results()), drawn.svgs)
+    first = page.render(analyze_results(study.results()), drawn.svgs)
+    assert first == page.render(analyze_results(study.results()), drawn.svgs)
 
 
 def test_the_page_is_well_formed_and_its_identifiers_are_unique() -> None:
@@ -34,7 +34,7 @@ def test_the_page_is_well_formed_and_its_identifiers_are_unique() -> None:
 
 
 def test_the_page_asks_for_nothing_from_outside() -> None:
-    text = report.render(study.analysis(), study.drawn().svgs)
+    text = page.render(study.analysis(), study.drawn().svgs)
     assert set(re.findall(r"https?://[^\s\"'<>]+", text)) <= {
         "http://www.w3.org/2000/svg",
         "http://www.w3.org/1999/xlink",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from analysis import output, paper_tables, references, report_pairs
-from analysis.report_grid import Grid, field, system
-from analysis.typography import number
+from analysis.formatting import number
+from analysis.report import pair_tables, paper_tables, write
+from analysis.report.table import Grid, field, system
+from analysis.text import references
 from tests.analysis import study
 
 
@@ -60,13 +61,13 @@ def test_the_references_are_those_of_the_methods_that_were_used() -> None:
 
 def test_with_very_many_pairs_the_page_shows_those_of_the_best_and_says_where_the_others_are() -> None:
     answer = study.analysis(tuple(f"model-{number}" for number in range(21)), seeds=3)
-    grid = report_pairs.verdicts(answer)
+    grid = pair_tables.verdicts(answer)
     assert len(grid.rows) == 20
     assert "statistical_tests.csv has all 210" in grid.caption
 
 
 def test_answers_that_differ_are_written_beside_the_tables() -> None:
-    files = output.tables(study.analysis())
+    files = write.tables(study.analysis())
     assert set(files) == {
         f"{name}.{kind}"
         for name in ("summary_statistics", "statistical_tests", "item_disagreements", "search")

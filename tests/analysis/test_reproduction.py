@@ -10,10 +10,10 @@ import pytest
 import yaml
 
 from analysis.analyze import analyze_results
-from analysis.answer import Analysis
 from analysis.config import CompareConfig
-from analysis.reproduction import experiment_text, lines
-from analysis.results import Origin
+from analysis.report.reproduction import experiment_text, lines
+from analysis.result import Analysis
+from analysis.tables.read import Origin
 from orchestrator.spec import yaml_file
 from tests.analysis import study
 from tests.pasted import pasted

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from analysis.results import read
-from analysis.table import Corrupt
+from analysis.tables.read import read
+from analysis.tables.schema import Corrupt
 from tests.analysis.frames import csv, rows, write_compacted, write_run
 
 SCORES = {"a": [0.8, 0.81], "b": [0.7, 0.72]}

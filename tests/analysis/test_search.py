@@ -7,12 +7,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from analysis.search.cautions import ONE_SEED, about_comparison, about_search
 from analysis.search.findings import Findings, read_findings
-from analysis.search.space import Settings, planned_epochs, read_settings, short_names
-from analysis.search.standing import standing
+from analysis.search.ranking import standing
+from analysis.search.settings import Settings, planned_epochs, read_settings, short_names
 from analysis.search.summary import summarize
-from analysis.search.trials import trials_table
+from analysis.search.warnings import ONE_SEED, about_comparison, about_search
+from analysis.tables.trials import trials_table
 from tests.analysis import searches, study
 
 

@@ -11,10 +11,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis import gallery, output, registry, report, settings
+from analysis import registry
 from analysis.analyze import Analysis, analyze, analyze_results
-from analysis.figure import NotApplicable
-from analysis.search import drawing
+from analysis.figures import _search
+from analysis.plotting import draw_all
+from analysis.plotting.figure import NotApplicable
+from analysis.report import differing_settings, write
+from analysis.report.page import render
 from tests.analysis import searches, study
 from tests.analysis.frames import rows
 from tests.analysis.page import Page
@@ -34,10 +37,10 @@ def frame(name: str, analysis: Analysis) -> pd.DataFrame:
 
 def test_a_search_alone_has_figures_a_table_and_a_page_and_no_verdict(tmp_path: Path) -> None:
     analysis = analyze([searches.write(tmp_path, study.THREE)])
-    drawn = gallery.draw(analysis, ("svg",))
+    drawn = draw_all.draw(analysis, ("svg",))
     assert sorted(drawn.files) == FIGURES
-    assert set(output.tables(analysis)) == {"search.csv", "search.parquet"}
-    page = Page(report.render(analysis, drawn.svgs, drawn.notes))
+    assert set(write.tables(analysis)) == {"search.csv", "search.parquet"}
+    page = Page(render(analysis, drawn.svgs, drawn.notes))
     assert page.unbalanced == []
     assert "No verdict was asked for: 36 trials of 3 systems" in page.text()
     assert "orchestrate search EXPERIMENT --then-sweep" in page.text("section")
@@ -58,8 +61,8 @@ def test_without_trials_nothing_speaks_of_a_search() -> None:
     bare = replace(study.results(study.THREE[:2], seeds=3), trials=study.results().trials.iloc[:0])
     analysis = analyze_results(bare)
     assert "search" not in analysis.to_json()
-    assert "search.csv" not in output.tables(analysis)
-    assert "Search for hyper-parameters" not in report.render(analysis, {})
+    assert "search.csv" not in write.tables(analysis)
+    assert "Search for hyper-parameters" not in render(analysis, {})
     with pytest.raises(NotApplicable, match=r"trials\.trial"):
         frame("search_history", analysis)
 
@@ -67,7 +70,7 @@ def test_without_trials_nothing_speaks_of_a_search() -> None:
 def test_with_a_comparison_the_page_shows_both_stages_and_the_budget(tmp_path: Path) -> None:
     compared = rows({name: [0.8, 0.82] for name in study.THREE}, score_split="validation", selected_on="validation")
     analysis = analyze([searches.write(tmp_path, study.THREE, compared)])
-    text = Page(report.render(analysis, {})).text("section")
+    text = Page(render(analysis, {})).text("section")
     spent = analysis.search.budget
     assert f"This took {spent['epochs_run']:.0f} epochs, {spent['epochs_share']:.0%} of" in text
     assert "The 6 runs with seed 42\N{EN DASH}43, none of them a trial." in text
@@ -90,7 +93,7 @@ def test_the_page_says_whether_the_winners_were_compared(tmp_path: Path, of_robe
     best = {"roberta-base": of_roberta, "deberta-v3-large": of_roberta and "trial-11-of-1"}
     cells = [{"run_id": row["run_id"], "system": row["system"], "winner_of": best[row["system"]]} for row in compared]
     (folder / "cells.json").write_text(json.dumps({"cells": cells}))
-    text = Page(report.render(analyze([folder]), {})).text("section")
+    text = Page(render(analyze([folder]), {})).text("section")
     assert said in text
     assert ("orchestrate search experiment.yaml --then-sweep" in text) == (of_roberta is not None)
     assert ("orchestrate sweep experiment.yaml" in text) == (of_roberta is None)
@@ -102,14 +105,14 @@ def test_settings_that_the_search_chose_are_among_those_that_differ(tmp_path: Pa
     best = {"roberta-base": "trial-1-of-0", "deberta-v3-large": "trial-11-of-1"}
     cells = [{"run_id": row["run_id"], "winner_of": best[row["system"]]} for row in compared]
     (folder / "cells.json").write_text(json.dumps({"cells": cells}))
-    table = settings.differing(analyze([folder])).set_index("setting")
+    table = differing_settings.differing(analyze([folder])).set_index("setting")
     assert table.loc["learning_rate", "roberta-base"] == "3e-05"
     assert table.loc["lora.rank", "roberta-base"] == "\N{EN DASH}"
     assert int(table.loc["lora.rank", "deberta-v3-large"]) >= 4
 
 
 def test_the_table_beside_the_report_is_the_summary() -> None:
-    written = pd.read_csv(io.BytesIO(output.tables(alone())["search.csv"]))
+    written = pd.read_csv(io.BytesIO(write.tables(alone())["search.csv"]))
     assert written["best_run_id"].tolist() == alone().search.systems["best_run_id"].tolist()
     assert json.loads(written["best_parameters"][0]).keys() >= {searches.RATE}
 
@@ -163,15 +166,15 @@ def test_many_parameters_of_a_system_are_spread_over_panels() -> None:
 
 def test_one_hopeless_trial_does_not_stretch_an_axis() -> None:
     values = pd.Series([0.80, 0.82, 0.84, 0.86, 0.01])
-    low, high = drawing.shown_range(values, larger_is_better=True)
+    low, high = _search.shown_range(values, larger_is_better=True)
     assert (low, high) == pytest.approx((0.80 - 3 * 0.04, 0.86))
-    assert drawing.shown_range(values, larger_is_better=False) == (0.01, 0.86)
+    assert _search.shown_range(values, larger_is_better=False) == (0.01, 0.86)
 
 
 def test_a_trial_that_only_diverged_ones_surround_can_be_drawn() -> None:
     found = searches.alone(study.THREE[:1], 12)
     trials = found.trials.assign(status="diverged", score=None)
     trials.loc[0, ["status", "score"]] = ["completed", 0.5]
-    drawn = gallery.draw(analyze_results(replace(found, trials=trials)), ("svg",))
+    drawn = draw_all.draw(analyze_results(replace(found, trials=trials)), ("svg",))
     assert {"search_history", "search_learning_curves", "search_parallel_coordinates"} <= set(drawn.files)
     assert "no system has two trials" in drawn.skipped["search_expected_best"]

@@ -11,7 +11,7 @@ from sklearn.linear_model import LinearRegression
 
 from analysis.search.expected_best import expected_best
 from analysis.search.importance import Importance, adjusted, explained, importance, ranks_of_trials
-from analysis.search.space import Parameter
+from analysis.search.settings import Parameter
 
 NUMBER, CHOICE = Parameter("x", "linear"), Parameter("x", "choice")
 

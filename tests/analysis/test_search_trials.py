@@ -8,10 +8,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from analysis.place import Place
-from analysis.results import read
-from analysis.search.trials import parameters_of, read_trials, trials_table
-from analysis.table import Corrupt, to_parquet_bytes
+from analysis.tables.folder import Place
+from analysis.tables.read import read
+from analysis.tables.schema import Corrupt, to_parquet_bytes
+from analysis.tables.trials import parameters_of, read_trials, trials_table
 from tests.analysis import searches, study
 from tests.analysis.frames import csv, rows
 

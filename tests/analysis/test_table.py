@@ -9,8 +9,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from analysis import table
-from analysis.table import Corrupt, read_parquet, to_parquet_bytes, to_table
+from analysis.tables.schema import (
+    EPOCHS,
+    RUNS,
+    VOLATILE_COLUMNS,
+    Corrupt,
+    epochs_schema,
+    read_parquet,
+    runs_schema,
+    sha256,
+    to_parquet_bytes,
+    to_table,
+)
 
 ROW = {"run_id": "a", "system": "s", "seed": 3, "status": "completed", "score": 0.5}
 
@@ -19,7 +29,7 @@ def test_a_table_comes_back_as_it_was_written(tmp_path: Path) -> None:
     written = to_table("runs", [{**ROW, "metric_accuracy": 0.5, "started_at": pd.Timestamp("2024-01-01", tz="UTC")}])
     data = to_parquet_bytes(written)
     (tmp_path / "it's a\nfile.parquet").write_bytes(data)
-    assert read_parquet(tmp_path / "it's a\nfile.parquet", table.sha256(data), kind="runs").equals(written)
+    assert read_parquet(tmp_path / "it's a\nfile.parquet", sha256(data), kind="runs").equals(written)
 
 
 def test_the_same_rows_give_the_same_bytes() -> None:
@@ -33,12 +43,12 @@ def test_the_file_is_compressed_with_zstd_and_says_its_schema_version() -> None:
 
 
 def test_metric_columns_follow_the_fixed_ones() -> None:
-    schema = table.runs_schema(["accuracy", "macro_f1"], parts=["validation", "test"])
-    assert schema.names[len(table.RUNS) :] == [
+    schema = runs_schema(["accuracy", "macro_f1"], parts=["validation", "test"])
+    assert schema.names[len(RUNS) :] == [
         "metric_accuracy", "metric_macro_f1", "validation_accuracy", "validation_macro_f1", "test_accuracy",
         "test_macro_f1",
     ]  # fmt: skip
-    assert table.epochs_schema(["accuracy"]).names[-1] == "metric_accuracy"
+    assert epochs_schema(["accuracy"]).names[-1] == "metric_accuracy"
 
 
 def test_nan_becomes_null_and_whole_numbers_stay_whole_beside_missing_ones() -> None:
@@ -76,7 +86,7 @@ def test_nan_in_a_metric_is_refused_on_writing() -> None:
     made = to_table("runs", [ROW])
     column = pa.array([float("nan")])
     with pytest.raises(ValueError, match="NaN, which is never a score"):
-        to_parquet_bytes(made.set_column(made.schema.get_field_index("score"), table.RUNS.field("score"), column))
+        to_parquet_bytes(made.set_column(made.schema.get_field_index("score"), RUNS.field("score"), column))
 
 
 def test_a_flipped_byte_is_noticed_with_and_without_the_hash() -> None:
@@ -84,7 +94,7 @@ def test_a_flipped_byte_is_noticed_with_and_without_the_hash() -> None:
     damaged = bytearray(data)
     damaged[20] ^= 0xFF
     with pytest.raises(Corrupt, match=r"x\.parquet: its SHA-256"):
-        read_parquet(bytes(damaged), table.sha256(data), name="x.parquet")
+        read_parquet(bytes(damaged), sha256(data), name="x.parquet")
     with pytest.raises(Corrupt, match=r"x\.parquet: "):
         read_parquet(bytes(damaged), name="x.parquet", kind="runs")
 
@@ -129,7 +139,7 @@ def test_a_newer_schema_version_is_refused_by_number() -> None:
 def test_another_schema_under_our_name_is_refused(change: object, reason: str) -> None:
     made = change(to_table("runs", [ROW]))  # type: ignore[operator]
     sink = pa.BufferOutputStream()
-    pq.write_table(made.replace_schema_metadata(table.RUNS.metadata), sink)
+    pq.write_table(made.replace_schema_metadata(RUNS.metadata), sink)
     with pytest.raises(Corrupt, match=reason):
         read_parquet(sink.getvalue().to_pybytes())
 
@@ -151,9 +161,9 @@ def test_predictions_may_have_plain_columns_and_lists_of_their_own_and_nothing_d
 
 
 def test_volatile_columns_are_columns() -> None:
-    assert set(table.RUNS.names) | set(table.EPOCHS.names) >= table.VOLATILE_COLUMNS
-    assert not {"run_id", "score", "status", "seed", "train_loss", "best_epoch"} & table.VOLATILE_COLUMNS
+    assert set(RUNS.names) | set(EPOCHS.names) >= VOLATILE_COLUMNS
+    assert not {"run_id", "score", "status", "seed", "train_loss", "best_epoch"} & VOLATILE_COLUMNS
 
 
 def test_a_table_without_rows_keeps_its_columns() -> None:
-    assert read_parquet(to_parquet_bytes(to_table("epochs", []))).schema.names == table.EPOCHS.names
+    assert read_parquet(to_parquet_bytes(to_table("epochs", []))).schema.names == EPOCHS.names

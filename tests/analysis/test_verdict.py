@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from analysis.verdict import Evidence, decide
+from analysis.comparison.verdict import Evidence, decide
 
 CLEAR = Evidence(n=10, difference=0.03, p_holm=0.004, smallest_p_holm=0.002)
 

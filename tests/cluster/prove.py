@@ -27,7 +27,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from analysis.table import VOLATILE_COLUMNS  # noqa: E402 - found by the line above, also where nothing is installed
+from analysis.tables.schema import VOLATILE_COLUMNS  # noqa: E402 - found by the line above, also where nothing is installed
 from tests.cluster import dashboard, hosts  # noqa: E402
 
 ORCHESTRATE = (sys.executable, "-m", "orchestrator")

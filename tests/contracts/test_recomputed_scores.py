@@ -19,10 +19,10 @@ import pandas as pd
 import pytest
 
 from analysis import registry as analysis_registry
-from analysis.item_counts import ItemCounts, read_item_counts
-from analysis.normalize import normalize
-from analysis.systems import with_metric
-from analysis.table import read_parquet, to_parquet_bytes, to_table
+from analysis.comparison.item_counts import ItemCounts, read_item_counts
+from analysis.comparison.systems import with_metric
+from analysis.tables.normalize import normalize
+from analysis.tables.schema import read_parquet, to_parquet_bytes, to_table
 from tests.contracts.test_tasks import FAMILY, NAMES, SMALL, sample
 from tests.tiny import tiny_model
 from trainables import registry

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from analysis import registry
-from analysis.statistical_test import Setting, StatisticalTest
+from analysis.inference.interface import Setting, StatisticalTest
 
 NAMES = registry.names("test")
 TESTS = {name: registry.load("test", name) for name in NAMES}

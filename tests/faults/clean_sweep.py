@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.table import VOLATILE_COLUMNS, Kind
+from analysis.tables.schema import VOLATILE_COLUMNS, Kind
 from orchestrator.storage import Store
 from tests.orchestrator.stores import make_outcome, make_run, read_table
 

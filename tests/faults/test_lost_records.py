@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from analysis.table import Kind
+from analysis.tables.schema import Kind
 from orchestrator.cli import main
 from orchestrator.errors import UserError
 from orchestrator.spec import grid

@@ -14,7 +14,7 @@ import pytest
 import ray
 from ray.util import placement_group_table
 
-from analysis.table import VOLATILE_COLUMNS
+from analysis.tables.schema import VOLATILE_COLUMNS
 from orchestrator.executors.events import EpochReported, Event, RunFinished
 from orchestrator.executors.steering import Orders
 from orchestrator.layout import LayoutOptions

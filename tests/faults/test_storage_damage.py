@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis.table import Kind
+from analysis.tables.schema import Kind
 from orchestrator.spec.run_spec import RunSpec
 from orchestrator.storage import Store
 from tests.faults.clean_sweep import NUM_RUNS, assert_clean, finish, tables

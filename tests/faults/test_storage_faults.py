@@ -17,7 +17,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis.table import Kind
+from analysis.tables.schema import Kind
 from orchestrator.storage import StorageFull, StorageUnwritable, Store
 from tests.faults.clean_sweep import NUM_RUNS, assert_clean, finish, tables
 from tests.orchestrator.stores import fill, make_outcome, make_run, read_table

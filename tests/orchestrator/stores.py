@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.table import Kind, read_parquet
+from analysis.tables.schema import Kind, read_parquet
 from orchestrator.spec.run_spec import RunSpec
 from orchestrator.storage import Store
 from trainables.engine.config import DataConfig, ModelConfig, RunConfig

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from analysis.table import Kind, sha256, to_parquet_bytes, to_table
+from analysis.tables.schema import Kind, sha256, to_parquet_bytes, to_table
 from orchestrator.cli import main
 from orchestrator.results_table import ordered
 from orchestrator.spec import grid

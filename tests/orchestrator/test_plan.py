@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis import power
 from analysis.analyze import analyze_results
+from analysis.comparison import power
 from analysis.config import CompareConfig, Primary
-from analysis.outlook import Spread, outlook
-from analysis.table import Corrupt
+from analysis.design_power import Spread, outlook
+from analysis.tables.schema import Corrupt
 from orchestrator.errors import UserError
 from orchestrator.estimate import estimate
 from orchestrator.plan import Reach, foresee, plan, reach

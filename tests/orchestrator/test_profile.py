@@ -12,10 +12,10 @@ import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 
-from analysis import profile as tables
-from analysis import profile_figures
-from analysis.figure import NotApplicable
-from analysis.table import read_parquet, to_parquet_bytes
+from analysis.plotting import profile_figures
+from analysis.plotting.figure import NotApplicable
+from analysis.tables import profile as tables
+from analysis.tables.schema import read_parquet, to_parquet_bytes
 from orchestrator import profile as profiling
 from orchestrator.cli import main
 from orchestrator.profile_files import write

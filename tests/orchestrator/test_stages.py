@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from analysis.results import read
+from analysis.tables.read import read
 from orchestrator.errors import InvalidExperiment, UserError
 from orchestrator.layout import LayoutOptions
 from orchestrator.plan import plan

@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from analysis.table import EPOCHS, PREDICTIONS, RUNS, read_parquet
+from analysis.tables.schema import EPOCHS, PREDICTIONS, RUNS, read_parquet
 from orchestrator.errors import UserError
 from orchestrator.storage import Attempt, Store
 from tests.orchestrator.stores import cells, fill, make_outcome, make_run, read_table

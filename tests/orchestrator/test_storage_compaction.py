@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from analysis.table import EPOCHS, PREDICTIONS, RUNS, Kind
+from analysis.tables.schema import EPOCHS, PREDICTIONS, RUNS, Kind
 from orchestrator.storage import Attempt, Store
 from tests.orchestrator.stores import fill, make_outcome, make_run, read_table
 from trainables.engine.outcome import Outcome

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from analysis.table import VOLATILE_COLUMNS
+from analysis.tables.schema import VOLATILE_COLUMNS
 from orchestrator.cli import main
 from orchestrator.storage import Store
 from tests.orchestrator.experiments import write_experiment

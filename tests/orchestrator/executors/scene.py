@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import psutil
 
-from analysis.table import VOLATILE_COLUMNS
+from analysis.tables.schema import VOLATILE_COLUMNS
 from orchestrator.executors.events import Event, RunEvent
 from orchestrator.executors.policy import Limits
 from orchestrator.executors.ray_lanes import RayLanes

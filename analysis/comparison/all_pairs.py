@@ -1,0 +1,157 @@
+"""All pairs at once: what they share is computed once, Holm's correction over the family, then one verdict a pair."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.comparison import power
+from analysis.comparison.design import Design
+from analysis.comparison.failures import count_failures
+from analysis.comparison.item_counts import ItemCounts
+from analysis.comparison.pair import Family, PairResult, compare
+from analysis.comparison.verdict import FEWEST_FOR_INTERVALS, FEWEST_FOR_VERDICT, Evidence, decide
+from analysis.config import CompareConfig
+from analysis.inference.holm import holm
+from analysis.inference.interface import differences
+from analysis.inference.pairing import Blocks, Floats, score_grid
+from analysis.inference.resampling import resampled_scores
+from analysis.statistics import sign_flip
+from analysis.text.sentences import advice, sentence
+
+Pair = tuple[str, str]
+_OF_ITEMS, _OF_SIGNS = 10**6, 10**6 + 1  # streams of the generator that no pair has
+
+
+def compare_all(
+    runs: pd.DataFrame,
+    systems: Sequence[str],
+    design: Design,
+    config: CompareConfig,
+    generator_seed: int,
+    items: ItemCounts | None = None,
+) -> tuple[list[dict[str, Any]], list[PairResult]]:
+    """Every pair of systems once, in their order: the reported rows, verdicts included, and what they rest on."""
+    pairs = list(itertools.combinations(systems, 2))
+    resampled = _resample(items, pairs, generator_seed, config)
+    family = Family(design, config, len(pairs), count_failures(runs), items, resampled)
+    grid = score_grid(runs, systems)
+    blocks = {pair: grid.blocks(pair) for pair in pairs}
+    flips = _flips(blocks, generator_seed) if _has_flips(design) else {}
+    results = [
+        compare(family, a, b, blocks[a, b], np.random.default_rng((generator_seed, number)), flips.get((a, b)))
+        for number, (a, b) in enumerate(pairs)
+    ]
+    return _judged(results, family), results
+
+
+def _resample(
+    items: ItemCounts | None, pairs: Sequence[Pair], generator_seed: int, config: CompareConfig
+) -> Floats | None:
+    """All runs on the same resampled items: differences between runs keep what the runs share."""
+    if items is None or not pairs:
+        return None
+    generator = np.random.default_rng((generator_seed, _OF_ITEMS))
+    return resampled_scores(items.counts, items.value, config.resamples, generator)
+
+
+def _has_flips(design: Design) -> bool:
+    return not design.splits_vary or design.method == "sign_flip"
+
+
+def _flips(blocks: dict[Pair, Blocks], generator_seed: int) -> dict[Pair, float]:
+    """Monte Carlo sign-flip p of all pairs with too many keys for all flips; pairs of one size share their signs."""
+    sizes = {len(found.scores) for found in blocks.values() if len(found.scores) > sign_flip.EXACT_UP_TO}
+    p: dict[Pair, float] = {}
+    for size in sorted(sizes):
+        members = [pair for pair, found in blocks.items() if len(found.scores) == size]
+        stacked = np.stack([differences(blocks[pair].scores) for pair in members], axis=1)
+        generator = np.random.default_rng((generator_seed, _OF_SIGNS, size))
+        p |= dict(zip(members, sign_flip.monte_carlo(stacked, generator).tolist(), strict=True))
+    return p
+
+
+def _judged(results: Sequence[PairResult], family: Family) -> list[dict[str, Any]]:
+    config = family.config
+    paired = holm([result.row["p"] for result in results])
+    primary = holm([result.row["primary_p"] for result in results])
+    flips = holm([result.row["p_sign_flip"] for result in results])
+    tested = [result.row["primary_p"] is not None for result in results]
+    smallest = holm([result.smallest_p if test else None for result, test in zip(results, tested, strict=True)])
+    rows = []
+    for number, result in enumerate(results):
+        p_holm, primary_p_holm = paired[number], primary[number]
+        row = result.row | {"p_holm": p_holm, "primary_p_holm": primary_p_holm}
+        row |= {f"significant_{level}": p_holm is not None and p_holm < float(f"0.{level}") for level in ("05", "01")}
+        evidence = _evidence(result, row, smallest[number], sum(tested), family)
+        evidence = replace(evidence, disagreement=_disagreement(row, flips[number], config.alpha))
+        row["verdict"], row["reason"] = decide(evidence, config.alpha, config.rope, config.direction)
+        row |= _growth(row, result, family)
+        rows.append(row | {"sentence": sentence(row, config.alpha, config.direction)})
+    return rows
+
+
+def _growth(row: dict[str, Any], result: PairResult, family: Family) -> dict[str, Any]:
+    """How many seeds would decide an open pair, if the true difference is the observed one."""
+    if not _can_grow(row, result, family):
+        return {"seeds_to_decide": None, "advice": None}
+    if result.n < FEWEST_FOR_INTERVALS:
+        fewest = max(FEWEST_FOR_VERDICT, _fewest(family))
+        return {"seeds_to_decide": None, "advice": f"a verdict takes at least {fewest} seeds in common"}
+    level = family.config.alpha / family.comparisons
+    needed = power.seeds_to_decide(row["mean_diff"], row["std_diff"] ** 2, row["variance_items"] or 0.0, level)
+    if needed is not None:
+        needed = max(needed, FEWEST_FOR_VERDICT, _fewest(family))
+    return {"seeds_to_decide": needed, "advice": advice(row, needed)}
+
+
+def _can_grow(row: dict[str, Any], result: PairResult, family: Family) -> bool:
+    """Whether the pair is open for lack of seeds or items: not blocked, not deterministic, not shown to be small."""
+    if family.design.unit != "seed" or result.blocked is not None or result.note is not None:
+        return False
+    if row["verdict"] not in ("inconclusive", "undecidable"):
+        return False
+    if result.n < FEWEST_FOR_INTERVALS:
+        return True
+    shown = row["primary_p_holm"] is not None and row["primary_p_holm"] < family.config.alpha
+    return bool(row["mean_diff"] and row["std_diff"]) and not shown
+
+
+def _fewest(family: Family) -> int:
+    """Seeds below which the primary test cannot reject at all."""
+    exact = family.design.method in ("paired_t_and_sign_flip", "sign_flip")
+    return (power.seeds_needed(family.comparisons, family.config.alpha) or 0) if exact else 0
+
+
+def _evidence(
+    result: PairResult, row: dict[str, Any], smallest_p_holm: float | None, tested: int, family: Family
+) -> Evidence:
+    alpha = family.config.alpha
+    needed = power.seeds_needed(tested, alpha) if smallest_p_holm is not None and smallest_p_holm >= alpha else None
+    return Evidence(
+        n=result.n,
+        difference=row["mean_diff"],
+        p_holm=row["primary_p_holm"],
+        smallest_p_holm=1.0 if smallest_p_holm is None else smallest_p_holm,
+        tost_p=row["tost_p"],
+        note=result.note,
+        blocked=result.blocked,
+        needed=needed,
+        unit=family.design.unit,
+    )
+
+
+def _disagreement(row: dict[str, Any], flip_holm: float | None, alpha: float) -> str | None:
+    """That one of the two tests, corrected by itself, would have rejected."""
+    paired_holm = row["p_holm"]
+    if row["primary_method"] != "paired_t_and_sign_flip" or paired_holm is None or flip_holm is None:
+        return None
+    if (paired_holm < alpha) == (flip_holm < alpha):
+        return None
+    both = f"paired t (Holm p {paired_holm:.3g}) and exact sign-flip (Holm p {flip_holm:.3g})"
+    return f"{both} do not agree at {alpha:g}"

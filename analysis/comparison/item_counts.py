@@ -1,0 +1,215 @@
+"""What every run answered about the same items, as counts of one metric: the input of tests over items and seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analysis import registry
+from analysis.inference.resampling import compact
+from analysis.metrics import Answers, Metric, labels_of
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.int64]
+
+FEWEST_CLUSTERS = 20
+_TOLERANCE = 1e-6  # of a score that is computed again from its predictions
+
+
+class NotShared(ValueError):
+    """The runs have no common set of evaluated items that their scores can be computed from; the message says why."""
+
+
+@dataclass(frozen=True, eq=False)
+class ItemCounts:
+    """Counts [units, S] of every scored run, `position` of a run in the frame -> place in `counts`.
+
+    A unit is what is resampled: an item (sentence, pair, tweet, question), or a cluster of items that share something.
+    `baseline` is the score of always predicting the most frequent gold label.
+    """
+
+    counts: tuple[NDArray[Any], ...]
+    position: dict[int, int]
+    value: Callable[[Floats], Floats]
+    num_items: int
+    num_units: int
+    clustered: bool
+    baseline: float | None
+
+    @property
+    def unit(self) -> str:
+        """What is resampled, for people."""
+        return "clusters of items" if self.clustered else "items"
+
+
+@dataclass(frozen=True, eq=False)
+class _Reference:
+    """The evaluated entries in order: code and number of the item, position, gold; and the unit each item is of."""
+
+    items: Codes
+    numbers: Codes
+    positions: Codes
+    gold_codes: Codes
+    gold: list[Any]
+    units: Codes
+    clustered: bool
+    labels: tuple[str, ...]
+
+
+def read_item_counts(runs: pd.DataFrame, predictions: pd.DataFrame, metric: str) -> ItemCounts:
+    """The counts of all runs with a score, in an order of items that all of them share.
+
+    Raises NotShared where a run lacks predictions, runs were evaluated on different items, the metric cannot be
+    computed from predictions, or a recorded score is not the score of the predictions beside it.
+    """
+    scored = np.flatnonzero(runs["score"].notna().to_numpy())
+    if predictions.empty or "run_id" not in runs.columns or len(scored) == 0:
+        raise NotShared("there are no item predictions")
+    definition = _metric(metric)
+    frame = _coded(_of_scored_part(runs.iloc[scored], predictions), definition.said)
+    rows = {str(run_id): places for run_id, places in frame.groupby("run_id", sort=False).indices.items()}
+    names = runs["run_id"].astype(str).to_numpy()
+    missing = [place for place in scored if names[place] not in rows]
+    if missing:
+        raise NotShared(f"{len(missing)} of {len(scored)} runs have no item predictions, first {names[missing[0]]}")
+    labels = labels_of(predictions["labels"].dropna().tolist()[:1]) if "labels" in predictions.columns else ()
+    reference = _reference(frame.iloc[_ordered(frame, rows[names[scored[0]]])], labels)
+    counts = []
+    for place in scored:
+        own = frame.iloc[_ordered(frame, rows[names[place]])]
+        counts.append(_counts(own, reference, definition, runs.iloc[place]))
+    return ItemCounts(
+        counts=tuple(counts),
+        position={int(place): number for number, place in enumerate(scored)},
+        value=definition.value,
+        num_items=int(reference.numbers[-1]) + 1,
+        num_units=int(reference.units.max()) + 1,
+        clustered=reference.clustered,
+        baseline=_baseline(reference, definition),
+    )
+
+
+def _metric(name: str) -> Metric:
+    try:
+        metric: Metric = registry.load("metric", name)
+    except registry.UnknownName:
+        raise NotShared(f"{name} cannot be computed from item predictions") from None
+    return metric
+
+
+def _of_scored_part(scored: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
+    """The predictions of these runs on the part of the data that their scores are of."""
+    own = predictions[predictions["run_id"].isin(scored["run_id"])]
+    parts = scored.set_index("run_id")["score_split"] if "score_split" in scored.columns else None
+    if parts is not None and parts.notna().all():
+        own = own[own["split"] == own["run_id"].map(parts)]
+    elif own["split"].nunique() > 1:
+        raise NotShared("the predictions are of several parts of the data, and the runs do not say which was scored")
+    if own.empty:
+        raise NotShared("there are no item predictions")
+    return own
+
+
+def _coded(own: pd.DataFrame, said: str) -> pd.DataFrame:
+    """Items and gold labels as numbers (the same for all runs), whole positions, what was `said`: None for nothing."""
+    absent = [name for name in ("item", "gold", said) if name not in own.columns]
+    if absent:
+        raise NotShared(f"the predictions have no column {absent[0]}")
+    positions = own["position"] if "position" in own.columns else pd.Series(0, index=own.index)
+    cluster = own["cluster"] if "cluster" in own.columns else pd.Series(None, index=own.index, dtype=object)
+    return pd.DataFrame(
+        {
+            "run_id": own["run_id"].astype(str).to_numpy(),
+            "item": pd.factorize(own["item"], sort=True)[0],
+            "position": positions.fillna(0).astype("int64").to_numpy(),
+            "gold_code": pd.factorize(own["gold"])[0],
+            "gold": _entries(own["gold"]),
+            "said": _entries(own[said]),
+            "cluster": pd.factorize(cluster)[0],
+        }
+    )
+
+
+def _entries(column: pd.Series[Any]) -> pd.Series[Any]:
+    """The column with None where nothing is: pandas would put a NaN back, which is a class of its own to a metric."""
+    there = column.notna().tolist()
+    entries = [value if known else None for value, known in zip(column.tolist(), there, strict=True)]
+    return pd.Series(entries, dtype=object)
+
+
+def _ordered(frame: pd.DataFrame, places: Any) -> Codes:
+    items, positions = frame["item"].to_numpy()[places], frame["position"].to_numpy()[places]
+    order: Codes = np.asarray(places, dtype=np.int64)[np.lexsort((positions, items))]
+    return order
+
+
+def _reference(first: pd.DataFrame, label_space: tuple[str, ...]) -> _Reference:
+    numbers = np.unique(first["item"].to_numpy(), return_inverse=True)[1].astype(np.int64)
+    starts = np.flatnonzero(np.diff(numbers, prepend=-1))
+    cluster = first["cluster"].to_numpy()[starts]
+    alone = cluster < 0
+    labels = np.where(alone, cluster.max(initial=-1) + 1 + np.arange(len(starts)), cluster)
+    units = np.unique(labels, return_inverse=True)[1].astype(np.int64)
+    return _Reference(
+        items=first["item"].to_numpy(),
+        numbers=numbers,
+        positions=first["position"].to_numpy(),
+        gold_codes=first["gold_code"].to_numpy(),
+        gold=first["gold"].tolist(),
+        units=units,
+        clustered=bool((~alone).any()),
+        labels=label_space,
+    )
+
+
+def _counts(own: pd.DataFrame, reference: _Reference, metric: Metric, run: pd.Series[Any]) -> NDArray[Any]:
+    name = f"{run['system']} seed {run['seed']}"
+    same = len(own) == len(reference.items) and all(
+        np.array_equal(own[column].to_numpy(), codes)
+        for column, codes in (("item", reference.items), ("position", reference.positions))
+    )
+    if not same:
+        raise NotShared(f"the runs were not evaluated on the same items (first difference: {name})")
+    if not np.array_equal(own["gold_code"].to_numpy(), reference.gold_codes):
+        raise NotShared(f"the runs have different gold labels (first difference: {name})")
+    try:
+        counts = metric.counts(_answers(reference, own["said"].tolist()))
+    except ValueError as error:
+        raise NotShared(f"{metric.name} of the predictions of {name}: {error}") from error
+    score = float(metric.value(counts.sum(axis=0)))
+    if not abs(score - run["score"]) <= _TOLERANCE:
+        raise NotShared(f"{metric.name} of the predictions of {name} is {score:.6g}, its score is {run['score']:.6g}")
+    return compact(_by_unit(counts, reference.units))
+
+
+def _answers(reference: _Reference, predicted: list[Any]) -> Answers:
+    return Answers(reference.gold, predicted, reference.numbers, int(reference.numbers[-1]) + 1, reference.labels)
+
+
+def _by_unit(counts: Floats, units: Codes) -> Floats:
+    """Counts of items summed over the units that are resampled."""
+    number = int(units.max()) + 1
+    if number == len(counts) and np.array_equal(units, np.arange(number)):
+        return counts
+    summed = np.zeros((number, counts.shape[1]))
+    np.add.at(summed, units, counts)
+    return summed
+
+
+def _baseline(reference: _Reference, metric: Metric) -> float | None:
+    """Metrics that read no label as such (spans of text, pieces, say) have no majority answer, and no baseline."""
+    if metric.said != "predicted":
+        return None
+    codes, numbers = np.unique(reference.gold_codes, return_counts=True)
+    place = int(np.flatnonzero(reference.gold_codes == codes[np.argmax(numbers)])[0])
+    majority = [reference.gold[place]] * len(reference.gold)
+    try:
+        counts = metric.counts(_answers(reference, majority))
+    except ValueError:
+        return None
+    return float(metric.value(counts.sum(axis=0)))

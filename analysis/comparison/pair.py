@@ -1,0 +1,225 @@
+"""One pair of systems: every number that is reported about their difference, before the family is corrected."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from analysis.comparison import power
+from analysis.comparison.design import Design
+from analysis.comparison.failures import Failures, compare_failures
+from analysis.comparison.item_counts import ItemCounts
+from analysis.comparison.verdict import FEWEST_FOR_INTERVALS, FEWEST_FOR_VERDICT
+from analysis.config import CompareConfig
+from analysis.inference import descriptives, effect_sizes
+from analysis.inference.interface import Setting, TestResult, degenerate, differences
+from analysis.inference.pairing import Blocks, Floats, average_over_seeds
+from analysis.statistics import corrected_resampled_t, multi_bootstrap, paired_t, sign_flip, wilcoxon
+
+NO_TEST = TestResult()
+
+
+@dataclass(frozen=True, eq=False)
+class PairResult:
+    """The reported numbers of one pair (`row`) and what its verdict rests on.
+
+    `n` are the independent units of the primary test (seeds, splits or data sets); `smallest_p` the smallest p it could
+    have given (0 where it has no such bound); `note` says why it gave none; `blocked` why a verdict would mislead.
+    """
+
+    row: dict[str, Any]
+    n: int
+    smallest_p: float
+    note: str | None
+    blocked: str | None
+    dropped: tuple[tuple[Any, ...], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Family:
+    """What all pairs have in common. `resampled` [B, runs] are the scores of the runs of `items` on resampled items."""
+
+    design: Design
+    config: CompareConfig
+    comparisons: int
+    failures: Mapping[str, Failures]
+    items: ItemCounts | None = None
+    resampled: Floats | None = None
+
+
+@dataclass(frozen=True)
+class _Tests:
+    paired: TestResult
+    flip: TestResult
+    signed_rank: TestResult
+    primary: TestResult
+    n: int
+
+
+def compare(
+    family: Family, a: str, b: str, found: Blocks, generator: np.random.Generator, flip_p: float | None = None
+) -> PairResult:
+    """Compare a with b over their complete pairs; `generator` draws what this pair's tests draw at random.
+
+    `flip_p` is the Monte Carlo p of the sign-flip test where it was computed for many pairs at once.
+    """
+    config, design = family.config, family.design
+    setting = Setting(config.alpha, generator, design.evaluation_to_train, config.rope, config.resamples)
+    tests = _run_tests(found, family, setting, flip_p)
+    failures = compare_failures(family.failures[a], family.failures[b], config.allow_unequal_failures)
+    row = {
+        "a": a,
+        "b": b,
+        "n_pairs": len(found.keys),
+        "dropped_pairs": len(found.dropped),
+        **_description(found.scores, config),
+        **_test_columns(tests),
+        "smallest_p": power.smallest_p_of(design.method, tests.n),
+        **_sensitivity(found.scores, tests, config, family.comparisons),
+        **_variance(tests.primary, family),
+        "failure_difference": failures.difference,
+        "failure_p": failures.p,
+        "primary_method": design.method,
+    }
+    bound = None if design.method == "multi_bootstrap" else power.smallest_p_of(design.method, tests.n)
+    return PairResult(row, tests.n, bound or 0.0, tests.primary.note, failures.blocked, found.dropped)
+
+
+def _run_tests(found: Blocks, family: Family, setting: Setting, flip_p: float | None) -> _Tests:
+    scores, design = found.scores, family.design
+    if len(scores) < FEWEST_FOR_INTERVALS:
+        return _Tests(NO_TEST, NO_TEST, NO_TEST, NO_TEST, len(scores))
+    paired, signed_rank = paired_t.run(scores, setting), wilcoxon.run(scores, setting)
+    flip = _flip(scores, design, setting, flip_p)
+    if design.method == "corrected_resampled_t":
+        primary, n = _resampled(found, setting)
+    elif design.method == "multi_bootstrap":
+        primary, n = _multi_bootstrap(found, family, setting), len(scores)
+    else:
+        choice = {"paired_t": paired, "sign_flip": flip, "wilcoxon": signed_rank}
+        primary, n = _with_interval(choice.get(design.method, _both(paired, flip)), paired), len(scores)
+    return _Tests(paired, flip, signed_rank, primary, n)
+
+
+def _flip(scores: Floats, design: Design, setting: Setting, flip_p: float | None) -> TestResult:
+    if design.splits_vary and design.method != "sign_flip":
+        return NO_TEST
+    if flip_p is None or degenerate(differences(scores)) is not None:
+        return sign_flip.run(scores, setting)
+    return TestResult(p=flip_p)
+
+
+def _multi_bootstrap(found: Blocks, family: Family, setting: Setting) -> TestResult:
+    if family.items is None or family.resampled is None:
+        return TestResult(note=f"the multi-bootstrap needs item predictions: {family.design.why_not_items}")
+    places = np.vectorize(family.items.position.__getitem__)(found.rows)
+    return multi_bootstrap.judge(found.scores, family.resampled[:, places], family.items.num_units, setting)
+
+
+def _resampled(found: Blocks, setting: Setting) -> tuple[TestResult, int]:
+    units = average_over_seeds(found).scores
+    if setting.evaluation_to_train is None:
+        note = "the corrected resampled t needs the columns train_items and evaluation_items"
+        return TestResult(note=note), len(units)
+    if len(units) < FEWEST_FOR_INTERVALS:
+        return NO_TEST, len(units)
+    return corrected_resampled_t.run(units, setting), len(units)
+
+
+def _with_interval(test: TestResult, paired: TestResult) -> TestResult:
+    """A test without an interval of its own is reported with the paired t's."""
+    if test is paired:
+        return paired
+    return TestResult(None, paired.df, test.p, paired.ci_low, paired.ci_high, note=test.note, details=paired.details)
+
+
+def _both(paired: TestResult, flip: TestResult) -> TestResult:
+    """Reject only where both tests do: the larger p (intersection-union)."""
+    return paired if paired.p is None or flip.p is None else TestResult(p=max(paired.p, flip.p))
+
+
+def _description(scores: Floats, config: CompareConfig) -> dict[str, Any]:
+    first, second = scores[:, 0], scores[:, 1]
+    difference = differences(scores)
+    gain = 1.0 if config.direction == "maximize" else -1.0  # superior means better, not larger
+    superiority = effect_sizes.probability_of_superiority(gain * difference, config.alpha) or (None, None, None)
+    return {
+        **{f"mean_{side}": _mean(values) for side, values in (("a", first), ("b", second), ("diff", difference))},
+        **{f"std_{side}": _std(values) for side, values in (("a", first), ("b", second), ("diff", difference))},
+        "dz": effect_sizes.paired_dz(difference),
+        "hedges_gz": effect_sizes.hedges_gz(difference),
+        "prob_superiority": superiority[0],
+        "prob_superiority_low": superiority[1],
+        "prob_superiority_high": superiority[2],
+        "a12": effect_sizes.a12(gain * first, gain * second),
+        "correlation": effect_sizes.pair_correlation(first, second),
+        "shapiro_p": _shapiro(difference),
+    }
+
+
+def _mean(values: Floats) -> float | None:
+    return float(values.mean()) if len(values) else None
+
+
+def _std(values: Floats) -> float | None:
+    return float(values.std(ddof=1)) if len(values) > 1 else None
+
+
+def _shapiro(difference: Floats) -> float | None:
+    """A diagnostic of the differences, never a switch between tests."""
+    from scipy import stats
+
+    if len(difference) < FEWEST_FOR_INTERVALS or descriptives.is_constant(difference):
+        return None
+    return float(stats.shapiro(difference).pvalue)
+
+
+def _test_columns(tests: _Tests) -> dict[str, Any]:
+    decidable = tests.n >= FEWEST_FOR_VERDICT
+    return {
+        "t": tests.paired.statistic,
+        "df": tests.paired.df,
+        "p": tests.paired.p,
+        "ci_low": tests.paired.ci_low,
+        "ci_high": tests.paired.ci_high,
+        "p_sign_flip": tests.flip.p,
+        "wilcoxon_statistic": tests.signed_rank.statistic,
+        "wilcoxon_p": tests.signed_rank.p,
+        "primary_p": tests.primary.p if decidable else None,
+        "primary_df": tests.primary.df,
+        "primary_ci_low": tests.primary.ci_low,
+        "primary_ci_high": tests.primary.ci_high,
+    }
+
+
+def _sensitivity(scores: Floats, tests: _Tests, config: CompareConfig, comparisons: int) -> dict[str, Any]:
+    """Equivalence, and the smallest effect seen with 80% power at the first Holm step (alpha / comparisons)."""
+    error, df = tests.primary.details.get("error"), tests.primary.df
+    if error is None or df is None or tests.n < FEWEST_FOR_INTERVALS:
+        return {"tost_p": None, "detectable_dz": None, "detectable_difference": None}
+    factor = power.detectable_errors(df, config.alpha / comparisons)
+    detectable = None if factor is None else factor * error
+    deviation = float(differences(scores).std(ddof=1))
+    tost = None
+    if config.rope is not None and tests.n >= FEWEST_FOR_VERDICT:
+        tost = paired_t.equivalence_p(tests.primary.details["mean"], error, df, config.rope)
+    return {
+        "tost_p": tost,
+        "detectable_dz": None if detectable is None or deviation == 0 else detectable / deviation,
+        "detectable_difference": detectable,
+    }
+
+
+def _variance(primary: TestResult, family: Family) -> dict[str, Any]:
+    """Where the uncertainty comes from: variances of the mean difference by seeds and by items."""
+    details = primary.details
+    return {
+        "n_items": None if family.items is None else family.items.num_units,
+        "variance_seeds": details.get("variance_seeds"),
+        "variance_items": details.get("variance_items"),
+        "percentile_low": details.get("percentile_low"),
+        "percentile_high": details.get("percentile_high"),
+    }

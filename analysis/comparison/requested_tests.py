@@ -1,0 +1,140 @@
+"""The tests that an experiment asks for beyond the default ones (`compare: {tests: [...]}`), one row a result."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis import registry
+from analysis.config import CompareConfig
+from analysis.inference.holm import holm
+from analysis.inference.interface import Setting, StatisticalTest, TestResult
+from analysis.inference.pairing import Floats, Key, ScoreGrid, score_grid
+from analysis.tables.normalize import KEYS
+
+COLUMNS = (
+    "test", "title", "a", "b", *KEYS, "n", "statistic", "df", "p", "p_holm", "ci_low", "ci_high", "systems", "details",
+    "generalises_over", "source", "note",
+)  # fmt: skip
+_STREAM = 2 * 10**6  # of the generator; the pairs' own streams lie below
+
+
+@dataclass(frozen=True, eq=False)
+class _Case:
+    """What one call of a test is about: values [n, systems], the systems, and the runs' key where they have one key."""
+
+    systems: tuple[str, ...]
+    values: Floats
+    key: Key = (None,) * len(KEYS)
+
+
+def run_optional(
+    runs: pd.DataFrame, predictions: pd.DataFrame, systems: Sequence[str], config: CompareConfig, generator_seed: int
+) -> pd.DataFrame:
+    """Results of `config.tests` (columns COLUMNS). `details` and `systems` are JSON texts; p_holm is over one test.
+
+    Tests of two systems have one row a pair, tests of many one row in all (a and b empty); tests of hits and misses
+    on items have one for every seed, split seed and fold that all their systems share: they compare single checkpoints,
+    and those of several folds, which learned from each other's items, are no sample to pool (Bengio and Grandvalet
+    2004). Tests that ask which system is better, not only whether they differ, get scores turned so that larger is
+    better.
+    """
+    rows: list[dict[str, Any]] = []
+    for number, name in enumerate(config.tests):
+        test: StatisticalTest = registry.load("test", name)
+        cases = list(_cases(test, runs, predictions, systems))
+        results = []
+        for place, case in enumerate(cases):
+            generator = np.random.default_rng((generator_seed, _STREAM, number, place))
+            setting = Setting(config.alpha, generator, rope=config.rope, resamples=config.resamples)
+            sign = -1.0 if test.needs_direction and config.direction == "minimize" else 1.0
+            results.append(_run(test, sign * case.values, setting))
+        adjusted = holm([result.p for result in results])
+        rows += [_row(test, *three) for three in zip(cases, results, adjusted, strict=True)]
+        if not cases:
+            rows.append(_row(test, _Case((), np.empty((0, 0))), TestResult(note=_nothing(test)), None))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _run(test: StatisticalTest, values: Floats, setting: Setting) -> TestResult:
+    """A test that cannot be had from these values says so in its row."""
+    try:
+        return test.run(values, setting)
+    except ValueError as error:
+        return TestResult(note=str(error))
+
+
+def _nothing(test: StatisticalTest) -> str:
+    needed = {"two": "two systems", "many": "three systems", "any": "one system"}[test.systems]
+    shared = " with item predictions of a common seed, split and fold" if test.values == "hits" else ""
+    return f"it needs at least {needed}{shared}"
+
+
+def _cases(
+    test: StatisticalTest, runs: pd.DataFrame, predictions: pd.DataFrame, systems: Sequence[str]
+) -> Iterator[_Case]:
+    groups = list(itertools.combinations(systems, 2)) if test.systems == "two" else [tuple(systems)]
+    if test.systems == "many" and len(systems) < 3:
+        return
+    grid = score_grid(runs, systems)
+    if test.values == "hits":
+        hits = _hits(runs, predictions)
+        for group in groups:
+            yield from _of_checkpoints(group, grid, runs, hits)
+        return
+    for group in groups:
+        yield _Case(tuple(group), grid.blocks(group).scores)
+
+
+def _hits(runs: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
+    """Hits and misses, one row an item, one column a run: an item is a hit where all of it is correct."""
+    if predictions.empty or "run_id" not in runs.columns or "correct" not in predictions.columns:
+        return pd.DataFrame()
+    scored = runs[runs["score"].notna()].set_index("run_id")
+    own = predictions[predictions["run_id"].isin(scored.index) & predictions["correct"].notna()]
+    if "score_split" in scored.columns and scored["score_split"].notna().all():
+        own = own[own["split"] == own["run_id"].map(scored["score_split"])]
+    return own["correct"].astype(bool).groupby([own["item"], own["run_id"]]).all().unstack("run_id")
+
+
+def _of_checkpoints(
+    systems: tuple[str, ...], grid: ScoreGrid, runs: pd.DataFrame, hits: pd.DataFrame
+) -> Iterator[_Case]:
+    """One case a key (seed, split seed, fold) of which every system has a run with predictions."""
+    found = grid.blocks(systems)
+    for key, rows in zip(found.keys, found.rows, strict=True):
+        names = runs["run_id"].iloc[rows].tolist() if len(hits) else []
+        if names and set(names) <= set(hits.columns):
+            yield _Case(systems, hits[names].dropna().to_numpy(dtype=np.float64), key)
+
+
+def _row(test: StatisticalTest, case: _Case, result: TestResult, p_holm: float | None) -> dict[str, Any]:
+    pair = case.systems if test.systems == "two" and case.systems else (None, None)
+    numbers: Mapping[str, Any] = {
+        "statistic": result.statistic,
+        "df": result.df,
+        "p": result.p,
+        "p_holm": p_holm,
+        "ci_low": result.ci_low,
+        "ci_high": result.ci_high,
+    }
+    return {
+        "test": test.name,
+        "title": test.title,
+        "a": pair[0],
+        "b": pair[1],
+        **{name: None if value is None else str(value) for name, value in zip(KEYS, case.key, strict=True)},
+        "n": len(case.values),
+        **numbers,
+        "systems": json.dumps(list(case.systems), ensure_ascii=False),
+        "details": json.dumps(dict(result.details), allow_nan=False),
+        "generalises_over": test.generalises_over,
+        "source": test.source,
+        "note": result.note,
+    }

@@ -1,0 +1,114 @@
+"""The compared systems: their scores by the chosen metric, one summary row each, the best mean first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from analysis.comparison.failures import count_statuses
+from analysis.config import CompareConfig
+from analysis.inference.descriptives import describe
+from analysis.tables.normalize import KEYS, SCORELESS
+
+_TEXT = (
+    "system", "control", "control_a", "control_b", "a", "b", "primary_method", "verdict", "reason", "advice",
+    "sentence", *KEYS,
+)  # fmt: skip
+
+
+def with_metric(runs: pd.DataFrame, wanted: str | None) -> tuple[pd.DataFrame, str]:
+    """The runs with the wanted metric as their score, and its name. None: the score column, whatever metric that is.
+
+    A metric that was given as a Python file goes by the name under which the runs were scored.
+
+    Raises ValueError when the scores are of several metrics and none is named, or when the runs lack the named one.
+    """
+    named = sorted(runs["metric"].dropna().unique()) if "metric" in runs.columns else []
+    if wanted is None or wanted.endswith(".py"):
+        if len(named) > 1:
+            raise ValueError(f"the scores are of several metrics ({', '.join(named)}); name one with compare.metric")
+        return runs, named[0] if named else "score"
+    if named == [wanted] or (wanted == "score" and not named):
+        return runs, wanted
+    column = next((name for name in (f"metric_{wanted}", wanted) if name in runs.columns), None)
+    if column is None or not pd.api.types.is_numeric_dtype(runs[column]):
+        raise ValueError(f"the runs have no metric {wanted!r}; they have: {', '.join(_metrics(runs, named))}")
+    scores = runs[column].astype("float64").where(~runs["status"].isin(SCORELESS))
+    return runs.assign(score=scores), wanted
+
+
+def _metrics(runs: pd.DataFrame, named: list[str]) -> list[str]:
+    columns = [name.removeprefix("metric_") for name in runs.columns if name.startswith("metric_")]
+    return sorted({*named, *columns}) or ["score"]
+
+
+def refuse_pruned(runs: pd.DataFrame) -> None:
+    """Raise ValueError for runs that a search stopped early: their scores are censored."""
+    pruned = runs[runs["status"] == "pruned"]
+    if not pruned.empty:
+        systems = ", ".join(sorted(set(pruned["system"])))
+        raise ValueError(
+            f"{len(pruned)} runs were pruned by a search ({systems}); their scores are censored and do not compare: "
+            "run the winners again with fresh seeds"
+        )
+
+
+def summarize(runs: pd.DataFrame, config: CompareConfig) -> pd.DataFrame:
+    """One row a system, the best mean first; systems without a score last."""
+    controls = find_controls(runs, config)
+    rows: list[dict[str, Any]] = []
+    for system, own in runs.groupby("system", sort=True):
+        scores = own["score"].dropna().tolist()
+        rows.append(
+            {"system": system, "control": controls.get(str(system))}
+            | describe(scores, config.alpha)
+            | count_statuses(own)
+            | {"selected_on_evaluation": _is_selected_on_evaluation(own)}
+        )
+    sign = -1.0 if config.direction == "maximize" else 1.0
+    rows.sort(key=lambda row: (row["mean"] is None, sign * (row["mean"] or 0.0), row["system"]))
+    return numeric(pd.DataFrame(rows))
+
+
+def numeric(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with every column that is not text as numbers, also where no row has a value."""
+    untyped = [name for name in frame.columns if frame[name].dtype == object and name not in _TEXT]
+    return frame.astype(dict.fromkeys(untyped, "float64"))
+
+
+def find_controls(runs: pd.DataFrame, config: CompareConfig) -> dict[str, str]:
+    """System -> kind of control, as the runs recorded it or as `config.controls` says of a system or recipe."""
+    found: dict[str, str] = {}
+    for system, own in runs.groupby("system", sort=True):
+        names = [str(system), *_texts(own, "recipe")]
+        kinds = [config.controls[name] for name in names if name in config.controls] + _texts(own, "control")
+        if kinds:
+            found[str(system)] = kinds[0]
+    return found
+
+
+def _texts(runs: pd.DataFrame, column: str) -> list[str]:
+    return [str(value) for value in runs[column].dropna().unique()] if column in runs.columns else []
+
+
+def _is_selected_on_evaluation(runs: pd.DataFrame) -> bool:
+    if not {"selected_on", "score_split"} <= set(runs.columns):
+        return False
+    return bool(((runs["selected_on"] == runs["score_split"]) & runs["score"].notna()).any())
+
+
+def as_row(row: pd.Series[Any]) -> dict[str, Any]:
+    """A row of a frame as plain Python values, None where a number or text is missing."""
+    return {str(name): plain(value) for name, value in row.items()}
+
+
+def plain(value: Any) -> Any:
+    """A value of a frame as JSON has it: no numpy types, no NaN."""
+    if isinstance(value, dict):
+        return {str(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    if value is None or pd.isna(value):
+        return None
+    return value.item() if hasattr(value, "item") else value

@@ -1,0 +1,198 @@
+"""The report: one self-contained page that a reader understands without us; same analysis, same bytes."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from analysis.formatting import better, exists, plural, visible
+from analysis.plotting import draw_all, style
+from analysis.plotting.figure import SECTIONS, Unit
+from analysis.report import differing_settings, omnibus_tables, pair_tables, search_section, system_tables
+from analysis.report.reproduction import reproduction
+from analysis.report.table import Column, seed
+from analysis.result import Analysis
+from analysis.text import methods, references
+
+MOST_SENTENCES, MOST_OF_BEST, MOST_ACROSS, MOST_SEED_CHARACTERS = 15, 7, 6, 60
+MARKS = {"better": "▲", "worse": "▼", "equivalent": "≈", "inconclusive": "○", "undecidable": "◌"}
+_HERE = Path(__file__).parent
+
+
+def render(analysis: Analysis, figures: Mapping[str, str], notes: Mapping[str, str] | None = None) -> str:
+    """The page as HTML. `figures` are SVG pictures by figure name (`Gallery.svgs`), `notes` go with their captions.
+
+    It asks for nothing from outside (a content security policy forbids it) and is complete without its small script.
+    Names are escaped and their control characters shown; nothing in it depends on when or where it was rendered.
+    """
+    script = (_HERE / "page.js").read_text(encoding="utf-8")
+    template = _environment().get_template("page.html")
+    return template.render(
+        **_answer(analysis),
+        **_tables(analysis),
+        **reproduction(analysis),
+        title=_title(analysis),
+        unit=analysis.unit,
+        pictures=_pictures(figures, notes or {}, analysis.unit),
+        methods=methods.paragraph(analysis),
+        references=references.cited(analysis),
+        style=Markup((_HERE / "page.css").read_text(encoding="utf-8")),
+        script=Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        marks=MARKS,
+        cell=_cell,
+    )
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: visible(value) if type(value) is str else value,
+    )
+    environment.filters["plural"] = plural
+    return environment
+
+
+def _title(analysis: Analysis) -> str:
+    experiment = analysis.results.experiment or {}
+    return str(experiment.get("question") or experiment.get("experiment") or "Comparison of systems")
+
+
+def _answer(analysis: Analysis) -> dict[str, Any]:
+    """What the first screen says: headline, claim, a sentence a pair, warnings, the key facts."""
+    pairs = pair_tables.pairs_shown(analysis).to_dict("records")
+    of_best = [pair for pair in pairs if analysis.best in (pair["a"], pair["b"])]
+    first = pairs if len(pairs) <= MOST_SENTENCES else of_best[:MOST_OF_BEST]
+    warnings = list(dict.fromkeys([*analysis.warnings, *analysis.results.warnings]))
+    unreal = [warning for warning in warnings if "not a real result" in warning]
+    return {
+        "headline": analysis.headline,
+        "claim": analysis.claim,
+        "first_pairs": first,
+        "other_pairs": [pair for pair in pairs if pair not in first],
+        "unreal": unreal,
+        "warnings": [warning for warning in warnings if warning not in unreal],
+        "facts": _facts(analysis),
+        "experiment": (analysis.results.experiment or {}).get("experiment"),
+    }
+
+
+def _facts(analysis: Analysis) -> dict[str, str]:
+    scored, counted = methods.runs(analysis)
+    facts = {
+        "Metric": f"{analysis.metric} ({better(analysis.direction)})",
+        **_searched(analysis),
+    }
+    if analysis.systems.empty:
+        return facts
+    facts |= {
+        "Systems": str(len(analysis.systems)),
+        f"{seed(analysis).capitalize()}s": _seeds(analysis),
+        "Runs": f"{scored} with a score, of {counted}",
+        "Level": f"alpha {analysis.alpha:g}, Holm over {methods.family(analysis)}",
+    }
+    for heading, column in (("Data", "dataset"), ("Task", "task")):
+        if exists(methods.only(analysis, column)):
+            facts[heading] = str(methods.only(analysis, column)).replace("_", " ")
+    return facts
+
+
+def _searched(analysis: Analysis) -> dict[str, str]:
+    if analysis.search is None:
+        return {}
+    return {"Search": f"{len(analysis.search.trials)} trials of {plural(len(analysis.search.systems), 'system')}"}
+
+
+def _seeds(analysis: Analysis) -> str:
+    """How many there are, and which, where that is short."""
+    number, which = analysis.results.runs["seed"].nunique(), methods.seeds(analysis)
+    return f"{number} ({which})" if len(which) <= MOST_SEED_CHARACTERS else str(number)
+
+
+def _tables(analysis: Analysis) -> dict[str, Any]:
+    if analysis.systems.empty:
+        return {"summary": None, "verdicts": None, "controls": {}, **_search(analysis)}
+    compared = not analysis.comparisons.empty
+    return {
+        "summary": system_tables.summary(analysis),
+        "spread": system_tables.spread(analysis),
+        "scores": system_tables.scores(analysis),
+        "verdicts": pair_tables.verdicts(analysis) if compared else None,
+        "tests": pair_tables.tests(analysis) if compared else None,
+        "effects": pair_tables.effects(analysis) if compared else None,
+        "sensitivity": pair_tables.sensitivity(analysis),
+        "omnibus": omnibus_tables.omnibus(analysis),
+        "optional": omnibus_tables.optional(analysis),
+        "tasks": omnibus_tables.tasks(analysis),
+        "answers": system_tables.uneven_answers(analysis),
+        "failures": system_tables.failures(analysis),
+        "settings": _settings(analysis),
+        "selected": bool(analysis.systems["selected_on_evaluation"].any()),
+        "controls": {
+            row["system"]: row["control"] for row in analysis.systems.to_dict("records") if exists(row["control"])
+        },
+        **_search(analysis),
+    }
+
+
+def _search(analysis: Analysis) -> dict[str, Any]:
+    """The section about a search, and the colours of all systems, those that were only searched included."""
+    places = {str(name): place for place, name in enumerate(analysis.systems["system"])}
+    if analysis.search is not None:
+        tried = analysis.search.trials
+        places = {**dict(zip(tried["system"].map(str), tried["place"], strict=True)), **places}
+    colours = {name: style.colour(int(place)) for name, place in places.items()}
+    return {"search": search_section.section(analysis), "colours": colours}
+
+
+def _settings(analysis: Analysis) -> list[list[str]]:
+    """Heading and rows of the settings that differ; many systems go down the page, not across it."""
+    table = differing_settings.differing(analysis)
+    if table.empty:
+        return []
+    if len(table.columns) - 1 > MOST_ACROSS:
+        turned = table.set_index("setting").T
+        return [
+            ["System", *turned.columns],
+            *([name, *row] for name, row in zip(turned.index, turned.to_numpy().tolist(), strict=True)),
+        ]
+    return [["Setting", *table.columns[1:]], *table.to_numpy().tolist()]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One printed cell; `exact` is the unrounded value."""
+
+    text: str
+    exact: str | None
+    kind: str
+
+
+def _cell(column: Column, row: Any) -> Cell:
+    return Cell(column.write(row), column.exact(row), column.kind)
+
+
+def _pictures(
+    svgs: Mapping[str, str], notes: Mapping[str, str], unit: Unit
+) -> dict[str, dict[str, list[dict[str, Any]]]]:
+    """The pictures of every section: those that are `shown`, and those that are folded `aside`."""
+    found: dict[str, dict[str, list[dict[str, Any]]]] = {name: {"shown": [], "aside": []} for name in SECTIONS}
+    for figure in draw_all.figures():
+        if figure.name in svgs:
+            # an XML declaration has no place inside a page
+            svg = Markup(svgs[figure.name][svgs[figure.name].index("<svg") :])
+            caption = " ".join(filter(None, [figure.worded(unit), notes.get(figure.name)]))
+            entry = {"figure": figure, "svg": svg, "caption": caption}
+            found[figure.section]["aside" if figure.aside else "shown"].append(entry)
+    return found

@@ -1,0 +1,137 @@
+"""The report's tables of pairs: the verdicts first, then the tests, effect sizes, and what failures would change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from analysis.formatting import METHODS, MINUS, decimals, interval, number, p_value, signed, whole
+from analysis.report.table import Column, Grid, field, level, seed, text
+from analysis.result import Analysis
+
+MOST_PAIRS = 200
+
+
+def pairs_shown(analysis: Analysis) -> pd.DataFrame:
+    """The pairs that the page shows: all, or with more than 200 those of the best system; the files have all."""
+    pairs = analysis.comparisons
+    if len(pairs) <= MOST_PAIRS:
+        return pairs
+    of_best: pd.DataFrame = pairs[(pairs["a"] == analysis.best) | (pairs["b"] == analysis.best)]
+    return of_best
+
+
+def _of_pairs(caption: str, analysis: Analysis, columns: Sequence[Column]) -> Grid:
+    """A table of pairs without the columns that no pair has a value for."""
+    pairs = pairs_shown(analysis)
+    known = set(pairs.columns[pairs.notna().any()])
+    if len(pairs) < len(analysis.comparisons):
+        caption = f"{caption} (those with the best mean; statistical_tests.csv has all {len(analysis.comparisons)})"
+    kept = [column for column in columns if column.field is None or column.field in known]
+    return Grid(caption, kept, pairs.to_dict("records"))
+
+
+def verdicts(analysis: Analysis) -> Grid:
+    """One row a pair: what carries the answer."""
+    places = decimals(analysis.comparisons["mean_diff"])
+    uneven = analysis.comparisons["n_pairs"].nunique() > 1
+    columns = [
+        _pair(),
+        Column(
+            "Verdict", "what the first system is, compared with the second", lambda row: row["verdict"], kind="verdict"
+        ),
+        *([_pairs(analysis)] if uneven else []),
+        field("Difference", "mean_diff", "mean of the first system minus mean of the second", signed, places),
+        Column(
+            f"{level(analysis)} interval",
+            "interval of the difference by the primary test, not widened for the number of comparisons",
+            lambda row: interval(row["primary_ci_low"], row["primary_ci_high"], places),
+        ),
+        field(
+            "p, Holm", "primary_p_holm", "primary p-value, corrected over all comparisons; the verdict uses it", p_value
+        ),
+        _superiority(analysis),
+    ]
+    return _of_pairs("Every pair of systems", analysis, columns)
+
+
+def _pairs(analysis: Analysis) -> Column:
+    where = "seeds (with split and fold)" if analysis.unit == "run" else "data sets"
+    return field("Pairs", "n_pairs", f"{where} that both systems completed", whole)
+
+
+def _superiority(analysis: Analysis) -> Column:
+    meaning = f"share of the {seed(analysis)}s on which the first system is better; ties count half"
+    return field("P(A>B)", "prob_superiority", meaning, number, 2)
+
+
+def tests(analysis: Analysis) -> Grid:
+    """One row a pair: the tests behind and beside the verdict, before correction."""
+    methods = analysis.comparisons["primary_method"]
+    names = [METHODS.get(name, str(name).replace("_", " ")) for name in methods.dropna().unique()]
+    over_items = "multi_bootstrap" in set(methods)
+    seeds_only = "over seeds alone, conditional on this split: " if over_items else ""
+    columns = [
+        _pair(),
+        field(f"p, {' / '.join(names)}", "primary_p", "the primary test, fixed by the design", p_value),
+        field("t", "t", f"{seeds_only}statistic of the paired t-test", signed, 2),
+        field("df", "df", "its degrees of freedom", whole),
+        field("p, t", "p", f"{seeds_only}paired t-test", p_value),
+        field("p, sign-flip", "p_sign_flip", f"{seeds_only}exact sign-flip test of the differences", p_value),
+        field("p, Wilcoxon", "wilcoxon_p", f"{seeds_only}Wilcoxon signed-rank test of the differences", p_value),
+        field("p, TOST", "tost_p", "two one-sided tests of equivalence within the declared region", p_value),
+        field("Smallest p", "smallest_p", f"{seeds_only}the smallest p that so many pairs can reach exactly", p_value),
+        *([_dropped(analysis)] if analysis.comparisons["dropped_pairs"].any() else []),
+    ]
+    return _of_pairs("Every test, two-sided, before correction", analysis, columns)
+
+
+def _dropped(analysis: Analysis) -> Column:
+    meaning = f"{seed(analysis)}s left out because one of the two systems has no score"
+    return field("Dropped", "dropped_pairs", meaning, whole)
+
+
+def effects(analysis: Analysis) -> Grid:
+    """One row a pair: sizes of the difference, and what so many pairs could have found."""
+    places, unit = decimals(analysis.comparisons["mean_diff"]), seed(analysis)
+    columns = [
+        _pair(),
+        field("Hedges g_z", "hedges_gz", "mean difference in standard deviations of the differences, bias-corrected",
+               signed, 2),
+        field("d_z", "dz", "the same without correction", signed, 2),
+        Column(
+            "P(A>B) interval",
+            f"interval of the share of {unit}s on which the first system is better",
+            lambda row: interval(row["prob_superiority_low"], row["prob_superiority_high"], 2),
+        ),
+        field("A12", "a12", "chance that a random run of the first beats a random run of the second", number, 2),
+        field("r", "correlation", f"correlation of the two systems' scores over {unit}s: high is why pairing helps",
+               signed, 2),
+        field("Detectable", "detectable_difference", f"difference that so many {unit}s find with 80% power", number,
+               places),
+        field("Seeds to decide", "seeds_to_decide", "seeds that would show the observed difference with 80% power",
+               whole),
+    ]  # fmt: skip
+    return _of_pairs("Effect sizes and sensitivity", analysis, columns)
+
+
+def _pair() -> Column:
+    return Column("A and B", "difference = A minus B", lambda row: f"{row['a']} {MINUS} {row['b']}", kind="pair")
+
+
+def sensitivity(analysis: Analysis) -> Grid | None:
+    """The verdicts if runs without a score had scored what the majority class scores; None where all have one."""
+    if analysis.sensitivity.empty:
+        return None
+    places = decimals(analysis.sensitivity["mean_diff"])
+    columns = [
+        _pair(),
+        text("Verdict", "main_verdict", "as reported, over the runs that have a score"),
+        text("Then", "verdict", "with the runs that have none at the baseline; tests over seeds alone"),
+        field("Difference", "mean_diff", "of the means, with these runs", signed, places),
+        field("p, Holm", "primary_p_holm", "corrected over all comparisons", p_value),
+    ]
+    baseline = number(analysis.sensitivity["baseline"].iloc[0])
+    caption = f"If every run without a score had scored {baseline}, as always saying the majority class does"
+    return Grid(caption, columns, analysis.sensitivity.to_dict("records"))

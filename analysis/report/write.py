@@ -1,0 +1,87 @@
+"""Everything an analysis leaves behind: tables for programs and papers, figures with their data, and the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+
+from analysis import registry
+from analysis.report import export_tables
+from analysis.result import Analysis
+from analysis.tables import csv_export
+from analysis.tables.folder import Place
+from analysis.tables.schema import to_parquet_bytes
+
+TABLES = (
+    "summary_statistics", "statistical_tests", "item_disagreements", "optional_tests", "failure_sensitivity", "tasks",
+    "search",
+)  # fmt: skip
+
+
+def write(analysis: Analysis, folder: str | Path | Place) -> list[str]:
+    """Write the tables, `figures/` and `report.html` to a directory or URI; returns the files, relative and sorted."""
+    return put(render(analysis), folder)
+
+
+def render(analysis: Analysis) -> dict[str, bytes]:
+    """File name (relative, with `/`) -> bytes of everything that `write` leaves; nothing is written."""
+    from analysis.plotting import draw_all
+    from analysis.report import page, paper_tables
+
+    drawn = draw_all.draw(analysis)
+    files = tables(analysis) | paper_tables.files(analysis)
+    for name, formats in drawn.files.items():
+        files |= {f"figures/{name}.{suffix}": content for suffix, content in formats.items()}
+    return files | {"report.html": page.render(analysis, drawn.svgs, drawn.notes).encode()}
+
+
+def put(files: Mapping[str, bytes], folder: str | Path | Place) -> list[str]:
+    """Write these files to a directory or URI, and take away what an earlier analysis left; returns their names.
+
+    Raises LinkedOutside, before anything is written, where a directory in there is a link that leads out of it.
+    """
+    place = folder if isinstance(folder, Place) else Place.at(folder)
+    written, stale = ([place.child(name) for name in names] for names in (files, _stale(place, files)))
+    for file in (*written, *stale):
+        file.refuse_links_out()
+    for file, content in zip(written, files.values(), strict=True):
+        file.write(content)
+    for file in stale:
+        file.remove()
+    return sorted(files)
+
+
+def _stale(place: Place, files: Mapping[str, bytes]) -> list[str]:
+    """What an earlier analysis wrote and this one has nothing for; files of other names are somebody else's."""
+    ours = set(registry.names("figure"))
+    pictures = [f"figures/{name}" for name in place.child("figures").names() if name.partition(".")[0] in ours]
+    written = [name for name in place.names() if name.partition(".")[0] in TABLES]
+    return [name for name in (*pictures, *written) if name not in files]
+
+
+def tables(analysis: Analysis) -> dict[str, bytes]:
+    """File name -> bytes of the summary, the tests and, where predictions tell, the answers that differ most.
+
+    Of a search that no comparison followed there is the table of the search alone.
+    """
+    frames = export_tables.more_tables(analysis)
+    if not analysis.systems.empty:
+        frames |= {
+            "summary_statistics": export_tables.summary_table(analysis),
+            "statistical_tests": export_tables.test_table(analysis),
+        }
+    answers = export_tables.answer_table(analysis)
+    if answers is not None:
+        frames["item_disagreements"] = answers
+    files = {f"{name}.csv": csv_export.to_csv(frame) for name, frame in frames.items()}
+    return files | {f"{name}.parquet": to_parquet_bytes(_table(frame)) for name, frame in frames.items()}
+
+
+def _table(frame: pd.DataFrame) -> pa.Table:
+    """Columns without any value are floating-point: a null type helps no reader."""
+    table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
+    fields = [field.with_type(pa.float64()) if pa.types.is_null(field.type) else field for field in table.schema]
+    return table.cast(pa.schema(fields))

@@ -1,0 +1,116 @@
+"""The answer of a comparison as one value: what `analyze` computes, and tables, figures and reports are made from."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import pandas as pd
+
+from analysis.comparison.systems import as_row, plain
+from analysis.config import CompareConfig, Direction
+from analysis.search.findings import Findings
+from analysis.tables.read import Results
+from analysis.tables.schema import SCHEMA_VERSION
+
+COMPARISON_COLUMNS = (
+    "a b control_a control_b n_pairs dropped_pairs mean_a mean_b std_a std_b mean_diff std_diff ci_low ci_high t df p "
+    "p_holm p_sign_flip wilcoxon_statistic wilcoxon_p dz hedges_gz prob_superiority prob_superiority_low "
+    "prob_superiority_high a12 correlation shapiro_p tost_p smallest_p detectable_dz detectable_difference failure_p "
+    "failure_difference primary_method primary_p primary_p_holm primary_ci_low primary_ci_high primary_df n_items "
+    "variance_seeds variance_items percentile_low percentile_high significant_05 significant_01 verdict reason "
+    "seeds_to_decide advice sentence"
+)
+_PRIMARY = ("method", "p", "p_holm", "df", "ci_low", "ci_high")
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """The answer. `systems` has one row a system (best mean first), `comparisons` one row a pair, every pair once.
+
+    `results.runs.score` is the analysed metric. NaN or None stands where a number does not exist.
+    systems columns: system, control, n, mean, std (ddof 1), min, max, median, iqm, ci_low, ci_high (t interval of the
+    mean, level 1 - alpha), runs, collapsed, diverged, failed, failure_rate, selected_on_evaluation (bool).
+    comparisons columns: COMPARISON_COLUMNS. mean_diff is mean a - mean b over complete pairs; p, p_holm, ci_* and
+    significant_* (Holm p below .05, .01) are the paired t's; prob_superiority is the share of pairs in which a is
+    better, a12 the same for any run of a and of b; detectable_* are at 80% power and the first Holm step; verdict is
+    what a is compared with b: better, worse, equivalent, inconclusive or undecidable.
+    primary_* are the test that carries the verdict (primary_method); where it resamples items, n_items counts them
+    (clusters, where there are some), variance_seeds and variance_items are the parts of the variance of mean_diff that
+    more seeds, or only more items, make smaller, and percentile_* is the plain bootstrap interval. seeds_to_decide: how
+    many seeds would show the observed difference with 80% power (missing: none would); advice says it in words.
+    control_a and control_b are "negative" where that system is a control; its pairs are part of Holm's family.
+    omnibus: `omnibus.describe_all`, for three or more systems. sensitivity: `sensitivity.COLUMNS`, one row a pair with
+    runs that have no score. optional: `optional_tests.COLUMNS`, the results of `compare.tests`. tasks:
+    `data_sets.TASK_COLUMNS`, one row a system and data set where several data sets are compared (else empty); then
+    `results.runs` has one row a system and data set too, whose `seed` is the data set. search: what a search for
+    hyper-parameters found, where one was made; without a comparison after it, `systems` and `comparisons` are empty.
+    options: the rules that were in effect.
+    """
+
+    results: Results
+    metric: str
+    direction: Direction
+    alpha: float
+    rope: float | None
+    systems: pd.DataFrame
+    comparisons: pd.DataFrame
+    omnibus: dict[str, Any]
+    warnings: tuple[str, ...]
+    claim: str
+    headline: str
+    provenance: dict[str, Any]
+    sensitivity: pd.DataFrame
+    optional: pd.DataFrame
+    tasks: pd.DataFrame
+    search: Findings | None = None
+    options: CompareConfig = field(default_factory=CompareConfig)
+
+    @property
+    def best(self) -> str | None:
+        """The system with the best mean that is no control; None where there is none."""
+        found = self.systems.loc[self.systems["control"].isna() & self.systems["mean"].notna(), "system"]
+        return None if found.empty else str(found.iloc[0])
+
+    @property
+    def unit(self) -> Literal["run", "data set"]:
+        """What one score of `results.runs` is of."""
+        return "run" if self.tasks.empty else "data set"
+
+    def to_json(self) -> dict[str, Any]:
+        """The document that `analyze --json` prints: plain values, null for a number that does not exist."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "metric": self.metric,
+            "direction": self.direction,
+            "alpha": self.alpha,
+            "rope": self.rope,
+            "headline": self.headline,
+            "claim": self.claim,
+            "systems": [as_row(row) for _, row in self.systems.iterrows()],
+            "comparisons": [_comparison(row) for _, row in self.comparisons.iterrows()],
+            "omnibus": plain(self.omnibus),
+            "sensitivity": _records(self.sensitivity),
+            "tasks": _records(self.tasks),
+            "extra": [_decoded(row) for row in _records(self.optional)],
+            "warnings": list(self.warnings),
+            "provenance": plain(self.provenance),
+            "sources": list(self.results.sources),
+            **({"search": self.search.to_json()} if self.search is not None else {}),
+        }
+
+
+def _comparison(row: pd.Series[Any]) -> dict[str, Any]:
+    flat = as_row(row)
+    primary = {name: flat.pop(f"primary_{name}") for name in _PRIMARY}
+    return flat | {"primary": primary}
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return [as_row(row) for _, row in frame.iterrows()]
+
+
+def _decoded(row: dict[str, Any]) -> dict[str, Any]:
+    """`details` and `systems` are texts in the table, and values in the document."""
+    return row | {name: json.loads(row[name]) for name in ("details", "systems")}

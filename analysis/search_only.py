@@ -1,0 +1,65 @@
+"""The answer to a search that no comparison followed: what its trials show, and no verdict."""
+
+from __future__ import annotations
+
+import importlib.metadata
+
+import pandas as pd
+
+from analysis.comparison import failure_sensitivity, requested_tests
+from analysis.comparison.failures import count_statuses
+from analysis.comparison.systems import numeric
+from analysis.config import CompareConfig
+from analysis.formatting import plural
+from analysis.inference.descriptives import describe
+from analysis.result import COMPARISON_COLUMNS, Analysis
+from analysis.search.findings import Findings, read_findings
+from analysis.tables import datasets
+from analysis.tables.read import Results
+
+NEXT = "orchestrate search EXPERIMENT --then-sweep"
+CLAIM = (
+    "These trials only (one seed each): their scores are of the items that settings were chosen by, so they say which "
+    "settings to try, not which system is better."
+)
+
+
+def search_alone(results: Results, config: CompareConfig) -> Analysis:
+    """An analysis without systems and comparisons. Raises ValueError where there are no trials either."""
+    found = read_findings(results, config.metric or "score", config.direction)
+    if found is None:
+        raise ValueError("there is no run to compare and no trial of a search")
+    columns = [
+        "system",
+        "control",
+        *describe([], config.alpha),
+        *count_statuses(results.runs),
+        "selected_on_evaluation",
+    ]
+    return Analysis(
+        results=results,
+        metric=found.metric,
+        direction=found.direction,
+        alpha=config.alpha,
+        rope=config.rope,
+        systems=numeric(pd.DataFrame(columns=columns)),
+        comparisons=numeric(pd.DataFrame(columns=COMPARISON_COLUMNS.split())),
+        omnibus={},
+        warnings=tuple(dict.fromkeys([*results.warnings, *found.cautions])),
+        claim=CLAIM,
+        headline=_headline(found),
+        provenance={"versions": {name: importlib.metadata.version(name) for name in ("numpy", "pandas", "pyarrow")}},
+        sensitivity=pd.DataFrame(columns=list(failure_sensitivity.COLUMNS)),
+        optional=pd.DataFrame(columns=list(requested_tests.COLUMNS)),
+        tasks=pd.DataFrame(columns=list(datasets.TASK_COLUMNS)),
+        search=found,
+        options=config,
+    )
+
+
+def _headline(found: Findings) -> str:
+    trials, systems = plural(len(found.trials), "trial"), plural(len(found.systems), "system")
+    return (
+        f"No verdict was asked for: {trials} of {systems} looked for hyper-parameters. {NEXT} runs the best "
+        "settings of each model again with fresh seeds and compares these runs."
+    )

@@ -1,0 +1,218 @@
+"""Result tables as one value, whatever they were read from: results directories, or a CSV, TSV or Parquet file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from analysis.tables import datasets
+from analysis.tables.folder import Place
+from analysis.tables.normalize import KEYS, normalize
+from analysis.tables.plain_file import read_plain_file
+from analysis.tables.results_directory import Part, is_results_directory, read_directory
+from analysis.tables.schema import EPOCHS, PREDICTIONS
+from analysis.tables.trials import empty_trials
+
+# What may honestly differ between two executions and still must not go unsaid when it does.
+_ENVIRONMENT = (
+    "device", "hardware", "world_size", "torch_version", "transformers_version", "ray_version", "python_version",
+    "git_commit",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Origin:
+    """One source: how it was named, the resolved experiment file in it (None: there is none), and what made its runs.
+
+    `made_by` are commands without their arguments, such as `sweep` and `search --then-sweep`.
+    """
+
+    label: str
+    experiment: dict[str, Any] | None
+    made_by: tuple[str, ...]
+
+    @property
+    def can_be_repeated(self) -> bool:
+        """Whether there is a file, and it is an experiment's."""
+        return self.experiment is not None and isinstance(self.experiment.get("experiment"), str)
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """Runs that can be compared, with what is known about them.
+
+    `runs` has one row a run and always the columns system, seed, split_seed, fold, status and score (float, NaN where
+    the run has none); whatever else the source held is kept. `epochs` and `predictions` follow `tables.schema` and
+    are empty (with their columns) where the source had none. `experiment` is the resolved experiment file, or None.
+    `trials` are those of a search (`analysis.tables.trials`), which are never compared, and `trial_epochs` their
+    epochs; `runs` may be empty where there are trials. `origins` say of each source where it came from.
+    """
+
+    runs: pd.DataFrame
+    epochs: pd.DataFrame
+    predictions: pd.DataFrame
+    experiment: dict[str, Any] | None
+    warnings: tuple[str, ...]
+    sources: tuple[str, ...]
+    trials: pd.DataFrame = field(default_factory=empty_trials)
+    trial_epochs: pd.DataFrame = field(default_factory=lambda: EPOCHS.empty_table().to_pandas())
+    origins: tuple[Origin, ...] = ()
+
+
+def read(sources: Sequence[str | Path], *, only_runs: bool = False) -> Results:
+    """Read one or more results directories and CSV, TSV or Parquet files as one comparison.
+
+    Nothing is dropped silently: whatever is not compared is named in `warnings`. `only_runs` leaves the epochs and
+    predictions of directories unread, and empty. Raises FileNotFoundError for a source that is not there, Corrupt for
+    a damaged one, ValueError for runs that must not be compared: two settings under one system of one data set, one
+    cell twice, one data set with different contents. Several data sets can be read together: `tables.datasets` says
+    what becomes of them.
+    """
+    if not sources:
+        raise ValueError("nothing to read: name a results directory or a CSV, TSV or Parquet file")
+    parts = [_read(Place.at(source), only_runs) for source in sources]
+    warnings = [warning for part in parts for warning in part.warnings]
+    runs = _once(_below_each_other([part.runs for part in parts]), warnings)
+    _refuse_mixtures(runs)
+    warnings += [*_limits(parts), *_mixed_environment(runs)]
+    searched = _searched(parts, warnings)
+    first = sorted(parts, key=lambda part: part is not searched)
+    experiment = _experiment([part.experiment for part in first if part.experiment is not None])
+    return Results(
+        runs=runs,
+        epochs=_stack([part.epochs for part in parts]),
+        predictions=_stack([part.predictions for part in parts]),
+        experiment=experiment,
+        warnings=tuple(warnings),
+        sources=tuple(part.label for part in parts),
+        trials=searched.trials,
+        trial_epochs=searched.trial_epochs,
+        origins=tuple(Origin(part.label, part.experiment, _made_by(part)) for part in parts),
+    )
+
+
+def _made_by(part: Part) -> tuple[str, ...]:
+    if part.trials.empty:
+        return ("sweep",)
+    if part.runs.empty:
+        return ("search",)
+    return ("search --then-sweep",) if "winner_of" in part.runs.columns else ("search", "sweep")
+
+
+def _below_each_other(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Sources without a compared run have nothing to say about column types."""
+    filled = [frame for frame in frames if not frame.empty]
+    return pd.concat(filled or frames, ignore_index=True)
+
+
+def _searched(parts: Sequence[Part], warnings: list[str]) -> Part:
+    """The part whose trials are shown: the only one that has any."""
+    found = [part for part in parts if not part.trials.empty]
+    if len(found) < 2:
+        return (found or parts)[0]
+    listed = ", ".join(part.label for part in found)
+    warnings.append(f"the searches of {listed} are not shown together; analyse each of them alone")
+    return replace(parts[0], trials=empty_trials(), trial_epochs=parts[0].trial_epochs.iloc[:0])
+
+
+def _experiment(found: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """The only experiment file; of several experiments, their names and the rules of comparison that all share."""
+    names = list(dict.fromkeys(str(content.get("experiment")) for content in found))
+    if len(names) < 2:
+        return found[0] if found else None
+    rules = [content.get("compare") or {} for content in found]
+    shared = {key: value for key, value in rules[0].items() if all(other.get(key) == value for other in rules[1:])}
+    return {"experiment": " + ".join(names), "compare": shared}
+
+
+def _read(place: Place, only_runs: bool) -> Part:
+    if place.is_directory():
+        if not is_results_directory(place):
+            raise ValueError(f"{place.label}: is not a results directory: it has neither runs.parquet nor runs/")
+        part = read_directory(place, only_runs=only_runs)
+    elif place.is_file():
+        empty = (EPOCHS.empty_table().to_pandas(), PREDICTIONS.empty_table().to_pandas())
+        part = Part(place.label, read_plain_file(place), *empty)
+    else:
+        raise FileNotFoundError(f"{place.label}: there is no such file or directory")
+    runs, warnings = normalize(part.runs, part.label)
+    return replace(part, runs=runs, warnings=[*part.warnings, *warnings])
+
+
+def _stack(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    filled = [frame for frame in frames if not frame.empty]
+    if len(filled) < 2:
+        return filled[0] if filled else frames[0]
+    stacked = pd.concat(filled, ignore_index=True)
+    keys = [name for name in ("run_id", "epoch", "split", "item", "position") if name in stacked.columns]
+    return stacked.drop_duplicates(subset=keys, ignore_index=True)
+
+
+def _once(runs: pd.DataFrame, warnings: list[str]) -> pd.DataFrame:
+    """Every run id once: the first record; a record before a failed attempt."""
+    if "run_id" not in runs.columns:
+        return runs
+    named = runs["run_id"].notna()
+    order = runs.assign(_failed=runs["status"] == "failed").sort_values("_failed", kind="stable").index
+    again = runs.loc[order].duplicated(subset="run_id").reindex(runs.index) & named
+    if again.any():
+        spread = runs[named].groupby("run_id")["score"].agg(lambda scores: scores.max() - scores.min()).max()
+        warnings.append(
+            f"{int(again.sum())} runs are in more than one source; the first record of each is used "
+            f"(their scores differ by at most {0.0 if pd.isna(spread) else spread:.6g})"
+        )
+    return runs[~again].reset_index(drop=True)
+
+
+def _refuse_mixtures(runs: pd.DataFrame) -> None:
+    where = datasets.labels(runs)
+    _refuse_settings(runs, where)
+    if "dataset_fingerprint" in runs.columns:
+        for name, found in runs["dataset_fingerprint"].dropna().groupby(where):
+            if found.nunique() > 1:
+                listed = ", ".join(sorted(found.astype(str).unique()))
+                named = f" of data set {name!r}" if name else ""
+                contents = f"{found.nunique()} contents of the data{named} ({listed})"
+                raise ValueError(f"the runs are of {contents}; their scores do not compare")
+    cell = ["system", *KEYS]
+    twice = runs[runs.assign(_where=where).duplicated(subset=[*cell, "_where"], keep=False)]
+    if not twice.empty:
+        first = twice.iloc[0]
+        key = ", ".join(f"{name} {first[name]}" for name in cell if not pd.isna(first[name]))
+        raise ValueError(f"{len(twice)} runs share their cell with another run, the first of them {key}")
+
+
+def _refuse_settings(runs: pd.DataFrame, where: pd.Series[str]) -> None:
+    if "settings_id" not in runs.columns:
+        return
+    for (system, _), settings in runs["settings_id"].groupby([runs["system"], where]):
+        if settings.nunique() > 1:
+            raise ValueError(
+                f"system {system!r} has runs with {settings.nunique()} different settings "
+                f"({', '.join(sorted(settings.dropna().unique()))}); they are not one system"
+            )
+
+
+def _limits(parts: Sequence[Part]) -> list[str]:
+    """Subsets are stamped, also where the sweep's own notes are gone: a limited data set gives no real result."""
+    found = []
+    for part in parts:
+        data = (part.experiment or {}).get("data")
+        limit = data.get("limit") if isinstance(data, dict) else None
+        if limit is not None and not any("not a real result" in warning for warning in part.warnings):
+            found.append(f"{part.label}: not a real result: only the first {limit} items were used")
+    return found
+
+
+def _mixed_environment(runs: pd.DataFrame) -> list[str]:
+    found = []
+    for column in _ENVIRONMENT:
+        counts = runs[column].dropna().value_counts() if column in runs.columns else pd.Series(dtype=int)
+        if len(counts) > 1:
+            listed = ", ".join(f"{value} ({count} runs)" for value, count in counts.items())
+            found.append(f"runs mix {column.replace('_', ' ')}: {listed}")
+    return found

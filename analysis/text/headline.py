@@ -1,0 +1,148 @@
+"""The answer for all systems together, in a few sentences whatever their number; a control never counts as the best."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from analysis.comparison.verdict import Verdict
+
+MOST_TOLD = 6  # systems whose wins are told one by one; more of them are summed up
+_NAMED = 6  # names in one sentence; the others are counted
+_DECIDED = ("better", "worse")
+_Rows = Sequence[Mapping[str, Any]]
+
+
+def headline(systems: Sequence[str], rows: _Rows, metric: str, controls: Mapping[str, str] | None = None) -> str:
+    """What is known about all systems: who is better than whom, what is equivalent, and what stays open.
+
+    Up to six systems are told one by one, with more the best group and how many pairs are decided. `controls` are held
+    against the others in a sentence of their own. With more than two systems the numbers stand with the pairs.
+    """
+    marked = controls or {}
+    compared = [name for name in systems if name not in marked]
+    if len(systems) < 2:
+        return f"Only {systems[0]} has runs: there is nothing to compare."
+    if not compared:
+        return f"On {metric}: every system is a negative control, so there is nothing to find."
+    of_controls = [about_control(name, rows, marked) for name in systems if name in marked]
+    if len(rows) == 1:
+        return " ".join([f"On {metric}, {rows[0]['sentence']}.", *of_controls])
+    own = [row for row in rows if row["a"] not in marked and row["b"] not in marked]
+    told = _told(compared, own) if len(compared) <= MOST_TOLD else _summed_up(compared, own)
+    return f"On {metric}: " + " ".join(part for part in (*told, *of_controls) if part)
+
+
+def missed_by(control: str, rows: _Rows, controls: Mapping[str, str]) -> list[str]:
+    """The systems than which a negative control is not shown to be worse, other controls aside."""
+    return [
+        _other(row, control)
+        for row in rows
+        if control in (row["a"], row["b"])
+        and _other(row, control) not in controls
+        and row["verdict"] != ("worse" if row["a"] == control else "better")
+    ]
+
+
+def about_control(control: str, rows: _Rows, controls: Mapping[str, str]) -> str:
+    """Whether a negative control came out worse than every system that is none, as it must."""
+    missed = missed_by(control, rows, controls)
+    if missed:
+        return (
+            f"The experiment is not sensitive: negative control {control} is not shown to be worse than "
+            f"{listed(missed)}."
+        )
+    return f"Negative control {control} is worse than every other system, as it must be."
+
+
+def _other(row: Mapping[str, Any], system: str) -> str:
+    return str(row["b"] if row["a"] == system else row["a"])
+
+
+def _told(systems: Sequence[str], rows: _Rows) -> list[str]:
+    beaten = _beaten(rows)
+    parts = [f"{name} is better than {listed(beaten[name])}." for name in systems if name in beaten]
+    parts += [f"{_capital(row['sentence'])}." for row in rows if row["verdict"] == "equivalent"]
+    parts += [_open(rows, verdict) for verdict in ("inconclusive", "undecidable")]
+    return parts if _any_decided(rows) or not rows else [_NO_WINNER, *parts]
+
+
+_NO_WINNER = "No system is shown to be better than another."
+
+
+def _any_decided(rows: _Rows) -> bool:
+    return any(row["verdict"] in _DECIDED for row in rows)
+
+
+def _beaten(rows: _Rows) -> dict[str, list[str]]:
+    """Winner -> the systems that it is shown to be better than."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        if row["verdict"] in _DECIDED:
+            winner, loser = ("a", "b") if row["verdict"] == "better" else ("b", "a")
+            found.setdefault(str(row[winner]), []).append(str(row[loser]))
+    return found
+
+
+def _open(rows: _Rows, verdict: Verdict) -> str:
+    left = [row for row in rows if row["verdict"] == verdict]
+    if not left:
+        return ""
+    pairs = listed([f"{row['a']} against {row['b']}" for row in left])
+    return f"{_capital(verdict)}{_shared_reason(left)}: {pairs}."
+
+
+def _shared_reason(rows: _Rows) -> str:
+    reasons = {row["reason"] for row in rows}
+    return f" ({reasons.pop()})" if len(reasons) == 1 else ""
+
+
+def _summed_up(systems: Sequence[str], rows: _Rows) -> list[str]:
+    best = _best_group(systems, rows) if _any_decided(rows) else _NO_WINNER
+    return [best, _tally(rows), "Every pair is in statistical_tests.csv."]
+
+
+def _best_group(systems: Sequence[str], rows: _Rows) -> str:
+    """The systems that none is shown to beat; those that no verdict reaches at all are named apart."""
+    beaten = _beaten(rows)
+    losers = {name for names in beaten.values() for name in names}
+    reached = {str(row[side]) for row in rows if row["verdict"] != "undecidable" for side in "ab"}
+    group = [name for name in systems if name not in losers and name in reached]
+    unknown = [name for name in systems if name not in reached]
+    others = f" Nothing can be said about {listed(unknown)}." if unknown else ""
+    if not group:
+        return f"Every system is shown to be worse than another: the verdicts go round in a circle.{others}"
+    if len(group) == 1 and group[0] in beaten:
+        return f"{group[0]} leads: it is better than {_share(len(beaten[group[0]]), len(systems) - 1)}.{others}"
+    are = "is" if len(group) == 1 else "are"
+    share = f"{len(group)} of {len(systems)} systems {are} not shown to be worse than any other"
+    return f"{share}: {listed(group)}.{others}"
+
+
+def _share(won: int, others: int) -> str:
+    return f"all {others} others" if won == others else f"{won} of {others} others, and none is shown to be better"
+
+
+def _tally(rows: _Rows) -> str:
+    counts = {
+        "decided (better or worse)": [row for row in rows if row["verdict"] in _DECIDED],
+        **{name: [row for row in rows if row["verdict"] == name] for name in ("equivalent", "inconclusive")},
+        "undecidable": [row for row in rows if row["verdict"] == "undecidable"],
+    }
+    undecidable = _shared_reason(counts["undecidable"])
+    there = {name: len(found) for name, found in counts.items() if found}
+    if len(there) == 1:
+        return f"All {len(rows)} pairs are {next(iter(there))}{undecidable}."
+    parts = [f"{number} {'is' if number == 1 else 'are'} {name}" for name, number in there.items()]
+    return f"Of {len(rows)} pairs {listed(parts)}{undecidable}."
+
+
+def listed(names: Sequence[str]) -> str:
+    """a, b and c; of many the first six, and how many more there are."""
+    if len(names) > _NAMED:
+        return f"{', '.join(names[:_NAMED])} and {len(names) - _NAMED} more"
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

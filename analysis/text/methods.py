@@ -1,0 +1,163 @@
+"""The methods paragraph: what was done, in the words of a paper, from the experiment file and the tables alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from analysis.formatting import METHODS, better, exists, listing, plural, ranges, whole
+from analysis.result import Analysis
+from analysis.text import search
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_NAMES = 12  # more are counted instead
+
+
+def paragraph(analysis: Analysis) -> str:
+    """Plain text, ready to paste; whatever the results do not tell is left out, never guessed."""
+    if analysis.systems.empty:
+        return " ".join(_search(analysis))
+    sentences = [
+        _systems(analysis),
+        *_search(analysis),
+        *_training(analysis),
+        _scoring(analysis),
+        *_comparison(analysis),
+        _software(analysis),
+    ]
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def seeds(analysis: Analysis) -> str:
+    """The seeds of the runs, neighbours joined."""
+    found: list[Any] = analysis.results.runs["seed"].dropna().unique().tolist()
+    if all(str(seed).lstrip("-").isdigit() for seed in found):
+        return ranges(int(seed) for seed in found)
+    return ", ".join(sorted(map(str, found)))
+
+
+def only(analysis: Analysis, column: str) -> Any:
+    """The value of a column of `runs` that all runs share, else None."""
+    runs = analysis.results.runs
+    found: list[Any] = runs[column].dropna().unique().tolist() if column in runs.columns else []
+    return found[0] if len(found) == 1 else None
+
+
+def runs(analysis: Analysis) -> tuple[int, int]:
+    """How many runs have a score, and how many there are; over data sets, those behind the means."""
+    if analysis.unit == "data set":
+        scored = int(analysis.tasks["n"].sum())
+        return scored, scored + int(analysis.tasks["scoreless"].sum())
+    return int(analysis.results.runs["score"].notna().sum()), len(analysis.results.runs)
+
+
+def family(analysis: Analysis) -> str:
+    """How many comparisons Holm's correction is over, and how many of them are with a control."""
+    pairs = analysis.comparisons
+    with_control = int((pairs["control_a"].notna() | pairs["control_b"].notna()).sum())
+    noted = f" ({with_control} of them with a negative control)" if with_control else ""
+    return f"{plural(len(pairs), 'comparison')}{noted}"
+
+
+def _systems(analysis: Analysis) -> str:
+    names = [str(name) for name in analysis.systems["system"]]
+    task, dataset = only(analysis, "task"), only(analysis, "dataset")
+    where = f" on {dataset}" if exists(dataset) else ""
+    what = f" ({str(task).replace('_', ' ')})" if exists(task) else ""
+    number = analysis.results.runs["seed"].nunique()
+    compared = listing(names) if len(names) <= MOST_NAMES else plural(len(names), "system")
+    if analysis.unit == "data set":
+        return (
+            f"We compared {compared} over {plural(number, 'data set')} ({seeds(analysis)}); the scores of a system's "
+            "seeds were averaged first, so that each data set is one observation."
+        )
+    return f"We compared {compared}{where}{what}, each with {plural(number, 'random seed')} ({seeds(analysis)})."
+
+
+def _search(analysis: Analysis) -> list[str]:
+    found = analysis.search
+    return [] if found is None else [f"In a search for hyper-parameters {search.trials(found)}", search.budget(found)]
+
+
+def _training(analysis: Analysis) -> list[str]:
+    experiment = analysis.results.experiment or {}
+    train, split = experiment.get("train"), experiment.get("split")
+    sentences = []
+    if isinstance(train, Mapping):
+        sentences.append(_train(train, was_searched="winner_of" in analysis.results.runs.columns))
+    if isinstance(split, Mapping):
+        sentences.append(_split(split))
+    items = only(analysis, "train_items"), only(analysis, "evaluation_items")
+    if all(map(exists, items)):
+        sentences.append(f"Training used {whole(items[0])} items, evaluation {whole(items[1])}.")
+    return sentences
+
+
+def _train(train: Mapping[str, Any], was_searched: bool) -> str:
+    parts = {
+        "epochs": "up to {} epochs",
+        "batch_size": "a global batch of {} items",
+        "learning_rate": "learning rate {}",
+        "schedule": "{} schedule",
+        "weight_decay": "weight decay {}",
+        "clip": "gradients clipped at norm {}",
+        "max_length": "at most {} pieces per item",
+    }
+    known = [text.format(train[key]) for key, text in parts.items() if exists(train.get(key))]
+    other = "the search found" if was_searched else "the experiment file has"
+    unless = f", unless {other} another value for a model or recipe"
+    return f"Models were trained with AdamW for {listing(known)}{unless}." if known else ""
+
+
+def _split(split: Mapping[str, Any]) -> str:
+    if split.get("folds"):
+        return f"Every seed was evaluated in {split['folds']}-fold cross-validation."
+    if split.get("ids"):
+        return "Training and evaluation items were fixed by a file of item ids."
+    if split.get("seed") == "run":
+        return "Training and evaluation items were drawn anew for every seed."
+    return f"All runs used the same division into training and evaluation items (split seed {split.get('seed')})."
+
+
+def _scoring(analysis: Analysis) -> str:
+    selected = bool(analysis.systems["selected_on_evaluation"].any())
+    note = ", at the best epoch by that same score: scores are selected on evaluation data" if selected else ""
+    part = only(analysis, "score_split")
+    where = f" on the {part} part" if exists(part) else ""
+    return f"The score is {analysis.metric} ({better(analysis.direction)}){where}{note}."
+
+
+def _comparison(analysis: Analysis) -> list[str]:
+    pairs = analysis.comparisons
+    if pairs.empty:
+        return ["Scores are described by mean and standard deviation (n - 1); no pair could be compared."]
+    used = sorted({METHODS.get(name, str(name)) for name in pairs["primary_method"].dropna()})
+    primary = f" The primary test is the {listing(used)}{_reference(pairs)}." if used else ""
+    paired = "seed (and split and fold, where they vary)" if analysis.unit == "run" else "data set"
+    rope = f" Differences below {analysis.rope:g} count as irrelevant." if exists(analysis.rope) else ""
+    return [
+        "Scores are described by mean and standard deviation (n - 1 in the denominator). Systems were compared "
+        f"pairwise, paired by {paired}.{primary} Two-sided p-values were "
+        f"corrected by Holm's method (1979) over {family(analysis)}; the level is {analysis.alpha:g}."
+        f"{rope} Effect sizes are Hedges' g_z (1981) and the probability of superiority (Vargha and Delaney, 2000).",
+        *(["The Friedman test is reported as a description (Demsar, 2006)."] if "friedman" in analysis.omnibus else []),
+    ]
+
+
+def _reference(pairs: pd.DataFrame) -> str:
+    notes = {
+        "multi_bootstrap": " (Sellam et al., 2022)",
+        "paired_t_and_sign_flip": " (Fisher, 1935; both must reject)",
+        "sign_flip": " (Fisher, 1935)",
+        "corrected_resampled_t": " of Nadeau and Bengio (2003)",
+        "wilcoxon": " (Wilcoxon, 1945; Demsar, 2006)",
+    }
+    return notes.get(pairs["primary_method"].iloc[0], "")
+
+
+def _software(analysis: Analysis) -> str:
+    names = {"torch_version": "PyTorch", "transformers_version": "Transformers", "ray_version": "Ray"}
+    used = [f"{name} {only(analysis, column)}" for column, name in names.items() if exists(only(analysis, column))]
+    return f"Software: {listing(used)}." if used else ""

@@ -1,0 +1,59 @@
+"""A search in sentences: what was tried and how, and what it cost."""
+
+from __future__ import annotations
+
+from analysis.formatting import better, exists, listing, plural, whole
+from analysis.search.findings import Findings
+from analysis.search.settings import short_names
+
+_STOPPED_BY = {
+    "asha": "asynchronous successive halving",
+    "hyperband": "Hyperband",
+    "median": "the median stopping rule",
+}
+_SEARCHERS = {
+    "random": "random search",
+    "grid": "a grid",
+    "tpe": "a tree-structured Parzen estimator",
+}
+
+
+def trials(found: Findings) -> str:
+    """How many trials of what, who proposed and who stopped them, and what they were compared by."""
+    settings = found.settings
+    names = short_names([parameter.name for parameter in settings.parameters])
+    searched = listing([names[parameter.name] for parameter in settings.parameters]) or "nothing"
+    how = _SEARCHERS.get(settings.searcher or "", settings.searcher)
+    return (
+        f"{plural(len(found.trials), 'trial')} of {plural(len(found.systems), 'system')} searched {searched}"
+        f"{f', proposed by {how}' if how else ''}{_stopping(found)}. They were compared by {found.metric} on the "
+        f"validation part ({better(found.direction)}); the first of each system has the experiment's own settings."
+    )
+
+
+def _stopping(found: Findings) -> str:
+    name = found.settings.scheduler
+    if name in (None, "none"):
+        return ", and all ran to their end" if name else ""
+    longest = found.trials["whole_epochs"].max()
+    rungs = found.settings.rungs(int(longest)) if exists(longest) else []
+    after = f" after epoch {listing([str(rung) for rung in rungs])}" if rungs else ""
+    return f", weak ones stopped early by {_STOPPED_BY.get(str(name), name)}{after}"
+
+
+def budget(found: Findings) -> str:
+    """Epochs run, of those that running every trial to its end would have taken, and the time."""
+    spent = found.budget
+    run, share = plural(int(spent["epochs_run"] or 0), "epoch"), spent["epochs_share"]
+    of = ""
+    if share is not None:
+        every = whole(spent["epochs_to_the_end"])
+        of = f", {share:.0%} of the {every} that running every trial to its end would have taken"
+    return f"This took {run}{of}{_time(spent['seconds'])}."
+
+
+def _time(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    unit, size = ("hours", 3600.0) if seconds >= 7200 else ("minutes", 60.0) if seconds >= 120 else ("seconds", 1.0)
+    return f", and {seconds / size:.3g} {unit} summed over the trials"

@@ -1,0 +1,91 @@
+"""What a reader must know before believing an answer: warnings that follow from the runs and from the comparisons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from analysis.comparison.pair import PairResult
+from analysis.comparison.verdict import FEWEST_FOR_INTERVALS, FEWEST_FOR_VERDICT, FEWEST_WITHOUT_WARNING, in_common
+from analysis.config import CompareConfig
+from analysis.inference.pairing import describe_key
+from analysis.text.headline import about_control, missed_by
+from analysis.text.sentences import number
+
+Rows = Sequence[Mapping[str, Any]]
+MOST_NAMED = 10
+
+
+def about_systems(systems: pd.DataFrame) -> list[str]:
+    """Selected on evaluation data, collapsed runs, seeds without effect, systems without a score."""
+    found = []
+    marked = systems.loc[systems["selected_on_evaluation"], "system"].tolist()
+    if marked:
+        every = "all systems" if len(marked) == len(systems) else ", ".join(marked)
+        found.append(f"selected on evaluation data: {every} report the best epoch by the very scores that are reported")
+    for row in systems.to_dict("records"):
+        if row["collapsed"]:
+            share = f"{row['collapsed']} of {row['runs']} runs"
+            found.append(f"{row['system']}: {share} collapsed (the same answers whatever the item says); they stay in")
+        if row["n"] > 1 and row["min"] == row["max"]:
+            found.append(f"{row['system']}: seed has no effect: all {row['n']} scores are {number(row['min'])}")
+        if row["n"] == 0:
+            found.append(f"{row['system']}: no run has a score")
+    return found
+
+
+def about_pairs(rows: Rows, results: Sequence[PairResult], unit: str) -> list[str]:
+    """Runs without a partner, and numbers of seeds (or what `unit` says) in common that say little."""
+    found = [
+        f"{row['a']} against {row['b']}: {_partnerless(result.dropped, unit)}"
+        for row, result in zip(rows, results, strict=True)
+        if result.dropped
+    ]
+    sizes = sorted({result.n for result in results})
+    return _first(found, "dropped_pairs") + [said for size in sizes if (said := _about_size(size, unit)) is not None]
+
+
+def _partnerless(dropped: Sequence[tuple[Any, ...]], unit: str) -> str:
+    keys = "; ".join(describe_key(key, unit) for key in dropped[:MOST_NAMED])
+    more = "; ..." if len(dropped) > MOST_NAMED else ""
+    return f"{len(dropped)} {'run has' if len(dropped) == 1 else 'runs have'} no partner: {keys}{more}"
+
+
+def _first(found: list[str], column: str) -> list[str]:
+    """Of many sentences the first ten, and the column that has the others."""
+    if len(found) <= MOST_NAMED:
+        return found
+    return [*found[:MOST_NAMED], f"the same of {len(found) - MOST_NAMED} more pairs: {column} in statistical_tests.csv"]
+
+
+def _about_size(n: int, unit: str) -> str | None:
+    if n < FEWEST_FOR_INTERVALS:
+        return f"{in_common(n, unit)}: descriptive only"
+    if n < FEWEST_FOR_VERDICT:
+        return f"{in_common(n, unit)}: intervals, but no verdict"
+    if n < FEWEST_WITHOUT_WARNING:
+        return f"{in_common(n, unit)}: tests with so few rest on their assumptions; 10 or more are better"
+    return None
+
+
+def about_failures(rows: Rows, config: CompareConfig) -> list[str]:
+    """Failure rates that differ: whoever fails more is compared on its lucky runs."""
+    found = [
+        f"{row['a']} against {row['b']}: failure rates differ by {abs(row['failure_difference']):.0%} "
+        f"(Fisher p {number(row['failure_p'])})"
+        + ("; the verdict was allowed all the same" if config.allow_unequal_failures else "")
+        for row in rows
+        if row["failure_difference"]
+    ]
+    return _first(found, "failure_difference")
+
+
+def about_controls(rows: Rows, controls: Mapping[str, str], config: CompareConfig, known: set[str]) -> list[str]:
+    """A negative control must come out worse than every system that is none, or the experiment cannot see harm."""
+    found = [
+        f"control {name!r} is not a system or recipe of these runs" for name in config.controls if name not in known
+    ]
+    missed = [about_control(name, rows, controls) for name in controls if missed_by(name, rows, controls)]
+    return found + [f"{text[0].lower()}{text[1:].removesuffix('.')}" for text in missed]
