@@ -32,8 +32,8 @@ from typing import Any
 from benchmarks import stock_trainer
 from benchmarks.machine import write
 from orchestrator.api import load_experiment
-from trainables.engine import loop
-from trainables.engine.config import RunConfig
+from trainables.config import RunConfig
+from trainables.training import run
 
 MODEL = "minilm-l6"
 Answer = dict[str, Any]  # metrics by name, and seconds of the whole run
@@ -95,7 +95,7 @@ def peer(config: RunConfig) -> dict[str, float]:
 
 def ours(config: RunConfig) -> dict[str, float]:
     """The metrics of our loop's model after its last epoch."""
-    outcome = loop.run(config)
+    outcome = run.run(config)
     if outcome.status not in ("completed", "collapsed"):
         raise SystemExit(f"the run ended as {outcome.status}: {outcome.error}")
     last = outcome.epochs.iloc[-1]

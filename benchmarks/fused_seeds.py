@@ -42,11 +42,11 @@ from benchmarks.seed_trainers import (
     orders,
     sentences,
 )
-from trainables.engine.allocator import keep_freed_memory
-from trainables.engine.config import Precision
-from trainables.engine.dropout import quick_masks
-from trainables.engine.hardware import this_machine
-from trainables.engine.profiling_work import wait
+from trainables.config import Precision
+from trainables.system.allocator import keep_freed_memory
+from trainables.system.fast_dropout import quick_masks
+from trainables.system.hardware import this_machine
+from trainables.tools.flops import wait
 
 WARMUP = 4
 

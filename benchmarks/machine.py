@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import torch
 
-from trainables.engine.hardware import hardware_name
+from trainables.system.hardware import hardware_name
 
 RESULTS = Path(__file__).parent / "results"
 LIBRARIES = ("torch", "transformers", "ray", "numpy")

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from trainables.engine.config import DataConfig, ModelConfig, Precision, RunConfig, SplitConfig, TrainConfig
+from trainables.config import DataConfig, ModelConfig, Precision, RunConfig, SplitConfig, TrainConfig
 
 PRECISION: Precision = "bf16"
 SPECIAL = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}

@@ -24,7 +24,7 @@ from orchestrator.spec.resolve import resolve
 from orchestrator.storage import Store
 from orchestrator.storage.records import cell_columns
 from tests.tiny import tiny_data, tiny_model
-from trainables.engine.outcome import Outcome
+from trainables.training.outcome import Outcome
 
 RECORDS, WORDS = 10_000, 50
 REPETITIONS = 2

@@ -32,18 +32,18 @@ import torch
 from benchmarks import roofline, stock_trainer
 from benchmarks.machine import spread, write
 from orchestrator.api import load_experiment
-from trainables.engine.allocator import keep_freed_memory
-from trainables.engine.config import RunConfig
-from trainables.engine.dropout import quick_masks
-from trainables.engine.evaluate import evaluate
-from trainables.engine.feed import Feed
-from trainables.engine.group import Group
-from trainables.engine.hardware import this_machine
-from trainables.engine.loop import training_for
-from trainables.engine.prepared import prepare
-from trainables.engine.profiling import spaced
-from trainables.engine.profiling_work import matrix_product_rate, operations_per_token, wait
-from trainables.engine.warm import Warm
+from trainables.config import RunConfig
+from trainables.data.batch_loader import Feed
+from trainables.system.allocator import keep_freed_memory
+from trainables.system.fast_dropout import quick_masks
+from trainables.system.hardware import this_machine
+from trainables.tools.flops import matrix_product_rate, operations_per_token, wait
+from trainables.tools.profile import spaced
+from trainables.training.distributed import Group
+from trainables.training.evaluation import evaluate
+from trainables.training.run import training_for
+from trainables.training.run_cache import Warm
+from trainables.training.setup import prepare
 
 MODEL, LANES, EPOCHS = "minilm-l6", 2, 2
 ACCOUNTED_BATCHES = 3

@@ -18,10 +18,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
-from trainables.engine.batching import Indices
-from trainables.engine.config import Precision
-from trainables.engine.profiling_work import matrix_product_rate, wait
-from trainables.engine.training import Training
+from trainables.config import Precision
+from trainables.data.batching import Indices
+from trainables.tools.flops import matrix_product_rate, wait
+from trainables.training.trainer import Training
 
 MEGABYTES = (0.25, 1.0, 4.0, 16.0, 64.0, 256.0)  # read and written by one copy
 

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from benchmarks.seed_trainers import Alone, Fused, Size, batches, model, orders, sentences
 from benchmarks.stacked_encoder import Stacked
-from trainables.engine.attention_kernels import chosen_kernels
+from trainables.system.attention_kernels import chosen_kernels
 
 RANK, ALPHA, TARGETS = 16, 32.0, ("query", "key", "value")
 _HEAD = "classifier"

@@ -17,18 +17,18 @@ import torch
 import transformers
 
 from trainables import registry
-from trainables.engine.config import Precision, RunConfig
-from trainables.engine.corpus import Item
-from trainables.engine.data import load_corpus
-from trainables.engine.evaluate import Evaluation, evaluate
-from trainables.engine.features import Features
-from trainables.engine.feed import Feed
-from trainables.engine.group import Group
-from trainables.engine.measure import StepClock
-from trainables.engine.models import ModelSource
-from trainables.engine.splits import split_for
-from trainables.engine.task import Task
-from trainables.engine.tokens import load_features
+from trainables.config import Precision, RunConfig
+from trainables.data.batch_loader import Feed
+from trainables.data.dataset import Item
+from trainables.data.features import Features
+from trainables.data.load import load_corpus
+from trainables.data.splits import split_for
+from trainables.modeling.pretrained import ModelSource
+from trainables.protocols.task import Task
+from trainables.system.memory import StepClock
+from trainables.training.distributed import Group
+from trainables.training.evaluation import Evaluation, evaluate
+from trainables.training.token_cache import load_features
 
 SCORED_FEATURES = 256  # of the validation part: enough to see whether two trainings learn alike
 

@@ -65,10 +65,10 @@ def peer(arguments: argparse.Namespace, seed: int) -> dict[str, float]:
     )
 
     from trainables import registry
-    from trainables.engine.data import load_corpus
-    from trainables.engine.features import Ragged
-    from trainables.engine.splits import split_for
-    from trainables.engine.tokens import load_features
+    from trainables.data.features import Ragged
+    from trainables.data.load import load_corpus
+    from trainables.data.splits import split_for
+    from trainables.training.token_cache import load_features
 
     config = resolved_run(arguments, seed).config
     task = registry.load("task", config.task)

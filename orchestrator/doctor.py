@@ -13,8 +13,8 @@ from typing import Literal
 
 from orchestrator import machine
 from trainables import registry
-from trainables.engine import hardware
-from trainables.engine.extras import install
+from trainables.system import hardware
+from trainables.system.extras import install
 
 State = Literal["ok", "warning", "problem"]
 

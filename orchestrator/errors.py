@@ -89,11 +89,11 @@ def _foreign_exit_code(error: BaseException) -> int | None:
     from analysis.tables.folder import LinkedOutside as LinkedOutsideAnalysis
     from analysis.tables.schema import Corrupt
     from orchestrator.executors import ClusterTooSmall, ExecutorError, RemoteClient
-    from trainables.engine.corpus import DataError
-    from trainables.engine.folder import LinkedOutside
-    from trainables.engine.hub_models import ModelError
-    from trainables.engine.saved import Damaged, NotSaved
+    from trainables.data.dataset import DataError
+    from trainables.modeling.hub import ModelError
+    from trainables.modeling.saved_model import Damaged, NotSaved
     from trainables.registry import UnknownName
+    from trainables.system.folder import LinkedOutside
 
     if isinstance(error, Corrupt | Damaged):
         return EXIT_CORRUPT

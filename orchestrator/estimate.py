@@ -11,7 +11,7 @@ from orchestrator.spec.data_check import DataFacts
 from orchestrator.spec.run_spec import RunSpec
 from orchestrator.storage import Store
 from trainables import registry
-from trainables.engine.hardware import training_hardware
+from trainables.system.hardware import training_hardware
 
 # The declared model. Training takes 6 floating-point operations per weight and piece, evaluation 2 (Kaplan et al. 2020,
 # arXiv:2001.08361, section 2.1). Rates are what a small encoder reaches on one core with AVX-512 (all its weights

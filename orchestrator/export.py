@@ -15,8 +15,8 @@ from orchestrator.errors import EnvironmentProblem, UserError
 from orchestrator.places import find_run
 from orchestrator.predict import weights_of
 from orchestrator.storage import Store
-from trainables.engine.remote_code import point_to_hub
-from trainables.engine.saved import (
+from trainables.modeling.remote_code import point_to_hub
+from trainables.modeling.saved_model import (
     HASHED,
     MANIFEST,
     TASK_FILE,

@@ -43,12 +43,12 @@ def classify(error: BaseException, *, recording: bool = False) -> Failure:
     cannot be: a connection that broke or a file that is missing elsewhere is the run's own affair.
     """
     from orchestrator.errors import EnvironmentProblem, UserError
-    from trainables.engine.corpus import DataError
-    from trainables.engine.folder import LinkedOutside
-    from trainables.engine.models import ModelError
-    from trainables.engine.saved import NotSaved
-    from trainables.engine.variant import WouldDoNothing
+    from trainables.data.dataset import DataError
+    from trainables.modeling.pretrained import ModelError
+    from trainables.modeling.saved_model import NotSaved
+    from trainables.protocols.variant import WouldDoNothing
     from trainables.registry import UnknownName
+    from trainables.system.folder import LinkedOutside
 
     text = f"{type(error).__name__}: {error}"
     if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM or _has(text, _OF_MEMORY):

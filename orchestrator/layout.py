@@ -54,7 +54,7 @@ class LayoutOptions:
 
 def executor_for(store: Store, resources: Resources, options: LayoutOptions, ranks: Ranks | None = None) -> Executor:
     """In this process, with other `ranks` if there are any, or on Ray lanes; Ray and torch are imported only now."""
-    from trainables.engine.loop import Layout
+    from trainables.training.run import Layout
 
     layout = Layout(resources.accumulation, resources.checkpoint_minutes * 60)
     if options.in_process:

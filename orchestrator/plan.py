@@ -18,7 +18,7 @@ from orchestrator.spec.run_spec import RunSpec
 from orchestrator.status import Status, summarise
 from orchestrator.storage import Store
 from orchestrator.storage.records import cell_columns
-from trainables.engine.config import Precision
+from trainables.config import Precision
 
 Design = Literal["one fixed split", "splits or folds that vary with the run"]
 

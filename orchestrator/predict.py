@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from analysis.text import cut_off
 from orchestrator.errors import CorruptResults, UserError
 from orchestrator.places import find_run
-from trainables.engine.config import DataConfig
-from trainables.engine.corpus import DataError, Item
-from trainables.engine.data import load_corpus
-from trainables.engine.fields import Columns, sources
-from trainables.engine.items import read_items
-from trainables.engine.remote_code import HubCode
-from trainables.engine.saved import Damaged, NotSaved, exported, fetched, saved_task
+from trainables.config import DataConfig
+from trainables.data.dataset import DataError, Item
+from trainables.data.fields import Columns, sources
+from trainables.data.items import read_items
+from trainables.data.load import load_corpus
+from trainables.modeling.remote_code import HubCode
+from trainables.modeling.saved_model import Damaged, NotSaved, exported, fetched, saved_task
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,7 +83,7 @@ def weights_of(reference: str, where: str | None) -> Path:
 
 def answer(folder: Path, question: Question, *, submission: bool = False, allowed: Allowed = NOTHING) -> Answers:
     """Predict. Raises UserError, ModelError or DataError for what cannot be read."""
-    from trainables.engine.predicting import Predictor
+    from trainables.tools.predictor import Predictor
 
     predictor = Predictor.load(folder, task=allowed.task, code=allowed.code)
     answered = predictor.answered(_items(folder, question))
@@ -159,7 +159,7 @@ def _items(folder: Path, question: Question) -> Sequence[Item]:
 
 def _columns(folder: Path, file: str) -> Columns:
     """The mapping of columns that the run's own data was read with, as far as the file has those columns."""
-    from trainables.engine.readers import read_rows
+    from trainables.data.readers import read_rows
 
     mapping: Columns = saved_task(folder)["config"].get("data", {}).get("columns", {})
     first = next(iter(read_rows(Path(file))), None)

@@ -14,7 +14,7 @@ from typing import Any
 
 from orchestrator.spec.resolve import Resolved
 from orchestrator.spec.system import System
-from trainables.engine.config import Precision
+from trainables.config import Precision
 
 LENGTHS, STEPS = (128, 256, 512), 4
 KERNEL_LENGTHS = (64, 128, 192, 256, 320)  # multiples of 128, and 64 more than those: where a kernel was seen to fail
@@ -86,7 +86,7 @@ def probe_kernels(
     used = {config.precision for config in configs}
     models = {config.model_dump_json(): config.model_dump(mode="json") for config in configs}
     question = {"models": list(models.values()), "lengths": list(lengths), "precisions": list(precisions)}
-    lines, problem = _answers("trainables.engine.kernel_probing", question) if models and lengths else ([], None)
+    lines, problem = _answers("trainables.tools.kernel_probe", question) if models and lengths else ([], None)
     found = [KernelProbed(**line, configured=line["allowed"] and line["precision"] in {*used, "-"}) for line in lines]
     if problem is not None:
         found.append(KernelProbed("-", 0, 0, "-", 0.0, "failed", allowed=True, configured=True, reason=problem))
@@ -109,7 +109,7 @@ def _of_system(system: System, lengths: Sequence[int], precisions: Sequence[str]
         "precisions": list(precisions),
         "steps": steps,
     }
-    lines, problem = _answers("trainables.engine.probing", question)
+    lines, problem = _answers("trainables.tools.probe", question)
     used = config.model.precision
     found = [Probed(system.name, configured=line["precision"] == used, **line) for line in lines]
     if problem is not None:

@@ -21,7 +21,7 @@ Measure = Callable[[System, int, int], Row]
 def in_fresh_process(system: System, steps: int, warmup: int) -> Row:
     """What a process of its own measures of this system."""
     question = {"config": system.config.model_dump(mode="json"), "steps": steps, "warmup": warmup}
-    command = [sys.executable, "-P", "-m", "trainables.engine.profiling"]
+    command = [sys.executable, "-P", "-m", "trainables.tools.profile"]
     ended = subprocess.run(command, input=json.dumps(question), capture_output=True, text=True, check=False)
     lines = [line for line in ended.stdout.splitlines() if line.startswith("{")]
     if ended.returncode == 0 and lines:

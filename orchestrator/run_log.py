@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from orchestrator.storage import Store
-from trainables.engine.folder import LinkedOutside
+from trainables.system.folder import LinkedOutside
 
 FORMAT = "%(asctime)sZ %(levelname)s %(name)s: %(message)s"
 SOURCES = ("trainables", "orchestrator.worker")

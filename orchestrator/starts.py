@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from orchestrator.errors import UserError
 from orchestrator.spec.run_spec import RunSpec
 from orchestrator.storage import Store
-from trainables.engine.folder import Folder
+from trainables.system.folder import Folder
 
 
 def start_folder(store: Store, run: RunSpec) -> Folder | None:

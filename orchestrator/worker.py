@@ -23,17 +23,17 @@ from orchestrator.starts import start_folder
 from orchestrator.storage import Store
 from orchestrator.storage.attempts import Attempt
 from orchestrator.storage.disk import explained
-from trainables.engine.checkpoint import Checkpoints
-from trainables.engine.control import Progress, Request
-from trainables.engine.epoch_models import LastEpochs
-from trainables.engine.folder import LinkedOutside
-from trainables.engine.group import Group
-from trainables.engine.hardware import hardware_name
-from trainables.engine.loop import Layout, run
-from trainables.engine.outcome import Outcome
-from trainables.engine.saved import TASK_SHA256
-from trainables.engine.saving import Keepsake, save
-from trainables.engine.warm import Warm
+from trainables.modeling.save_model import Keepsake, save
+from trainables.modeling.saved_model import TASK_SHA256
+from trainables.system.folder import LinkedOutside
+from trainables.system.hardware import hardware_name
+from trainables.training.checkpoint import Checkpoints
+from trainables.training.control_points import Progress, Request
+from trainables.training.distributed import Group
+from trainables.training.epoch_models import LastEpochs
+from trainables.training.outcome import Outcome
+from trainables.training.run import Layout, run
+from trainables.training.run_cache import Warm
 
 logger = logging.getLogger(__name__)
 

@@ -8,9 +8,9 @@ from typing import Any
 
 _MODELS = ("bert", "deberta_v2", "modernbert", "roberta")
 _IMPORTED = (
-    "trainables.engine.loop",
-    "trainables.engine.predicting",
-    "trainables.engine.tokens",
+    "trainables.training.run",
+    "trainables.tools.predictor",
+    "trainables.training.token_cache",
     "trainables.tasks.token_classification",
     *(f"transformers.models.{name}.modeling_{name}" for name in _MODELS),
 )

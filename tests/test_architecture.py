@@ -119,7 +119,7 @@ def test_the_engine_never_names_a_task_model_or_variant() -> None:
         if not path.stem.startswith("_")
     } - set(RUNS.names)  # `attention` is a variant, and a column of the `runs` table
     kinds = ("trainables.tasks", "trainables.models", "trainables.variants")
-    for path in (ROOT / "trainables" / "engine").glob("*.py"):
+    for path in (ROOT / "trainables" / "training").glob("*.py"):
         assert not [module for module in imported(path) if module.startswith(kinds)], relative(path)
         constants = {node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)}
         assert not names & {value for value in constants if isinstance(value, str)}, relative(path)

@@ -17,18 +17,18 @@ import transformers
 
 from benchmarks import stock_trainer
 from trainables import registry
-from trainables.engine.batching import Indices
-from trainables.engine.config import Precision, RunConfig
-from trainables.engine.dropout import quick_masks
-from trainables.engine.group import Group
-from trainables.engine.hardware import this_machine
-from trainables.engine.loop import training_for
-from trainables.engine.measure import GIB, StepClock, peak_memory_gib, recorded_bytes, reset_peak_memory
-from trainables.engine.prepared import prepare
-from trainables.engine.profiling import speed, warmup_batches
-from trainables.engine.profiling_work import operations_per_token, wait
-from trainables.engine.variant import resolve_variants, unsupported_on
-from trainables.engine.warm import Warm
+from trainables.config import Precision, RunConfig
+from trainables.data.batching import Indices
+from trainables.protocols.variant import resolve_variants, unsupported_on
+from trainables.system.fast_dropout import quick_masks
+from trainables.system.hardware import this_machine
+from trainables.system.memory import GIB, StepClock, peak_memory_gib, recorded_bytes, reset_peak_memory
+from trainables.tools.flops import operations_per_token, wait
+from trainables.tools.profile import speed, warmup_batches
+from trainables.training.distributed import Group
+from trainables.training.run import training_for
+from trainables.training.run_cache import Warm
+from trainables.training.setup import prepare
 
 Recipe = dict[str, dict[str, Any]]
 PACKAGES = {"adamw_8bit": "bitsandbytes", "qlora": "bitsandbytes", "lora": "peft"}

@@ -72,7 +72,7 @@ def predict(console: Console, run: str, out: str | None, to: str | None, submiss
 
 
 def _code(written: str | None) -> Any:
-    from trainables.engine.remote_code import HubCode
+    from trainables.modeling.remote_code import HubCode
 
     try:
         return None if written is None else HubCode.parse(written)

@@ -10,7 +10,7 @@ from orchestrator.cluster import launcher
 from orchestrator.cluster.cluster_file import ClusterFile
 from orchestrator.errors import EnvironmentProblem, UserError
 from orchestrator.places import RESULTS
-from trainables.engine.folder import Folder
+from trainables.system.folder import Folder
 
 
 def target_of(results: str) -> Path:

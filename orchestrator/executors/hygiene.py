@@ -8,8 +8,8 @@ import psutil
 import torch
 
 from orchestrator.executors import policy
-from trainables.engine.allocator import return_freed_memory
-from trainables.engine.warm import Warm
+from trainables.system.allocator import return_freed_memory
+from trainables.training.run_cache import Warm
 
 GIB = 1024**3
 HOST_ALLOWANCE_GIB = 2.0

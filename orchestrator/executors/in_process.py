@@ -31,10 +31,10 @@ from orchestrator.failure import classify
 from orchestrator.finished import Finished
 from orchestrator.spec.run_spec import RunSpec
 from orchestrator.storage import Attempt, Store
-from trainables.engine.control import Progress, Request
-from trainables.engine.group import Group
-from trainables.engine.loop import Layout as RunLayout
-from trainables.engine.warm import Warm
+from trainables.training.control_points import Progress, Request
+from trainables.training.distributed import Group
+from trainables.training.run import Layout as RunLayout
+from trainables.training.run_cache import Warm
 
 LANE = 0
 ALONE = "this process"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from trainables.engine.config import DataConfig
-from trainables.engine.corpus import DataError
-from trainables.engine.data import locate
-from trainables.engine.folder import Folder
+from trainables.config import DataConfig
+from trainables.data.dataset import DataError
+from trainables.data.load import locate
+from trainables.system.folder import Folder
 
 FOLDER = ".preflight"
 

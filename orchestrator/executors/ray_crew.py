@@ -27,7 +27,7 @@ from orchestrator.executors.ray_tuner import Tuning
 from orchestrator.executors.ray_worker import LaneSetup
 from orchestrator.executors.tickets import Member, Ticket
 from orchestrator.storage import Store
-from trainables.engine.loop import Layout as RunLayout
+from trainables.training.run import Layout as RunLayout
 
 logger = logging.getLogger(__name__)
 NAMESPACE = "orchestrate"

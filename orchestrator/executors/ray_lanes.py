@@ -20,8 +20,8 @@ from orchestrator.executors.steering import Steering, Unsteered
 from orchestrator.executors.tickets import tickets
 from orchestrator.spec.run_spec import RunSpec
 from orchestrator.storage import Store
-from trainables.engine.folder import Folder
-from trainables.engine.loop import Layout as RunLayout
+from trainables.system.folder import Folder
+from trainables.training.run import Layout as RunLayout
 
 SESSIONS = 4
 RAY_FILES = ".ray"

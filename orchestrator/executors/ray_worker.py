@@ -22,10 +22,10 @@ from orchestrator.executors.hygiene import Memory
 from orchestrator.executors.preflight import Preflight
 from orchestrator.executors.tickets import Member, Work
 from orchestrator.storage import Store
-from trainables.engine.control import Progress, Request
-from trainables.engine.group import Group
-from trainables.engine.loop import Layout
-from trainables.engine.warm import Warm
+from trainables.training.control_points import Progress, Request
+from trainables.training.distributed import Group
+from trainables.training.run import Layout
+from trainables.training.run_cache import Warm
 
 
 class LaneRecycled(Exception):

@@ -18,8 +18,8 @@ from orchestrator.errors import EXIT_FAILED_RUNS, UserError
 from orchestrator.executors import loopback
 from orchestrator.executors.policy import Limits
 from orchestrator.spec.run_spec import RunSpec
-from trainables.engine.group import Group
-from trainables.engine.loop import Layout
+from trainables.training.distributed import Group
+from trainables.training.run import Layout
 
 RAISED_TOGETHER = timedelta(seconds=5)
 Value = TypeVar("Value")

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
-from trainables.engine.config import DataConfig, Positive, SplitConfig, TrainConfig
+from trainables.config import DataConfig, Positive, SplitConfig, TrainConfig
 
 TASK = "masked_lm"
 

@@ -10,8 +10,8 @@ from orchestrator.spec.experiment import Experiment, ModelEntry
 from orchestrator.spec.names import init_from_parts
 from orchestrator.spec.run_spec import RunSpec
 from trainables import registry
-from trainables.engine.config import ModelConfig, RunConfig
-from trainables.engine.task import Task
+from trainables.config import ModelConfig, RunConfig
+from trainables.protocols.task import Task
 
 RECIPE = "default"
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from orchestrator.errors import UserError
 from orchestrator.spec.resolve import Resolved
 from trainables import registry
-from trainables.engine.config import RunConfig
-from trainables.engine.corpus import Corpus, DataError
-from trainables.engine.data import load_corpus
-from trainables.engine.splits import Split, split_for
-from trainables.engine.task import Task
+from trainables.config import RunConfig
+from trainables.data.dataset import Corpus, DataError
+from trainables.data.load import load_corpus
+from trainables.data.splits import Split, split_for
+from trainables.protocols.task import Task
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from orchestrator.spec.names import InitFrom, ModelName, Name
 from orchestrator.spec.run_spec import RunSpec
 from orchestrator.spec.search import Search
 from orchestrator.spec.seeds import parse_seeds
-from trainables.engine.config import DataConfig, Frozen, SplitConfig, TrainConfig
-from trainables.engine.preset import PrecisionChoice
+from trainables.config import DataConfig, Frozen, SplitConfig, TrainConfig
+from trainables.protocols.model_preset import PrecisionChoice
 
 __all__ = ["Experiment", "ModelEntry", "Resources", "RunSpec"]
 

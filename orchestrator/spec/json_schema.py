@@ -6,7 +6,7 @@ from typing import Any
 
 from orchestrator.spec.experiment import Experiment, ModelEntry
 from trainables import registry
-from trainables.engine.config import TrainConfig
+from trainables.config import TrainConfig
 
 SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

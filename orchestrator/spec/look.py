@@ -21,7 +21,7 @@ from orchestrator.spec.resolve import (
     with_objective,
 )
 from trainables import registry
-from trainables.engine.task import Task
+from trainables.protocols.task import Task
 from trainables.registry import is_path
 
 

@@ -11,8 +11,8 @@ from orchestrator.spec.adapt import Adapt, AdaptOverride
 from orchestrator.spec.experiment import Experiment, ModelEntry
 from orchestrator.spec.names import init_from_parts
 from trainables import registry
-from trainables.engine.config import DataConfig, SplitConfig
-from trainables.engine.splits import ids_fingerprint
+from trainables.config import DataConfig, SplitConfig
+from trainables.data.splits import ids_fingerprint
 
 AdaptType = TypeVar("AdaptType", Adapt, AdaptOverride)
 

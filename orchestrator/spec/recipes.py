@@ -13,8 +13,8 @@ from typing import Any
 
 from orchestrator.spec.checking import Check
 from trainables import models, registry
-from trainables.engine.config import Precision
-from trainables.engine.variant import Applied, Subject, Variant, plan_of, resolve_variants, suits_all
+from trainables.config import Precision
+from trainables.protocols.variant import Applied, Subject, Variant, plan_of, resolve_variants, suits_all
 
 Variants = dict[str, dict[str, Any]]
 _PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16", "fp16")
@@ -97,7 +97,7 @@ def subject_of(found: models.Resolved, task: str, asks_architecture: bool) -> Su
 def _inspected(config: str, task: str) -> dict[str, Any]:
     """The facts of a model from a process of its own; {} where it cannot say, and the run will."""
     question = json.dumps([{"model": json.loads(config), "task": task}])
-    command = [sys.executable, "-P", "-m", "trainables.engine.preflight"]
+    command = [sys.executable, "-P", "-m", "trainables.tools.inspect_model"]
     ended = subprocess.run(command, input=question, capture_output=True, text=True, check=False)
     if ended.returncode != 0:
         return {}

@@ -24,11 +24,11 @@ from orchestrator.spec.search_space import check_search
 from orchestrator.spec.system import System, system_name
 from orchestrator.spec.yaml_file import KeyPath
 from trainables import models, registry
-from trainables.engine import data
-from trainables.engine.config import DataConfig, ModelConfig, RunConfig, TrainConfig
-from trainables.engine.hardware import Hardware, training_hardware
-from trainables.engine.task import Task
-from trainables.engine.variant import Subject, unsupported_on
+from trainables.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from trainables.data import load
+from trainables.protocols.task import Task
+from trainables.protocols.variant import Subject, unsupported_on
+from trainables.system.hardware import Hardware, training_hardware
 
 Direction = Literal["maximize", "minimize"]
 _NO_MODEL = models.Resolved(ModelConfig(name="", source=""), None, ())  # stands where a problem was reported
@@ -188,7 +188,7 @@ def with_fingerprints(check: Check, experiment: Experiment, skipped: Collection[
 
 def _pinned(check: Check, config: DataConfig, path: KeyPath) -> DataConfig:
     """With the content's hash; a file that already names another one asked for other data."""
-    found: str | None = check.attempt(path, lambda: data.fingerprint(config.model_copy(update={"fingerprint": None})))
+    found: str | None = check.attempt(path, lambda: load.fingerprint(config.model_copy(update={"fingerprint": None})))
     if found is not None and config.fingerprint not in (None, found):
         check.add(
             (*path, "fingerprint"),

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from trainables import registry
-from trainables.engine.config import DataConfig, Frozen, ModelConfig, RunConfig
+from trainables.config import DataConfig, Frozen, ModelConfig, RunConfig
 
 IDENTITY_VERSION = 1
 TUNING_VERSION = 2  # of runs that tune decisions; until 2, which ids did not say, epochs were chosen by untuned scores

@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from orchestrator.search.names import Kind, names
-from trainables.engine.config import Frozen, Positive
+from trainables.config import Frozen, Positive
 from trainables.registry import UnknownName
 
 Ends = tuple[float, float]

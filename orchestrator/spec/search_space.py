@@ -16,9 +16,9 @@ from orchestrator.spec.run_spec import content_id
 from orchestrator.spec.search import Distribution, Search
 from orchestrator.spec.system import System
 from trainables import registry
-from trainables.engine.config import RunConfig, TrainConfig
-from trainables.engine.task import Task
-from trainables.engine.variant import Subject, resolve_variants
+from trainables.config import RunConfig, TrainConfig
+from trainables.protocols.task import Task
+from trainables.protocols.variant import Subject, resolve_variants
 
 Values = dict[str, Any]
 Ask = Callable[[bool], Subject]

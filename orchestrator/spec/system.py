@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from trainables.engine.config import RunConfig
+from trainables.config import RunConfig
 
 DEFAULT_RECIPE = "default"
 

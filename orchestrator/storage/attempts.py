@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from orchestrator.storage.sealed_json import seal, unseal
-from trainables.engine.folder import Folder
+from trainables.system.folder import Folder
 
 ATTEMPTS = "attempts"
 LONGEST_TEXT = 100_000

@@ -30,7 +30,7 @@ from orchestrator.storage.lock import exclusive
 from orchestrator.storage.manifest import MANIFEST, TABLES, Manifest, state_of
 from orchestrator.storage.mending import Mending, lost, mend
 from orchestrator.storage.scan import RUNS, Scan, scan
-from trainables.engine.folder import Folder
+from trainables.system.folder import Folder
 
 LOCK = "compaction.lock"
 RUNS_TABLE, EPOCHS_TABLE, PREDICTIONS_TABLE = TABLES

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 
 from orchestrator.errors import EnvironmentProblem, UserError
-from trainables.engine.folder import Folder
+from trainables.system.folder import Folder
 
 QUARANTINE = "quarantine"
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from analysis.tables.schema import SCHEMAS, Kind, read_parquet
 from orchestrator.storage.records import Tables
-from trainables.engine.folder import Folder
+from trainables.system.folder import Folder
 
 TABLES_IN_A_PILE = 256
 RUNS_ORDER = ("experiment", "stage", "system", "seed", "split_seed", "fold", "run_id")

@@ -14,7 +14,7 @@ from orchestrator.errors import CorruptResults, UserError
 from orchestrator.spec.names import MARK
 from orchestrator.storage.disk import QUARANTINE, move_aside
 from orchestrator.storage.sealed_json import holds, seal, unseal
-from trainables.engine.folder import Folder
+from trainables.system.folder import Folder
 
 EXPERIMENT, CELLS, DATASETS, NOTES = "experiment.yaml", "cells.json", "datasets.json", "notes.json"
 ABSENT = "(absent)"

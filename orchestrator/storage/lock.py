@@ -22,8 +22,8 @@ from analysis.tables.schema import Corrupt
 from orchestrator.errors import LockedBySweep
 from orchestrator.storage.disk import explained
 from orchestrator.storage.sealed_json import seal, unseal
-from trainables.engine.durable import make_directory
-from trainables.engine.folder import Folder
+from trainables.system.durable_files import make_directory
+from trainables.system.folder import Folder
 
 logger = logging.getLogger(__name__)
 LOCK = "sweep.lock"

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from analysis.tables.schema import SCHEMA_VERSION, Corrupt
 from orchestrator.storage.sealed_json import seal, unseal
-from trainables.engine.folder import Folder
+from trainables.system.folder import Folder
 
 MANIFEST = "manifest.json"
 TABLES = ("runs.parquet", "epochs.parquet", "predictions.parquet")

@@ -18,7 +18,7 @@ from orchestrator.storage.disk import QUARANTINE, free_name
 from orchestrator.storage.gathering import CompactedPredictions, Gathered, compacted_predictions, table_of
 from orchestrator.storage.manifest import TABLES, Manifest
 from orchestrator.storage.scan import RUNS, Scan
-from trainables.engine.folder import Folder
+from trainables.system.folder import Folder
 
 FORGOTTEN = "forgotten"
 LISTED = 10

@@ -27,8 +27,8 @@ from analysis.tables.schema import (
 from orchestrator.spec.run_spec import RunSpec
 from orchestrator.storage.attempts import without_host
 from orchestrator.storage.sealed_json import seal, unseal
-from trainables.engine.folder import Folder
-from trainables.engine.outcome import Outcome
+from trainables.system.folder import Folder
+from trainables.training.outcome import Outcome
 
 RUN = "run.parquet"
 RECORD = "record-"

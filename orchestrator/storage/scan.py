@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from orchestrator.storage import attempts, records
-from trainables.engine.folder import Folder
+from trainables.system.folder import Folder
 
 RUNS = "runs"
 RUN_ID = re.compile(r"[0-9a-f]{16}")

@@ -36,9 +36,9 @@ from orchestrator.storage.mending import FORGOTTEN, forgotten_mark, set_aside_re
 from orchestrator.storage.run_reference import find_run
 from orchestrator.storage.scan import RUN_ID, RUNS, run_ids
 from orchestrator.storage.survey import Survey, status_of, survey
-from trainables.engine.folder import Folder
-from trainables.engine.outcome import Outcome
-from trainables.engine.saved import is_saved
+from trainables.modeling.saved_model import is_saved
+from trainables.system.folder import Folder
+from trainables.training.outcome import Outcome
 
 __all__ = ["Attempt", "Compaction", "DataChanged", "Holder", "Locked", "StorageFull", "StorageUnwritable", "Store"]
 

@@ -10,7 +10,7 @@ from orchestrator.storage import records
 from orchestrator.storage.manifest import Manifest
 from orchestrator.storage.mending import lost
 from orchestrator.storage.scan import RUNS, scan
-from trainables.engine.folder import Folder
+from trainables.system.folder import Folder
 
 logger = logging.getLogger(__name__)
 

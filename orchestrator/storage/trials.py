@@ -19,7 +19,7 @@ from analysis.tables.schema import Corrupt
 from orchestrator.errors import CorruptResults
 from orchestrator.storage.disk import explained
 from orchestrator.storage.sealed_json import seal, unseal
-from trainables.engine.folder import Folder
+from trainables.system.folder import Folder
 
 SEARCH = "search"
 STUDY = "study.json"

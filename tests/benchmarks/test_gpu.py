@@ -108,7 +108,7 @@ def worker_environment(folder: Path, section: str) -> dict[str, str]:
         "    sys.modules[name] = types.ModuleType(name)\n"
         "    vars(sys.modules[name]).update(content)\n"
         "module('torch', cuda=types.SimpleNamespace(is_available=lambda: False))\n"
-        "module('trainables.engine.profiling')\n"
+        "module('trainables.tools.profile')\n"
         "module('benchmarks.machine', machine=dict, installed=str)\n"
         "module('benchmarks.gpu.sections.forecast')\n"
         f"exec({section!r}, vars(sys.modules['benchmarks.gpu.sections.forecast']))\n"
@@ -274,7 +274,7 @@ def test_the_page_tells_ratios_to_the_trainer_shares_of_the_ceiling_and_the_whol
 
 
 MEASURED = (
-    *("trainables.engine.profiling", "orchestrator.plan", "orchestrator.executors.in_process", "orchestrator.api"),
+    *("trainables.tools.profile", "orchestrator.plan", "orchestrator.executors.in_process", "orchestrator.api"),
     *("orchestrator.spec.resolve", "benchmarks.gpu.__main__", "benchmarks.gpu.worker", "benchmarks.stacked_lora"),
     *(f"benchmarks.gpu.sections.{name}" for name in schedule.SECTIONS),
 )

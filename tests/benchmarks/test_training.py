@@ -11,8 +11,8 @@ import torch
 
 from benchmarks import fused_seeds, made_up, recipes, roofline, seed_trainers, stacked_lora
 from tests.trainables.engine.runs import tiny_run
-from trainables.engine.profiling import answer
-from trainables.engine.profiling_work import SIZES
+from trainables.tools.flops import SIZES
+from trainables.tools.profile import answer
 
 CPU = torch.device("cpu")
 

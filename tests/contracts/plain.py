@@ -18,11 +18,11 @@ import torch
 import transformers
 
 from trainables import registry
-from trainables.engine.config import ModelConfig
-from trainables.engine.corpus import Item
-from trainables.engine.feed import Feed
-from trainables.engine.models import load_tokenizer
-from trainables.engine.task import Task
+from trainables.config import ModelConfig
+from trainables.data.batch_loader import Feed
+from trainables.data.dataset import Item
+from trainables.modeling.pretrained import load_tokenizer
+from trainables.protocols.task import Task
 
 CPU = torch.device("cpu")
 

@@ -7,7 +7,7 @@ import pytest
 from orchestrator.spec.changes import Changes
 from orchestrator.spec.experiment_file import load
 from orchestrator.spec.resolve import resolve
-from trainables.engine.config import TrainConfig
+from trainables.config import TrainConfig
 
 NAME = "squad-v2-recipes"
 REFERENCES = {

@@ -26,11 +26,11 @@ from analysis.tables.schema import read_parquet, to_parquet_bytes, to_table
 from tests.contracts.test_tasks import FAMILY, NAMES, SMALL, sample
 from tests.tiny import tiny_model
 from trainables import registry
-from trainables.engine.config import ModelConfig
-from trainables.engine.corpus import Item
-from trainables.engine.features import Features, Ragged
-from trainables.engine.models import load_tokenizer
-from trainables.engine.task import Task
+from trainables.config import ModelConfig
+from trainables.data.dataset import Item
+from trainables.data.features import Features, Ragged
+from trainables.modeling.pretrained import load_tokenizer
+from trainables.protocols.task import Task
 
 NUM_ITEMS, SEEDS = 24, 2
 LENGTHS = {"token_classification": 10, "question_answering": 28, "label_generation": 128, "masked_lm": 32}

@@ -18,16 +18,16 @@ from tests.contracts.test_tasks import FAMILY, NAMES, SMALL, sample
 from tests.tiny import tiny_model
 from tests.trainables.engine.runs import tiny_run
 from trainables import registry
-from trainables.engine.config import DataConfig, ModelConfig, RunConfig, SplitConfig, TrainConfig
-from trainables.engine.corpus import Item
-from trainables.engine.data import load_corpus
-from trainables.engine.folder import Folder
-from trainables.engine.loop import run
-from trainables.engine.outcome import Outcome
-from trainables.engine.predicting import Predictor
-from trainables.engine.saved import fetched, saved_task
-from trainables.engine.saving import save
-from trainables.engine.task import Task
+from trainables.config import DataConfig, ModelConfig, RunConfig, SplitConfig, TrainConfig
+from trainables.data.dataset import Item
+from trainables.data.load import load_corpus
+from trainables.modeling.save_model import save
+from trainables.modeling.saved_model import fetched, saved_task
+from trainables.protocols.task import Task
+from trainables.system.folder import Folder
+from trainables.tools.predictor import Predictor
+from trainables.training.outcome import Outcome
+from trainables.training.run import run
 
 OPTIONS = {**SMALL, "chunking": "line"}  # chunks across items depend on which items there are
 NOT_OF_GOLD = ("cluster", "gold", "correct", "item_score", "split")

@@ -22,15 +22,15 @@ from pydantic import ValidationError
 from analysis import registry as metrics
 from tests.tiny import SENTENCES, Family, tiny_model
 from trainables import registry
-from trainables.engine.config import ModelConfig, SplitConfig
-from trainables.engine.corpus import Corpus, DataError, Item
-from trainables.engine.evaluate import evaluate, forward_inputs
-from trainables.engine.features import Features, Ragged
-from trainables.engine.feed import Feed
-from trainables.engine.group import Group
-from trainables.engine.models import ModelSource, instantiate, load_tokenizer
-from trainables.engine.splits import PARTS, split_for
-from trainables.engine.task import Task
+from trainables.config import ModelConfig, SplitConfig
+from trainables.data.batch_loader import Feed
+from trainables.data.dataset import Corpus, DataError, Item
+from trainables.data.features import Features, Ragged
+from trainables.data.splits import PARTS, split_for
+from trainables.modeling.pretrained import ModelSource, instantiate, load_tokenizer
+from trainables.protocols.task import Task
+from trainables.training.distributed import Group
+from trainables.training.evaluation import evaluate, forward_inputs
 
 NAMES = registry.names("task")
 CPU = torch.device("cpu")

@@ -20,14 +20,14 @@ import torch
 from tests.tiny import tiny_model
 from tests.trainables.engine.runs import tiny_run
 from trainables import registry
-from trainables.engine.config import RunConfig
-from trainables.engine.group import Group
-from trainables.engine.hardware import Gpu, Hardware
-from trainables.engine.loop import run, training_for
-from trainables.engine.models import new_parameters
-from trainables.engine.prepared import prepare
-from trainables.engine.variant import Subject, Variant, plan_of, resolve_variants, unsupported_on
-from trainables.engine.warm import Warm
+from trainables.config import RunConfig
+from trainables.modeling.pretrained import new_parameters
+from trainables.protocols.variant import Subject, Variant, plan_of, resolve_variants, unsupported_on
+from trainables.system.hardware import Gpu, Hardware
+from trainables.training.distributed import Group
+from trainables.training.run import run, training_for
+from trainables.training.run_cache import Warm
+from trainables.training.setup import prepare
 
 pytest.importorskip("peft", reason="the adapters extra is not installed")
 pytest.importorskip("bitsandbytes", reason="the adapters extra is not installed")

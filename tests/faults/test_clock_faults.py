@@ -20,7 +20,7 @@ from orchestrator.executors.ray_control import Batch, Control
 from orchestrator.executors.tickets import Member, Ticket, Work
 from orchestrator.storage import Store
 from tests.orchestrator.executors.scene import prepare, tables, tiny_run
-from trainables.engine.loop import Layout
+from trainables.training.run import Layout
 
 HOUR = 3600.0
 DAY = 24 * HOUR

@@ -21,7 +21,7 @@ from analysis.tables.schema import Kind
 from orchestrator.storage import StorageFull, StorageUnwritable, Store
 from tests.faults.clean_sweep import NUM_RUNS, assert_clean, finish, tables
 from tests.orchestrator.stores import fill, make_outcome, make_run, read_table
-from trainables.engine.folder import Folder
+from trainables.system.folder import Folder
 
 FORK = multiprocessing.get_context("fork")
 

@@ -12,9 +12,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from transformers.models.bert.modeling_bert import eager_attention_forward
 
-from trainables.engine.config import Precision
-from trainables.engine.optimizer import DTYPES
-from trainables.engine.unpadding import Packed, attend
+from trainables.config import Precision
+from trainables.modeling.unpadding import Packed, attend
+from trainables.training.optimizer import DTYPES
 
 ROWS, HEADS, SIZE = 3, 2, 64
 SCALE = SIZE**-0.5

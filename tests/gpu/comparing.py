@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from trainables.engine.outcome import Outcome
+from trainables.training.outcome import Outcome
 
 # Relative error against float64. TF32 has three bits more than bfloat16, whose limit it takes an eighth of.
 CLOSE = {"fp32": 1e-5, "tf32": 4e-3, "bf16": 3e-2, "fp16": 3e-2}

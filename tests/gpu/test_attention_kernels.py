@@ -13,13 +13,13 @@ from tests.gpu.comparing import CLOSE, joined, relative_error
 from tests.tiny import Family
 from tests.trainables.engine.text_runs import text_run
 from trainables import registry
-from trainables.engine.attention_kernels import REFUSED
-from trainables.engine.config import Precision
-from trainables.engine.hardware import this_machine
-from trainables.engine.optimizer import autocast
-from trainables.engine.prepared import Prepared, prepare
-from trainables.engine.variant import resolve_variants, unsupported_on
-from trainables.engine.warm import Warm
+from trainables.config import Precision
+from trainables.protocols.variant import resolve_variants, unsupported_on
+from trainables.system.attention_kernels import REFUSED
+from trainables.system.hardware import this_machine
+from trainables.training.optimizer import autocast
+from trainables.training.run_cache import Warm
+from trainables.training.setup import Prepared, prepare
 from trainables.variants.attention import FLASH
 
 pytestmark = [pytest.mark.gpu, pytest.mark.filterwarnings("default")]  # of other versions than those we are tested with

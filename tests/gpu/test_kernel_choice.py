@@ -12,15 +12,15 @@ from torch.profiler import ProfilerActivity, profile
 
 from tests.trainables.engine.runs import tiny_run
 from trainables import registry
-from trainables.engine.attention_kernels import allowed, kernels_on
-from trainables.engine.config import Precision, RunConfig
-from trainables.engine.group import Group
-from trainables.engine.hardware import this_machine
-from trainables.engine.kernel_probing import Trial, attempt
-from trainables.engine.loop import run, training_for
-from trainables.engine.prepared import prepare
-from trainables.engine.variant import resolve_variants, unsupported_on
-from trainables.engine.warm import Warm
+from trainables.config import Precision, RunConfig
+from trainables.protocols.variant import resolve_variants, unsupported_on
+from trainables.system.attention_kernels import allowed, kernels_on
+from trainables.system.hardware import this_machine
+from trainables.tools.kernel_probe import Trial, attempt
+from trainables.training.distributed import Group
+from trainables.training.run import run, training_for
+from trainables.training.run_cache import Warm
+from trainables.training.setup import prepare
 
 pytestmark = [pytest.mark.gpu, pytest.mark.filterwarnings("default")]  # of other versions than those we are tested with
 RECIPES: dict[str, dict[str, dict[str, Any]]] = {

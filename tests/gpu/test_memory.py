@@ -20,17 +20,17 @@ from orchestrator.spec.run_spec import RunSpec
 from orchestrator.storage import Store
 from tests.gpu.comparing import CURVE
 from tests.trainables.engine.runs import tiny_run
-from trainables.engine import feed
-from trainables.engine.allocator import return_freed_memory
-from trainables.engine.config import RunConfig
-from trainables.engine.data import fingerprint
-from trainables.engine.feed import Feed
-from trainables.engine.group import Group
-from trainables.engine.hardware import hardware_name
-from trainables.engine.loop import run
-from trainables.engine.measure import GIB, peak_memory_gib, reset_peak_memory
-from trainables.engine.prepared import prepare
-from trainables.engine.warm import Warm
+from trainables.config import RunConfig
+from trainables.data import batch_loader
+from trainables.data.batch_loader import Feed
+from trainables.data.load import fingerprint
+from trainables.system.allocator import return_freed_memory
+from trainables.system.hardware import hardware_name
+from trainables.system.memory import GIB, peak_memory_gib, reset_peak_memory
+from trainables.training.distributed import Group
+from trainables.training.run import run
+from trainables.training.run_cache import Warm
+from trainables.training.setup import prepare
 
 pytestmark = [pytest.mark.gpu, pytest.mark.filterwarnings("default")]  # of other versions than those we are tested with
 QUARTER = GIB // 4
@@ -83,7 +83,7 @@ def test_columns_of_small_data_lie_on_the_device_and_give_the_batches_of_the_hos
     before = allocated(device)
     there = Feed(part.features, device)
     taken = allocated(device) - before
-    monkeypatch.setattr(feed, "DEVICE_SHARE", 0.0)
+    monkeypatch.setattr(batch_loader, "DEVICE_SHARE", 0.0)
     elsewhere = Feed(part.features, device)
     again = allocated(device) - before - taken
     for first in range(0, len(part.feed.lengths), 8):

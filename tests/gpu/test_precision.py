@@ -16,17 +16,17 @@ from tests.gpu.conftest import FAMILIES
 from tests.tiny import Family
 from tests.trainables.engine.runs import tiny_run
 from tests.trainables.engine.text_runs import text_run
-from trainables.engine.batching import Indices
-from trainables.engine.config import RunConfig
-from trainables.engine.evaluate import forward_inputs
-from trainables.engine.group import Group
-from trainables.engine.loop import run, training_for
-from trainables.engine.optimizer import MAX_SKIPS_IN_A_ROW
-from trainables.engine.outcome import Diverged
-from trainables.engine.prepared import Prepared, prepare
-from trainables.engine.resuming import restore, snapshot_of
-from trainables.engine.training import Training
-from trainables.engine.warm import Warm
+from trainables.config import RunConfig
+from trainables.data.batching import Indices
+from trainables.training.distributed import Group
+from trainables.training.evaluation import forward_inputs
+from trainables.training.optimizer import MAX_SKIPS_IN_A_ROW
+from trainables.training.outcome import Diverged
+from trainables.training.run import run, training_for
+from trainables.training.run_cache import Warm
+from trainables.training.setup import Prepared, prepare
+from trainables.training.train_state import restore, snapshot_of
+from trainables.training.trainer import Training
 
 pytestmark = [pytest.mark.gpu, pytest.mark.filterwarnings("default")]  # of other versions than those we are tested with
 PRECISIONS = ("fp32", "tf32", "bf16", "fp16")

@@ -15,15 +15,15 @@ from tests.gpu.conftest import SIZES
 from tests.tiny import Family, tiny_model
 from tests.trainables.engine.runs import StopAt, tiny_run
 from trainables import registry
-from trainables.engine import control
-from trainables.engine.config import Precision, RunConfig, SplitConfig
-from trainables.engine.folder import Folder
-from trainables.engine.group import Group
-from trainables.engine.hardware import this_machine
-from trainables.engine.loop import Layout, run, training_for
-from trainables.engine.prepared import prepare
-from trainables.engine.variant import resolve_variants, unsupported_on
-from trainables.engine.warm import Warm
+from trainables.config import Precision, RunConfig, SplitConfig
+from trainables.protocols.variant import resolve_variants, unsupported_on
+from trainables.system.folder import Folder
+from trainables.system.hardware import this_machine
+from trainables.training import control_points
+from trainables.training.distributed import Group
+from trainables.training.run import Layout, run, training_for
+from trainables.training.run_cache import Warm
+from trainables.training.setup import prepare
 
 pytestmark = [pytest.mark.gpu, pytest.mark.filterwarnings("default")]  # of other versions than those we are tested with
 PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16", "fp16")
@@ -53,7 +53,7 @@ def test_a_warm_run_equals_a_cold_one_bit_for_bit(device: torch.device, place: P
 def test_a_stopped_run_goes_on_exactly_where_it_was(
     device: torch.device, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str
 ) -> None:
-    monkeypatch.setattr(control, "INTERVAL_SECONDS", 0.0)  # control points at every step
+    monkeypatch.setattr(control_points, "INTERVAL_SECONDS", 0.0)  # control points at every step
     config, group, folder = config_of(place, precision, dropout=0.1), Group(device=device), Folder.at(tmp_path)
     assert run(config, group=group, control=StopAt(3), folder=folder).status == "stopped"
     difference = largest_difference(run(config, group=group, folder=folder), run(config, group=group))
@@ -156,7 +156,7 @@ def test_a_run_of_recorded_steps_goes_on_exactly_where_it_was(
 ) -> None:
     if device.type != "cuda":
         pytest.skip(GRAPHS)
-    monkeypatch.setattr(control, "INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr(control_points, "INTERVAL_SECONDS", 0.0)
     config, group = config_of(place, recipe={"cuda_graphs": {}}, dropout=0.1, epochs=4), Group(device=device)
     folder = Folder.at(tmp_path)
     assert run(config, group=group, control=StopAt(5), folder=folder).status == "stopped"

@@ -9,8 +9,8 @@ import pandas as pd
 from analysis.tables.schema import Kind, read_parquet
 from orchestrator.spec.run_spec import RunSpec
 from orchestrator.storage import Store
-from trainables.engine.config import DataConfig, ModelConfig, RunConfig
-from trainables.engine.outcome import Outcome
+from trainables.config import DataConfig, ModelConfig, RunConfig
+from trainables.training.outcome import Outcome
 
 EXPERIMENT = {"experiment": "demo", "models": {"small": {}, "large": {}}, "train": {"learning_rate": 3e-05}}
 

@@ -20,7 +20,7 @@ from orchestrator.spec.yaml_text import dump
 from orchestrator.sweeping import SweepOptions, sweep
 from tests.orchestrator.experiments import resolved, write_experiment
 from tests.tiny import tiny_model
-from trainables.engine.saved import write_manifest
+from trainables.modeling.saved_model import write_manifest
 
 COMMIT = "c0ffee" + "0" * 34
 TASK = """from pathlib import Path

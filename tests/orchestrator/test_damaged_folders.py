@@ -14,7 +14,7 @@ from orchestrator.cli import main
 from orchestrator.layout import LayoutOptions
 from orchestrator.sweeping import SweepOptions, sweep
 from tests.orchestrator.experiments import resolved, write_experiment
-from trainables.engine.saved import write_manifest
+from trainables.modeling.saved_model import write_manifest
 
 FILES = ("config.json", "model.safetensors", "task.json", "tokenizer.json", "tokenizer_config.json")
 

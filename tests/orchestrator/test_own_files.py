@@ -39,7 +39,7 @@ DATASET = """
 from pathlib import Path
 
 from tests.tiny import tiny_items
-from trainables.engine.corpus import Dataset, Reading
+from trainables.data.dataset import Dataset, Reading
 
 DATASET = Dataset(
     name="mine",

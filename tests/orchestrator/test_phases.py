@@ -14,7 +14,7 @@ from orchestrator.executors.steering import Steering
 from orchestrator.spec.run_spec import RunSpec
 from orchestrator.storage import Store
 from tests.orchestrator.stores import make_run
-from trainables.engine.config import TrainConfig
+from trainables.config import TrainConfig
 
 
 @dataclass

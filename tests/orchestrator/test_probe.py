@@ -13,7 +13,7 @@ from orchestrator.cli import main
 from orchestrator.cli.probe import fault, kernels_table
 from orchestrator.probe import KernelProbed, is_broken, probe_kernels
 from tests.orchestrator.experiments import resolved, write_experiment
-from trainables.engine.hardware import this_machine
+from trainables.system.hardware import this_machine
 
 MODELS = {"tiny": {"path": "model", "precision": "fp32"}}
 SOUND = KernelProbed("cudnn", 64, 128, "bf16", 0.1, "finite", allowed=False, configured=False)

@@ -22,7 +22,7 @@ from orchestrator.screen.console import Console
 from orchestrator.screen.display import shown
 from orchestrator.screen.progress import Progress, line
 from tests.orchestrator.stores import make_run
-from trainables.engine.config import TrainConfig
+from trainables.config import TrainConfig
 
 EPOCHS = {"small": 1, "large": 2}
 RUNS = [make_run(seed, name, train=TrainConfig(epochs=epochs)) for seed in range(3) for name, epochs in EPOCHS.items()]

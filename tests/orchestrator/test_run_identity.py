@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from orchestrator.spec.run_spec import TUNING_VERSION, RunSpec, content_id, tuning_of
-from trainables.engine.config import DataConfig, EarlyStopping, ModelConfig, RunConfig, SplitConfig, TrainConfig
+from trainables.config import DataConfig, EarlyStopping, ModelConfig, RunConfig, SplitConfig, TrainConfig
 
 DATA = DataConfig(name="cr-ecss", fingerprint="f" * 64)
 MODEL = ModelConfig(name="roberta-base", source="FacebookAI/roberta-base", revision="c" * 40, precision="fp16")

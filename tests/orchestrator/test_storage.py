@@ -18,8 +18,8 @@ from analysis.tables.schema import EPOCHS, PREDICTIONS, RUNS, read_parquet
 from orchestrator.errors import UserError
 from orchestrator.storage import Attempt, Store
 from tests.orchestrator.stores import cells, fill, make_outcome, make_run, read_table
-from trainables.engine.folder import OutsideFolder
-from trainables.engine.outcome import Outcome
+from trainables.system.folder import OutsideFolder
+from trainables.training.outcome import Outcome
 
 
 @pytest.fixture(params=["local", "odd name", "memory"])

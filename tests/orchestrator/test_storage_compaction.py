@@ -14,7 +14,7 @@ import pytest
 from analysis.tables.schema import EPOCHS, PREDICTIONS, RUNS, Kind
 from orchestrator.storage import Attempt, Store
 from tests.orchestrator.stores import fill, make_outcome, make_run, read_table
-from trainables.engine.outcome import Outcome
+from trainables.training.outcome import Outcome
 
 KINDS: tuple[Kind, ...] = ("runs", "epochs", "predictions")
 

@@ -15,7 +15,7 @@ import pytest
 
 from orchestrator.errors import exit_code
 from orchestrator.storage import Locked, Store, lock
-from trainables.engine.folder import Folder
+from trainables.system.folder import Folder
 
 FORK = multiprocessing.get_context("fork")
 HEARTBEAT_SECONDS, EXPIRY_SECONDS = 0.05, 0.4

@@ -18,7 +18,7 @@ from orchestrator.spec.run_spec import RunSpec
 from orchestrator.status import status_of
 from orchestrator.storage import Store
 from tests.orchestrator.experiments import resolved, write_experiment
-from trainables.engine.hardware import this_machine
+from trainables.system.hardware import this_machine
 
 pytestmark = pytest.mark.skipif(bool(this_machine().gpus), reason="this machine has a GPU, so nothing is unsupported")
 

@@ -20,11 +20,11 @@ from orchestrator.failure import Failure, classify
 from orchestrator.finished import Finished
 from orchestrator.storage import StorageFull, Store
 from tests.orchestrator.experiments import resolved
-from trainables.engine.control import Progress, Request
-from trainables.engine.folder import Folder
-from trainables.engine.group import Group
-from trainables.engine.loop import Layout
-from trainables.engine.warm import Warm
+from trainables.system.folder import Folder
+from trainables.training.control_points import Progress, Request
+from trainables.training.distributed import Group
+from trainables.training.run import Layout
+from trainables.training.run_cache import Warm
 
 
 @dataclass

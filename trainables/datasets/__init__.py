@@ -1,1 +1,4 @@
-"""One data set a file, each exporting DATASET."""
+"""One data set a file: each exports `DATASET`, found by its file name.
+
+Read `data/dataset.py` for the contract and `sst2.py` for an example. May import `data` and whatever stands below it.
+"""

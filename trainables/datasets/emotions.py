@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from trainables.engine.corpus import DataError, Dataset, HeldOut, Item, Reading
-from trainables.engine.fields import marked
-from trainables.engine.readers import read_rows
+from trainables.data.dataset import DataError, Dataset, HeldOut, Item, Reading
+from trainables.data.fields import marked
+from trainables.data.readers import read_rows
 
 TRAIN, DEV, TEST = "2018-E-c-En-train.txt", "2018-E-c-En-dev.txt", "2018-E-c-En-test-gold.txt"
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from trainables.engine.corpus import DataError, Dataset, HeldOut, HubSource, Item, Reading
-from trainables.engine.readers import read_rows
+from trainables.data.dataset import DataError, Dataset, HeldOut, HubSource, Item, Reading
+from trainables.data.readers import read_rows
 
 TRAIN, TEST, DEV_IDS = "msr_paraphrase_train.txt", "msr_paraphrase_test.txt", "dev_ids.tsv"
 LABELS = ("not_paraphrase", "paraphrase")

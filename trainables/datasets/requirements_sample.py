@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trainables.engine.corpus import Dataset, Reading
-from trainables.engine.items import read_items
+from trainables.data.dataset import Dataset, Reading
+from trainables.data.items import read_items
 
 FILE = "requirements_sample.jsonl"
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from trainables.engine.corpus import DataError, Dataset, HubSource, Item, Parts, Reading
+from trainables.data.dataset import DataError, Dataset, HubSource, Item, Parts, Reading
 
 FILE = "dev-v2.0.json.gz"
 ARTICLES = "article_split.json"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trainables.engine.corpus import DataError, Dataset, HeldOut, HubSource, Item, Reading
-from trainables.engine.readers import read_rows
+from trainables.data.dataset import DataError, Dataset, HeldOut, HubSource, Item, Reading
+from trainables.data.readers import read_rows
 
 TRAIN, DEV, TEST = "train.tsv.gz", "dev.tsv", "test_labelled.tsv"
 LABELS = ("negative", "positive")

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from trainables import registry
-from trainables.engine import hub
-from trainables.engine.config import ModelConfig, Precision
-from trainables.engine.fingerprint import files_sha256
-from trainables.engine.hardware import Hardware, training_hardware
-from trainables.engine.hub_models import TOKEN
-from trainables.engine.preset import ModelPreset, PackagedWeights, PrecisionChoice
+from trainables.config import ModelConfig, Precision
+from trainables.data import hub
+from trainables.modeling.hub import TOKEN
+from trainables.protocols.model_preset import ModelPreset, PackagedWeights, PrecisionChoice
+from trainables.system.disk_cache import files_sha256
+from trainables.system.hardware import Hardware, training_hardware
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _KEYS = (

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from trainables.engine.extras import install
-from trainables.engine.preset import ModelPreset, PackagedWeights
+from trainables.protocols.model_preset import ModelPreset, PackagedWeights
+from trainables.system.extras import install
 
 MODEL = ModelPreset(
     name="feed-forward",

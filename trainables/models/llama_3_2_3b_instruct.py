@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainables.engine.preset import ModelPreset
+from trainables.protocols.model_preset import ModelPreset
 
 MODEL = ModelPreset(
     name="llama-3-2-3b-instruct",

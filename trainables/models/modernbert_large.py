@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainables.engine.preset import ModelPreset
+from trainables.protocols.model_preset import ModelPreset
 
 MODEL = ModelPreset(
     name="modernbert-large",

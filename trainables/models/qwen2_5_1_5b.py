@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainables.engine.preset import ModelPreset
+from trainables.protocols.model_preset import ModelPreset
 
 MODEL = ModelPreset(
     name="qwen2-5-1-5b",

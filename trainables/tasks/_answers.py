@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trainables.engine.features import Ragged
+from trainables.data.features import Ragged
 
 Floats = NDArray[np.float64]
 _WINDOWS_AT_ONCE = 256

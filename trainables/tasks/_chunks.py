@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from trainables.engine.features import Ragged
+from trainables.data.features import Ragged
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from trainables.engine.corpus import DataError, Item
-from trainables.engine.splits import Split
+from trainables.data.dataset import DataError, Item
+from trainables.data.splits import Split
 
 if TYPE_CHECKING:
     import pandas as pd

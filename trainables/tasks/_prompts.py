@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trainables.engine.corpus import Item
+from trainables.data.dataset import Item
 from trainables.tasks._labels import label_fault
 from trainables.tasks._texts import PAIR, TEXT
 

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from trainables.engine.corpus import DataError, Item
+from trainables.data.dataset import DataError, Item
 
 NO_ANSWERS: dict[str, list[Any]] = {"text": [], "answer_start": []}
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trainables.engine.corpus import DataError, Item
-from trainables.engine.features import Ragged
+from trainables.data.dataset import DataError, Item
+from trainables.data.features import Ragged
 from trainables.tasks._questions import first_answer
 
 if TYPE_CHECKING:

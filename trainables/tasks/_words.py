@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trainables.engine.corpus import Item
+from trainables.data.dataset import Item
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field
 
-from trainables.engine.batching import Indices
-from trainables.engine.config import Frozen
-from trainables.engine.corpus import DataError, Item
-from trainables.engine.features import Features, Ragged
-from trainables.engine.splits import Split
+from trainables.config import Frozen
+from trainables.data.batching import Indices
+from trainables.data.dataset import DataError, Item
+from trainables.data.features import Features, Ragged
+from trainables.data.splits import Split
 from trainables.tasks import _masking as masking
 from trainables.tasks._chunks import Chunking, chunked, frame_of
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from transformers import PreTrainedTokenizerBase
 
-    from trainables.engine.models import ModelSource, Pristine
+    from trainables.modeling.pretrained import ModelSource, Pristine
 
 NO_LABEL = -100  # what torch's cross entropy ignores
 LARGEST_EXPONENT = 700.0  # perplexity stays finite; no model that learned anything comes near

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field
 
-from trainables.engine.batching import Indices
-from trainables.engine.config import Frozen
-from trainables.engine.corpus import DataError, Item
-from trainables.engine.features import Features, Ragged
-from trainables.engine.splits import Split
+from trainables.config import Frozen
+from trainables.data.batching import Indices
+from trainables.data.dataset import DataError, Item
+from trainables.data.features import Features, Ragged
+from trainables.data.splits import Split
 from trainables.tasks._answer_scores import SCORED, best_score, item_scores, official_scores
 from trainables.tasks._answers import Answers, answers_of
 from trainables.tasks._labels import one_answer
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from transformers import PreTrainedTokenizerBase
 
-    from trainables.engine.models import ModelSource, Pristine
+    from trainables.modeling.pretrained import ModelSource, Pristine
 
 THRESHOLD = "no_answer_threshold"
 _OUTPUTS = ("start", "end")  # the head's two values a piece

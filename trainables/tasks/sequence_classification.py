@@ -15,11 +15,11 @@ from pydantic import Field
 
 from analysis.metrics import labels_of, ordered
 from trainables import registry
-from trainables.engine.batching import Indices
-from trainables.engine.config import Frozen
-from trainables.engine.corpus import DataError, Item
-from trainables.engine.features import Features, Ragged
-from trainables.engine.splits import Split
+from trainables.config import Frozen
+from trainables.data.batching import Indices
+from trainables.data.dataset import DataError, Item
+from trainables.data.features import Features, Ragged
+from trainables.data.splits import Split
 from trainables.tasks._labels import balanced, label_fault, on_device, one_answer, require_known
 from trainables.tasks._texts import column, encode_texts, have_pairs, require_texts, text_fault
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from transformers import PreTrainedTokenizerBase
 
-    from trainables.engine.models import ModelSource, Pristine
+    from trainables.modeling.pretrained import ModelSource, Pristine
 
 _OF_TWO_CLASSES = ("f1",)
 

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainables import registry
-from trainables.engine.batching import Indices
-from trainables.engine.config import Frozen
-from trainables.engine.corpus import DataError, Item
-from trainables.engine.features import Features, Ragged
-from trainables.engine.splits import Split
+from trainables.config import Frozen
+from trainables.data.batching import Indices
+from trainables.data.dataset import DataError, Item
+from trainables.data.features import Features, Ragged
+from trainables.data.splits import Split
 from trainables.tasks._labels import MOSTLY, NEARLY_ALL
 from trainables.tasks._words import kept_words, require_word_pieces, split_text, word_counts, word_fault, word_of_piece
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from transformers import PreTrainedTokenizerBase
 
-    from trainables.engine.models import ModelSource, Pristine
+    from trainables.modeling.pretrained import ModelSource, Pristine
 
 OUTSIDE = "O"
 NO_LABEL = -100  # what torch's cross entropy ignores

@@ -1,1 +1,5 @@
-"""One technique a file; recipes in experiment files are data that name them."""
+"""One training technique a file: each exports `VARIANT`, found by its file name.
+
+Read `protocols/variant.py` for the contract and `length_bucketing.py` for an example. A variant that would change
+nothing raises. May import `protocols` and whatever stands below it.
+"""

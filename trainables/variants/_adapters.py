@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from trainables.engine.config import Fraction, Frozen, Positive
-from trainables.engine.extras import install
-from trainables.engine.variant import WouldDoNothing
+from trainables.config import Fraction, Frozen, Positive
+from trainables.protocols.variant import WouldDoNothing
+from trainables.system.extras import install
 
 if TYPE_CHECKING:
     from torch import nn
@@ -42,7 +42,7 @@ def add_adapters(model: nn.Module, options: AdapterOptions, variant: str) -> nn.
         raise ImportError(f"{variant} needs peft; run {install('adapters')}")
     from peft import LoraConfig, inject_adapter_in_model
 
-    from trainables.engine.models import new_parameters
+    from trainables.modeling.pretrained import new_parameters
 
     head = new_parameters(model)
     targets = _chosen(model, options.targets, head, variant)

@@ -23,7 +23,7 @@ def architecture_of(model: nn.Module) -> str:
 
 def freeze(model: nn.Module, names: Iterable[str]) -> None:
     """Keep these parameters as they are, but for those that no checkpoint provided: somebody has to learn them."""
-    from trainables.engine.models import new_parameters
+    from trainables.modeling.pretrained import new_parameters
 
     parameters, new = dict(model.named_parameters()), new_parameters(model)
     for name in set(names) - new:

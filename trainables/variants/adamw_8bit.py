@@ -5,9 +5,9 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from trainables.engine.config import Frozen, TrainConfig
-from trainables.engine.extras import install
-from trainables.engine.variant import Plan, Stage, Variant, WouldDoNothing
+from trainables.config import Frozen, TrainConfig
+from trainables.protocols.variant import Plan, Stage, Variant, WouldDoNothing
+from trainables.system.extras import install
 
 if TYPE_CHECKING:
     from torch import nn

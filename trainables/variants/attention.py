@@ -5,9 +5,9 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import Literal
 
-from trainables.engine.config import Frozen
-from trainables.engine.hardware import Hardware
-from trainables.engine.variant import Plan, Stage, Subject, Variant
+from trainables.config import Frozen
+from trainables.protocols.variant import Plan, Stage, Subject, Variant
+from trainables.system.hardware import Hardware
 
 FLASH = "flash_attention_2"
 CAPABILITY = 8.0  # Ampere: what version 2 of flash-attn is written for

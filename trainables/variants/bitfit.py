@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trainables.engine.config import Frozen
-from trainables.engine.variant import Stage, Subject, Variant, WouldDoNothing
+from trainables.config import Frozen
+from trainables.protocols.variant import Stage, Subject, Variant, WouldDoNothing
 from trainables.variants._freezing import EXCLUSION, architecture_of, body_of, freeze
 
 if TYPE_CHECKING:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from trainables.engine.config import Frozen, TrainConfig
-from trainables.engine.hardware import Hardware
-from trainables.engine.variant import Plan, Stage, Subject, Variant
+from trainables.config import Frozen, TrainConfig
+from trainables.protocols.variant import Plan, Stage, Subject, Variant
+from trainables.system.hardware import Hardware
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
 
-    from trainables.engine.recorded import Compute
+    from trainables.training.captured_steps import Compute
 
 BUCKET = 64  # pieces: one graph for each width in these steps
 

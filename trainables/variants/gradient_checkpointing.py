@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from trainables.engine.config import Frozen
-from trainables.engine.variant import Stage, Variant, WouldDoNothing
+from trainables.config import Frozen
+from trainables.protocols.variant import Stage, Variant, WouldDoNothing
 from trainables.variants._freezing import architecture_of, body_of
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trainables.engine.variant import Stage, Variant
+from trainables.protocols.variant import Stage, Variant
 from trainables.variants._adapters import AdapterOptions, add_adapters
 from trainables.variants._freezing import EXCLUSION
 

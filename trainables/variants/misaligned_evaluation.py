@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from trainables.engine.batching import bucketed_batches
-from trainables.engine.config import Frozen
-from trainables.engine.variant import Plan, Stage, Variant
+from trainables.config import Frozen
+from trainables.data.batching import bucketed_batches
+from trainables.protocols.variant import Plan, Stage, Variant
 
 BATCH = 8  # items of similar length that such a sampler keeps together
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from trainables.engine.config import Frozen
-from trainables.engine.variant import Plan, Stage, Variant
+from trainables.config import Frozen
+from trainables.protocols.variant import Plan, Stage, Variant
 
 
 class Options(Frozen):

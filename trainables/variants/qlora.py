@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from trainables.engine.variant import Plan, Stage, Variant, WouldDoNothing
+from trainables.protocols.variant import Plan, Stage, Variant, WouldDoNothing
 from trainables.variants._adapters import AdapterOptions, Targets, add_adapters
 from trainables.variants._freezing import EXCLUSION
 
@@ -30,7 +30,7 @@ def adjust_plan(plan: Plan, options: Options) -> Plan:
 
 def adjust_model(model: nn.Module, options: Options) -> nn.Module:
     """Add adapters, leave the head to train."""
-    from trainables.engine.quantized import quantized_layers
+    from trainables.modeling.quantization import quantized_layers
 
     if next(quantized_layers(model), None) is None:
         raise WouldDoNothing("qlora: no weight of this model is in four bits: it has no linear layers, or is not ours")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from trainables.engine.config import Frozen
-from trainables.engine.hardware import Hardware
-from trainables.engine.variant import Stage, Subject, Variant
+from trainables.config import Frozen
+from trainables.protocols.variant import Stage, Subject, Variant
+from trainables.system.hardware import Hardware
 
 CAPABILITY = 8.0  # Ampere
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
 
-from trainables.engine.config import Frozen
-from trainables.engine.hardware import Hardware
-from trainables.engine.variant import Plan, Stage, Variant
+from trainables.config import Frozen
+from trainables.protocols.variant import Plan, Stage, Variant
+from trainables.system.hardware import Hardware
 
 if TYPE_CHECKING:
     from torch import nn

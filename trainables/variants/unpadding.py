@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trainables.engine.config import Frozen
-from trainables.engine.variant import Plan, Stage, Subject, Variant, WouldDoNothing
+from trainables.config import Frozen
+from trainables.protocols.variant import Plan, Stage, Subject, Variant, WouldDoNothing
 from trainables.variants._freezing import architecture_of
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def adjust_plan(plan: Plan, options: Options) -> Plan:
 
 def adjust_model(model: nn.Module, options: Options) -> nn.Module:
     """Take padding out around the blocks. Raises WouldDoNothing where they cannot do without it."""
-    from trainables.engine.unpadding import stack_of, unpad
+    from trainables.modeling.unpadding import stack_of, unpad
 
     stack = stack_of(model)
     if stack is None:

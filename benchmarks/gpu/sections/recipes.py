@@ -8,8 +8,8 @@ from benchmarks import made_up
 from benchmarks.gpu.sides import Ours, Recipe, cannot
 from benchmarks.gpu.task import Task
 from orchestrator.spec.experiment_file import built_in_document
-from trainables.engine.config import RunConfig
-from trainables.engine.warm import Warm
+from trainables.config import RunConfig
+from trainables.training.run_cache import Warm
 
 STUDY = "squad-v2-recipes"
 ORDER = ("A2", "A1", "B2", "B3", "best", "C2", "A3", "A4-nb", "B1", "C1", "D1", "best-cuda")  # those that compile last

@@ -22,12 +22,12 @@ import torch
 from benchmarks import made_up
 from benchmarks.gpu.task import Task, release_memory
 from benchmarks.seed_trainers import SIZES, Alone, Fused, Size, batches, differences_of_losses, model, orders, sentences
-from trainables.engine.attention_kernels import chosen_kernels
-from trainables.engine.config import Precision, RunConfig
-from trainables.engine.dropout import quick_masks
-from trainables.engine.group import Group
-from trainables.engine.measure import GIB
-from trainables.engine.profiling_work import wait
+from trainables.config import Precision, RunConfig
+from trainables.system.attention_kernels import chosen_kernels
+from trainables.system.fast_dropout import quick_masks
+from trainables.system.memory import GIB
+from trainables.tools.flops import wait
+from trainables.training.distributed import Group
 
 STUDY = "roberta-base"
 NUM_AT_A_TIME = (1, 2, 4, 8)
@@ -213,8 +213,8 @@ def _peak_gib() -> float | None:
 
 def main() -> None:
     """A lane: whatever libraries print goes to standard error."""
-    from trainables.engine.loop import run
-    from trainables.engine.warm import Warm
+    from trainables.training.run import run
+    from trainables.training.run_cache import Warm
 
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     os.dup2(2, 1)

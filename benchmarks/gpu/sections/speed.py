@@ -10,10 +10,10 @@ from benchmarks import made_up
 from benchmarks.gpu.sides import Ours, Peer, Recipe, cannot
 from benchmarks.gpu.task import Task
 from benchmarks.made_up import Study
-from trainables.engine.config import Precision, RunConfig
-from trainables.engine.group import Group
-from trainables.engine.profiling_work import matrix_product_rate
-from trainables.engine.warm import Warm
+from trainables.config import Precision, RunConfig
+from trainables.tools.flops import matrix_product_rate
+from trainables.training.distributed import Group
+from trainables.training.run_cache import Warm
 
 TRAINER, EAGER = "Trainer", "ours, as it is"
 _FIXED = {"mode": "default", "shapes": "fixed"}

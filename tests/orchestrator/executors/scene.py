@@ -18,8 +18,8 @@ from orchestrator.executors.ray_lanes import RayLanes
 from orchestrator.spec.run_spec import RunSpec
 from orchestrator.storage import Store
 from tests.tiny import tiny_data, tiny_model
-from trainables.engine.config import DataConfig, ModelConfig, RunConfig, SplitConfig, TrainConfig
-from trainables.engine.data import fingerprint
+from trainables.config import DataConfig, ModelConfig, RunConfig, SplitConfig, TrainConfig
+from trainables.data.load import fingerprint
 
 HOSTILE = Path(__file__).parents[2] / "faults" / "hostile"
 

@@ -9,7 +9,7 @@ from orchestrator.executors.policy import Layout, Limits, Node
 from orchestrator.executors.scale import Scale
 from orchestrator.failure import Failure
 from tests.orchestrator.stores import make_run
-from trainables.engine.config import TrainConfig
+from trainables.config import TrainConfig
 
 LAPTOP = [Node(cpus=2, gpus=0, memory_gib=16)]
 EIGHT_GPUS = [Node(cpus=192, gpus=8, memory_gib=1000)]

@@ -8,10 +8,10 @@ from collections import Counter
 import pytest
 
 from trainables import registry
-from trainables.engine.config import DataConfig, SplitConfig
-from trainables.engine.corpus import Corpus, DataError, Dataset
-from trainables.engine.data import load_corpus
-from trainables.engine.splits import make_split
+from trainables.config import DataConfig, SplitConfig
+from trainables.data.dataset import Corpus, DataError, Dataset
+from trainables.data.load import load_corpus
+from trainables.data.splits import make_split
 
 NAMES = registry.names("dataset")
 

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from trainables import models
+from trainables.config import DataConfig
+from trainables.data.dataset import Corpus, DataError
+from trainables.data.features import Ragged
+from trainables.data.load import load_corpus
 from trainables.datasets.squad_v2 import ARTICLES, DATASET, FILE, NOTE
-from trainables.engine.config import DataConfig
-from trainables.engine.corpus import Corpus, DataError
-from trainables.engine.data import load_corpus
-from trainables.engine.features import Ragged
-from trainables.engine.models import load_tokenizer
+from trainables.modeling.pretrained import load_tokenizer
 from trainables.tasks._answer_scores import item_scores
 from trainables.tasks.question_answering import TASK
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from trainables import registry
+from trainables.config import DataConfig, SplitConfig
+from trainables.data.dataset import DataError
+from trainables.data.load import fingerprint, load_corpus, locate
+from trainables.data.splits import make_split, split_for
 from trainables.datasets import emotions, mrpc, sst2
-from trainables.engine.config import DataConfig, SplitConfig
-from trainables.engine.corpus import DataError
-from trainables.engine.data import fingerprint, load_corpus, locate
-from trainables.engine.splits import make_split, split_for
 
 REAL = pytest.mark.skipif("ORCHESTRATE_DATA" not in os.environ, reason="ORCHESTRATE_DATA is not set")
 HEADER = "Quality\t#1 ID\t#2 ID\t#1 String\t#2 String\n"

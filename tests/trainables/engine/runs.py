@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.tiny import Family, tiny_data, tiny_model
-from trainables.engine.config import DataConfig, ModelConfig, RunConfig, SplitConfig, TrainConfig
-from trainables.engine.control import Progress, Request
+from trainables.config import DataConfig, ModelConfig, RunConfig, SplitConfig, TrainConfig
+from trainables.training.control_points import Progress, Request
 
 SETTINGS: dict[str, Any] = {"epochs": 3, "batch_size": 8, "learning_rate": 3e-3, "dropout": 0.0, "max_length": 64}
 

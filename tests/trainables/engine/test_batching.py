@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trainables.engine.batching import (
+from trainables.data.batching import (
     bucketed_batches,
     evaluation_batches,
     micro_batches,

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from trainables.engine.checkpoint import Checkpoints, Snapshot
-from trainables.engine.folder import Folder
+from trainables.system.folder import Folder
+from trainables.training.checkpoint import Checkpoints, Snapshot
 
 
 def snapshot(step: int) -> Snapshot:

@@ -13,9 +13,9 @@ from torch._dynamo.utils import counters
 from torch.backends import cuda
 
 from tests.trainables.engine.runs import tiny_run
-from trainables.engine.attention_kernels import Kernel, allowed, chosen_kernels, described, kernels_on, only
-from trainables.engine.loop import run
-from trainables.engine.prepared import settings_of_process
+from trainables.system.attention_kernels import Kernel, allowed, chosen_kernels, described, kernels_on, only
+from trainables.training.run import run
+from trainables.training.setup import settings_of_process
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from trainables.engine.control import ControlPoints, Progress, Request
-from trainables.engine.group import Group
+from trainables.training.control_points import ControlPoints, Progress, Request
+from trainables.training.distributed import Group
 
 
 class Asking:

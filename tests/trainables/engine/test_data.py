@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from tests.tiny import tiny_data, tiny_items
-from trainables.engine.config import DataConfig
-from trainables.engine.corpus import DataError
-from trainables.engine.data import fingerprint, load_corpus, locate
+from trainables.config import DataConfig
+from trainables.data.dataset import DataError
+from trainables.data.load import fingerprint, load_corpus, locate
 from trainables.registry import UnknownName
 
 ECSS = [{"sentence_id": 0, "words": word, "labels": label} for word, label in (("The", "O"), ("bus", "Power"))]
@@ -98,8 +98,8 @@ def test_a_data_set_of_the_user_is_given_by_path(tmp_path: Path) -> None:
     tiny_data(tmp_path / "rows.jsonl")
     source = (
         "from pathlib import Path\n"
-        "from trainables.engine.corpus import Dataset, Reading\n"
-        "from trainables.engine.items import read_items\n"
+        "from trainables.data.dataset import Dataset, Reading\n"
+        "from trainables.data.items import read_items\n"
         "def read(location):\n"
         "    return Reading(read_items(location / 'rows.jsonl'), {'train': range(20), 'validation': range(20, 24)})\n"
         "HERE = Path(__file__).parent\n"

@@ -15,16 +15,16 @@ from tests.trainables.engine.runs import StopAt
 from tests.trainables.tasks.questions import tiny_questions
 from tests.trainables.tasks.texts import tiny_label_sets
 from trainables import registry
-from trainables.engine import control
-from trainables.engine.config import DataConfig, EarlyStopping, ModelConfig, RunConfig, SplitConfig, TrainConfig
-from trainables.engine.deciding import FOLDS, folds_of, validated
-from trainables.engine.epoch_models import LastEpochs
-from trainables.engine.folder import Folder
-from trainables.engine.loop import run
-from trainables.engine.predicting import Predictor
-from trainables.engine.saved import fetched, saved_task
-from trainables.engine.splits import Split
-from trainables.engine.task import Task
+from trainables.config import DataConfig, EarlyStopping, ModelConfig, RunConfig, SplitConfig, TrainConfig
+from trainables.data.splits import Split
+from trainables.modeling.saved_model import fetched, saved_task
+from trainables.protocols.task import Task
+from trainables.system.folder import Folder
+from trainables.tools.predictor import Predictor
+from trainables.training import control_points
+from trainables.training.epoch_models import LastEpochs
+from trainables.training.run import run
+from trainables.training.thresholds import FOLDS, folds_of, validated
 
 INNER = SplitConfig(validation=0.25, calibration=0.25)
 WITH_TEST = SplitConfig(validation=0.25, test=0.25)
@@ -96,7 +96,7 @@ def test_a_tuned_threshold_on_no_answer_takes_part_too(tmp_path: Path, model: Pa
 def test_a_stopped_run_goes_on_with_the_decisions_of_its_best_epoch(
     tmp_path: Path, model: Path, split: SplitConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(control, "INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr(control_points, "INTERVAL_SECONDS", 0.0)
     worst_first = rare_run(tmp_path, model, split, epochs=2).model_copy(update={"direction": "minimize"})
     config, folder = worst_first, Folder.at(tmp_path / "checkpoints")
     whole = run(config)

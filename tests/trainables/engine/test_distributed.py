@@ -10,9 +10,9 @@ import pytest
 
 from tests.processes import in_processes
 from tests.trainables.engine.runs import tiny_run
-from trainables.engine.config import RunConfig
-from trainables.engine.group import Group
-from trainables.engine.loop import Layout, run
+from trainables.config import RunConfig
+from trainables.training.distributed import Group
+from trainables.training.run import Layout, run
 
 
 def work(folder: Path, rank: int, workers: int, accumulation: int) -> None:

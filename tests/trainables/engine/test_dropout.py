@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn.functional import dropout
 
-from trainables.engine.dropout import draw_, quick_masks
+from trainables.system.fast_dropout import draw_, quick_masks
 
 CPU = torch.device("cpu")
 

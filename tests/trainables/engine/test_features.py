@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainables.engine.features import Features, Ragged
+from trainables.data.features import Features, Ragged
 
 ROWS = st.lists(st.lists(st.integers(0, 9), max_size=5), min_size=1, max_size=8)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from trainables.engine.features import Features, Ragged
-from trainables.engine.feed import Feed
-from trainables.engine.models import Pristine
-from trainables.engine.vocabulary import vocabulary_of, with_compact_embedding, with_compact_ids
+from trainables.data.batch_loader import Feed
+from trainables.data.features import Features, Ragged
+from trainables.modeling.pretrained import Pristine
+from trainables.modeling.vocabulary_trimming import vocabulary_of, with_compact_embedding, with_compact_ids
 
 ROWS = [[101, 7, 102], [101, 102], [101, 9, 7, 102]]
 

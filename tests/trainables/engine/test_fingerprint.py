@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from trainables.engine.fingerprint import file_sha256, files_sha256
+from trainables.system.disk_cache import file_sha256, files_sha256
 
 
 def _aged(path: Path, content: bytes, age_seconds: float = 60) -> Path:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pyarrow import fs
 
-from trainables.engine.folder import Folder, OutsideFolder
+from trainables.system.folder import Folder, OutsideFolder
 
 
 @pytest.fixture(params=["local", "memory", "mock", "subtree"])

@@ -16,8 +16,8 @@ import pytest
 from fsspec import AbstractFileSystem
 from pyarrow import fs
 
-from trainables.engine import durable
-from trainables.engine.folder import Folder, OutsideFolder
+from trainables.system import durable_files
+from trainables.system.folder import Folder, OutsideFolder
 
 HOSTILE = [
     "with space",
@@ -140,8 +140,8 @@ def test_where_there_are_no_hard_links_create_still_writes_once(
 
     monkeypatch.setattr(os, "link", refuse)
 
-    assert durable.create(tmp_path / "file", b"mine") is True
-    assert durable.create(tmp_path / "file", b"yours") is False
+    assert durable_files.create(tmp_path / "file", b"mine") is True
+    assert durable_files.create(tmp_path / "file", b"yours") is False
     assert (tmp_path / "file").read_bytes() == b"mine"
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from trainables import models
-from trainables.engine.hardware import Gpu, Hardware, hardware_name, this_machine, training_hardware
+from trainables.system.hardware import Gpu, Hardware, hardware_name, this_machine, training_hardware
 
 
 def _cpu(*flags: str) -> Hardware:

@@ -13,15 +13,15 @@ import transformers
 from tests.tiny import Family, tiny_model
 from tests.trainables.engine.runs import tiny_run
 from trainables import registry
-from trainables.engine.config import ModelConfig
-from trainables.engine.folder import Folder
-from trainables.engine.heads import Outputs
-from trainables.engine.loop import run
-from trainables.engine.models import ModelError, ModelSource, Pristine, instantiate, new_parameters
-from trainables.engine.saved import saved_task
-from trainables.engine.saving import save
-from trainables.engine.starting import started
-from trainables.engine.variant import adjust_model, plan_of, resolve_variants
+from trainables.config import ModelConfig
+from trainables.modeling.heads import Outputs
+from trainables.modeling.pretrained import ModelError, ModelSource, Pristine, instantiate, new_parameters
+from trainables.modeling.save_model import save
+from trainables.modeling.saved_model import saved_task
+from trainables.protocols.variant import adjust_model, plan_of, resolve_variants
+from trainables.system.folder import Folder
+from trainables.training.init_from import started
+from trainables.training.run import run
 
 LABELS = ("O", "Data", "Power")
 WORDS, TEXTS, SPANS = (

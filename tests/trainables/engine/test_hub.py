@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from trainables.engine.corpus import DataError, HubSource, Item
-from trainables.engine.hub import read_hub
+from trainables.data.dataset import DataError, HubSource, Item
+from trainables.data.hub import read_hub
 
 
 @pytest.fixture(autouse=True)

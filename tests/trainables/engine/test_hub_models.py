@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
-from trainables.engine import hub_models
-from trainables.engine.config import ModelConfig
-from trainables.engine.hub_models import access_hint, prefetch, wanted
-from trainables.engine.loading import ModelError, explained
-from trainables.engine.node_lock import node_lock
+from trainables.config import ModelConfig
+from trainables.modeling import hub
+from trainables.modeling.hf_errors import ModelError, explained
+from trainables.modeling.hub import access_hint, prefetch, wanted
 from trainables.models import resolved
+from trainables.system.node_lock import node_lock
 
 
 def test_settings_tokenizer_and_one_form_of_the_weights_are_wanted() -> None:
@@ -58,7 +58,7 @@ def test_nothing_is_fetched_for_a_folder_or_offline(tmp_path: Path, monkeypatch:
 def test_a_hub_that_cannot_be_asked_leaves_the_answer_to_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     fetched: list[str] = []
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    monkeypatch.setattr(hub_models, "_files", lambda source, revision: None)
+    monkeypatch.setattr(hub, "_files", lambda source, revision: None)
     prefetch("owner/unreachable", None, lambda source, revision, files: fetched.append(source))
     assert fetched == []
 

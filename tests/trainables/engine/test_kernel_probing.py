@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from tests.tiny import tiny_model
-from trainables.engine.config import ModelConfig, Precision
-from trainables.engine.kernel_probing import (
+from trainables.config import ModelConfig, Precision
+from trainables.tools.kernel_probe import (
     DROPOUT,
     Fault,
     Inputs,

@@ -11,13 +11,13 @@ import pytest
 
 from tests.tiny import FAMILIES, Family
 from tests.trainables.engine.runs import StopAt, tiny_run
-from trainables.engine import control
-from trainables.engine.config import EarlyStopping, RunConfig, SplitConfig
-from trainables.engine.control import Progress, Request
-from trainables.engine.folder import Folder
-from trainables.engine.loop import Layout, run
-from trainables.engine.outcome import Outcome
-from trainables.engine.warm import Warm
+from trainables.config import EarlyStopping, RunConfig, SplitConfig
+from trainables.system.folder import Folder
+from trainables.training import control_points
+from trainables.training.control_points import Progress, Request
+from trainables.training.outcome import Outcome
+from trainables.training.run import Layout, run
+from trainables.training.run_cache import Warm
 
 CURVE = ["train_loss", "eval_loss", "grad_norm", "metric_weighted_f1"]
 
@@ -32,7 +32,7 @@ def assert_same(first: Outcome, second: Outcome) -> None:
 @pytest.fixture
 def every_step(monkeypatch: pytest.MonkeyPatch) -> None:
     """Control points at every step, so that an interruption can be placed exactly."""
-    monkeypatch.setattr(control, "INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr(control_points, "INTERVAL_SECONDS", 0.0)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -157,7 +157,7 @@ def test_leaving_out_unused_embedding_rows_changes_nothing(
 ) -> None:
     config = tiny_run(tmp_path, family=family)
     smaller = run(config)
-    monkeypatch.setattr("trainables.engine.material.vocabulary_of", lambda features, pristine: None)
+    monkeypatch.setattr("trainables.modeling.material.vocabulary_of", lambda features, pristine: None)
     whole = run(config)
     np.testing.assert_allclose(smaller.epochs[CURVE], whole.epochs[CURVE], rtol=1e-5)
     assert smaller.columns["parameters"] == whole.columns["parameters"]

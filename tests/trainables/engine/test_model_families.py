@@ -13,12 +13,12 @@ from tests.tiny import DECODERS, ENCODERS, SENTENCES, Family, tiny_model
 from tests.trainables.engine.text_runs import model_of, text_run
 from tests.trainables.tasks.texts import tiny_texts
 from trainables import architectures
-from trainables.engine.config import ModelConfig
-from trainables.engine.folder import Folder
-from trainables.engine.loop import run
-from trainables.engine.models import ModelError, ModelSource, instantiate, load_tokenizer
-from trainables.engine.outcome import Outcome
-from trainables.engine.saving import save
+from trainables.config import ModelConfig
+from trainables.modeling.pretrained import ModelError, ModelSource, instantiate, load_tokenizer
+from trainables.modeling.save_model import save
+from trainables.system.folder import Folder
+from trainables.training.outcome import Outcome
+from trainables.training.run import run
 
 LABELS = ("data", "power", "thermal")
 TEXTS = "AutoModelForSequenceClassification"

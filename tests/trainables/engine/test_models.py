@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from tests.tiny import FAMILIES, Family, tiny_model
-from trainables.engine.config import ModelConfig
-from trainables.engine.models import ModelError, ModelSource, Pristine, instantiate, load_tokenizer
+from trainables.config import ModelConfig
+from trainables.modeling.pretrained import ModelError, ModelSource, Pristine, instantiate, load_tokenizer
 
 LABELS = ("O", "Data", "Power")
 AUTO = "AutoModelForTokenClassification"

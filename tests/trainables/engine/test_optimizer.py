@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from trainables.engine.config import TrainConfig
-from trainables.engine.optimizer import MAX_SKIPS_IN_A_ROW, Stepper, decay_groups
+from trainables.config import TrainConfig
+from trainables.training.optimizer import MAX_SKIPS_IN_A_ROW, Stepper, decay_groups
 
 CPU = torch.device("cpu")
 

@@ -13,13 +13,13 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from tests.tiny import tiny_model
 from tests.trainables.tasks.texts import tiny_label_sets, tiny_pairs
-from trainables.engine.config import DataConfig, ModelConfig, RunConfig, SplitConfig, TrainConfig
-from trainables.engine.data import load_corpus
-from trainables.engine.loop import run
-from trainables.engine.models import ModelSource, instantiate
-from trainables.engine.seeding import Purpose, derived, generator
-from trainables.engine.splits import split_for
+from trainables.config import DataConfig, ModelConfig, RunConfig, SplitConfig, TrainConfig
+from trainables.data.load import load_corpus
+from trainables.data.splits import split_for
+from trainables.modeling.pretrained import ModelSource, instantiate
 from trainables.tasks import multi_label_classification, sequence_classification
+from trainables.training.run import run
+from trainables.training.seeding import Purpose, derived, generator
 
 TRAIN = TrainConfig(epochs=3, batch_size=8, learning_rate=3e-3, weight_decay=0.0, max_length=96, dropout=0.0)
 TASKS: dict[str, Any] = {

@@ -14,8 +14,8 @@ import pytest
 
 from tests.processes import in_processes
 from tests.tiny import FAMILIES, Family, tiny_model
-from trainables.engine.preflight import inspect_model
 from trainables.models import resolve
+from trainables.tools.inspect_model import inspect_model
 
 
 def _question(folder: Path, max_length: int = 128, **changes: Any) -> dict[str, Any]:
@@ -57,10 +57,10 @@ def test_a_vocabulary_that_is_too_small_is_a_problem(tmp_path: Path) -> None:
 
 
 def ask(folder: Path, questions: str) -> None:
-    """`python -m trainables.engine.preflight` with these questions; what it writes is `answers.json`."""
+    """`python -m trainables.tools.inspect_model` with these questions; what it writes is `answers.json`."""
     sys.stdin = io.StringIO(questions)
     with (folder / "answers.json").open("w") as answers, contextlib.redirect_stdout(answers):
-        runpy.run_module("trainables.engine.preflight", run_name="__main__")
+        runpy.run_module("trainables.tools.inspect_model", run_name="__main__")
 
 
 def test_the_process_answers_every_question_in_order(tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from tests.trainables.engine.runs import tiny_run
-from trainables.engine.features import Features, Ragged
-from trainables.engine.probing import probe, stretched
-from trainables.engine.warm import Warm
+from trainables.data.features import Features, Ragged
+from trainables.tools.probe import probe, stretched
+from trainables.training.run_cache import Warm
 
 CPU = torch.device("cpu")
 

@@ -12,16 +12,16 @@ import torch
 from torch.utils.checkpoint import checkpoint
 
 from tests.trainables.engine.runs import tiny_run
-from trainables.engine.config import RunConfig
-from trainables.engine.features import Features, Ragged
-from trainables.engine.feed import Feed
-from trainables.engine.group import Group
-from trainables.engine.loop import training_for
-from trainables.engine.prepared import prepare
-from trainables.engine.profiling import PHASES, Profile, answer, phase_shares, profile, spaced, warmup_batches
-from trainables.engine.profiling_work import Positions, matrix_product_rate, operations_per_token, positions
-from trainables.engine.training import Training
-from trainables.engine.warm import Warm
+from trainables.config import RunConfig
+from trainables.data.batch_loader import Feed
+from trainables.data.features import Features, Ragged
+from trainables.tools.flops import Positions, matrix_product_rate, operations_per_token, positions
+from trainables.tools.profile import PHASES, Profile, answer, phase_shares, profile, spaced, warmup_batches
+from trainables.training.distributed import Group
+from trainables.training.run import training_for
+from trainables.training.run_cache import Warm
+from trainables.training.setup import prepare
+from trainables.training.trainer import Training
 
 CPU = torch.device("cpu")
 WIDTH, LAYERS, INNER, LABELS = 32, 2, 64, 3  # of tests.tiny

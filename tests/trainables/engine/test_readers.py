@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from trainables.engine import readers
-from trainables.engine.corpus import DataError
-from trainables.engine.items import read_items
-from trainables.engine.readers import read_rows
+from trainables.data import readers
+from trainables.data.dataset import DataError
+from trainables.data.items import read_items
+from trainables.data.readers import read_rows
 
 ITEMS = [
     {"id": 7, "words": ["The", "bus", "shall"], "labels": ["O", "Power", "O"]},

@@ -10,16 +10,16 @@ import torch
 
 from tests.trainables.engine.runs import tiny_run
 from tests.trainables.engine.test_feed import features
-from trainables.engine.config import RunConfig
-from trainables.engine.feed import Feed
-from trainables.engine.group import Group
-from trainables.engine.loop import Layout, run
-from trainables.engine.recorded import Compute, RecordedSteps
+from trainables.config import RunConfig
+from trainables.data.batch_loader import Feed
+from trainables.training.captured_steps import Compute, RecordedSteps
+from trainables.training.distributed import Group
+from trainables.training.run import Layout, run
 
 REPLAYS = '''
 """The steps of a run, recorded by a recorder that computes them anew from the tensors it recorded."""
-from trainables.engine.config import Frozen
-from trainables.engine.variant import Stage, Variant
+from trainables.config import Frozen
+from trainables.protocols.variant import Stage, Variant
 
 
 class Options(Frozen):

@@ -15,17 +15,17 @@ import pytest
 import torch
 
 from tests.trainables.engine.runs import StopAt, tiny_run
-from trainables.engine import control
-from trainables.engine.config import RunConfig
-from trainables.engine.folder import Folder
-from trainables.engine.group import Group
-from trainables.engine.loop import Layout, run
+from trainables.config import RunConfig
+from trainables.system.folder import Folder
+from trainables.training import control_points
+from trainables.training.distributed import Group
+from trainables.training.run import Layout, run
 
 
 @pytest.fixture(autouse=True)
 def every_step(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A control point after every step, and one thread to begin with."""
-    monkeypatch.setattr(control, "INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr(control_points, "INTERVAL_SECONDS", 0.0)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

@@ -15,16 +15,16 @@ from transformers import AutoModelForMaskedLM, AutoModelForTokenClassification, 
 from tests.processes import in_processes
 from tests.tiny import FAMILIES, SENTENCES, Family, tiny_items
 from tests.trainables.engine.runs import tiny_run
-from trainables.engine.config import RunConfig, SplitConfig
-from trainables.engine.corpus import Item
-from trainables.engine.epoch_models import LastEpochs
-from trainables.engine.folder import Folder
-from trainables.engine.loop import run
-from trainables.engine.models import ModelError
-from trainables.engine.outcome import Outcome
-from trainables.engine.predicting import Predictor
-from trainables.engine.saved import NotSaved, fetched, is_saved, saved_task, write_manifest
-from trainables.engine.saving import save
+from trainables.config import RunConfig, SplitConfig
+from trainables.data.dataset import Item
+from trainables.modeling.pretrained import ModelError
+from trainables.modeling.save_model import save
+from trainables.modeling.saved_model import NotSaved, fetched, is_saved, saved_task, write_manifest
+from trainables.system.folder import Folder
+from trainables.tools.predictor import Predictor
+from trainables.training.epoch_models import LastEpochs
+from trainables.training.outcome import Outcome
+from trainables.training.run import run
 
 
 def answer(folder: Path, items: Mapping[str, Sequence[Item]]) -> None:

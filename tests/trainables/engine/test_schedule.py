@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from trainables.engine.config import Schedule, TrainConfig
-from trainables.engine.schedule import LearningRate, factor, warmup_steps
+from trainables.config import Schedule, TrainConfig
+from trainables.training.lr_schedule import LearningRate, factor, warmup_steps
 
 
 @pytest.mark.parametrize(

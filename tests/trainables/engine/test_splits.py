@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from trainables.engine.config import SplitConfig
-from trainables.engine.corpus import DataError
-from trainables.engine.splits import PARTS, Split, ids_fingerprint, make_split
+from trainables.config import SplitConfig
+from trainables.data.dataset import DataError
+from trainables.data.splits import PARTS, Split, ids_fingerprint, make_split
 
 
 def _items(count: int) -> list[dict[str, Any]]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trainables.engine.config import SplitConfig
-from trainables.engine.splits import make_split
-from trainables.engine.stratification import Indices, Strata, divide
+from trainables.config import SplitConfig
+from trainables.data.splits import make_split
+from trainables.data.stratification import Indices, Strata, divide
 
 SHARES = {"joy": 0.4, "anger": 0.3, "love": 0.1, "trust": 0.03}
 

@@ -9,11 +9,11 @@ from types import SimpleNamespace
 import pytest
 
 from tests.tiny import SENTENCES, tiny_model
-from trainables.engine.config import ModelConfig
-from trainables.engine.corpus import Corpus
-from trainables.engine.models import ModelError, ModelSource
-from trainables.engine.tokenizer import align, builds_vocabulary, load_tokenizer
-from trainables.engine.word_vocabulary import WordVocabulary, training_texts, word_tokenizer
+from trainables.config import ModelConfig
+from trainables.data.dataset import Corpus
+from trainables.modeling.pretrained import ModelError, ModelSource
+from trainables.modeling.tokenizer import align, builds_vocabulary, load_tokenizer
+from trainables.modeling.word_vocabulary import WordVocabulary, training_texts, word_tokenizer
 from trainables.models import pin, resolve
 
 ITEMS = [{"id": 0, "text": "the bus", "label": "secret"}, {"id": 1, "words": ["a", "bus"]}, {"id": 2, "text": "rare"}]

@@ -13,10 +13,10 @@ import pytest
 from tests.processes import in_processes
 from tests.tiny import tiny_items, tiny_model
 from trainables import registry
-from trainables.engine.config import ModelConfig
-from trainables.engine.corpus import Corpus
-from trainables.engine.features import Features
-from trainables.engine.tokens import load_features
+from trainables.config import ModelConfig
+from trainables.data.dataset import Corpus
+from trainables.data.features import Features
+from trainables.training.token_cache import load_features
 
 CORPUS = Corpus("tiny", tiny_items(), "f" * 64)
 
@@ -45,7 +45,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_they_are_what_the_task_encodes_and_read_only(folder: Path) -> None:
-    from trainables.engine.models import load_tokenizer
+    from trainables.modeling.pretrained import load_tokenizer
 
     task = registry.load("task", "token_classification")
     features = _features(folder)

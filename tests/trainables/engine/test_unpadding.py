@@ -16,19 +16,19 @@ from tests.tiny import Family
 from tests.trainables.engine.runs import tiny_run
 from tests.trainables.engine.text_runs import model_of, text_run
 from trainables import registry
-from trainables.engine import unpadding
-from trainables.engine.config import ModelConfig
-from trainables.engine.folder import Folder
-from trainables.engine.group import Group
-from trainables.engine.loop import run, training_for
-from trainables.engine.models import ModelSource, instantiate
-from trainables.engine.predicting import Predictor
-from trainables.engine.prepared import prepare
-from trainables.engine.profiling_work import operations_per_token, positions
-from trainables.engine.saving import save
-from trainables.engine.unpadding import ATTENTION, Packed, attend, by_kernel, stack_of, unpad
-from trainables.engine.variant import Subject, WouldDoNothing
-from trainables.engine.warm import Warm
+from trainables.config import ModelConfig
+from trainables.modeling import unpadding
+from trainables.modeling.pretrained import ModelSource, instantiate
+from trainables.modeling.save_model import save
+from trainables.modeling.unpadding import ATTENTION, Packed, attend, by_kernel, stack_of, unpad
+from trainables.protocols.variant import Subject, WouldDoNothing
+from trainables.system.folder import Folder
+from trainables.tools.flops import operations_per_token, positions
+from trainables.tools.predictor import Predictor
+from trainables.training.distributed import Group
+from trainables.training.run import run, training_for
+from trainables.training.run_cache import Warm
+from trainables.training.setup import prepare
 from trainables.variants import unpadding as variant
 
 TEXTS = "AutoModelForSequenceClassification"

@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.tiny import Family, tiny_model
 from tests.trainables.tasks.texts import tiny_texts
-from trainables.engine.config import DataConfig, ModelConfig, RunConfig, SplitConfig, TrainConfig
+from trainables.config import DataConfig, ModelConfig, RunConfig, SplitConfig, TrainConfig
 from trainables.models import resolve
 
 SMALL = {"hidden_size": 16, "hidden_sizes": [16]}

@@ -9,9 +9,9 @@ import pytest
 
 from tests.tiny import tiny_model
 from trainables import registry
-from trainables.engine.hardware import Gpu, Hardware
-from trainables.engine.preset import ModelPreset, PackagedWeights
 from trainables.models import pin, resolve, resolved
+from trainables.protocols.model_preset import ModelPreset, PackagedWeights
+from trainables.system.hardware import Gpu, Hardware
 
 PLAIN = Hardware("a plain processor", frozenset(), ())
 BRAIN = Hardware("a processor with bf16", frozenset({"avx512_bf16"}), ())
@@ -173,7 +173,7 @@ def test_a_hub_id_that_is_also_a_folder_is_ambiguous(tmp_path: Path, monkeypatch
 
 def test_a_preset_of_the_user_is_given_by_path(tmp_path: Path) -> None:
     source = (
-        "from trainables.engine.preset import ModelPreset\n"
+        "from trainables.protocols.model_preset import ModelPreset\n"
         "MODEL = ModelPreset('mine', 'my model', 'owner/mine', 'fp32', 'because', 1_000_000, ('eager',), True)\n"
     )
     (tmp_path / "mine.py").write_text(source, encoding="utf-8")

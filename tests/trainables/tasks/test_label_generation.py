@@ -16,15 +16,15 @@ from torch.nn import functional
 
 from tests.tiny import tiny_model
 from tests.trainables.tasks.texts import tiny_label_sets, tiny_texts
-from trainables.engine.config import DataConfig, ModelConfig, RunConfig, SplitConfig, TrainConfig
-from trainables.engine.corpus import DataError
-from trainables.engine.features import Features, Ragged
-from trainables.engine.feed import Feed
-from trainables.engine.loop import run
-from trainables.engine.models import ModelSource, instantiate, load_tokenizer
+from trainables.config import DataConfig, ModelConfig, RunConfig, SplitConfig, TrainConfig
+from trainables.data.batch_loader import Feed
+from trainables.data.dataset import DataError
+from trainables.data.features import Features, Ragged
+from trainables.modeling.pretrained import ModelSource, instantiate, load_tokenizer
 from trainables.tasks._prompts import parse
 from trainables.tasks._writing import as_bytes, as_text
 from trainables.tasks.label_generation import TASK, LabelGeneration
+from trainables.training.run import run
 
 LABELS = ("data", "power", "thermal")
 MULTI = TASK.configured({"form": "multi"})

@@ -16,18 +16,18 @@ import torch
 
 from tests.tiny import FAMILIES, SENTENCES, Family, tiny_model
 from tests.trainables.engine.runs import StopAt, tiny_run
-from trainables.engine import control
-from trainables.engine.config import DataConfig, ModelConfig, RunConfig, SplitConfig
-from trainables.engine.corpus import DataError
-from trainables.engine.data import load_corpus
-from trainables.engine.features import Features
-from trainables.engine.feed import Feed
-from trainables.engine.folder import Folder
-from trainables.engine.loop import Layout, run
-from trainables.engine.models import ModelSource, load_tokenizer
+from trainables.config import DataConfig, ModelConfig, RunConfig, SplitConfig
+from trainables.data.batch_loader import Feed
+from trainables.data.dataset import DataError
+from trainables.data.features import Features
+from trainables.data.load import load_corpus
+from trainables.modeling.pretrained import ModelSource, load_tokenizer
+from trainables.system.folder import Folder
 from trainables.tasks._chunks import Frame, chunked
 from trainables.tasks._masking import most_masked, num_masked, random_bits
 from trainables.tasks.masked_lm import NO_LABEL, TASK
+from trainables.training import control_points
+from trainables.training.run import Layout, run
 
 ITEMS = [{"id": number, "text": text} for number, text in enumerate(SENTENCES * 3)]
 CPU = torch.device("cpu")
@@ -194,7 +194,7 @@ def test_accumulated_micro_batches_see_the_same_masks(tmp_path: Path) -> None:
 
 
 def test_a_resumed_run_is_the_uninterrupted_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control, "INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr(control_points, "INTERVAL_SECONDS", 0.0)
     config, folder = text_run(tmp_path), Folder.at(tmp_path / "checkpoints")
     assert run(config, folder=folder, control=StopAt(2)).status == "stopped"
     resumed, whole = run(config, folder=folder), run(config)

@@ -17,11 +17,11 @@ from torch.nn import functional
 
 from tests.tiny import FAMILIES, Family
 from tests.trainables.tasks.texts import tiny_label_sets, tiny_tokenizer
-from trainables.engine.config import DataConfig, SplitConfig
-from trainables.engine.corpus import Corpus, DataError
-from trainables.engine.data import load_corpus
-from trainables.engine.features import Features, Ragged
-from trainables.engine.splits import make_split, split_for
+from trainables.config import DataConfig, SplitConfig
+from trainables.data.dataset import Corpus, DataError
+from trainables.data.features import Features, Ragged
+from trainables.data.load import load_corpus
+from trainables.data.splits import make_split, split_for
 from trainables.tasks._thresholds import best_threshold, positive_weights
 from trainables.tasks.multi_label_classification import TASK, MultiLabelClassification
 

@@ -16,10 +16,10 @@ from pydantic import ValidationError
 from tests.tiny import FAMILIES, Family
 from tests.trainables.tasks.questions import tiny_questions
 from tests.trainables.tasks.texts import tiny_tokenizer
-from trainables.engine.config import SplitConfig
-from trainables.engine.corpus import Corpus, DataError
-from trainables.engine.features import Features, Ragged
-from trainables.engine.splits import Split, split_for
+from trainables.config import SplitConfig
+from trainables.data.dataset import Corpus, DataError
+from trainables.data.features import Features, Ragged
+from trainables.data.splits import Split, split_for
 from trainables.tasks.question_answering import TASK
 
 SHORT = TASK.configured({"stride": 16})

@@ -13,10 +13,10 @@ from transformers import AutoModelForQuestionAnswering
 
 from tests.tiny import tiny_model
 from tests.trainables.tasks.questions import tiny_questions
-from trainables.engine.config import DataConfig, ModelConfig, RunConfig, SplitConfig, TrainConfig
-from trainables.engine.loop import prepare, run
-from trainables.engine.seeding import Purpose, generator
-from trainables.engine.warm import Warm
+from trainables.config import DataConfig, ModelConfig, RunConfig, SplitConfig, TrainConfig
+from trainables.training.run import prepare, run
+from trainables.training.run_cache import Warm
+from trainables.training.seeding import Purpose, generator
 
 EPOCHS, BATCH, RATE, WIDTH = 3, 8, 3e-3, 80
 
@@ -47,7 +47,7 @@ def _reference(config: RunConfig, folder: Path) -> list[float]:
     """
     prepared = prepare(config, torch.device("cpu"), Warm())
     task, labels = prepared.task, ()
-    from trainables.engine.models import load_tokenizer
+    from trainables.modeling.pretrained import load_tokenizer
 
     whole = task.encode(prepared.corpus.items, load_tokenizer(config.model), labels, WIDTH)
     trained = set(prepared.parts["train"].features.item.tolist())

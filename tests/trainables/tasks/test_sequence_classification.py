@@ -15,10 +15,10 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from tests.tiny import FAMILIES, SENTENCES, Family
 from tests.trainables.tasks.texts import tiny_pairs, tiny_texts, tiny_tokenizer
-from trainables.engine.config import SplitConfig
-from trainables.engine.corpus import DataError
-from trainables.engine.features import Features, Ragged
-from trainables.engine.splits import make_split
+from trainables.config import SplitConfig
+from trainables.data.dataset import DataError
+from trainables.data.features import Features, Ragged
+from trainables.data.splits import make_split
 from trainables.tasks.sequence_classification import TASK
 
 PAIR_LABELS = ("other", "same")

@@ -12,11 +12,11 @@ import pytest
 import torch
 
 from tests.tiny import FAMILIES, Family, tiny_items, tiny_model
-from trainables.engine.config import ModelConfig, SplitConfig
-from trainables.engine.corpus import DataError
-from trainables.engine.features import Features, Ragged
-from trainables.engine.models import load_tokenizer
-from trainables.engine.splits import make_split
+from trainables.config import ModelConfig, SplitConfig
+from trainables.data.dataset import DataError
+from trainables.data.features import Features, Ragged
+from trainables.data.splits import make_split
+from trainables.modeling.pretrained import load_tokenizer
 from trainables.tasks.token_classification import TASK
 
 ITEM = {

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.tiny import SENTENCES, Family, tiny_model
-from trainables.engine.config import ModelConfig
-from trainables.engine.models import load_tokenizer
+from trainables.config import ModelConfig
+from trainables.modeling.pretrained import load_tokenizer
 
 TOPICS = ("power", "data", "thermal")
 

@@ -13,16 +13,16 @@ from tests.trainables.engine.runs import StopAt
 from tests.trainables.engine.test_model_families import said_by_others, saved
 from tests.trainables.engine.text_runs import model_of, text_run
 from trainables import registry
-from trainables.engine import control
-from trainables.engine.config import ModelConfig
-from trainables.engine.folder import Folder
-from trainables.engine.loop import run
-from trainables.engine.models import ModelSource, instantiate, new_parameters
-from trainables.engine.outcome import Outcome
-from trainables.engine.quantized import dequantized, num_entries, quantized_layers
-from trainables.engine.variant import Plan, WouldDoNothing, adjust_model, plan_of, resolve_variants
-from trainables.engine.warm import Warm
-from trainables.engine.weights import changing, put_back
+from trainables.config import ModelConfig
+from trainables.modeling.pretrained import ModelSource, instantiate, new_parameters
+from trainables.modeling.quantization import dequantized, num_entries, quantized_layers
+from trainables.protocols.variant import Plan, WouldDoNothing, adjust_model, plan_of, resolve_variants
+from trainables.system.folder import Folder
+from trainables.training import control_points
+from trainables.training.outcome import Outcome
+from trainables.training.run import run
+from trainables.training.run_cache import Warm
+from trainables.training.weights import changing, put_back
 
 pytest.importorskip("peft", reason="the adapters extra is not installed")
 pytest.importorskip("bitsandbytes", reason="the adapters extra is not installed")
@@ -185,7 +185,7 @@ def test_a_checkpoint_and_the_best_weights_hold_what_can_change_only(tmp_path: P
 def test_an_interrupted_run_with_quantised_weights_goes_on_as_if_nothing_had_happened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(control, "INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr(control_points, "INTERVAL_SECONDS", 0.0)
     config = text_run(tmp_path, "llama", variants={"qlora": {}}, dropout=0.1)
     folder = Folder.at(tmp_path / "checkpoints")
     assert run(config, control=StopAt(2), folder=folder).status == "stopped"

@@ -15,18 +15,18 @@ from tests.tiny import Family, tiny_model
 from tests.trainables.engine.runs import StopAt, tiny_run
 from tests.trainables.engine.text_runs import model_of, text_run
 from trainables import registry
-from trainables.engine import control
-from trainables.engine.config import ModelConfig, TrainConfig
-from trainables.engine.evaluate import displaced
-from trainables.engine.features import Ragged
-from trainables.engine.folder import Folder
-from trainables.engine.hardware import Gpu, Hardware
-from trainables.engine.loop import run
-from trainables.engine.models import ModelSource, instantiate
-from trainables.engine.optimizer import decay_groups
-from trainables.engine.prepared import prepare
-from trainables.engine.variant import Plan, Subject, WouldDoNothing, adjust_model, plan_of, resolve_variants
-from trainables.engine.warm import Warm
+from trainables.config import ModelConfig, TrainConfig
+from trainables.data.features import Ragged
+from trainables.modeling.pretrained import ModelSource, instantiate
+from trainables.protocols.variant import Plan, Subject, WouldDoNothing, adjust_model, plan_of, resolve_variants
+from trainables.system.folder import Folder
+from trainables.system.hardware import Gpu, Hardware
+from trainables.training import control_points
+from trainables.training.evaluation import displaced
+from trainables.training.optimizer import decay_groups
+from trainables.training.run import run
+from trainables.training.run_cache import Warm
+from trainables.training.setup import prepare
 from trainables.variants import attention, cuda_graphs, misaligned_evaluation, tf32, torch_compile
 
 TEXTS = "AutoModelForSequenceClassification"
@@ -123,7 +123,7 @@ def test_an_interrupted_run_with_state_in_eight_bits_goes_on_as_if_nothing_had_h
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("bitsandbytes", reason="the adapters extra is not installed")
-    monkeypatch.setattr(control, "INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr(control_points, "INTERVAL_SECONDS", 0.0)
     tiny_model(tmp_path / "bert", "bert", hidden_size=64, intermediate_size=64)
     config = tiny_run(tmp_path, variants={"adamw_8bit": {}}, epochs=2, dropout=0.1)
     folder = Folder.at(tmp_path / "checkpoints")

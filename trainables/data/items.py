@@ -1,0 +1,104 @@
+"""Turns rows of a file into items: columns get the task's names, word rows become sentences, ids are checked."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from trainables.data.dataset import DataError, Item
+from trainables.data.fields import Columns, mapped, sources
+from trainables.data.readers import Row, read_rows
+
+_SENTENCE = "sentence_id"
+
+
+def read_items(path: Path, format: str | None = None, columns: Columns | None = None) -> list[Item]:
+    """The items of a file. `columns` maps a field of the task to the column that holds it, or to several of 0 and 1.
+
+    A row is an item, unless `words` holds single words: then adjacent rows of one `sentence_id` (or `id`) are an item.
+    An item without an id gets its row number. Raises DataError with file, row and reason.
+    """
+    rows = _renamed(path, read_rows(path, format), columns or {})
+    items = [item for _, item in _unique(path, _items(path, rows))]
+    if not items:
+        raise DataError(f"{path}: the file holds no items")
+    return items
+
+
+def _renamed(path: Path, rows: Iterable[Row], columns: Columns) -> Iterator[Row]:
+    gone = {*sources(columns), *columns}
+    for number, row in rows:
+        try:
+            fields = mapped(row, columns)
+        except ValueError as error:
+            raise DataError(f"{path}: row {number}: {error}") from error
+        yield number, {**{name: value for name, value in row.items() if name not in gone}, **fields}
+
+
+def _items(path: Path, rows: Iterator[Row]) -> Iterator[Row]:
+    first = next(rows, None)
+    if first is None:
+        return
+    rows = _chain(first, rows)
+    key = "id" if "id" in first[1] else _SENTENCE
+    if key in first[1] and _is_one_word(first[1].get("words")):
+        yield from _sentences(path, rows, key)
+        return
+    for number, row in rows:
+        yield number, {key: _listed(path, number, key, value) for key, value in row.items()}
+
+
+def _is_one_word(words: Any) -> bool:
+    """Text that is not a JSON list; a word row whose first word is such a list does not occur."""
+    return isinstance(words, str) and not (words.startswith("[") and words.endswith("]") and len(words) > 1)
+
+
+def _chain(first: Row, rest: Iterator[Row]) -> Iterator[Row]:
+    yield first
+    yield from rest
+
+
+def _listed(path: Path, number: int, field: str, value: Any) -> Any:
+    """The lists of a row-per-sentence CSV are JSON inside a cell."""
+    if field not in ("words", "labels") or not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        reason = f"{field} must be a JSON list, or the file needs a {_SENTENCE} column with one word a row"
+        raise DataError(f"{path}: row {number}: {reason}") from error
+
+
+def _sentences(path: Path, rows: Iterable[Row], key: str) -> Iterator[Row]:
+    for identity, group in itertools.groupby(rows, lambda row: row[1].get(key)):
+        words = list(group)
+        number, first = words[0]
+        sentence: Item = {"id": identity}
+        if first.get("cluster") is not None:
+            sentence["cluster"] = first["cluster"]
+        for field in ("words", "labels"):
+            if field in first:
+                sentence[field] = [_text(path, place, field, row.get(field)) for place, row in words]
+        yield number, sentence
+
+
+def _text(path: Path, number: int, field: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise DataError(f"{path}: row {number}: {field} must be text, got {value!r}")
+    return value
+
+
+def _unique(path: Path, items: Iterable[Row]) -> Iterator[Row]:
+    seen: dict[str, int] = {}
+    for number, item in items:
+        item.setdefault("id", number)
+        identity = item["id"]
+        if isinstance(identity, bool) or not isinstance(identity, int | str) or identity == "":
+            raise DataError(f"{path}: row {number}: an id must be text or a whole number, got {identity!r}")
+        if str(identity) in seen:
+            raise DataError(f"{path}: row {number}: the id {identity!r} was used before, at row {seen[str(identity)]}")
+        seen[str(identity)] = number
+        yield number, item

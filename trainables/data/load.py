@@ -1,0 +1,186 @@
+"""From a data setting to items: where the data lies, what its fingerprint is, and the corpus itself; never torch."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from trainables import registry
+from trainables.config import DataConfig
+from trainables.data import hub
+from trainables.data.dataset import Corpus, DataError, Dataset, HubSource, Item, Reading
+from trainables.data.items import read_items
+from trainables.system.disk_cache import file_sha256, files_sha256, text_sha256
+
+READING = 1  # raise it whenever the same bytes are read as other items: fingerprints then change
+
+
+def load_corpus(data: DataConfig, *, offline: bool = False) -> Corpus:
+    """Read the items. Raises DataError where the data cannot be found or used, with file, row and reason."""
+    dataset = _dataset(data)
+    location = locate(data, offline=offline)
+    reading = _as_asked(_read(data, dataset, location, offline), data.test, location)
+    items, parts = reading.items, reading.parts
+    notes = (*(dataset.notes if dataset else ()), *reading.notes)
+    if data.limit is not None and data.limit < len(items):
+        notes = (*notes, f"only the first {data.limit} of {len(items)} items: not a real result")
+        items, parts = items[: data.limit], None
+    found = fingerprint(data, offline=offline)
+    if data.fingerprint not in (None, found):
+        raise DataError(
+            f"{location}: its content changed: fingerprint {found[:12]}, expected {str(data.fingerprint)[:12]}"
+        )
+    return Corpus(data.label, items, found, parts, notes, str(location))
+
+
+def fingerprint(data: DataConfig, *, offline: bool = False) -> str:
+    """SHA-256 (hex) of the source (bytes of the files, or hub commit) and of the settings it is read with."""
+    settings = {"columns": data.columns, "format": data.format, "limit": data.limit, "reading": READING}
+    location, dataset = locate(data, offline=offline), _dataset(data)
+    apart = isinstance(location, Path) and dataset is not None and dataset.test is not None
+    if data.test is False and not apart:  # else the files that are read say it
+        settings["test"] = False
+    if isinstance(location, str):
+        source = f"{location}@{_commit(data, location, offline)}"
+    elif location.is_dir():
+        names = dataset.files_for(data.test) if dataset else ()
+        source = files_sha256([location / name for name in names], location)
+    else:
+        source = file_sha256(location)
+    return text_sha256(json.dumps([source, settings], sort_keys=True))
+
+
+def locate(data: DataConfig, *, offline: bool = False) -> Path | str:
+    """The file or folder that holds the data, or the hub id when it is to be loaded from there.
+
+    The order is `data.path`, `$ORCHESTRATE_DATA/<name>/`, the files that come with the package, the hub.
+    Raises DataError that names all the places where a copy would be found.
+    """
+    dataset = _dataset(data)
+    if data.path is not None:
+        return _given(Path(data.path).expanduser().absolute(), dataset, data.test)
+    if data.name is not None:
+        local = _local(data.name, dataset, data.test)
+        if local is not None:
+            return local
+    repository = _repository(data, dataset)
+    if repository is not None and _reachable(repository, _revision(data, dataset), offline):
+        return repository
+    raise DataError(_not_found(data, dataset, repository))
+
+
+def _dataset(data: DataConfig) -> Dataset | None:
+    """The registered data set of this name. A name beside a path or hub id may also be just a label."""
+    if data.name is None:
+        return None
+    labels_only = (data.path or data.hub) and not registry.is_path(data.name)
+    if labels_only and data.name not in registry.names("dataset"):
+        return None
+    found: Dataset = registry.load("dataset", data.name)
+    return found
+
+
+def _repository(data: DataConfig, dataset: Dataset | None) -> str | None:
+    return data.hub or (dataset.hub.id if dataset and dataset.hub else None)
+
+
+def _revision(data: DataConfig, dataset: Dataset | None) -> str | None:
+    """The user's revision, or that of the data set's own place on the hub."""
+    own = dataset.hub if dataset and dataset.hub and data.hub in (None, dataset.hub.id) else None
+    return data.revision or (own.revision if own else None)
+
+
+def _given(path: Path, dataset: Dataset | None, test: bool | None) -> Path:
+    if path.is_file():
+        return path
+    if not path.is_dir():
+        raise DataError(f"data.path: {path} does not exist")
+    absent = [name for name in (dataset.files_for(test) if dataset else ()) if not (path / name).is_file()]
+    if dataset is None:
+        raise DataError(f"data.path: {path} is a folder; give the file")
+    if absent:
+        raise DataError(f"data.path: {path} lacks {', '.join(absent)}")
+    return path
+
+
+def _local(name: str, dataset: Dataset | None, test: bool | None) -> Path | None:
+    labels = (dataset.name, *dataset.aliases) if dataset else (name,)
+    root = os.environ.get("ORCHESTRATE_DATA")
+    spellings = [spelling for label in labels for spelling in _spellings(label)] if root else []
+    folders = [Path(root or "").expanduser().absolute() / spelling for spelling in spellings]
+    if dataset is not None and dataset.folder is not None:
+        folders.append(dataset.folder)
+    for folder in folders:
+        if dataset is not None and all((folder / file).is_file() for file in dataset.files_for(test)):
+            return folder
+    return None
+
+
+def _spellings(name: str) -> list[str]:
+    return list(dict.fromkeys([name, name.replace("-", "_"), name.replace("_", "-")]))
+
+
+def _reachable(repository: str, revision: str | None, offline: bool) -> bool:
+    if not hub.is_offline(offline):
+        return True
+    return hub.commit(repository.partition(":")[0], revision, "dataset", offline=True) is not None
+
+
+def _commit(data: DataConfig, repository: str, offline: bool) -> str:
+    dataset = _dataset(data)
+    found = hub.commit(repository.partition(":")[0], _revision(data, dataset), "dataset", offline)
+    if found is None:
+        raise DataError(_not_found(data, dataset, repository))
+    return found
+
+
+def _read(data: DataConfig, dataset: Dataset | None, location: Path | str, offline: bool) -> Reading:
+    if isinstance(location, str):
+        return _read_hub(data, dataset, location, offline)
+    if dataset is not None and not data.columns and (location.is_dir() or dataset.files == (location.name,)):
+        reading = dataset.read(location)
+        if dataset.test is None or not dataset.with_test(data.test):
+            return reading
+        return _with_test(reading, dataset.test.read(location))
+    return Reading(read_items(location, data.format, data.columns))
+
+
+def _read_hub(data: DataConfig, dataset: Dataset | None, repository: str, offline: bool) -> Reading:
+    """A named data set as its hub source says; any other hub id as it is, with the user's columns."""
+    source = dataset.hub if dataset and dataset.hub and dataset.hub.id == repository else HubSource(repository)
+    return hub.read_hub(source, _commit(data, repository, offline), data.columns, offline)
+
+
+def _with_test(reading: Reading, test: list[Item]) -> Reading:
+    """The items and then those of the test part."""
+    count = len(reading.items)
+    parts = {**(reading.parts or {}), "test": range(count, count + len(test))}
+    return replace(reading, items=[*reading.items, *test], parts=parts)
+
+
+def _as_asked(reading: Reading, test: bool | None, location: Path | str) -> Reading:
+    """With a test part where `data.test` is true, without one where it is false."""
+    parts = reading.parts or {}
+    if test and "test" not in parts:
+        raise DataError(f"data.test: {location} has no test part with labels; a local copy with one can be given")
+    if test is False and "test" in parts:
+        kept = np.setdiff1d(np.arange(len(reading.items)), np.asarray(parts["test"]))
+        others = {name: np.searchsorted(kept, values).tolist() for name, values in parts.items() if name != "test"}
+        return replace(reading, items=[reading.items[index] for index in kept], parts=others)
+    return reading
+
+
+def _not_found(data: DataConfig, dataset: Dataset | None, repository: str | None) -> str:
+    label = (dataset.name if dataset else data.name) or data.label
+    files = ", ".join(dataset.files_for(data.test)) if dataset else "its files"
+    root = os.environ.get("ORCHESTRATE_DATA")
+    state = f"is {root}" if root else "is not set"
+    copy = f"{repository} cannot be reached and is not in the local cache" if repository else "none is known for it"
+    return (
+        f"no copy of the data set {label!r}; give one of: --data PATH (data.path) · {files} under "
+        f"$ORCHESTRATE_DATA/{label}/ (ORCHESTRATE_DATA {state}) · a Hugging Face Hub id as data.hub ({copy})"
+    )

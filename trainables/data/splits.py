@@ -1,0 +1,224 @@
+"""Which items train, choose the epoch (validation) and are reported (test): pure functions of items, settings, seed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainables.config import SplitConfig
+from trainables.data.dataset import Corpus, DataError, Item, Parts
+from trainables.data.stratification import Strata, divide
+
+Indices = NDArray[np.int64]
+PARTS = ("train", "calibration", "validation", "test")
+GIVEN_PARTS = ("train", "validation", "test")  # what a data set or an ids file can name
+DEFAULT_CALIBRATION = 0.1
+DEFAULT_VALIDATION = 0.2
+_NOTHING: Indices = np.zeros(0, dtype=np.int64)
+_NOT_CONTENT = ("id", "idx", "cluster", "label", "labels")
+
+
+@dataclass(frozen=True)
+class Split:
+    """Sorted, disjoint item indices per part; `duplicates` counts evaluation items whose content also trains.
+
+    `calibration` items neither train nor count: decisions such as thresholds are tuned on them.
+    """
+
+    train: Indices
+    validation: Indices
+    test: Indices
+    calibration: Indices = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    duplicates: int = 0
+
+    def part(self, name: str) -> Indices:
+        """The indices of one of PARTS."""
+        found: Indices = getattr(self, name)
+        return found
+
+
+class Divided(Protocol):
+    """What a split asks of the task whose data it divides."""
+
+    name: str
+
+    @property
+    def tunes(self) -> bool:
+        """Whether decisions are tuned, on items of their own."""
+
+    def strata(self, items: Sequence[Item]) -> Strata | None:
+        """The labels of each item that every part should hold in proportion; None where there are no such labels."""
+
+
+def split_for(task: Divided, corpus: Corpus, split: SplitConfig, seed: int, fold: int | None = None) -> Split:
+    """The split of a task's data: stratified where the task has strata, with a part to tune on where it needs one.
+
+    Raises DataError for a split that the items or the task do not allow.
+    """
+    strata = None if split.stratify is False else task.strata(corpus.items)
+    if split.stratify and strata is None:
+        raise DataError(f"split.stratify: {task.name} has no strata: an item has labels of many kinds, or none")
+    chosen = make_split(corpus.items, split, seed, fold, corpus.parts, strata, calibrate=task.tunes)
+    if task.tunes and not len(chosen.test) and not len(chosen.calibration):
+        raise DataError(
+            f"split.calibration: {task.name} tunes its decisions, and never on reported data: "
+            "give it a share of the training part, or a test part, or fix the decisions in task_options"
+        )
+    return chosen
+
+
+def make_split(
+    items: Sequence[Item],
+    split: SplitConfig,
+    seed: int,
+    fold: int | None = None,
+    parts: Parts | None = None,
+    strata: Strata | None = None,
+    content: Callable[[Item], Hashable] | None = None,
+    calibrate: bool = False,
+) -> Split:
+    """The split that the settings describe; equal arguments give equal splits on every machine.
+
+    An ids file decides alone. Else a test part of the data set's own stays what it is unless another one is asked for,
+    and the other items are divided: into folds, as asked for, or as the data set itself says. What is drawn is drawn
+    from `seed`, with the labels of `strata` (one set an item) in proportion. Of the training part, some are then set
+    aside to tune decisions on: those asked for, or a tenth to `calibrate` where no test part is there.
+    Raises DataError where a part would be empty or an id is unknown or used twice.
+    """
+    chosen = _indices(items, split, seed, fold, parts, strata)
+    chosen |= _set_aside(chosen, split, seed, strata, calibrate)
+    for name in ("train", "validation"):
+        if not len(chosen[name]):
+            raise DataError(f"split: no item is left for {name} ({len(items)} items)")
+    return Split(**chosen, duplicates=_duplicates(items, chosen, content or _content))
+
+
+def _set_aside(
+    chosen: Mapping[str, Indices], split: SplitConfig, seed: int, strata: Strata | None, calibrate: bool
+) -> dict[str, Indices]:
+    """The training part divided into calibration and train, the latter cut to the items that were asked for."""
+    share = split.calibration
+    if share is None:
+        share = DEFAULT_CALIBRATION if calibrate and not len(chosen["test"]) else 0.0
+    train = chosen["train"]
+    if not share and split.train_items is None:
+        return {"train": train}
+    num_calibration = round(len(train) * share)
+    num_left = len(train) - num_calibration
+    num_train = num_left if split.train_items is None else min(split.train_items, num_left)
+    calibration, kept, _ = _drawn(train, [num_calibration, num_train, num_left - num_train], seed, strata)
+    return {"calibration": calibration, "train": kept}
+
+
+def ids_fingerprint(path: str | Path) -> str:
+    """SHA-256 (hex) of an ids file's meaning: the ids per part, whatever their order or the file's layout."""
+    ids = {part: sorted(map(str, values)) for part, values in _read_ids(Path(path)).items()}
+    return hashlib.sha256(json.dumps(ids, sort_keys=True).encode()).hexdigest()
+
+
+def _indices(
+    items: Sequence[Item],
+    split: SplitConfig,
+    seed: int,
+    fold: int | None,
+    parts: Parts | None,
+    strata: Strata | None,
+) -> dict[str, Indices]:
+    if split.ids is not None:
+        return _from_ids(items, Path(split.ids))
+    given = {name: np.sort(np.asarray(values, dtype=np.int64)) for name, values in (parts or {}).items()}
+    if given and split.folds is None and split.validation is None and not split.test:
+        return _as_given(given, seed, strata)
+    test = _NOTHING if split.test else given.get("test", _NOTHING)
+    pool = np.concatenate(list(given.values())) if given else np.arange(len(items))
+    rest = np.setdiff1d(pool, test)
+    num_test = round(len(rest) * split.test)
+    if split.folds is not None:
+        chosen = _from_fold(rest, num_test, split.folds, fold, seed, strata)
+    else:
+        share = DEFAULT_VALIDATION if split.validation is None else split.validation
+        chosen = _cut(rest, num_test, round(len(rest) * share), seed, strata)
+    return chosen if len(chosen["test"]) else chosen | {"test": test}
+
+
+def _drawn(items: Indices, sizes: Sequence[int], seed: int, strata: Strata | None) -> list[Indices]:
+    """Groups of these sizes (together all items), each sorted."""
+    own = None if strata is None else [strata[index] for index in items]
+    return [np.sort(items[group]) for group in divide(len(items), sizes, np.random.default_rng(seed), own)]
+
+
+def _cut(items: Indices, num_test: int, num_validation: int, seed: int, strata: Strata | None) -> dict[str, Indices]:
+    sizes = (num_test, num_validation, len(items) - num_test - num_validation)
+    return dict(zip(("test", "validation", "train"), _drawn(items, sizes, seed, strata), strict=True))
+
+
+def _from_fold(
+    items: Indices, num_test: int, folds: int, fold: int | None, seed: int, strata: Strata | None
+) -> dict[str, Indices]:
+    if fold is None or not 0 <= fold < folds:
+        raise ValueError(f"fold must be between 0 and {folds - 1}, got {fold}")
+    num_rest = len(items) - num_test
+    if folds > num_rest:
+        raise DataError(f"split.folds is {folds}, but there are only {num_rest} items")
+    sizes = [num_rest // folds + (number < num_rest % folds) for number in range(folds)]
+    test, *pieces = _drawn(items, [num_test, *sizes], seed, strata)
+    train = np.concatenate([piece for number, piece in enumerate(pieces) if number != fold])
+    return {"train": np.sort(train), "validation": pieces[fold], "test": test}
+
+
+def _as_given(given: Mapping[str, Indices], seed: int, strata: Strata | None) -> dict[str, Indices]:
+    """The official parts; without an official validation part, a share of the training part stands in for it."""
+    test = given.get("test", _NOTHING)
+    if "validation" in given:
+        return {"train": given["train"], "validation": given["validation"], "test": test}
+    train = given["train"]
+    return _cut(train, 0, round(len(train) * DEFAULT_VALIDATION), seed, strata) | {"test": test}
+
+
+def _from_ids(items: Sequence[Item], path: Path) -> dict[str, Indices]:
+    index = {str(item["id"]): position for position, item in enumerate(items)}
+    taken: dict[str, str] = {}
+    chosen: dict[str, Indices] = {}
+    for part in GIVEN_PARTS:
+        keys = [str(value) for value in _read_ids(path).get(part, [])]
+        for key in keys:
+            if key not in index:
+                raise DataError(f"{path}: {part}: no item has the id {key}")
+            if key in taken:
+                raise DataError(f"{path}: the id {key} is in {taken[key]} and in {part}")
+            taken[key] = part
+        chosen[part] = np.sort(np.array([index[key] for key in keys], dtype=np.int64))
+    return chosen
+
+
+def _read_ids(path: Path) -> dict[str, list[Any]]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise DataError(f"split.ids: cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise DataError(f"split.ids: {path} is not JSON: {error}") from error
+    if not isinstance(document, Mapping) or not set(document) <= set(GIVEN_PARTS):
+        raise DataError(f"split.ids: {path} must be a JSON object with lists of ids under {', '.join(GIVEN_PARTS)}")
+    for part, values in document.items():
+        if not isinstance(values, list) or not all(isinstance(value, str | int) for value in values):
+            raise DataError(f"split.ids: {path}: {part} must be a list of ids (text or whole numbers)")
+    return dict(document)
+
+
+def _content(item: Item) -> Hashable:
+    """What a model would see of an item, as a value that can be compared: neither its id nor its labels."""
+    return json.dumps({key: value for key, value in item.items() if key not in _NOT_CONTENT}, sort_keys=True)
+
+
+def _duplicates(items: Sequence[Item], chosen: dict[str, Indices], content: Callable[[Item], Hashable]) -> int:
+    trained = {content(items[index]) for index in chosen["train"]}
+    evaluated = np.concatenate([chosen["validation"], chosen["test"]])
+    return sum(content(items[index]) in trained for index in evaluated)

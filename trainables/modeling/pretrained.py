@@ -1,0 +1,260 @@
+"""Loads pretrained models safely, and draws what a checkpoint lacks from the run's own seed."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import transformers
+from torch import nn
+
+from trainables import architectures
+from trainables.architectures.mean_pooling import MeanPoolingConfig, MeanPoolingForSequenceClassification
+from trainables.config import ModelConfig
+from trainables.data.hub import is_commit
+from trainables.modeling import unpadding
+from trainables.modeling.heads import Outputs, head_of, outside_body, owners
+from trainables.modeling.hf_errors import ModelError, code_of, explained, origin, quiet
+from trainables.modeling.hub import prefetch
+from trainables.modeling.quantization import quantization_arguments, quantized_layers, settle
+from trainables.modeling.tokenizer import Texts, align, builds_vocabulary, load_tokenizer
+
+__all__ = ["ModelError", "ModelSource", "Pristine", "instantiate", "load_tokenizer", "new_parameters", "quiet"]
+
+logger = logging.getLogger(__name__)
+
+_DROPOUT = re.compile(r"(^|_)drop(out)?(_|$)")
+_OF_WHOLE_TEXTS = "AutoModelForSequenceClassification"
+_WRITES = "AutoModelForCausalLM"
+_NEW = "_new_parameters"
+
+
+@dataclass(frozen=True)
+class Pristine:
+    """A model before its run: pretrained weights on the CPU in float32, never trained, never changed.
+
+    `missing` names the parameters that no checkpoint provides: `instantiate` draws them from a seed. `head` names those
+    that belong to the task, wherever they come from; `remark` says what became of a head that the checkpoint brought.
+    """
+
+    module: nn.Module
+    missing: frozenset[str]
+    initializer_range: float
+    head: frozenset[str] = frozenset()
+    remark: str | None = None
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """Where a task gets its model from; `attention` and `dropout` are choices of the run, None leaves the default.
+
+    `quantization` keeps the weights of the body in four bits, frozen. `texts` gives the texts of the data to a model
+    that builds its vocabulary from them.
+    """
+
+    config: ModelConfig
+    attention: str | None = None
+    dropout: float | None = None
+    quantization: Literal["nf4"] | None = None
+    texts: Texts | None = None
+
+    def load(self, auto_class: str, labels: Sequence[str], problem: str | None = None) -> Pristine:
+        """The model as the Hugging Face class `auto_class` ("AutoModelFor..."), with one output a label.
+
+        `problem` is what the library calls the loss (`problem_type`), from which others tell how outputs become
+        probabilities. A head that the checkpoint brings is kept where it is for the same kind of task and labels.
+        Raises ModelError for an architecture without such a head, and for weights that are absent, not safetensors, or
+        of other shapes than the configuration says.
+        """
+        found = self._configuration()
+        theirs = Outputs(None, ()) if self.config.random_init else Outputs.of_checkpoint(found)
+        configuration = self._settled(found, labels, problem)
+        with quiet(), torch.random.fork_rng(devices=[]), explained(self.config):
+            if auto_class == _OF_WHOLE_TEXTS and self._pools(configuration):
+                module, missing = self._pooled(configuration)
+            else:
+                module, missing = self._module(auto_class, configuration)
+            head = head_of(module, missing, theirs, Outputs.of_class(auto_class, labels, problem))
+        module = module.eval() if self.quantization else module.float().eval()
+        deviation = float(getattr(configuration, "initializer_range", 0.02))
+        return Pristine(module, missing | head.missing, deviation, head.own, head.remark)
+
+    def configuration(self, labels: Sequence[str], problem: str | None = None) -> Any:
+        """The model's configuration with the preset's overrides, the tokenizer's special ids, labels and dropout."""
+        return self._settled(self._configuration(), labels, problem)
+
+    def _settled(self, found: Any, labels: Sequence[str], problem: str | None) -> Any:
+        names = dict(enumerate(labels))
+        found.update({"id2label": names, "label2id": {label: index for index, label in names.items()}})
+        found.problem_type = problem  # a checkpoint's own is about its own labels
+        if hasattr(found, "use_cache"):
+            found.use_cache = False  # of use for generation only, which asks for it
+        if self.dropout is not None:
+            _set_dropout(found, self.dropout)
+        if self.texts is not None or not builds_vocabulary(self.config):
+            self._fit_to_tokenizer(found)
+        return found
+
+    def tokenizer(self) -> Any:
+        """The tokenizer that belongs to the model."""
+        return load_tokenizer(self.config, self.texts)
+
+    def _configuration(self) -> Any:
+        architectures.register()
+        unpadding.register()
+        with quiet(), explained(self.config):
+            found = transformers.AutoConfig.from_pretrained(self.config.source, **origin(self.config))
+        if "/" in (getattr(found, "_attn_implementation", None) or ""):
+            raise ModelError(f"{self.config.name}: attention by a kernel of the hub is code that nobody asked for")
+        architectures.mend(found)
+        unknown = [name for name in self.config.overrides if not hasattr(found, name)]
+        if unknown:
+            raise ModelError(f"{self.config.name}: overrides.{unknown[0]}: {found.model_type} has no such setting")
+        found.update(self.config.overrides)
+        return found
+
+    def _fit_to_tokenizer(self, configuration: Any) -> None:
+        tokenizer = self.tokenizer()
+        for remark in align(configuration, tokenizer):
+            logger.info("%s: %s", self.config.name, remark)
+        if "from" in self.config.tokenizer:
+            if not self.config.random_init:
+                raise ModelError(f"{self.config.name}: tokenizer.from: pretrained weights know their own pieces only")
+            configuration.vocab_size = len(tokenizer)
+
+    def _pools(self, configuration: Any) -> bool:
+        return self.config.pooling == "mean" and configuration.model_type != MeanPoolingConfig.model_type
+
+    def _pooled(self, configuration: Any) -> tuple[nn.Module, frozenset[str]]:
+        """The bare encoder, and over it a head that has no weights yet."""
+        encoder, missing = self._module("AutoModel", configuration)
+        module = MeanPoolingForSequenceClassification(MeanPoolingConfig.around(configuration), encoder)
+        names = {f"encoder.{name}" for name in missing} | {"classifier.weight", "classifier.bias"}
+        return module, frozenset(names & {name for name, _ in module.named_parameters()})
+
+    def _module(self, auto_class: str, configuration: Any) -> tuple[nn.Module, frozenset[str]]:
+        """The model, and the names of its parameters that have no weights yet."""
+        loader = self._loader(auto_class, configuration)
+        if self.config.random_init:
+            choices = {**self._attention(), **code_of(self.config, configuration, auto_class)}
+            module = loader.from_config(configuration, dtype=torch.float32, **choices)
+            return module, frozenset(name for name, _ in module.named_parameters())
+        return self._pretrained(loader, configuration)
+
+    def _loader(self, auto_class: str, configuration: Any) -> Any:
+        loader = getattr(transformers, auto_class)
+        if not self.config.trust_remote_code and type(configuration) not in loader._model_mapping:
+            head = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", auto_class.removeprefix("AutoModelFor")).lower()
+            raise ModelError(f"{self.config.name}: {configuration.model_type} has no head for {head}")
+        if auto_class == _WRITES and not getattr(configuration, "is_decoder", True):
+            raise ModelError(f"{self.config.name}: {configuration.model_type} is an encoder: it cannot write text")
+        return loader
+
+    def _pretrained(self, loader: Any, configuration: Any) -> tuple[nn.Module, frozenset[str]]:
+        prefetch(self.config.source, self.config.revision)
+        module, report = loader.from_pretrained(
+            self.config.source,
+            config=configuration,
+            dtype=torch.float32,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
+            **self._attention(),
+            **self._quantization(loader, configuration),
+            **_weights(self.config),
+            **origin(self.config),
+        )
+        known = {name for name, _ in module.named_parameters()}
+        missing = frozenset(report["missing_keys"]) & known
+        if missing == known:
+            kind = configuration.model_type
+            raise ModelError(f"{self.config.name}: {self.config.source} holds none of the weights of {kind}")
+        missing |= self._of_other_shapes(module, report["mismatched_keys"])
+        settle(module)
+        absent = sorted(f"{name}.weight" for name, _ in quantized_layers(module) if f"{name}.weight" in missing)
+        if absent:
+            raise ModelError(f"{self.config.name}: {absent[0]} is in no checkpoint: there is nothing to quantise")
+        return module, missing
+
+    def _of_other_shapes(self, module: nn.Module, mismatched: Iterable[tuple[str, Any, Any]]) -> frozenset[str]:
+        """Weights of another number of labels, which only a head may have; ModelError for those of another model."""
+        outside = outside_body(module)
+        for name, there, here in sorted(mismatched):
+            if name not in outside:
+                shapes = f"{name} has the shape {tuple(there)} there, {tuple(here)} by its configuration"
+                raise ModelError(f"{self.config.name}: {self.config.source} cannot be loaded: {shapes}")
+        return frozenset(name for name, _, _ in mismatched)
+
+    def _attention(self) -> dict[str, str]:
+        return {} if self.attention is None else {"attn_implementation": self.attention}
+
+    def _quantization(self, loader: Any, configuration: Any) -> dict[str, Any]:
+        if self.quantization is None:
+            return {}
+        with torch.device("meta"):
+            code = code_of(self.config, configuration, loader.__name__)
+            architecture = loader.from_config(copy.deepcopy(configuration), **code)
+        return quantization_arguments(architecture, self.config.precision)
+
+
+def instantiate(pristine: Pristine, seed: int) -> nn.Module:
+    """A copy of the model whose missing parameters are drawn from `seed` alone, so that warm equals cold bit for bit.
+
+    Weights of normalisation layers keep the constant that their architecture starts from, biases are 0, everything
+    else N(0, initializer_range), and the padding row of an embedding 0 (Devlin et al. 2019). Neither torch's global
+    generator nor the order of runs plays a role.
+    """
+    module = copy.deepcopy(pristine.module)
+    settle(module)
+    generator = torch.Generator().manual_seed(seed)
+    layers = owners(module)
+    with torch.no_grad():
+        for name, parameter in module.named_parameters():
+            if name in pristine.missing:
+                _draw(layers[name], name.rsplit(".", 1)[-1], parameter, pristine.initializer_range, generator)
+    setattr(module, _NEW, pristine.missing | pristine.head)
+    return module
+
+
+def new_parameters(model: nn.Module) -> frozenset[str]:
+    """Names of the parameters that have to train whatever a technique freezes: the task's head, and what was drawn.
+
+    Of a model without any pretrained weights these are the parameters outside its body.
+    """
+    new: frozenset[str] = getattr(model, _NEW, frozenset())
+    return new if new < {name for name, _ in model.named_parameters()} else outside_body(model)
+
+
+def _draw(owner: nn.Module, name: str, parameter: nn.Parameter, deviation: float, generator: torch.Generator) -> None:
+    if "bias" in name:
+        parameter.zero_()
+        return
+    if "norm" in type(owner).__name__.lower():
+        return
+    parameter.normal_(0.0, deviation, generator=generator)
+    padding = getattr(owner, "padding_idx", None)
+    if padding is not None:
+        parameter[padding].zero_()
+
+
+def _set_dropout(configuration: Any, dropout: float) -> None:
+    """Every dropout probability that the configuration sets; one that is None follows another and is left alone."""
+    for name, value in list(vars(configuration).items()):
+        if _DROPOUT.search(name) and isinstance(value, int | float) and not isinstance(value, bool):
+            setattr(configuration, name, dropout)
+
+
+def _weights(config: ModelConfig) -> dict[str, Any]:
+    """Safetensors only, except that a pinned hub commit may hold pickles (DeBERTa-v3 comes as nothing else).
+
+    Those are read by torch's restricted unpickler, which builds tensors and runs nothing.
+    """
+    os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")  # else transformers asks a hub service to convert them
+    trusted = not Path(config.source).is_absolute() and is_commit(config.revision)
+    return {"weights_only": True} if trusted else {"use_safetensors": True}

@@ -1,0 +1,213 @@
+"""What a folder of saved weights holds and whether it is whole; light to import (no torch).
+
+`task.json` says what the model was trained for; `manifest.json`, written last, has the SHA-256 of every other file. A
+folder is data: whatever it says, no code of it or named by it is run (see `remote_code` for that of the hub).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, Field, ValidationError
+
+from trainables.system.disk_cache import cache_folder, text_sha256
+from trainables.system.folder import Folder
+
+logger = logging.getLogger(__name__)
+
+TASK_FILE, MANIFEST = "task.json", "manifest.json"
+FORMAT = 1
+HASHED = "manifest"  # the key of task.json that says that a manifest belongs to it: older exports have none
+INDEX = ".index.json"
+TASK_SHA256 = "task_sha256"  # where the task is a file of the user's: what that file was
+ALWAYS = ("config.json", "tokenizer_config.json")  # files that every save writes
+LONGEST = 1_000_000  # tokens of an item
+LOADED = (".json", ".safetensors", ".bin", ".txt", ".model", ".jinja", ".py")  # what loading a model may read
+
+
+class NotSaved(ValueError):
+    """There are no whole weights of a run where they were looked for; the message says what to do."""
+
+
+class Damaged(NotSaved):
+    """A file of saved weights is not what was written."""
+
+
+class _Task(BaseModel):
+    """What readers of `task.json` rely on; the rest may be anything."""
+
+    format: Any = FORMAT
+    task: str
+    task_options: dict[str, Any]
+    labels: list[str]
+    max_length: int = Field(ge=1, le=LONGEST)
+    decisions: dict[str, float]
+    attention: str | None
+    config: dict[str, Any]
+
+
+def is_saved(folder: Folder) -> bool:
+    """Whether weights were written here to the end."""
+    return folder.exists(MANIFEST)
+
+
+def fetched(folder: Folder, run_id: str | None = None) -> Path:
+    """A local folder with the verified files: this one, or a copy of it in the user's cache.
+
+    Raises NotSaved where there are none, and Damaged where a file is not what was written, or where the weights are
+    those of another run than `run_id`.
+    """
+    place = _fetched(folder)
+    found = None if run_id is None else saved_task(place).get("run_id")
+    if found not in (None, run_id):
+        raise Damaged(f"{folder.uri}: holds the weights of run {found}, not of {run_id}; restore the folder")
+    return place
+
+
+def _fetched(folder: Folder) -> Path:
+    if not is_saved(folder):
+        raise NotSaved(f"{folder.uri}: no weights were saved here")
+    if folder.is_local:
+        verify(folder.local_path)
+        return folder.local_path
+    manifest = folder.read(MANIFEST)
+    place = cache_folder() / "weights" / text_sha256(manifest.decode())[:32]
+    for name, digest in _hashes(f"{folder.uri}/{MANIFEST}", manifest).items():
+        if not _is_whole(place / name, digest):
+            try:
+                Folder.at(place).write(name, folder.read(name))
+            except FileNotFoundError:
+                raise Damaged(f"{folder.uri}/{name}: is missing; execute the run again") from None
+    Folder.at(place).write(MANIFEST, manifest)
+    verify(place)
+    return place
+
+
+def verify(folder: Path) -> None:
+    """Compare every file with the manifest. Raises Damaged naming the first that differs, is missing or was added."""
+    hashes = hashes_of(folder)
+    for name, digest in hashes.items():
+        if not _is_whole(folder / name, digest):
+            what = "is not the file that was saved" if (folder / name).exists() else "is missing"
+            raise Damaged(f"{folder / name}: {what}; restore the folder, export it again, or execute the run again")
+    for name in hashes:
+        _check_index(folder / name)
+    added = next((name for name in loaded_from(folder) if name not in hashes), None)
+    if added is not None:
+        raise Damaged(f"{folder / added}: was added after the folder was saved; remove it")
+
+
+def hashes_of(folder: Path) -> dict[str, str]:
+    """The manifest of a local folder: name of a file -> SHA-256. Raises Damaged or NotSaved where it can't be read."""
+    return _hashes(str(folder / MANIFEST), _read(folder / MANIFEST))
+
+
+def _check_index(path: Path) -> None:
+    """Weights in several files lie beside their index, and nowhere else: only there have they a hash."""
+    if not path.name.endswith(INDEX):
+        return
+    index = json_of(str(path), _read(path))
+    names = index.get("weight_map", {}).values() if isinstance(index, dict) else ()
+    outside = next((name for name in names if Path(str(name)).name != name), None)
+    if outside is not None:
+        raise Damaged(f"{path}: names weights outside of the folder: {outside}")
+
+
+def exported(folder: Path) -> Path:
+    """The folder itself, verified. Raises NotSaved or Damaged; one that an older version exported has no hashes."""
+    task = saved_task(folder)
+    if (folder / MANIFEST).exists() or HASHED in task:
+        verify(folder)
+        return folder
+    missing = next((name for name in ALWAYS if not (folder / name).is_file()), None)
+    if missing is not None:
+        raise Damaged(f"{folder / missing}: is missing; export the run again")
+    logger.warning("%s was exported without hashes: damage cannot be seen; export it again", folder)
+    return folder
+
+
+def loaded_from(folder: Path) -> list[str]:
+    """Names of the files that loading may read, without the manifest and folders of other tools (.git)."""
+    names = (path.relative_to(folder) for path in folder.rglob("*") if path.suffix in LOADED)
+    visible = (name for name in names if not any(part.startswith(".") for part in name.parts))
+    return sorted(name.as_posix() for name in visible if name.as_posix() != MANIFEST)
+
+
+def write_manifest(folder: Path) -> None:
+    """Hash every file that loading may read. Written last: its presence says that the folder is whole."""
+    (folder / MANIFEST).write_bytes(manifest_of({name: folder / name for name in loaded_from(folder)}))
+
+
+def manifest_of(files: Mapping[str, Path]) -> bytes:
+    """The bytes of a manifest of these files."""
+    return json.dumps({name: digest_of(path) for name, path in files.items()}, indent=1).encode()
+
+
+def saved_task(folder: Path) -> dict[str, Any]:
+    """The content of `task.json`. Raises NotSaved for a folder that this program did not write, Damaged for junk."""
+    path = folder / TASK_FILE
+    if not path.exists():
+        raise NotSaved(f"{folder}: holds no {TASK_FILE}; give a folder that a run or `export` wrote")
+    content = json_of(str(path), _read(path))
+    if isinstance(content, dict) and content.get("format", FORMAT) != FORMAT:
+        raise NotSaved(f"{path}: format {content['format']!r}, this program reads {FORMAT}")
+    try:
+        _Task.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise Damaged(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    found: dict[str, Any] = content
+    return found
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 (hex) of a file, read now."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _is_whole(path: Path, digest: str) -> bool:
+    try:
+        return path.is_file() and digest_of(path) == digest
+    except OSError as error:
+        raise NotSaved(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _hashes(where: str, manifest: bytes) -> dict[str, str]:
+    content = json_of(where, manifest)
+    if not isinstance(content, dict) or not all(isinstance(digest, str) for digest in content.values()):
+        raise Damaged(f"{where}: is not a list of hashes")
+    strange = next((name for name in content if not _is_inside(name)), None)
+    if strange is not None:
+        raise Damaged(f"{where}: {strange[:100]!r} is no name of a file in this folder")
+    return content
+
+
+def _is_inside(name: str) -> bool:
+    """Whether a name can be that of a file of ours: relative, and never upwards."""
+    parts = name.split("/")
+    return "\0" not in name and all(part not in ("", ".", "..") and len(part.encode()) <= 255 for part in parts)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise Damaged(f"{path}: is missing: the folder was not written to its end, or lost the file") from None
+    except IsADirectoryError:
+        raise Damaged(f"{path}: is a folder, not a file") from None
+    except OSError as error:
+        raise NotSaved(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def json_of(where: str, data: bytes) -> Any:
+    """What a JSON file of a folder holds; `where` names it. Raises Damaged."""
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise Damaged(f"{where}: is not JSON: {error}") from error

@@ -1,0 +1,209 @@
+"""The seam for techniques: a variant adjusts the plan of a run or the model, at its stage, or says why it cannot."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, Literal
+
+from trainables.config import Frozen, Precision, TrainConfig
+from trainables.system.hardware import Hardware
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import nn
+    from torch.optim import Optimizer
+
+    from trainables.training.captured_steps import Recorder
+
+
+class Stage(IntEnum):
+    """When a variant acts. The order of application is this order, never the order in the file."""
+
+    LOAD = 1
+    ADAPT = 2
+    RECOMPUTE = 3
+    COMPILE = 4
+    STEP = 5
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The choices of the loop that a variant may change. `replace(**changes)` gives an adjusted copy.
+
+    `unpadded`        the blocks of the model compute on pieces alone, whatever a batch is padded to
+    `width_multiple`  batches are padded to a multiple of so many pieces and always have a mask, so that few shapes
+                      occur; None: as narrow as the batch allows, a mask only where something is padded
+    `optimizer`       builds the optimizer from parameter groups; None: fused AdamW
+    `recorder`        records a whole step once for each shape and replays it; None: steps are launched anew
+    `records_itself`  who already records parts of the step, which therefore cannot be recorded as a whole
+    `misplaced`       an order of the features, given their lengths and a generator: outputs of an evaluation are taken
+                      to be those of the features in this (wrong) order; None: each output belongs to its feature
+    """
+
+    attention: str | None = None
+    unpadded: bool = False
+    bucketing: bool = False
+    padding: Literal["longest", "max_length"] = "longest"
+    quantization: Literal["nf4"] | None = None
+    width_multiple: int | None = None
+    optimizer: Callable[[list[dict[str, Any]], TrainConfig], Optimizer] | None = None
+    recorder: Recorder | None = None
+    records_itself: str | None = None
+    misplaced: Callable[[NDArray[np.int64], np.random.Generator], NDArray[np.int64]] | None = None
+
+    def replace(self, **changes: Any) -> Plan:
+        """A copy with some choices changed."""
+        return replace(self, **changes)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The model that a variant is to act on, as far as it is known before anything is loaded (None: it is not).
+
+    `attentions` are the kernels its architecture has, `has_biases` says whether its body has biases outside of
+    normalisation layers, `layers` counts its blocks, `unpads` says whether these can do without padding. A precision
+    that is `makeshift` is this machine's, where the experiment left it open; on another one it would be another.
+    """
+
+    model: str
+    precision: Precision
+    attentions: tuple[str, ...] | None = None
+    has_biases: bool | None = None
+    layers: int | None = None
+    unpads: bool | None = None
+    makeshift: bool = False
+
+
+class WouldDoNothing(ValueError):
+    """A variant found nothing to act on: running it would measure the baseline under another name."""
+
+
+def keep_plan(plan: Plan, options: Any) -> Plan:
+    """For variants that act on the model only."""
+    return plan
+
+
+def keep_model(model: nn.Module, options: Any) -> nn.Module:
+    """For variants that act on the plan only."""
+    return model
+
+
+def suits_all(subject: Subject, options: Any) -> str | None:
+    """For variants that every model can take, or of which only the loaded model can tell."""
+    return None
+
+
+def runs_anywhere(machine: Hardware, options: Any) -> str | None:
+    """For variants that need no device of a kind."""
+    return None
+
+
+def is_exact(options: Any) -> str | None:
+    """For variants that compute the same numbers whenever they run."""
+    return None
+
+
+def nothing_around(options: Any) -> AbstractContextManager[None]:
+    """For variants that change no setting of the process."""
+    return nullcontext()
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One technique: its stage, its options, what it excludes and why, and how it adjusts the plan or the model.
+
+    `adjust_model` runs on the freshly initialised model and raises `WouldDoNothing` where it has no effect.
+    `adjust_plan` sees the choices of earlier variants and raises ValueError for those it cannot be combined with.
+    `around` holds settings of the process while the run trains and evaluates, and puts them back.
+
+    Three say, before anything is asked for, why not: `unsuited` of a model, `unsupported` of a machine (such a run is
+    listed and left out), `inexact` of the promise that a warm run repeats a cold one bit for bit. None: no reason.
+    With `asks_architecture` the first looks at more of its subject than name and precision.
+    A system with a variant that is a `control` is shown as one wherever it appears.
+    """
+
+    name: str
+    description: str
+    stage: Stage
+    options: type[Frozen]
+    excludes: Mapping[str, str] = field(default_factory=dict)
+    adjust_plan: Callable[[Plan, Any], Plan] = keep_plan
+    adjust_model: Callable[[nn.Module, Any], nn.Module] = keep_model
+    around: Callable[[Any], AbstractContextManager[None]] = nothing_around
+    unsuited: Callable[[Subject, Any], str | None] = suits_all
+    asks_architecture: bool = False
+    unsupported: Callable[[Hardware, Any], str | None] = runs_anywhere
+    inexact: Callable[[Any], str | None] = is_exact
+    control: Literal["negative"] | None = None
+
+
+@dataclass(frozen=True)
+class Applied:
+    """A variant with its validated options."""
+
+    variant: Variant
+    options: Frozen
+
+
+def resolve_variants(recipe: Mapping[str, Mapping[str, Any]], load: Callable[[str], Variant]) -> tuple[Applied, ...]:
+    """The variants of a recipe in order of stage, options validated, exclusions checked.
+
+    Raises ValueError with every problem of the recipe on a line of its own.
+    """
+    variants = {name: load(name) for name in recipe}
+    problems = [problem for name, variant in variants.items() for problem in _conflicts(variant, recipe)]
+    applied = []
+    for name, options in recipe.items():
+        unknown = set(options) - set(variants[name].options.model_fields)
+        problems += [_unknown_option(variants[name], option) for option in sorted(unknown)]
+        if not unknown:
+            applied.append(Applied(variants[name], variants[name].options.model_validate(dict(options))))
+    if problems:
+        raise ValueError("\n".join(problems))
+    return tuple(sorted(applied, key=lambda item: (item.variant.stage, item.variant.name)))
+
+
+def _conflicts(variant: Variant, recipe: Mapping[str, Any]) -> list[str]:
+    return [f"{variant.name} excludes {other}: {why}" for other, why in variant.excludes.items() if other in recipe]
+
+
+def _unknown_option(variant: Variant, option: str) -> str:
+    known = list(variant.options.model_fields)
+    close = difflib.get_close_matches(option, known, n=1)
+    hint = f"; did you mean '{close[0]}'?" if close else ""
+    return f"{variant.name} has no option '{option}'{hint} known: {', '.join(known) or 'none'}"
+
+
+def plan_of(applied: tuple[Applied, ...]) -> Plan:
+    """The plan after all variants have adjusted it."""
+    plan = Plan()
+    for item in applied:
+        plan = item.variant.adjust_plan(plan, item.options)
+    return plan
+
+
+def adjust_model(model: nn.Module, applied: tuple[Applied, ...]) -> nn.Module:
+    """The model after all variants have adjusted it."""
+    for item in applied:
+        model = item.variant.adjust_model(model, item.options)
+    return model
+
+
+@contextmanager
+def around(applied: tuple[Applied, ...]) -> Iterator[None]:
+    """The settings of the process that the variants need, while the context lasts."""
+    with ExitStack() as stack:
+        for item in applied:
+            stack.enter_context(item.variant.around(item.options))
+        yield
+
+
+def unsupported_on(machine: Hardware, applied: tuple[Applied, ...]) -> str | None:
+    """Why this machine cannot run these variants, or None."""
+    reasons = (item.variant.unsupported(machine, item.options) for item in applied)
+    return "; ".join(reason for reason in reasons if reason is not None) or None

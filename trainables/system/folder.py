@@ -1,0 +1,248 @@
+"""Whole files under one directory, on a local disk or in an object store: a kill never leaves half a file.
+
+Bytes are built in memory. Locally they go to a temporary file beside the target, which is fsynced and renamed, and the
+directory is fsynced; elsewhere they are one put. Names are relative, use `/`, and may not leave the folder, not even
+through a link.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import os
+import re
+import secrets
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO
+
+from pyarrow import fs
+
+from trainables.system import durable_files
+from trainables.system.durable_files import TEMPORARY
+
+SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+)://")
+PYARROW_SCHEMES = frozenset({"file", "s3", "gs", "gcs", "abfs", "abfss", "hdfs", "viewfs", "hf", "mock"})
+OBJECT_STORES = frozenset({"s3", "gcs", "abfs"})
+SCRATCH = f"{TEMPORARY}scratch-"
+CHUNK_BYTES = 1 << 22
+
+
+class OutsideFolder(ValueError):
+    """A name would leave its folder."""
+
+
+class LinkedOutside(OutsideFolder):
+    """Somebody put a link into a folder that leads out of it: nothing is read or written through it."""
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A directory of `filesystem`; `top` is what links may not lead out of (default: the folder itself).
+
+    `scheme` is kept for messages. Picklable, so that a worker on another node can write to the same place.
+    """
+
+    filesystem: fs.FileSystem
+    path: str
+    scheme: str = ""
+    top: str | None = None
+
+    @classmethod
+    def at(cls, location: str | Path) -> Folder:
+        """Open a local path, a `file://` URI or any URI that pyarrow or an installed fsspec package knows.
+
+        Nothing is created. Raises ValueError, ImportError or OSError for a URI that no file system serves.
+        """
+        text = str(location)
+        match = SCHEME.match(text)
+        if match is None:
+            return cls(fs.LocalFileSystem(), str(Path(text).expanduser().absolute()))
+        known = match[1] in PYARROW_SCHEMES or match[1].startswith("fsspec+")
+        filesystem, path = fs.FileSystem.from_uri(text if known else f"fsspec+{text}")
+        return cls(filesystem, path.rstrip("/") or "/", scheme=match[1])
+
+    @property
+    def is_local(self) -> bool:
+        """Whether this is a directory of this machine's own file tree (a shared mount included)."""
+        return isinstance(self.filesystem, fs.LocalFileSystem)
+
+    @property
+    def uri(self) -> str:
+        """Where this is, to show to a person: an absolute path, or a URI without credentials and options."""
+        return self.path if self.is_local else f"{self.scheme or self.filesystem.type_name}://{self.path}"
+
+    @property
+    def local_path(self) -> Path:
+        """The directory as a path. Raises ValueError where the folder is not local."""
+        if not self.is_local:
+            raise ValueError(f"{self.uri} is not a local directory")
+        return Path(self.path)
+
+    def child(self, name: str) -> Folder:
+        """The folder `name` inside this one; nothing is created."""
+        return replace(self, path=self._target(name), top=self.top or self.path)
+
+    def read(self, name: str) -> bytes:
+        """The bytes of a file. Raises FileNotFoundError."""
+        with self.open(name) as stream:
+            return stream.read()
+
+    def open(self, name: str) -> BinaryIO:
+        """A seekable stream over a file, for what is too large to hold in memory. Raises FileNotFoundError."""
+        target = self._target(name)
+        return Path(target).open("rb") if self.is_local else self.filesystem.open_input_file(target)
+
+    def sha256(self, name: str) -> str:
+        """Hex digest of a file, read in pieces. Raises FileNotFoundError."""
+        digest = hashlib.sha256()
+        with self.open(name) as stream:
+            while chunk := stream.read(CHUNK_BYTES):
+                digest.update(chunk)
+        return digest.hexdigest()
+
+    def write(self, name: str, data: bytes) -> None:
+        """Put `data` in place of whatever `name` held: afterwards it holds the old bytes or the new ones, whole."""
+        target = self._target(name)
+        if self.is_local:
+            durable_files.replace(Path(target), data)
+        else:
+            self._put(target, io.BytesIO(data), len(data))
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Write `name` unless it is there already; False if it is, and then nothing changed.
+
+        Atomic locally. pyarrow has no conditional put, so that in an object store two writers at the same instant
+        can both get True, and the later put stays.
+        """
+        target = self._target(name)
+        if self.exists(name):
+            return False
+        if self.is_local:
+            return durable_files.create(Path(target), data)
+        self._put(target, io.BytesIO(data), len(data))
+        return True
+
+    def append(self, name: str, data: bytes) -> None:
+        """Add to the end of a log. Locally one write at the end; elsewhere the whole file is put anew."""
+        target = self._target(name)
+        if self.is_local:
+            durable_files.append(Path(target), data)
+        else:
+            self.write(name, (self.read(name) if self.exists(name) else b"") + data)
+
+    def exists(self, name: str) -> bool:
+        """Whether a file or folder of that name is there."""
+        target = self._target(name)
+        return Path(target).exists() if self.is_local else self._kind(target) != fs.FileType.NotFound
+
+    def names(self, prefix: str = "") -> list[str]:
+        """Files and folders directly in here whose name begins with `prefix`, sorted; empty if there is no folder."""
+        if self.is_local:
+            found = [entry.name for entry in Path(self.path).iterdir()] if Path(self.path).is_dir() else []
+        else:
+            found = [info.base_name for info in self._infos(recursive=False)]
+        return sorted(name for name in found if name.startswith(prefix) and not name.startswith(TEMPORARY))
+
+    def files(self) -> list[str]:
+        """Every file below here as a relative name, sorted, from one listing; empty if there is no folder."""
+        infos = self._infos(recursive=True)
+        found = [info.path.removeprefix(self.path).lstrip("/") for info in infos if info.type == fs.FileType.File]
+        return sorted(name for name in found if not name.rpartition("/")[2].startswith(TEMPORARY))
+
+    def delete(self, name: str) -> None:
+        """Remove a file, or a folder with all it holds; what is not there is no error."""
+        target = self._target(name)
+        kind = self._kind(target)
+        if kind == fs.FileType.Directory:
+            self.filesystem.delete_dir(target)
+        elif kind != fs.FileType.NotFound:
+            self.filesystem.delete_file(target)
+
+    def move(self, name: str, to: str) -> None:
+        """Rename a file or folder inside this one: atomic locally; elsewhere file by file, in the order of `files`."""
+        source, target = self._target(name), self._target(to)
+        if self.is_local:
+            durable_files.move(Path(source), Path(target))
+            return
+        is_file = self._kind(source) == fs.FileType.File
+        for part in [""] if is_file else [f"/{file}" for file in self.child(name).files()]:
+            self._make_parent(target + part)
+            self.filesystem.copy_file(source + part, target + part)
+            self.filesystem.delete_file(source + part)
+        self.delete(name)
+
+    def scratch(self) -> Path:
+        """A new local path for a file too large for memory, later given to `adopt`; unlink it if that never happens."""
+        if not self.is_local:
+            return Path(tempfile.gettempdir()) / f"{SCRATCH}{secrets.token_hex(16)}"
+        durable_files.make_directory(Path(self.path))
+        return Path(self.path) / f"{SCRATCH}{secrets.token_hex(8)}"
+
+    def discard_scratches(self) -> None:
+        """Remove the scratch files that killed processes left here; nobody else may be using one now."""
+        for left in Path(self.path).glob(f"{SCRATCH}*") if self.is_local else ():
+            left.unlink(missing_ok=True)
+
+    def adopt(self, scratch: Path, name: str) -> None:
+        """Turn the file at `scratch` into `name`, as durably and wholly as `write` does."""
+        target = self._target(name)
+        if self.is_local:
+            scratch.chmod(0o600)
+            durable_files.flush(scratch)
+            durable_files.move(scratch, Path(target))
+            return
+        with scratch.open("rb") as source:
+            self._put(target, source, scratch.stat().st_size)
+        scratch.unlink()
+
+    def _target(self, name: str) -> str:
+        if "\0" in name or any(part in ("", ".", "..") for part in name.split("/")):
+            raise OutsideFolder(f"{name!r} is not a name inside {self.uri}")
+        target = f"{self.path.rstrip('/')}/{name}"
+        top = self.top or self.path
+        if self.is_local and not Path(os.path.realpath(target)).is_relative_to(os.path.realpath(top)):
+            raise LinkedOutside(
+                f"{target} leads out of {top} through a link, which is not followed: remove the link, or put what it "
+                "points to in its place"
+            )
+        return target
+
+    def _kind(self, target: str) -> fs.FileType:
+        return self.filesystem.get_file_info(target).type
+
+    def _infos(self, recursive: bool) -> list[fs.FileInfo]:
+        selector = fs.FileSelector(self.path, allow_not_found=True, recursive=recursive)
+        return list(self.filesystem.get_file_info(selector))
+
+    def _make_parent(self, target: str) -> None:
+        if self.filesystem.type_name not in OBJECT_STORES:
+            self.filesystem.create_dir(target.rpartition("/")[0], recursive=True)
+
+    def _put(self, target: str, source: BinaryIO, size: int) -> None:
+        """One put. A stream that fails half-way can still publish what it held, so that is taken back."""
+        self._make_parent(target)
+        stream = self.filesystem.open_output_stream(target)
+        try:
+            while chunk := source.read(CHUNK_BYTES):
+                stream.write(chunk)
+            stream.close()
+        except BaseException as error:
+            try:
+                self._withdraw(target, stream, source, size)
+            except OSError as second:
+                error.add_note(f"and {target} may hold a part of {size} bytes: {second}")
+            raise
+
+    def _withdraw(self, target: str, stream: BinaryIO, source: BinaryIO, size: int) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            stream.close()
+        if self._kind(target) != fs.FileType.File:
+            return
+        with self.filesystem.open_input_stream(target) as published:
+            held = published.read()
+        source.seek(0)
+        if len(held) < size and source.read(len(held)) == held:
+            self.filesystem.delete_file(target)

@@ -1,0 +1,126 @@
+"""Looks at models before any resource is asked for: JSON in, JSON out, in a process of its own, on the meta device.
+
+`python -m trainables.tools.inspect_model` reads a list of `{"model": ModelConfig, "task": name, "max_length": n}` from
+standard input and writes, in the same order, what `inspect_model` says of each to standard output.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import torch
+import transformers
+
+from trainables import registry
+from trainables.config import ModelConfig
+from trainables.modeling.hf_errors import ModelError, code_of, explained, origin, quiet
+from trainables.modeling.pretrained import ModelSource
+from trainables.modeling.tokenizer import align, builds_vocabulary, load_tokenizer
+from trainables.modeling.unpadding import stack_of
+
+_ATTENTIONS = {
+    "sdpa": "_supports_sdpa",
+    "flash_attention_2": "_supports_flash_attn",
+    "flex_attention": "_supports_flex_attn",
+}
+_LABELS = ("O", "A")
+
+
+class MetaSource(ModelSource):
+    """A source whose models have shapes and no numbers: nothing is downloaded but configuration and tokenizer."""
+
+    def _module(self, auto_class: str, configuration: Any) -> tuple[Any, frozenset[str]]:
+        """The architecture on the meta device."""
+        loader = self._loader(auto_class, configuration)
+        with torch.device("meta"):
+            return loader.from_config(configuration, **code_of(self.config, configuration, auto_class)), frozenset()
+
+
+def inspect_model(question: dict[str, Any]) -> dict[str, Any]:
+    """Facts of one model for one task, or `error` in words.
+
+    `parameters`, `attentions` (kernels the architecture has), `attention` (the default), `has_biases`, `layers` (None:
+    it is no stack of blocks), `unpads` (its blocks can do without padding), `max_positions`, `vocabulary` and
+    `tokenizer_size` (None: built from the data), `problems`: what would make a run fail or mislead, and `remarks`:
+    special ids of the model that are replaced by those of its tokenizer.
+    """
+    config = ModelConfig.model_validate(question["model"])
+    try:
+        task = registry.load("task", question["task"])
+        module: Any = task.build_model(MetaSource(config), _LABELS).module
+        tokenizer = None if builds_vocabulary(config) else load_tokenizer(config)
+        facts = _facts(module, tokenizer)
+        facts["problems"] = [*_problems(facts, question.get("max_length", 0)), *_encoding_problems(task, tokenizer)]
+        facts["remarks"] = _remarks(config, tokenizer)
+    except (ModelError, OSError, ValueError, ImportError, RuntimeError) as error:
+        return {"name": config.name, "error": str(error)}
+    return {"name": config.name, "error": None, **facts}
+
+
+def _facts(module: Any, tokenizer: Any) -> dict[str, Any]:
+    configuration = module.config
+    body = [name for name, _ in module.base_model.named_parameters()]
+    return {
+        "architecture": configuration.model_type,
+        "parameters": sum(parameter.numel() for parameter in module.parameters()),
+        "attentions": ["eager", *(name for name, flag in _ATTENTIONS.items() if getattr(module, flag, False))],
+        "attention": configuration._attn_implementation,
+        "has_biases": any(name.endswith(".bias") and "norm" not in name.lower() for name in body),
+        "layers": getattr(configuration, "num_hidden_layers", None),
+        "unpads": stack_of(module) is not None,
+        "max_positions": max_positions(configuration),
+        "vocabulary": module.get_input_embeddings().num_embeddings,
+        "tokenizer_size": None if tokenizer is None else len(tokenizer),
+    }
+
+
+def _remarks(config: ModelConfig, tokenizer: Any) -> list[str]:
+    if tokenizer is None:
+        return []
+    with quiet(), explained(config):
+        configuration = transformers.AutoConfig.from_pretrained(config.source, **origin(config))
+    return list(align(configuration, tokenizer))
+
+
+def max_positions(configuration: Any) -> int | None:
+    """Pieces an item may have; RoBERTa counts positions from the padding index on."""
+    positions = getattr(configuration, "max_position_embeddings", None)
+    architecture = getattr(configuration, "encoder_type", configuration.model_type)
+    if positions is not None and architecture in ("roberta", "xlm-roberta", "camembert"):
+        positions -= configuration.pad_token_id + 1
+    return positions
+
+
+def _problems(facts: dict[str, Any], max_length: int) -> list[str]:
+    problems = []
+    if facts["tokenizer_size"] is not None and facts["tokenizer_size"] > facts["vocabulary"]:
+        sizes = f"{facts['tokenizer_size']} pieces, the model {facts['vocabulary']} embeddings"
+        problems.append(f"the tokenizer has {sizes}: they do not belong together")
+    if facts["max_positions"] is not None and max_length > facts["max_positions"]:
+        problems.append(f"train.max_length is {max_length}, but the model has {facts['max_positions']} positions")
+    return problems
+
+
+def _encoding_problems(task: Any, tokenizer: Any) -> list[str]:
+    """What the task says when it is given a smallest item with this tokenizer."""
+    item = {"id": 0, "text": "one two", "label": _LABELS[0], "words": ["one", "two"], "labels": list(_LABELS)}
+    if tokenizer is None or not set(task.fields) <= set(item):
+        return []
+    try:
+        task.encode([item], tokenizer, _LABELS, 512)
+    except ValueError as error:
+        return [str(error)]
+    return []
+
+
+def main() -> None:
+    """Answer every question; the answers are the only thing written to standard output."""
+    answers = [inspect_model(question) for question in json.load(sys.stdin)]
+    json.dump(answers, sys.stdout)
+    sys.stdout.write("\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,221 @@
+"""Tries every kernel of attention alone, forwards and backwards, on inputs of the kind that kernels have failed on.
+
+`python -m trainables.tools.kernel_probe` reads `{"models": [ModelConfig, ...], "lengths": [...], "precisions":
+[...]}` from standard input and writes one JSON line a trial to standard output, in a process of its own: a kernel that
+breaks the device there breaks nothing else. Tensors: B rows, L pieces, H heads, D the size of a head.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import re
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import torch
+from torch.nn.functional import scaled_dot_product_attention
+
+from trainables.config import ModelConfig, Precision
+from trainables.modeling.pretrained import ModelError, ModelSource
+from trainables.system.attention_kernels import REFUSED, Kernel, kernels_on, only
+from trainables.system.hardware import this_machine
+from trainables.training.distributed import Group
+from trainables.training.optimizer import DTYPES
+
+Result = Literal["finite", "not finite", "inaccurate", "out of memory", "failed", "not here"]
+ROWS, HEADS, DROPOUT = 2, 4, 0.1
+LOW = -120.0  # every score of such a row; exp overflows in float32 from 88.7 on (pytorch issue 196678)
+TOLERANCE = {"fp32": 0.01, "bf16": 0.05, "fp16": 0.02}  # of the L2 norm: wrong numbers, not rounding
+PARTS = ("output", "gradient of the query", "gradient of the key", "gradient of the value")
+_LABELS = ("A", "B")  # of no meaning here
+_ABSENT = re.compile(r"No (available kernel|viable backend)")  # torch has no such kernel for these inputs
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One kernel at one length. With and without a mask, with scores around 0 and with very low ones."""
+
+    kernel: Kernel
+    head_size: int
+    length: int
+    precision: Precision
+    dropout: float
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong, in a word and in a sentence."""
+
+    result: Result
+    reason: str
+
+
+_NO_KERNEL = Fault("not here", "torch has no such kernel for these inputs")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Query, key, value and the gradient of the output, [B, L, H, D]; what may be seen, [B, 1, L, L] (None: all)."""
+
+    query: torch.Tensor
+    key: torch.Tensor
+    value: torch.Tensor
+    gradient: torch.Tensor
+    mask: torch.Tensor | None
+    low: bool
+
+    @classmethod
+    def of(cls, trial: Trial, low: bool, masked: bool, device: torch.device) -> Inputs:
+        """Random numbers; of a masked problem, the last row sees three quarters of its pieces."""
+        generator = torch.Generator().manual_seed(trial.length)
+        shape = (ROWS, trial.length, HEADS, trial.head_size)
+        query, key, value, gradient = (torch.randn(shape, generator=generator) for _ in range(4))
+        if low:
+            query, key = query * 0.1, key * 0.1
+            query[..., 0], key[..., 0] = 1.0, LOW * math.sqrt(trial.head_size)
+        mask = torch.ones(ROWS, 1, trial.length, trial.length, dtype=torch.bool)
+        mask[-1, ..., max(1, trial.length * 3 // 4) :] = False
+        dtype = DTYPES.get(trial.precision, torch.float32)
+        four = (tensor.to(device, dtype) for tensor in (query, key, value, gradient))
+        return cls(*four, mask.to(device) if masked else None, low)
+
+
+def attend(kernel: Kernel, inputs: Inputs, dropout: float) -> tuple[torch.Tensor, ...] | None:
+    """Output and gradients by this kernel, laid out as models do; None where torch has none for these inputs."""
+    leaves = [tensor.detach().requires_grad_() for tensor in (inputs.query, inputs.key, inputs.value)]
+    query, key, value = (leaf.transpose(1, 2) for leaf in leaves)
+    try:
+        with only((kernel,)), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns of every reason why a kernel is not available
+            output = scaled_dot_product_attention(query, key, value, attn_mask=inputs.mask, dropout_p=dropout)
+    except RuntimeError as error:
+        if _ABSENT.search(str(error)):
+            return None
+        raise
+    return _with_gradients(output.transpose(1, 2), leaves, inputs)
+
+
+def reference(inputs: Inputs) -> tuple[torch.Tensor, ...]:
+    """Output and gradients by matrix products and softmax in float32."""
+    leaves = [tensor.detach().float().requires_grad_() for tensor in (inputs.query, inputs.key, inputs.value)]
+    query, key, value = (leaf.transpose(1, 2) for leaf in leaves)
+    scores = query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])
+    if inputs.mask is not None:
+        scores = scores.masked_fill(~inputs.mask, -math.inf)
+    return _with_gradients((scores.softmax(-1) @ value).transpose(1, 2), leaves, inputs)
+
+
+def _with_gradients(output: torch.Tensor, leaves: list[torch.Tensor], inputs: Inputs) -> tuple[torch.Tensor, ...]:
+    gradients = torch.autograd.grad(output, leaves, inputs.gradient.to(output.dtype))
+    return (output.detach(), *gradients)
+
+
+def fault(found: Sequence[torch.Tensor], expected: Sequence[torch.Tensor] | None, tolerance: float) -> Fault | None:
+    """What is wrong with output and gradients; None: nothing. `expected` None: they have to be finite only."""
+    for part, tensor in zip(PARTS, found, strict=True):
+        if not bool(torch.isfinite(tensor).all()):
+            what = "NaN" if bool(torch.isnan(tensor).any()) else "infinite values"
+            return Fault("not finite", f"{what} in the {part}")
+    for part, tensor, right in zip(PARTS, found, expected or (), strict=expected is not None):
+        error = float((tensor.float() - right).norm() / right.norm())
+        if error > tolerance:
+            return Fault("inaccurate", f"error of {error:.1%} in the {part}")
+    return None
+
+
+def attempt(trial: Trial, device: torch.device) -> Fault | None:
+    """The first fault of the four kinds of input; a kernel that takes none of them is not here."""
+    absent = []
+    for low, masked in itertools.product((False, True), (False, True)):
+        found = _attempt(trial, Inputs.of(trial, low, masked, device))
+        if found is not None and found is not _NO_KERNEL:
+            where = f"{'with' if masked else 'without'} a mask{' and with very low scores' if low else ''}"
+            return Fault(found.result, f"{found.reason} {where}")
+        absent.append(found is _NO_KERNEL)
+    return _NO_KERNEL if all(absent) else None
+
+
+def _attempt(trial: Trial, inputs: Inputs) -> Fault | None:
+    try:
+        found = attend(trial.kernel, inputs, trial.dropout)
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        return Fault("out of memory", _first_line(error))
+    except RuntimeError as error:
+        return Fault("failed", _first_line(error))
+    if found is None:
+        return _NO_KERNEL
+    exact = None if inputs.low or trial.dropout else reference(inputs)
+    return fault(found, exact, TOLERANCE[trial.precision])
+
+
+def _first_line(error: BaseException) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+def head_size(configuration: Any) -> int | None:
+    """Numbers in the vectors that a head compares; None for a model that has no heads."""
+    size = getattr(configuration, "head_dim", None)
+    heads, width = (getattr(configuration, name, None) for name in ("num_attention_heads", "hidden_size"))
+    return int(size) if size else int(width) // int(heads) if heads and width else None
+
+
+def trials(
+    device: torch.device, sizes: Sequence[int], lengths: Sequence[int], precisions: Sequence[Precision]
+) -> Iterator[Trial]:
+    """Every kernel of the device at every length, with and without dropout; the least trusted kernel comes last."""
+    capability = torch.cuda.get_device_capability(device) if device.type == "cuda" else None
+    kernels = kernels_on(device.type, capability)
+    for kernel, size, precision, length in itertools.product(kernels, sizes, precisions, sorted(lengths)):
+        for dropout in (0.0, DROPOUT):
+            yield Trial(kernel, size, length, precision, dropout)
+
+
+def tried(trial: Trial, device: torch.device) -> dict[str, Any]:
+    """The trial and how it went, as JSON takes them; `allowed` says whether runs compute with this kernel."""
+    machine = this_machine()
+    if machine.supports(trial.precision):
+        found = attempt(trial, device) or Fault("finite", "")
+    else:
+        found = Fault("not here", f"{machine.device} does not compute in {trial.precision} natively")
+    said = {"result": found.result, "reason": found.reason or None, "allowed": trial.kernel not in REFUSED}
+    return {**asdict(trial), **said}
+
+
+def head_sizes(configs: Sequence[ModelConfig]) -> tuple[list[int], list[dict[str, Any]]]:
+    """The sizes of these models' heads, each once, and what to say of models that cannot be read."""
+    sizes, unread = set[int](), []
+    for config in configs:
+        try:
+            size = head_size(ModelSource(config).configuration(_LABELS))
+        except (ModelError, OSError, ValueError, ImportError) as error:
+            what = {"result": "failed", "reason": _first_line(error), "allowed": True}
+            unread.append({"kernel": "-", "head_size": 0, "length": 0, "precision": "-", "dropout": 0.0, **what})
+        else:
+            sizes |= {size} if size is not None else set()
+    return sorted(sizes), unread
+
+
+def run_all(question: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """What is said of each trial, as it ends."""
+    device = Group.current().device
+    configs = [ModelConfig.model_validate_json(json.dumps(model)) for model in question["models"]]
+    sizes, unread = head_sizes(configs)
+    yield from unread
+    for trial in trials(device, sizes, question["lengths"], question["precisions"]):
+        yield tried(trial, device)
+
+
+def main() -> None:
+    """One JSON line a trial; nothing else is written to standard output."""
+    for line in run_all(json.load(sys.stdin)):
+        sys.stdout.write(json.dumps(line) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,199 @@
+"""Answers for items without labels, from the folder of a saved run: the same answers as the run recorded."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from torch import nn
+
+from trainables import registry
+from trainables.config import ModelConfig, Precision, RunConfig
+from trainables.data.batch_loader import Feed
+from trainables.data.dataset import DataError, Item
+from trainables.modeling.pretrained import ModelError, ModelSource
+from trainables.modeling.remote_code import HubCode, in_folder
+from trainables.modeling.saved_model import TASK_FILE, TASK_SHA256, Damaged, NotSaved, digest_of, saved_task
+from trainables.modeling.tokenizer import load_tokenizer
+from trainables.protocols.task import Task
+from trainables.system.hardware import this_machine
+from trainables.training.distributed import Group, default_device
+from trainables.training.evaluation import evaluate
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+logger = logging.getLogger(__name__)
+
+ITEMS_AT_A_TIME = 20_000
+_OF_GOLD = ("gold", "correct", "item_score")  # what a table of predictions says of labels that nobody knows here
+_ANYWHERE, _ON_DEVICES = ("eager", "sdpa"), ("flash_attention_2", "unpadded")
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Predictions, and what the model was not given of the items: name of the count -> id of the item -> number."""
+
+    table: pd.DataFrame
+    counts: Mapping[str, Mapping[str, int]]
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A saved model, ready to answer. `decisions` are the thresholds that its run tuned."""
+
+    task: Task
+    module: nn.Module
+    tokenizer: PreTrainedTokenizerBase
+    labels: tuple[str, ...]
+    max_length: int
+    decisions: Mapping[str, float]
+    precision: Precision
+    device: torch.device
+
+    @classmethod
+    def load(
+        cls,
+        folder: Path,
+        device: torch.device | None = None,
+        *,
+        task: str | None = None,
+        code: HubCode | None = None,
+    ) -> Predictor:
+        """From a folder that a run or `export` wrote, which is data: no code that it holds or names is run unasked.
+
+        `task` is the Python file of a task that is not one of ours; `code` is the hub repository, at a commit, whose
+        code the model may run. Raises NotSaved, Damaged, ModelError or UnknownName.
+        """
+        saved = saved_task(folder)
+        device = device or default_device()
+        found, config = _task(folder, saved, task), _config(folder, saved)
+        labels, model = tuple(saved["labels"]), _model_config(config.model, folder, code)
+        pristine = found.build_model(ModelSource(model, attention=_attention(saved["attention"], device)), labels)
+        if pristine.missing:
+            raise ModelError(f"{folder}: lacks weights of the model: {min(pristine.missing)}")
+        return cls(
+            task=found,
+            module=pristine.module.to(device),
+            tokenizer=load_tokenizer(model),
+            labels=labels,
+            max_length=saved["max_length"],
+            decisions=saved["decisions"],
+            precision=_precision(model.precision, device),
+            device=device,
+        )
+
+    def predict(self, items: Sequence[Item]) -> pd.DataFrame:
+        """The table of `answered`."""
+        return self.answered(items).table
+
+    def answered(self, items: Sequence[Item]) -> Answered:
+        """A table like that of a run, without what rests on gold labels; labels that items have are not looked at.
+
+        Items without an id are numbered from 1. Raises DataError naming the first item that the task cannot read.
+        """
+        if not items:
+            raise DataError("there is nothing to predict")
+        numbered = [{"id": str(number), **item} for number, item in enumerate(items, start=1)]
+        asked = self.task.unlabelled(numbered, self.labels)
+        parts = [asked[start : start + ITEMS_AT_A_TIME] for start in range(0, len(asked), ITEMS_AT_A_TIME)]
+        found = [self._answers(part) for part in parts]
+        names = dict.fromkeys(name for part in found for name in part.counts)
+        counts = {name: dict(pair for part in found for pair in part.counts.get(name, {}).items()) for name in names}
+        return Answered(pd.concat([part.table for part in found], ignore_index=True), counts)
+
+    def _answers(self, items: Sequence[Item]) -> Answered:
+        features = self.task.encode(items, self.tokenizer, self.labels, self.max_length)
+        feed = Feed(features, self.device)
+        group = Group(device=self.device)
+        outputs = evaluate(self.module, self.task, feed, group, self.precision).outputs
+        table = self.task.predictions(items, features, outputs, self.labels)
+        decided = self.task.decide(table, self.decisions)
+        known = decided.drop(columns=[name for name in _OF_GOLD if name in decided.columns])
+        if all("words" in item for item in items):
+            _insert_words(known, items)
+        return Answered(known, {name: _by_item(items, count) for name, count in features.counts.items()})
+
+
+def _by_item(items: Sequence[Item], counts: NDArray[np.int32]) -> dict[str, int]:
+    """id -> count, of the items where there is something to count."""
+    return {str(item["id"]): int(count) for item, count in zip(items, counts, strict=True) if count}
+
+
+def _insert_words(table: pd.DataFrame, items: Sequence[Item]) -> None:
+    """Put the word beside its position, so that a person can read the table."""
+    words = {str(item["id"]): item["words"] for item in items}
+    found = [words[name][place] for name, place in zip(table["item"], table["position"], strict=True)]
+    table.insert(table.columns.get_loc("position") + 1, "word", found)
+
+
+def _task(folder: Path, saved: Mapping[str, Any], given: str | None) -> Task:
+    """The task of a saved run: one of ours by its name, or the Python file that was `given` for one that is not."""
+    name = saved["task"]
+    if not registry.is_path(name):
+        if given is not None:
+            raise NotSaved(f"{folder}: its task is {name}, which needs no file")
+    elif not given:
+        raise NotSaved(
+            f"{folder}: its task is a Python file, {Path(name).name}, and files that a folder names are not run; "
+            f"give it with --task PATH/{Path(name).name}"
+        )
+    elif not given.endswith(".py"):
+        raise NotSaved(f"--task {given}: must be the Python file of the run's task, {Path(name).name}")
+    task = registry.load("task", name) if given is None else _own_task(given)
+    if given is not None and digest_of(Path(given).expanduser()) != saved.get(TASK_SHA256):
+        noted = "is not the file that the run was made with" if TASK_SHA256 in saved else "may be another file"
+        logger.warning("%s %s: answers may differ", given, noted)
+    try:
+        return task.configured(saved["task_options"])
+    except ValidationError as error:
+        raise Damaged(f"{folder / TASK_FILE}: task_options: {error.errors()[0]['msg']}") from error
+
+
+def _own_task(path: str) -> Task:
+    """The task of a user's file. Raises ModelError with whatever the file raises, for it is not code of ours."""
+    try:
+        task = registry.load("task", path)
+    except registry.UnknownName:
+        raise
+    except (Exception, SystemExit) as error:
+        raise ModelError(f"{path}: cannot be imported: {type(error).__name__}: {error}") from error
+    if not callable(getattr(task, "configured", None)):
+        raise ModelError(f"{path}: TASK is no task, but {type(task).__name__}")
+    found: Task = task
+    return found
+
+
+def _config(folder: Path, saved: Mapping[str, Any]) -> RunConfig:
+    try:
+        return RunConfig.model_validate_json(json.dumps(saved["config"]))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, ("config", *first["loc"])))
+        raise Damaged(f"{folder / TASK_FILE}: {where}: {first['msg']}") from error
+
+
+def _model_config(config: ModelConfig, folder: Path, code: HubCode | None) -> ModelConfig:
+    """The run's model with everything that the folder holds taken from there."""
+    kept = {} if "from" in config.tokenizer else config.tokenizer
+    return in_folder(config, folder, code).model_copy(update={"random_init": False, "tokenizer": kept})
+
+
+def _attention(used: str | None, device: torch.device) -> str | None:
+    """The kernel that the run used, where this device has it."""
+    return used if used in _ANYWHERE or (device.type == "cuda" and used in _ON_DEVICES) else None
+
+
+def _precision(used: Precision, device: torch.device) -> Precision:
+    """The run's precision, or float32 where this machine does not compute in it."""
+    on_gpu = device.type == "cuda"
+    return used if this_machine().supports(used) and (on_gpu or used != "fp16") else "fp32"

@@ -1,0 +1,141 @@
+"""A few training steps at full length, to see whether a model stays finite and fits, before any GPU hour is spent.
+
+`python -m trainables.tools.probe` reads `{"config": RunConfig, "lengths": [...], "precisions": [...], "steps": n}`
+from standard input and writes one JSON line a probe to standard output, in a process of its own: what breaks there
+breaks nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from trainables.config import Precision, RunConfig
+from trainables.data.batch_loader import Feed
+from trainables.data.features import Array, Features, Ragged
+from trainables.system.hardware import this_machine
+from trainables.system.memory import peak_memory_gib, reset_peak_memory
+from trainables.tools.inspect_model import max_positions
+from trainables.training.distributed import Group
+from trainables.training.evaluation import forward_inputs
+from trainables.training.optimizer import Stepper, autocast
+from trainables.training.run_cache import Warm
+from trainables.training.setup import Prepared, prepare
+
+Result = Literal["finite", "not finite", "out of memory", "failed", "not here"]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """How some steps at one length in one precision went. `skipped` counts steps whose fp16 gradient overflowed."""
+
+    length: int
+    precision: Precision
+    result: Result
+    reason: str | None = None
+    loss: float | None = None
+    step_seconds: float | None = None
+    peak_memory_gib: float | None = None
+    skipped: int = 0
+
+
+def probe(config: RunConfig, length: int, precision: Precision, steps: int, device: torch.device, warm: Warm) -> Probe:
+    """Train `steps` batches whose items are repeated until they are `length` pieces long."""
+    if not this_machine().supports(precision):
+        return Probe(length, precision, "not here", f"{this_machine().device} does not compute in {precision} natively")
+    model = config.model.model_copy(update={"precision": precision})
+    train = config.train.model_copy(update={"max_length": length})
+    try:
+        prepared = prepare(config.model_copy(update={"model": model, "train": train}), device, warm)
+        positions = max_positions(prepared.model.config)
+        if positions is not None and length > positions:
+            return Probe(length, precision, "failed", f"the model has {positions} positions")
+        with prepared.around():
+            return _steps(prepared, config.model_copy(update={"model": model, "train": train}), steps, device)
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        return Probe(length, precision, "out of memory", _first_line(error))
+    except (RuntimeError, ValueError, IndexError) as error:
+        return Probe(length, precision, "failed", _first_line(error))
+
+
+def stretched(features: Features, length: int, targets: Sequence[str]) -> Features:
+    """Every feature exactly `length` pieces long: its own pieces, again and again; fixed columns stay as they are.
+
+    Where pieces have targets of their own, the loss terms grow as the pieces do.
+    """
+    columns = {
+        name: ragged if name in features.fixed else _stretched(ragged, length)
+        for name, ragged in features.columns.items()
+    }
+    terms = features.terms
+    if set(targets) & (set(columns) - features.fixed):
+        terms = np.ceil(terms * (length / features.lengths)).astype(np.int32)
+    return replace(features, columns=columns, terms=terms, extra={})
+
+
+def _stretched(ragged: Ragged, length: int) -> Ragged:
+    rows: list[Array] = [np.resize(ragged.row(index), length) for index in range(len(ragged))]
+    return Ragged.from_rows(rows, ragged.values.dtype)
+
+
+def _steps(prepared: Prepared, config: RunConfig, steps: int, device: torch.device) -> Probe:
+    length, precision = config.train.max_length, config.model.precision
+    part = prepared.parts["train"].features
+    rows = np.resize(np.arange(len(part)), config.train.batch_size * steps)
+    feed = Feed(stretched(part.take(rows), length, prepared.task.targets), device)
+    stepper = Stepper.create(prepared.model, config.train, precision, device, prepared.plan.optimizer)
+    prepared.model.train()
+    reset_peak_memory(device)
+    loss, seconds = math.nan, []
+    for step in range(steps):
+        started = time.perf_counter()
+        batch = np.arange(step * config.train.batch_size, (step + 1) * config.train.batch_size)
+        inputs = prepared.task.vary(feed.batch(batch), batch, step)
+        with autocast(precision, device):
+            outputs = prepared.model(**forward_inputs(prepared.task, inputs))
+        summed = prepared.task.loss(outputs, inputs)
+        mean = summed / max(1, int(feed.terms[batch].sum()))
+        stepper.backward(mean)
+        norm, applied = stepper.step(config.train.learning_rate)
+        loss = float(mean.detach())
+        seconds.append(time.perf_counter() - started)
+        if not math.isfinite(loss) or (applied and not math.isfinite(float(norm))):
+            what = "loss" if not math.isfinite(loss) else "gradient"
+            return Probe(length, precision, "not finite", f"the {what} is not finite at step {step}")
+    measured = float(np.median(seconds[1:] or seconds)), peak_memory_gib(device)
+    return Probe(length, precision, "finite", None, loss, *measured, skipped=stepper.skipped)
+
+
+def _first_line(error: BaseException) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+def run_all(question: dict[str, Any]) -> Sequence[Probe]:
+    """Every length in every precision, shortest first; after running out of memory, the longer ones are not tried."""
+    config, found = RunConfig.model_validate_json(json.dumps(question["config"])), list[Probe]()
+    device, warm = Group.current().device, Warm()
+    for precision in question["precisions"]:
+        for length in sorted(question["lengths"]):
+            found.append(probe(config, length, precision, question["steps"], device, warm))
+            sys.stdout.write(json.dumps(asdict(found[-1])) + "\n")
+            sys.stdout.flush()
+            if found[-1].result == "out of memory":
+                break
+    return found
+
+
+def main() -> None:
+    """One JSON line a probe; nothing else is written to standard output."""
+    run_all(json.load(sys.stdin))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,256 @@
+"""Measures how fast a system trains, what memory that takes and where its time goes, alone in a fresh process.
+
+`python -m trainables.tools.profile` reads `{"config": RunConfig, "steps": n, "warmup": n}` from standard input and
+writes one JSON line to standard output. What is timed is the loop's own step, on batches that the loop draws.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from trainables.config import RunConfig
+from trainables.data.batching import Indices
+from trainables.system.allocator import keep_freed_memory
+from trainables.system.fast_dropout import quick_masks
+from trainables.system.memory import GIB, peak_memory_gib, reset_peak_memory
+from trainables.tools.flops import matrix_product_rate, operations_per_token, positions, wait
+from trainables.training.distributed import Group
+from trainables.training.run import training_for
+from trainables.training.run_cache import Warm
+from trainables.training.run_columns import fixed_columns
+from trainables.training.setup import prepare
+from trainables.training.trainer import Training
+
+PHASES = ("forward", "backward", "optimizer", "host")
+SHARE_OF_STEPS = 1 / 3  # so many of the measured steps are taken once more to see where their time goes
+COUNTED_BATCHES = 2
+FACTS = ("precision", "attention", "parameters", "trainable_parameters", "device", "hardware", "cpu_threads")
+Result = Literal["measured", "out of memory", "failed"]
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One system, measured once. Seconds of steps are medians and 95th percentiles; phases are shares of a step.
+
+    Tokens are pieces of items, never padding. `peak_reserved_gib` is what torch holds of a GPU, None on the CPU, where
+    the peak is the process' resident memory. `model_operations_per_second` over `ceiling_operations_per_second` is
+    the utilisation. Phases are None where a step is not made of them (a step that is replayed as a whole).
+    """
+
+    steps: int
+    setup_seconds: float
+    warmup_seconds: float
+    samples_per_second: float
+    tokens_per_second: float
+    step_seconds_p50: float
+    step_seconds_p95: float
+    peak_memory_gib: float
+    peak_reserved_gib: float | None
+    padding_waste: float
+    model_operations_per_second: float
+    ceiling_operations_per_second: float
+    forward_share: float | None
+    backward_share: float | None
+    optimizer_share: float | None
+    host_share: float | None
+
+
+def profile(config: RunConfig, steps: int, warmup: int, device: torch.device) -> tuple[Profile, dict[str, Any]]:
+    """Measure about `steps` optimizer steps: whole passes over as many items as they take; and the facts of the run.
+
+    All systems of one split and batch size see the same items, whatever the order of their batches. The order here is
+    the point: memory is read before anything is loaded that only the profile needs; phases are timed in steps of
+    their own, because waiting for each of them would change the speed.
+    """
+    started = time.perf_counter()
+    if device.type == "cpu":
+        keep_freed_memory()
+    group, measured = Group(device=device), _with_items(config, steps)
+    prepared = prepare(measured, device, Warm())
+    training = training_for(measured, prepared, group)
+    training.model.train()
+    setup = time.perf_counter() - started
+    with prepared.around(), quick_masks(device):
+        batches = _epochs(training, steps)
+        warmup_seconds = _take(training, warmup_batches(training, batches, warmup))
+        reset_peak_memory(device)
+        measured_speed = speed(training, batches)
+        memory, reserved = peak_memory_gib(device), _reserved_gib(device)
+        some = max(1, round(len(batches) * SHARE_OF_STEPS))
+        phases = phase_shares(training, spaced(batches, training.train.lengths, some))
+        needed = operations_per_token(training, spaced(batches, training.train.lengths, COUNTED_BATCHES))
+        ceiling = matrix_product_rate(device, config.model.precision)
+    found = Profile(
+        steps=len(batches),
+        setup_seconds=setup,
+        warmup_seconds=warmup_seconds,
+        **measured_speed,
+        peak_memory_gib=memory,
+        peak_reserved_gib=reserved,
+        padding_waste=positions(training.train, batches, training.plan.unpadded).waste,
+        model_operations_per_second=needed * measured_speed["tokens_per_second"],
+        ceiling_operations_per_second=ceiling,
+        **{f"{phase}_share": None if phases is None else phases[phase] for phase in PHASES},
+    )
+    facts = fixed_columns(measured, prepared.parts, prepared.material, prepared.model, group)
+    return found, {name: facts[name] for name in FACTS}
+
+
+def _with_items(config: RunConfig, steps: int) -> RunConfig:
+    """The run on as many training items as the steps take, from pretrained weights."""
+    items = steps * config.train.batch_size
+    if config.split.train_items is not None:
+        items = min(items, config.split.train_items)
+    split = config.split.model_copy(update={"train_items": items})
+    train = config.train.model_copy(update={"epochs": 1000})  # the learning rate never ends
+    return config.model_copy(update={"split": split, "train": train, "init_from": None})
+
+
+def _epochs(training: Training, steps: int) -> list[Indices]:
+    """Batches of whole epochs, as few as have that many steps."""
+    batches: list[Indices] = []
+    while len(batches) < steps:
+        batches += training.batches()
+        training.position.epoch += 1
+    return batches
+
+
+def warmup_batches(training: Training, batches: Sequence[Indices], count: int) -> list[Indices]:
+    """`count` batches of all lengths; before them every shape twice where few are meant to occur.
+
+    Such shapes are compiled when they come first, or recorded when they come again.
+    """
+    some = spaced(batches, training.train.lengths, count)
+    if training.plan.width_multiple in (None, 1):
+        return some
+    shapes = {(len(batch), int(training.train.widths[batch].max())): batch for batch in batches}
+    return [batch for batch in shapes.values() for _ in range(2)] + some
+
+
+def spaced(batches: Sequence[Indices], lengths: np.ndarray, count: int) -> list[Indices]:
+    """`count` of the batches from the longest to the shortest, evenly spaced; each more than once where they lack."""
+    if count == 0:
+        return []
+    order = sorted(range(len(batches)), key=lambda number: -int(lengths[batches[number]].max()))
+    chosen = np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int)
+    return [batches[order[place]] for place in np.resize(chosen, count)]
+
+
+def _take(training: Training, batches: Sequence[Indices]) -> float:
+    """Seconds of these steps."""
+    started = time.perf_counter()
+    for batch in batches:
+        training.step(batch)
+    wait(training.group.device)
+    return time.perf_counter() - started
+
+
+def speed(training: Training, batches: Sequence[Indices]) -> dict[str, float]:
+    """Speeds over all of these steps, and how long single ones took."""
+    items, tokens, clock = training.totals.items, training.totals.tokens, training.clock
+    started = time.perf_counter()
+    clock.tick()
+    for batch in batches:
+        training.step(batch)
+        clock.tick()
+    clock.pause()
+    seconds = time.perf_counter() - started
+    return {
+        "samples_per_second": (training.totals.items - items) / seconds,
+        "tokens_per_second": (training.totals.tokens - tokens) / seconds,
+        "step_seconds_p50": float(np.percentile(clock.seconds, 50)),
+        "step_seconds_p95": float(np.percentile(clock.seconds, 95)),
+    }
+
+
+def _reserved_gib(device: torch.device) -> float | None:
+    return torch.cuda.max_memory_reserved(device) / GIB if device.type == "cuda" else None
+
+
+class Laps:
+    """Seconds a phase: `lap` ends the phase before and begins the next, once the device has caught up."""
+
+    def __init__(self, device: torch.device) -> None:
+        """Begin with what the host does."""
+        self.seconds = dict.fromkeys(PHASES, 0.0)
+        self._device, self._phase, self._since = device, "host", time.perf_counter()
+
+    def lap(self, phase: str) -> None:
+        """From here on it is `phase`."""
+        wait(self._device)
+        now = time.perf_counter()
+        self.seconds[self._phase] += now - self._since
+        self._phase, self._since = phase, now
+
+    def around(self, phase: str, after: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function as `phase`; what follows it is `after`."""
+
+        def timed(*arguments: Any, **named: Any) -> Any:
+            self.lap(phase)
+            result = function(*arguments, **named)
+            self.lap(after)
+            return result
+
+        return timed
+
+
+def phase_shares(training: Training, batches: Sequence[Indices]) -> dict[str, float] | None:
+    """Where the time of these steps goes. The loss belongs to forward, clipping to the optimizer, batches to host."""
+    wait(training.group.device)
+    laps = Laps(training.group.device)
+    with _observed(training, laps):
+        for batch in batches:
+            training.step(batch)
+    laps.lap("host")
+    total = sum(laps.seconds.values())
+    if not laps.seconds["forward"]:
+        return None
+    return {phase: seconds / total for phase, seconds in laps.seconds.items()}
+
+
+@contextmanager
+def _observed(training: Training, laps: Laps) -> Iterator[None]:
+    """The step's three calls tell when they begin and end; afterwards they are what they were."""
+    parallel, stepper = training.parallel, training.stepper
+    training.parallel = laps.around("forward", "forward", parallel)  # type: ignore[assignment]
+    stepper.backward = laps.around("backward", "host", stepper.backward)  # type: ignore[method-assign]
+    stepper.step = laps.around("optimizer", "host", stepper.step)  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        training.parallel = parallel
+        del stepper.backward, stepper.step
+
+
+def answer(question: dict[str, Any]) -> dict[str, Any]:
+    """Result, reason, measurements and facts, as JSON takes them."""
+    config = RunConfig.model_validate_json(json.dumps(question["config"]))
+    try:
+        found, facts = profile(config, question["steps"], question["warmup"], Group.current().device)
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        return {"result": "out of memory", "reason": _first_line(error)}
+    except (RuntimeError, ValueError, IndexError, ImportError, OSError) as error:
+        return {"result": "failed", "reason": _first_line(error)}
+    return {"result": "measured", **asdict(found), **facts, "torch_version": torch.__version__}
+
+
+def _first_line(error: BaseException) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+def main() -> None:
+    """One JSON line; nothing else is written to standard output."""
+    sys.stdout.write(json.dumps(answer(json.load(sys.stdin))) + "\n")
+
+
+if __name__ == "__main__":
+    main()

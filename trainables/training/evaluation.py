@@ -1,0 +1,107 @@
+"""Scores a model on a set of features: every rank computes its share, and the original order is restored."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from trainables.config import Precision
+from trainables.data.batch_loader import Feed
+from trainables.data.batching import Indices, evaluation_batches, shard
+from trainables.data.features import Ragged
+from trainables.protocols.task import Task
+from trainables.system.attention_kernels import chosen_kernels
+from trainables.training.distributed import Group
+from trainables.training.optimizer import autocast
+
+TOKENS_PER_BATCH = 4096
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Mean loss over terms, and per output one row a feature, in feature order."""
+
+    loss: float
+    outputs: dict[str, Ragged]
+    seconds: float
+
+
+EVALUATION_SEED = 0  # every evaluation of every run sees the same masks, say: models do comparable work
+
+
+@torch.inference_mode()
+def evaluate(
+    model: nn.Module,
+    task: Task,
+    feed: Feed,
+    group: Group,
+    precision: Precision,
+    misplaced: Indices | None = None,
+) -> Evaluation:
+    """Run the model over all features of `feed`. No feature is padded in twice, whatever the number of ranks.
+
+    `misplaced` is for negative controls: feature i is given the outputs of feature misplaced[i].
+    """
+    started = time.perf_counter()
+    model.eval()
+    losses: list[torch.Tensor] = []
+    parts: list[tuple[np.ndarray, dict[str, torch.Tensor]]] = []
+    for batch in evaluation_batches(feed.widths, TOKENS_PER_BATCH):
+        rows = shard(batch, group.rank, group.world_size)
+        if len(rows) == 0:
+            continue
+        inputs = task.vary(feed.batch(rows), rows, EVALUATION_SEED)
+        with chosen_kernels(group.device), autocast(precision, group.device):
+            outputs = model(**forward_inputs(task, inputs))
+            found = task.outputs(outputs, inputs, model)
+        parts.append((rows, {name: tensor.clone() for name, tensor in found.items()}))  # a replay reuses its memory
+        losses.append(task.loss(outputs, inputs))
+    loss_sum = float(torch.stack(losses).double().sum()) if losses else 0.0
+    total = group.total([loss_sum])[0] / max(1, int(feed.terms.sum()))
+    per_piece = frozenset(task.piece_outputs)
+    assembled = _assemble(parts, feed, group, per_piece)
+    if misplaced is not None:
+        assembled = {name: displaced(rows, misplaced, name in per_piece) for name, rows in assembled.items()}
+    return Evaluation(total, assembled, time.perf_counter() - started)
+
+
+def displaced(outputs: Ragged, order: Indices, per_piece: bool) -> Ragged:
+    """Row i is that of order[i]; with one value a piece it is cut to the length of row i, or filled with its lowest."""
+    taken = outputs.take(order)
+    if not per_piece:
+        return taken
+    rows = []
+    for index, length in enumerate(outputs.lengths):
+        row = taken.row(index)[:length]
+        rows.append(np.concatenate([row, np.full(length - len(row), row.min(), dtype=row.dtype)]))
+    return Ragged.from_rows(rows, outputs.values.dtype)
+
+
+def forward_inputs(task: Task, inputs: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """What the model's forward takes: everything but the task's targets."""
+    return {name: tensor for name, tensor in inputs.items() if name not in task.targets}
+
+
+def is_usable(evaluation: Evaluation) -> bool:
+    """False when the loss is not a number: such a model has no score."""
+    return math.isfinite(evaluation.loss)
+
+
+def _assemble(
+    parts: list[tuple[np.ndarray, dict[str, torch.Tensor]]], feed: Feed, group: Group, per_piece: frozenset[str]
+) -> dict[str, Ragged]:
+    """Rows of all ranks in feature order; outputs with one value a piece are cropped to the feature's length."""
+    mine = [(rows, {name: tensor.cpu().numpy() for name, tensor in outputs.items()}) for rows, outputs in parts]
+    rows_of: dict[str, list[np.ndarray]] = {}
+    for rows, outputs in (part for rank_parts in group.gather(mine) for part in rank_parts):
+        for name, values in outputs.items():
+            target = rows_of.setdefault(name, [np.empty(0)] * len(feed.lengths))
+            for row, value in zip(rows, values, strict=True):
+                target[row] = value[: feed.lengths[row]] if name in per_piece else np.atleast_1d(value)
+    return {name: Ragged.from_rows(rows, rows[0].dtype) for name, rows in rows_of.items()}

@@ -1,0 +1,198 @@
+"""One run from its configuration to its outcome: data, split, model, training, test, columns of the result tables."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import pandas as pd
+from torch import nn
+
+from trainables.config import RunConfig
+from trainables.modeling.pretrained import instantiate
+from trainables.modeling.save_model import Keepsake
+from trainables.modeling.word_vocabulary import training_texts
+from trainables.system.allocator import keep_freed_memory
+from trainables.system.folder import Folder
+from trainables.system.memory import reset_peak_memory
+from trainables.training.checkpoint import Checkpoints
+from trainables.training.control_points import Control, Uncontrolled
+from trainables.training.distributed import Group
+from trainables.training.epoch_models import LastEpochs, SavingEpochs
+from trainables.training.evaluation import is_usable
+from trainables.training.outcome import Diverged, Outcome, Status, Stopped
+from trainables.training.run_cache import Warm
+from trainables.training.run_columns import Scored, fixed_columns, measured_columns, score_columns
+from trainables.training.seeding import Purpose, derived
+from trainables.training.setup import Prepared, prepare
+from trainables.training.train_state import own_threads, resume
+from trainables.training.trainer import Training
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a run is computed, which never changes what is computed."""
+
+    accumulation: int = 1
+    seconds_between_checkpoints: float = 600.0
+
+
+@own_threads()
+def run(
+    config: RunConfig,
+    *,
+    group: Group | None = None,
+    warm: Warm | None = None,
+    control: Control | None = None,
+    folder: Folder | None = None,
+    layout: Layout | None = None,
+    start: Folder | None = None,
+    keep: bool = False,
+    last_epochs: LastEpochs | None = None,
+) -> Outcome:
+    """Fine-tune and score one model; all ranks call it alike, and rank 0's outcome is the run's.
+
+    `folder` holds checkpoints; a run that finds one there goes on from it. `start` holds the saved weights that
+    `config.init_from` names; `keep` asks for the model with its best weights in the outcome, `last_epochs` for
+    folders with the last ones. Raises DataError, ValueError or OSError for what the user can mend; a non-finite loss is
+    an outcome (`diverged`), not an exception.
+    """
+    group, warm, layout = group or Group.current(), warm or Warm(), layout or Layout()
+    started = time.perf_counter()
+    reset_peak_memory(group.device)
+    if group.device.type == "cpu":
+        keep_freed_memory()
+    prepared = prepare(config, group.device, warm, start)
+    if last_epochs is not None:
+        control = SavingEpochs(
+            control or Uncontrolled(), last_epochs, lambda: _copied(config, prepared, training.decisions)
+        )
+    _tell_counts(prepared)
+    training = training_for(config, prepared, group, control, folder, layout, keep)
+    setup = time.perf_counter() - started
+    earlier = training.totals.train_seconds + training.totals.evaluation_seconds  # before
+    end: Status = "completed"
+    reason, scored = None, None
+    try:
+        with prepared.around():
+            training.run()
+            scored = _scored(config, prepared, training, group)
+    except Diverged as error:
+        end, reason = "diverged", str(error)
+    except Stopped as stopped:
+        end, reason = ("pruned" if stopped.prune else "stopped"), str(stopped)
+    columns = fixed_columns(config, prepared.parts, prepared.material, prepared.model, group)
+    seconds = earlier + time.perf_counter() - started
+    columns |= {**measured_columns(training), "seconds_setup": setup, "seconds_total": seconds}
+    if end != "completed":
+        return Outcome(end, reason, columns, pd.DataFrame(training.totals.rows))
+    outcome = _outcome(prepared, training, scored, columns)
+    return replace(outcome, kept=_kept(config, prepared, training, scored)) if keep and scored else outcome
+
+
+def _tell_counts(prepared: Prepared) -> None:
+    """Log what the model is not given of each part, or cannot be right about."""
+    for name, part in prepared.parts.items():
+        counts = ", ".join(f"{count} {fact.replace('_', ' ')}" for fact, count in part.features.facts.items() if count)
+        if counts:
+            logger.info("%s: %d items; %s", name, part.num_items, counts)
+
+
+def training_for(
+    config: RunConfig,
+    prepared: Prepared,
+    group: Group,
+    control: Control | None = None,
+    folder: Folder | None = None,
+    layout: Layout | None = None,
+    keep: bool = False,
+) -> Training:
+    """The training of a prepared run, where its newest checkpoint left it."""
+    control, layout = control or Uncontrolled(), layout or Layout()
+    checkpoints = Checkpoints(folder, layout.seconds_between_checkpoints)
+    training = Training(
+        config=config,
+        plan=prepared.plan,
+        task=prepared.task,
+        model=prepared.model,
+        train=prepared.parts["train"].feed,
+        judged={name: part.feed for name, part in prepared.judged.items()},
+        judge=prepared.judge,
+        metric=prepared.own_metric.name if prepared.own_metric else config.metric or prepared.task.primary_metric,
+        group=group,
+        control=control,
+        checkpoints=checkpoints,
+        accumulation=layout.accumulation,
+        keep_weights=keep or "test" in prepared.parts,
+    )
+    if resume(training):
+        logger.info("going on from step %d of %d", training.position.step, training.rate.total)
+    return training
+
+
+def _scored(config: RunConfig, prepared: Prepared, training: Training, group: Group) -> Scored | None:
+    """Predictions and metrics of the best epoch; the test part is scored once, with that epoch's weights.
+
+    Both are decided by what was tuned in that epoch, on other items. Only rank 0 gets them; the others get None.
+    """
+    best = training.best
+    evaluation = None
+    if "test" in prepared.parts:
+        best.reload(prepared.model)
+        evaluation = training.evaluate(prepared.parts["test"].feed)
+        if not is_usable(evaluation):
+            raise Diverged(training.position.step, "test loss became non-finite")
+    if not group.is_main:
+        return None
+    tables = {"validation": prepared.validated(best.outputs, best.decisions)}
+    if evaluation is not None:
+        tables["test"] = prepared.predictions("test", evaluation.outputs, best.decisions)
+    return Scored(tables, {part: prepared.score(table) for part, table in tables.items()}, best.decisions)
+
+
+def _outcome(prepared: Prepared, training: Training, scored: Scored | None, columns: dict[str, Any]) -> Outcome:
+    """The outcome of a run that reached its end; only rank 0's is complete."""
+    if scored is None:
+        return Outcome("completed")
+    collapse = prepared.task.collapse(scored.reported)
+    return Outcome(
+        "completed" if collapse is None else "collapsed",
+        collapse,
+        {**columns, **score_columns(training, scored)},
+        pd.DataFrame(training.totals.rows),
+        pd.concat(list(scored.predictions.values()), ignore_index=True),
+        scored.decisions,
+    )
+
+
+def _kept(config: RunConfig, prepared: Prepared, training: Training, scored: Scored) -> Keepsake:
+    """The model with the weights of its best epoch. On a device it stays there until it is saved."""
+    training.best.reload(prepared.model)
+    return _keepsake(config, prepared, prepared.model, scored.decisions)
+
+
+def _copied(config: RunConfig, prepared: Prepared, decisions: Mapping[str, float]) -> Keepsake:
+    """The model as it is now, which goes on training untouched by what saving does to the copy."""
+    module = getattr(prepared.model, "_orig_mod", prepared.model)  # what torch.compile wraps
+    return _keepsake(config, prepared, copy.deepcopy(module), decisions)
+
+
+def _keepsake(config: RunConfig, prepared: Prepared, module: nn.Module, decisions: Mapping[str, float]) -> Keepsake:
+    return Keepsake(
+        module=module,
+        vocabulary=prepared.material.vocabulary,
+        whole=lambda: instantiate(prepared.whole(), derived(config.seed, Purpose.WEIGHTS)),
+        texts=partial(training_texts, prepared.corpus),
+        config=config,
+        task_options=prepared.task.options.model_dump(mode="json"),
+        labels=prepared.labels,
+        decisions=decisions,
+        head=prepared.material.pristine.remark,
+    )

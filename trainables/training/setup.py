@@ -1,0 +1,184 @@
+"""What a run needs before it trains: data, split, features and a fresh model, as much as possible from what is warm."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from functools import partial
+
+import pandas as pd
+import torch
+from torch import nn
+
+from analysis.metrics import Metric
+from trainables import registry
+from trainables.config import RunConfig
+from trainables.data.batch_loader import Feed
+from trainables.data.dataset import Corpus
+from trainables.data.features import Features, Ragged
+from trainables.data.load import load_corpus
+from trainables.data.splits import PARTS, Split, split_for
+from trainables.modeling.material import Material
+from trainables.modeling.pretrained import ModelSource, Pristine, instantiate
+from trainables.modeling.word_vocabulary import training_texts
+from trainables.protocols.task import Task
+from trainables.protocols.variant import Applied, Plan, adjust_model, around, plan_of, resolve_variants
+from trainables.system.attention_kernels import chosen_kernels
+from trainables.system.folder import Folder
+from trainables.training.compiled import drop_graphs
+from trainables.training.init_from import pristine_of
+from trainables.training.run_cache import Warm
+from trainables.training.run_columns import Part
+from trainables.training.seeding import Purpose, derived
+from trainables.training.thresholds import folds_of, tuned, validated
+from trainables.training.token_cache import load_features
+
+logger = logging.getLogger(__name__)
+
+Outputs = Mapping[str, Ragged]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """All that a run needs before it trains. Everything but the model is shared with other runs.
+
+    `whole` loads the base model once more, with the embedding rows that the material leaves out. `around` holds the
+    settings of the process that the device and the run's variants need; training and evaluation belong inside it.
+    `folds` says of which fold a validation item is, where decisions that are tuned on validation choose the epoch.
+    """
+
+    task: Task
+    plan: Plan
+    corpus: Corpus
+    labels: tuple[str, ...]
+    parts: Mapping[str, Part]
+    material: Material
+    whole: Callable[[], Pristine]
+    model: nn.Module
+    own_metric: Metric | None
+    around: Callable[[], AbstractContextManager[None]] = nullcontext
+    folds: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def judged(self) -> dict[str, Part]:
+        """What every epoch is judged on: validation, and calibration where decisions are tuned on it."""
+        parts = ("validation", "calibration") if self.task.tunes else ("validation",)
+        return {name: self.parts[name] for name in parts if name in self.parts}
+
+    def judge(self, outputs: Mapping[str, Outputs]) -> tuple[dict[str, float], dict[str, float]]:
+        """Metrics of validation as they are reported, and the decisions that a model with these outputs goes with."""
+        tables = {part: self.predictions(part, found) for part, found in outputs.items()}
+        decisions = tuned(self.task, tables)
+        return self.score(validated(self.task, tables["validation"], decisions, self.folds)), decisions
+
+    def validated(self, outputs: Outputs, decisions: Mapping[str, float]) -> pd.DataFrame:
+        """The validation predictions under decisions that were tuned on other items."""
+        return validated(self.task, self.predictions("validation", outputs), decisions, self.folds)
+
+    def score(self, predictions: pd.DataFrame) -> dict[str, float]:
+        """The task's metrics, and the user's own where the run names one by path."""
+        scores = self.task.score(predictions)
+        if self.own_metric is not None:
+            columns = (predictions[name].tolist() for name in ("gold", "predicted", "item"))
+            scores[self.own_metric.name] = self.own_metric.score(*columns)
+        return scores
+
+    def predictions(self, part: str, outputs: Outputs, decisions: Mapping[str, float] | None = None) -> pd.DataFrame:
+        """The predictions table of one part, with the task's own decisions unless others are given."""
+        table = self.task.predictions(self.corpus.items, self.parts[part].features, outputs, self.labels)
+        return self.task.decide(table, decisions or {}).assign(split=part)
+
+
+def prepare(config: RunConfig, device: torch.device, warm: Warm, start: Folder | None = None) -> Prepared:
+    """Data, split, features and a freshly initialised model of a run, as much as possible from what is warm."""
+    task: Task = registry.load("task", config.task).configured(config.task_options)
+    applied = resolve_variants(config.variants, lambda name: registry.load("variant", name))
+    plan = plan_of(applied)
+    if warm.changed("system", config.model_copy(update={"seed": 0, "fold": None}).model_dump_json()):
+        drop_graphs()
+    data = config.data.model_dump_json()
+    corpus = warm.get("corpus", data, lambda: load_corpus(config.data))
+    labels = warm.get("labels", (config.task, task.options.model_dump_json(), data), lambda: _labels(task, corpus))
+    split = split_for(task, corpus, config.split, config.split_seed, config.fold)
+    task.check_split(corpus.items, split, labels)
+    task = task.fitted([corpus.items[index] for index in split.train], labels)
+    attention = plan.attention or _default_attention(device)
+    source = ModelSource(
+        config.model,
+        attention=attention,
+        dropout=config.train.dropout,
+        quantization=plan.quantization,
+        texts=partial(training_texts, corpus),
+    )
+    whole = partial(pristine_of, task, source, labels, start, config.task)
+    material = _material(config, task, corpus, labels, source, whole, warm)
+    _tell(config.model.name, material.pristine)
+    parts = _parts(split, material.features, device, plan, config.train.max_length)
+    model = instantiate(material.pristine, derived(config.seed, Purpose.WEIGHTS)).to(device)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(derived(config.seed, Purpose.ADJUSTMENT))  # weights that a variant adds
+        model = adjust_model(model, applied)
+    own_metric = registry.load("metric", config.metric) if registry.is_path(config.metric or "") else None
+    settings = partial(settings_of_process, device, applied)
+    folds = folds_of(task, corpus.items, split, config.split_seed)
+    return Prepared(task, plan, corpus, labels, parts, material, whole, model, own_metric, settings, folds)
+
+
+@contextmanager
+def settings_of_process(device: torch.device, applied: tuple[Applied, ...]) -> Iterator[None]:
+    """Kernels of attention that the device can be trusted with, and what the variants need; afterwards as before."""
+    with chosen_kernels(device), around(applied):
+        yield
+
+
+def _default_attention(device: torch.device) -> str | None:
+    """Eager on the CPU, where torch's fused kernels are slower (docs/experiments.md); elsewhere the model's own."""
+    return "eager" if device.type == "cpu" else None
+
+
+def _tell(model: str, pristine: Pristine) -> None:
+    """What became of a head that the checkpoint brought; every run says it, the warm ones too."""
+    if pristine.remark is not None:
+        drawn = pristine.head <= pristine.missing
+        logger.log(logging.WARNING if drawn else logging.INFO, "%s: %s", model, pristine.remark)
+
+
+def _labels(task: Task, corpus: Corpus) -> tuple[str, ...]:
+    task.check(corpus.items)
+    return task.label_space(corpus.items)
+
+
+def _material(
+    config: RunConfig,
+    task: Task,
+    corpus: Corpus,
+    labels: tuple[str, ...],
+    source: ModelSource,
+    whole: Callable[[], Pristine],
+    warm: Warm,
+) -> Material:
+    """Tokenised data and base weights of one model on one data set: what all its runs share."""
+    train = config.train
+    settings = (config.data.model_dump_json(), config.model.model_dump_json())
+    options = task.options.model_dump_json()
+    choices = (train.max_length, train.dropout, source.attention, source.quantization, config.init_from)
+    key = (config.task, options, *settings, *choices)
+
+    def build() -> Material:
+        features = load_features(task, corpus, config.model, labels, train.max_length)
+        return Material.of(features, whole(), task.whole_vocabulary)
+
+    return warm.get("material", key, build)
+
+
+def _parts(split: Split, features: Features, device: torch.device, plan: Plan, max_length: int) -> dict[str, Part]:
+    width = max_length if plan.padding == "max_length" else None
+    parts = {}
+    for name in PARTS:
+        indices = features.of_items(split.part(name))
+        if len(indices):
+            chosen = features.take(indices)
+            parts[name] = Part(chosen, Feed(chosen, device, width, plan.width_multiple, max_length))
+    return parts

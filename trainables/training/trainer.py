@@ -1,0 +1,265 @@
+"""The one training loop: epochs of planned global batches, evaluated, reported, checkpointed and resumed exactly."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from trainables.config import RunConfig
+from trainables.data.batch_loader import Feed
+from trainables.data.batching import Indices, bucketed_batches, micro_batches, shard, shuffled_batches
+from trainables.data.features import Ragged
+from trainables.protocols.task import Task
+from trainables.protocols.variant import Plan
+from trainables.system.allocator import KeptMemory
+from trainables.system.fast_dropout import quick_masks
+from trainables.system.memory import StepClock
+from trainables.training.best_weights import Best
+from trainables.training.captured_steps import RecordedSteps
+from trainables.training.checkpoint import Checkpoints
+from trainables.training.control_points import Control, ControlPoints, Progress
+from trainables.training.distributed import Group
+from trainables.training.evaluation import Evaluation, evaluate, forward_inputs, is_usable
+from trainables.training.lr_schedule import LearningRate
+from trainables.training.optimizer import Stepper, autocast
+from trainables.training.outcome import Diverged, Stopped
+from trainables.training.seeding import Purpose, derived, generator, seed_step
+from trainables.training.train_state import Position, Totals, snapshot_of
+
+logger = logging.getLogger(__name__)
+Judge = Callable[[Mapping[str, dict[str, Ragged]]], tuple[dict[str, float], dict[str, float]]]
+
+
+class Training:
+    """One model being fine-tuned, and judged after every epoch on the parts of `judged`, validation first.
+
+    `judge` turns their outputs into the metrics that are reported, and the decisions (thresholds) that belong to them;
+    `metric` is the one that chooses.
+    """
+
+    def __init__(
+        self,
+        *,
+        config: RunConfig,
+        plan: Plan,
+        task: Task,
+        model: nn.Module,
+        train: Feed,
+        judged: Mapping[str, Feed],
+        judge: Judge,
+        metric: str,
+        group: Group,
+        control: Control,
+        checkpoints: Checkpoints,
+        accumulation: int,
+        keep_weights: bool,
+    ) -> None:
+        """Build optimizer, schedule and control points around a model that is on its device."""
+        self.config, self.plan, self.task, self.model, self.group = config, plan, task, model, group
+        self.train, self.judged, self.judge, self.metric = train, judged, judge, metric
+        self.accumulation, self.checkpoints = accumulation, checkpoints
+        self.steps_per_epoch = -(-len(train.lengths) // config.train.batch_size)
+        self.rate = LearningRate(config.train, self.steps_per_epoch * config.train.epochs)
+        self.stepper = Stepper.create(model, config.train, config.model.precision, group.device, plan.optimizer)
+        self.best = Best(config.direction, keep_weights)
+        self.points = ControlPoints(group, control, checkpoints.due)
+        self.control = control
+        self.clock = StepClock(group.device)
+        self.kept_memory = KeptMemory()
+        self.position, self.totals = Position(), Totals()
+        self.decisions: dict[str, float] = {}  # of the epoch that ended last
+        self.parallel = _parallel(model, group)  # the model as it is called
+        self.loss_sum = torch.zeros((), dtype=torch.float64, device=group.device)
+        self._first_bad = torch.full((), -1, dtype=torch.int64, device=group.device)
+        self.norm = torch.zeros((), device=group.device)
+        self._recorded = self._recorded_steps()
+
+    def run(self) -> None:
+        """Train from the current position to the end, or raise Diverged or Stopped."""
+        with quick_masks(self.group.device):
+            while self.position.epoch < self.config.train.epochs and not self._should_stop_early():
+                self._run_epoch()
+
+    def _run_epoch(self) -> None:
+        started = time.perf_counter()
+        self.model.train()
+        self.clock.tick()
+        for batch in self.batches()[self.position.batch :]:
+            self.step(batch)
+            self.position.batch += 1
+            self.clock.tick()
+            if self.points.due():
+                self._control_point(started)
+        train_loss = self._read_losses()
+        self.clock.pause()
+        self.totals.train_seconds += time.perf_counter() - started
+        self._finish_epoch(train_loss, time.perf_counter() - started)
+
+    def batches(self) -> list[Indices]:
+        """The global batches of the current epoch, in their order."""
+        order = generator(self.config.seed, Purpose.ORDER, self.position.epoch)
+        if self.plan.bucketing:
+            return bucketed_batches(self.train.lengths, self.config.train.batch_size, order)
+        return shuffled_batches(len(self.train.lengths), self.config.train.batch_size, order)
+
+    def step(self, batch: Indices) -> None:
+        """One optimizer step; nothing in it waits for the device (but the scaler of fp16)."""
+        seed_step(self.config.seed, self.position.step, self.group.rank)
+        terms = max(1, int(self.train.terms[batch].sum()))
+        self.rate.applied += self._launch(batch, terms) if self._recorded is None else self._replay(batch, terms)
+        self._note_bad_step()
+        self.totals.items += len(batch)
+        self.totals.tokens += int(self.train.lengths[batch].sum())
+        self.position.step += 1
+
+    def _launch(self, batch: Indices, terms: int) -> bool:
+        """Compute this rank's part of a step and apply it; returns whether weights changed."""
+        parts = micro_batches(shard(batch, self.group.rank, self.group.world_size), self.accumulation)
+        if not parts:  # nothing to do here, but DDP waits for this rank's (zero) gradients
+            self._backward(batch[:1], terms, weight=0.0, last=True)
+        for number, part in enumerate(parts, start=1):
+            self._backward(part, terms, weight=1.0, last=number == len(parts))
+        self.norm, applied = self.stepper.step(self.rate.now())
+        return applied
+
+    def _replay(self, batch: Indices, terms: int) -> bool:
+        """The same as one recorded launch."""
+        assert self._recorded is not None
+        self.stepper.set_rate(self.rate.now())
+        loss, norm = self._recorded.step(self._inputs(batch), 1.0 / terms)
+        self.loss_sum += loss
+        self.norm = norm.clone()
+        return True
+
+    def _recorded_steps(self) -> RecordedSteps | None:
+        if self.plan.recorder is None:
+            return None
+        if self.group.world_size > 1 or self.accumulation > 1:
+            raise ValueError("a step is recorded as a whole: use one worker a run, and no accumulation")
+        return RecordedSteps(self._whole_step, self.plan.recorder)
+
+    def _whole_step(self, inputs: Mapping[str, torch.Tensor], scale: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        loss = self._loss(inputs)
+        self.stepper.backward(loss * scale)
+        return loss.detach(), self.stepper.apply()[0]
+
+    def _inputs(self, rows: Indices) -> dict[str, torch.Tensor]:
+        seed = derived(self.config.seed, Purpose.VARIATION, self.position.epoch)
+        return self.task.vary(self.train.batch(rows), rows, seed)
+
+    def _loss(self, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        with autocast(self.config.model.precision, self.group.device):
+            outputs = self.parallel(**forward_inputs(self.task, inputs))
+        return self.task.loss(outputs, inputs)
+
+    def _backward(self, rows: Indices, terms: int, weight: float, last: bool) -> None:
+        inputs = self._inputs(rows)
+        with self._communicating(last):
+            loss = self._loss(inputs) * weight
+            self.stepper.backward(loss * (self.group.world_size / terms))
+        self.loss_sum += loss.detach()
+
+    def _communicating(self, last: bool) -> AbstractContextManager[Any]:
+        if isinstance(self.parallel, DistributedDataParallel) and not last:
+            return self.parallel.no_sync()
+        return nullcontext()
+
+    def _note_bad_step(self) -> None:
+        """Keep the first step with a non-finite value on the device; fp16 gradients may overflow, its loss may not."""
+        finite = torch.isfinite(self.loss_sum)
+        if self.stepper.scaler is None:
+            finite = finite & torch.isfinite(self.norm)
+        self._first_bad = torch.where((self._first_bad < 0) & ~finite, self.position.step, self._first_bad)
+
+    def _bad_step(self) -> int | None:
+        step = int(self._first_bad)
+        if step < 0 and self.stepper.gave_up:
+            return self.position.step
+        return None if step < 0 else step
+
+    def _control_point(self, epoch_started: float) -> None:
+        self.kept_memory.check()
+        progress = Progress(self.position.step, self.rate.total, self.position.epoch)
+        decision = self.points.agree(progress, self._bad_step())
+        if decision.first_bad_step is not None:
+            raise Diverged(decision.first_bad_step, "loss or gradient became non-finite")
+        if decision.request == "prune":
+            raise Stopped(prune=True)
+        if decision.request in ("checkpoint", "stop"):
+            self._save(time.perf_counter() - epoch_started)
+        if decision.request == "stop":
+            raise Stopped(prune=False)
+
+    def _read_losses(self) -> float:
+        terms = int(self.train.terms.sum())
+        total = self.group.total([float(self.loss_sum)])[0] / max(1, terms)
+        bad = self.points.shared_bad_step(self._bad_step())
+        if bad is not None:
+            raise Diverged(bad, "loss or gradient became non-finite")
+        return total
+
+    def _finish_epoch(self, train_loss: float, seconds: float) -> None:
+        found = {part: self.evaluate(feed) for part, feed in self.judged.items()}
+        if not all(map(is_usable, found.values())):
+            raise Diverged(self.position.step, "evaluation loss became non-finite")
+        outputs = {part: evaluation.outputs for part, evaluation in found.items()}
+        metrics, self.decisions = self.group.shared(self.judge(outputs) if self.group.is_main else ({}, {}))
+        self.position.epoch, self.position.batch = self.position.epoch + 1, 0
+        self.loss_sum = torch.zeros_like(self.loss_sum)
+        row = {
+            "epoch": self.position.epoch,
+            "step": self.position.step,
+            "train_loss": train_loss,
+            "eval_loss": found["validation"].loss,
+            "learning_rate": self.rate.now(),
+            "grad_norm": float(self.norm),
+            "seconds": seconds + sum(evaluation.seconds for evaluation in found.values()),
+            **{f"metric_{name}": value for name, value in metrics.items()},
+        }
+        self.totals.rows.append(row)
+        self.best.offer(self.position.epoch, metrics[self.metric], outputs["validation"], self.model, self.decisions)
+        self.rate.epoch_ended(self.best.signed(metrics[self.metric]))
+        self._report(row)
+        self.points.hasten()
+
+    def evaluate(self, feed: Feed) -> Evaluation:
+        """The model's loss and outputs on these features, whether they are usable or not."""
+        order = None
+        if self.plan.misplaced is not None:
+            order = self.plan.misplaced(feed.lengths, generator(self.config.seed, Purpose.MISPLACEMENT))
+        evaluation = evaluate(self.model, self.task, feed, self.group, self.config.model.precision, order)
+        self.totals.evaluation_seconds += evaluation.seconds
+        return evaluation
+
+    def _report(self, row: dict[str, Any]) -> None:
+        score = row[f"metric_{self.metric}"]
+        logger.info(
+            "epoch %d: train loss %.5f, eval loss %.5f, %s %.4f",
+            *(row["epoch"], row["train_loss"], row["eval_loss"], self.metric, score),
+        )
+        if self.group.is_main:
+            self.control.report(row)
+
+    def _should_stop_early(self) -> bool:
+        stopping = self.config.train.early_stopping
+        return stopping is not None and self.best.epochs_since >= stopping.patience
+
+    def _save(self, seconds_of_epoch: float) -> None:
+        """Write a checkpoint from rank 0."""
+        snapshot = snapshot_of(self, seconds_of_epoch)
+        if snapshot is not None:
+            self.checkpoints.save(self.position.step, snapshot)
+
+
+def _parallel(model: nn.Module, group: Group) -> nn.Module:
+    if group.world_size == 1:
+        return model
+    devices = [group.device] if group.device.type == "cuda" else None
+    return DistributedDataParallel(model, device_ids=devices, broadcast_buffers=False, gradient_as_bucket_view=True)
