@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from orchestrator.storage import Store
-from tests.orchestrator.stores import make_outcome, make_run
+from tests.orchestrator.storage.stores import make_outcome, make_run
 
 
 def measure(num_runs: int, directory: str) -> dict[str, float]:

@@ -81,7 +81,7 @@ QUICK = {"train.epochs": 1, "split.train_items": 32}
 
 def configuration(case: Case, seed: int, quick: bool) -> RunConfig:
     """The run that both sides execute."""
-    from orchestrator.spec.resolve import resolve
+    from orchestrator.config.resolve import resolve
 
     settings = {**case.settings, **(QUICK if quick else {})}
     loaded = load_experiment(case.experiment, models=[MODEL], seeds=[seed], settings=settings)

@@ -18,9 +18,9 @@ import pandas as pd
 import yaml
 
 from benchmarks.machine import write as write_page
-from orchestrator.spec import grid
-from orchestrator.spec.experiment_file import load
-from orchestrator.spec.resolve import resolve
+from orchestrator.config import grid
+from orchestrator.config.load import load
+from orchestrator.config.resolve import resolve
 from orchestrator.storage import Store
 from orchestrator.storage.records import cell_columns
 from tests.tiny import tiny_data, tiny_model

@@ -25,11 +25,11 @@ import pandas as pd
 from analysis.tables.profile import summary, to_table
 from benchmarks.machine import write
 from orchestrator import api
-from orchestrator.layout import LayoutOptions
-from orchestrator.profile import profile
-from orchestrator.spec.experiment_file import Loaded
-from orchestrator.spec.resolve import resolve
-from orchestrator.sweeping import SweepOptions
+from orchestrator.commands._executor_choice import LayoutOptions
+from orchestrator.commands.profile import profile
+from orchestrator.commands.sweep import SweepOptions
+from orchestrator.config.load import Loaded
+from orchestrator.config.resolve import resolve
 
 MODEL, REFERENCE = "minilm-l6", "plain"
 OTHER_SIDE = {"better": "worse", "worse": "better"}

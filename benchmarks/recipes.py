@@ -68,7 +68,7 @@ CASES = {
 
 def configuration(case: Case, seed: int, items: int) -> RunConfig:
     """The run that both sides execute."""
-    from orchestrator.spec.resolve import resolve
+    from orchestrator.config.resolve import resolve
 
     settings = {
         **case.settings,

@@ -26,15 +26,15 @@ import pandas as pd
 
 from benchmarks.machine import spread, write
 from orchestrator.api import load_experiment
-from orchestrator.spec.run_spec import RunSpec
+from orchestrator.config.run_spec import RunSpec
 
 EXPERIMENT, MODEL = "cr-ecss", "minilm-l6"
 
 
 def resolved_run(arguments: argparse.Namespace, seed: int) -> RunSpec:
     """The run of the built-in experiment that both sides execute."""
-    from orchestrator.spec import grid
-    from orchestrator.spec.resolve import resolve
+    from orchestrator.config import grid
+    from orchestrator.config.resolve import resolve
 
     settings = {"train.learning_rate": arguments.learning_rate, "train.epochs": arguments.epochs}
     loaded = load_experiment(

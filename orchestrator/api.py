@@ -6,15 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.spec import experiment_file
-from orchestrator.spec.changes import Changes
-from orchestrator.spec.experiment_file import Loaded
-from orchestrator.spec.seeds import render_seeds
+from orchestrator.config import load
+from orchestrator.config.load import Loaded
+from orchestrator.config.overrides import Changes
+from orchestrator.config.seeds import render_seeds
 
 if TYPE_CHECKING:
-    from orchestrator.conclude import Conclusion
-    from orchestrator.searching import SearchResult
-    from orchestrator.sweeping import SweepOptions, SweepResult
+    from orchestrator.commands.analyze import Conclusion
+    from orchestrator.commands.search import SearchResult
+    from orchestrator.commands.sweep import SweepOptions, SweepResult
 
 
 def load_experiment(
@@ -41,14 +41,14 @@ def load_experiment(
         limit=limit,
         values=dict(settings or {}),
     )
-    return experiment_file.load(str(name_or_path), changes, run_code=run_code)
+    return load.load(str(name_or_path), changes, run_code=run_code)
 
 
 def sweep(experiment: Loaded | str | Path, options: SweepOptions | None = None) -> SweepResult:
     """Execute every cell of the grid that has no record yet, from the main thread. Raises what the command reports."""
-    from orchestrator.spec.resolve import resolve
-    from orchestrator.sweeping import SweepOptions
-    from orchestrator.sweeping import sweep as execute
+    from orchestrator.commands.sweep import SweepOptions
+    from orchestrator.commands.sweep import sweep as execute
+    from orchestrator.config.resolve import resolve
 
     loaded = experiment if isinstance(experiment, Loaded) else load_experiment(experiment)
     return execute(resolve(loaded), options or SweepOptions())
@@ -56,9 +56,9 @@ def sweep(experiment: Loaded | str | Path, options: SweepOptions | None = None) 
 
 def search(experiment: Loaded | str | Path, options: SweepOptions | None = None) -> SearchResult:
     """Spend the budget of the experiment's `search`, from the main thread. Raises what the command reports."""
-    from orchestrator.searching import search as look_for
-    from orchestrator.spec.resolve import resolve
-    from orchestrator.sweeping import SweepOptions
+    from orchestrator.commands.search import search as look_for
+    from orchestrator.commands.sweep import SweepOptions
+    from orchestrator.config.resolve import resolve
 
     loaded = experiment if isinstance(experiment, Loaded) else load_experiment(experiment)
     return look_for(resolve(loaded), options or SweepOptions())
@@ -74,7 +74,7 @@ def analyze(
 
     `compare` replaces keys of the experiment's `compare`. Raises UserError for what cannot be compared.
     """
-    from orchestrator.conclude import conclude
+    from orchestrator.commands.analyze import conclude
 
     folder = None if out is None else str(out)
     return conclude([str(source) for source in sources], out=folder, compare=compare, generator_seed=generator_seed)

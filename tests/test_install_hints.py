@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import doctor
+from orchestrator.commands import doctor
 from trainables import registry
 from trainables.config import TrainConfig
 from trainables.modeling import quantization

@@ -15,7 +15,7 @@ from orchestrator.cli.profile import profile
 from orchestrator.cli.results import analyze, forget, logs, results, status
 from orchestrator.cli.search import search
 from orchestrator.cli.session import Commands, command
-from orchestrator.screen.console import Console
+from orchestrator.console.console import Console
 
 _KINDS = (
     *("tasks", "datasets", "models", "variants", "metrics"),
@@ -46,14 +46,14 @@ def list_(console: Console, kind: str | None) -> None:
     """
     from dataclasses import asdict
 
-    from orchestrator.listing import KINDS, entries
-    from orchestrator.screen import rendering
+    from orchestrator.commands.list import KINDS, entries
+    from orchestrator.console import text
 
     found = {name: entries(name) for name in KINDS if kind in (None, name)}
     if console.as_json:
         console.document({name: [asdict(entry) for entry in part] for name, part in found.items()})
     else:
-        console.data(rendering.listing(found))
+        console.data(text.listing(found))
 
 
 @main.command()
@@ -67,8 +67,8 @@ def validate(console: Console, experiment: str, file_only: bool, **values: Any) 
 
     Python files that it names are not run, and what rests on them is not checked, unless --run-code is given.
     """
-    from orchestrator.spec.look import look
-    from orchestrator.spec.yaml_text import dump
+    from orchestrator.config.look import look
+    from orchestrator.config.yaml_text import dump
 
     run_code = values["run_code"]
     loaded = options.loaded(experiment, values)
@@ -88,7 +88,7 @@ def schema(console: Console) -> None:
     """Print the JSON Schema of experiment files, for editors."""
     import json
 
-    from orchestrator.spec.json_schema import json_schema
+    from orchestrator.config.json_schema import json_schema
 
     console.data(json.dumps(json_schema(), indent=2))
 
@@ -105,7 +105,7 @@ def schema(console: Console) -> None:
 @command
 def plan(console: Console, experiment: str, power: bool, spread: float | None, **values: Any) -> None:
     """Show what a sweep would do: runs, what they can decide, time and disk. Starts nothing."""
-    from orchestrator.spec.resolve import resolve
+    from orchestrator.config.resolve import resolve
 
     resolved = resolve(options.loaded(experiment, values), must_be_available=False)
     _show_plan(console, resolved, power=power or spread is not None, spread=spread, **values)
@@ -126,9 +126,9 @@ def plan(console: Console, experiment: str, power: bool, spread: float | None, *
 @command
 def sweep(console: Console, experiment: str, dry_run: bool, no_analyze: bool, **values: Any) -> int:
     """Run every cell of an experiment that has no record yet, then analyse. Running it again resumes."""
-    from orchestrator.screen.sweep_report import report, sweep_options
-    from orchestrator.spec.resolve import resolve
-    from orchestrator.sweeping import sweep as execute
+    from orchestrator.commands.sweep import sweep as execute
+    from orchestrator.config.resolve import resolve
+    from orchestrator.console.sweep_summary import report, sweep_options
 
     loaded = options.loaded(experiment, values)
     chosen = sweep_options(values)
@@ -159,11 +159,11 @@ def sweep(console: Console, experiment: str, dry_run: bool, no_analyze: bool, **
 @command
 def run(console: Console, experiment: str, fold: int | None, out: str | None, **values: Any) -> int:
     """Run one cell in this process, without Ray; under torchrun, in all its processes together."""
-    from orchestrator.screen.sweep_report import report_cell
-    from orchestrator.single_run import in_ranks, run_cell
-    from orchestrator.spec.changes import Changes
-    from orchestrator.spec.experiment_file import load
-    from orchestrator.spec.resolve import resolve
+    from orchestrator.commands.run import in_ranks, run_cell
+    from orchestrator.config.load import load
+    from orchestrator.config.overrides import Changes
+    from orchestrator.config.resolve import resolve
+    from orchestrator.console.sweep_summary import report_cell
 
     changes = Changes(
         models=(values["model"],),
@@ -190,15 +190,15 @@ def doctor(console: Console, out: str) -> int:
     from dataclasses import asdict
     from pathlib import Path
 
-    from orchestrator.doctor import examine
+    from orchestrator.commands.doctor import examine
+    from orchestrator.console import text
     from orchestrator.errors import EXIT_ENVIRONMENT
-    from orchestrator.screen import rendering
 
     found = examine(Path(out))
     if console.as_json:
         console.document({"findings": [asdict(finding) for finding in found]})
     else:
-        console.data(rendering.findings(found))
+        console.data(text.findings(found))
     return EXIT_ENVIRONMENT if any(finding.state == "problem" for finding in found) else 0
 
 
@@ -209,21 +209,21 @@ for _command in (search, status, logs, results, forget, analyze, predict, export
 def _show_plan(
     console: Console, resolved: Any, *, power: bool = False, spread: float | None = None, **values: Any
 ) -> None:
-    from orchestrator.plan import foresee
-    from orchestrator.plan import plan as make_plan
-    from orchestrator.screen import rendering
+    from orchestrator.commands.plan import foresee
+    from orchestrator.commands.plan import plan as make_plan
+    from orchestrator.console import text
 
     found = make_plan(resolved, **values)
     found = foresee(found, spread) if power else found
     for warning in found.warnings:
         console.warning(warning)
     if console.as_json:
-        console.document(rendering.plan_document(found))
+        console.document(text.plan_document(found))
     else:
-        console.data(rendering.plan(found))
+        console.data(text.plan(found))
 
 
 def _watch(console: Console) -> Any:
-    from orchestrator.screen.display import shown
+    from orchestrator.console.live import shown
 
     return lambda progress: shown(progress, console)

@@ -11,11 +11,11 @@ import click
 from orchestrator.cli import options as options
 from orchestrator.cli.cluster_jobs import DEFAULT_FILE, attach, submit
 from orchestrator.cli.session import Commands, command
-from orchestrator.screen.console import Console, table
+from orchestrator.console.console import Console, table
 
 if TYPE_CHECKING:
     from orchestrator.cluster.cluster_file import ClusterFile
-    from orchestrator.cluster.rules import Breach
+    from orchestrator.cluster.security_rules import Breach
 
 RULES = (
     "open-ssh",
@@ -50,15 +50,15 @@ def cluster() -> None:
 @command
 def check(console: Console, file: str, allowed: tuple[str, ...]) -> None:
     """Check a cluster file: Ray's schema, open doors, and what would run. Asks no machine and starts nothing."""
-    from orchestrator.cluster import what_runs
+    from orchestrator.cluster import describe
 
     found = _checked(console, file, allowed)
     unfilled = [problem.render(file) for problem in found.placeholders()]
     if console.as_json:
         parts = {
-            "nodes": what_runs.nodes(found),
-            "ports": what_runs.ports(found),
-            "commands": what_runs.commands(found),
+            "nodes": describe.nodes(found),
+            "ports": describe.ports(found),
+            "commands": describe.commands(found),
         }
         console.document({"cluster": found.name, "provider": found.provider, **parts, "to_fill_in": unfilled})
         return
@@ -135,11 +135,11 @@ for _command in (submit, attach):
 
 def _checked(console: Console, file: str, allowed: tuple[str, ...]) -> ClusterFile:
     """The file, when it breaks no rule that is not allowed. Raises UserError with every breach."""
-    from orchestrator.cluster import cluster_file, rules
+    from orchestrator.cluster import cluster_file, security_rules
 
     found = cluster_file.read(Path(file))
-    refused = rules.breaches(found, allowed)
-    for breach in rules.breaches(found):
+    refused = security_rules.breaches(found, allowed)
+    for breach in security_rules.breaches(found):
         if breach.rule in allowed:
             console.warning(f"{breach.where} (allowed: {breach.rule})")
     _refuse(refused)
@@ -163,10 +163,10 @@ def _agreed(question: str, yes: bool) -> None:
 
 
 def _shown(file: ClusterFile) -> str:
-    from orchestrator.cluster import what_runs
+    from orchestrator.cluster import describe
 
     parts = [f"{file.name} ({file.provider}), as it would start"]
-    for rows in (what_runs.nodes(file), what_runs.ports(file), what_runs.commands(file)):
+    for rows in (describe.nodes(file), describe.ports(file), describe.commands(file)):
         if rows:
             parts.append(table(list(rows[0]), [list(row.values()) for row in rows]))
     places = "\n".join(f"{name}: {value}" for name, value in file.metadata.items())

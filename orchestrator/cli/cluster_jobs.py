@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchestrator.cli.session import command
+from orchestrator.console.console import Console, clean
 from orchestrator.errors import EXIT_INTERRUPTED
-from orchestrator.screen.console import Console, clean
 
 if TYPE_CHECKING:
     from orchestrator.cluster.cluster_file import ClusterFile
@@ -137,7 +137,7 @@ def _connected(found: ClusterFile | None, address: str | None) -> Iterator[Jobs]
 def _parsed(verb: str, arguments: list[str]) -> dict[str, Any]:
     """The options of the command that is to run there, read as it will read them; so mistakes are found here."""
     from orchestrator.cluster.submission import VERBS
-    from orchestrator.spec.problems import suggestion
+    from orchestrator.config.error_messages import suggestion
 
     program = click.get_current_context().find_root().command
     assert isinstance(program, click.Group)

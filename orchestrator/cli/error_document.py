@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 
 import click
 
+from orchestrator.console.console import Console
 from orchestrator.errors import EXIT_BUG, KINDS
-from orchestrator.screen.console import Console
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ import click
 
 from orchestrator.cli import options as options
 from orchestrator.cli.session import command
-from orchestrator.screen.console import Console, plural, size, table
+from orchestrator.console.console import Console, plural, size, table
 
 
 @click.command()
@@ -19,7 +19,7 @@ from orchestrator.screen.console import Console, plural, size, table
 @command
 def export(console: Console, run: str, out: str | None, to: str | None) -> None:
     """Write a run's saved weights, tokenizer and model card to a folder. RUN: its id's beginning, or system:seed."""
-    from orchestrator.export import export as write
+    from orchestrator.commands.export import export as write
 
     found = write(run, out, to)
     if console.as_json:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from orchestrator.spec.experiment_file import Loaded
+    from orchestrator.config.load import Loaded
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -86,8 +86,8 @@ def output_options(command: Command) -> Command:
 
 def loaded(experiment: str, values: dict[str, Any]) -> Loaded:
     """Read the experiment, taking the values of `changes_options` out of a command's arguments."""
-    from orchestrator.spec.changes import Changes
-    from orchestrator.spec.experiment_file import load
+    from orchestrator.config.load import load
+    from orchestrator.config.overrides import Changes
 
     changes = Changes(
         models=_names(values.pop("models")),

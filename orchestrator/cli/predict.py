@@ -9,7 +9,7 @@ import click
 
 from orchestrator.cli import options as options
 from orchestrator.cli.session import command
-from orchestrator.screen.console import Console, clean
+from orchestrator.console.console import Console, clean
 
 
 @click.command()
@@ -42,7 +42,7 @@ def predict(console: Console, run: str, out: str | None, to: str | None, submiss
 
     A folder is data: its hashes are checked, and no code that it holds or names is run unless an option allows it.
     """
-    from orchestrator import predict as predicting
+    from orchestrator.commands import predict as predicting
 
     if to is not None:
         predicting.check_target(to)

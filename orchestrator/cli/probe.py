@@ -8,10 +8,10 @@ import click
 
 from orchestrator.cli import options as options
 from orchestrator.cli.session import command
-from orchestrator.screen.console import Console, table
+from orchestrator.console.console import Console, table
 
 if TYPE_CHECKING:
-    from orchestrator.probe import KernelProbed, Probed
+    from orchestrator.commands.probe import KernelProbed, Probed
 
 
 @click.command()
@@ -38,10 +38,10 @@ def probe(console: Console, experiment: str, steps: int, **values: Any) -> int:
     """
     from dataclasses import asdict
 
+    from orchestrator.commands.probe import is_broken, probe_kernels
+    from orchestrator.commands.probe import probe as run
+    from orchestrator.config.resolve import resolve
     from orchestrator.errors import EXIT_FAILED_RUNS
-    from orchestrator.probe import is_broken, probe_kernels
-    from orchestrator.probe import probe as run
-    from orchestrator.spec.resolve import resolve
 
     precisions = _precisions(values["precisions"])
     lengths, kernel_lengths = _lengths(values["lengths"]), _lengths(values["kernel_lengths"] or None)
@@ -65,7 +65,7 @@ def probe(console: Console, experiment: str, steps: int, **values: Any) -> int:
 
 
 def _precisions(written: str) -> list[str]:
-    from orchestrator.probe import PRECISIONS
+    from orchestrator.commands.probe import PRECISIONS
 
     chosen = [name.strip() for name in written.split(",")]
     if [name for name in chosen if name not in PRECISIONS]:

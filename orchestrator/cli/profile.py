@@ -8,7 +8,7 @@ import click
 
 from orchestrator.cli import options as options
 from orchestrator.cli.session import command
-from orchestrator.screen.console import Console, table
+from orchestrator.console.console import Console, table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,12 +31,12 @@ def profile(
     console: Console, experiment: str, steps: int, warmup: int | None, rounds: int, out: str | None, **values: Any
 ) -> int:
     """Train every system for some steps, each alone in a fresh process: speed, memory, and where the time goes."""
-    from orchestrator.places import default_out
-    from orchestrator.profile import exit_code
-    from orchestrator.profile import profile as measure
-    from orchestrator.profile_files import check
-    from orchestrator.spec.data_check import check_data
-    from orchestrator.spec.resolve import resolve
+    from orchestrator.commands.profile import exit_code
+    from orchestrator.commands.profile import profile as measure
+    from orchestrator.commands.profile_files import check
+    from orchestrator.config.data_check import check_data
+    from orchestrator.config.resolve import resolve
+    from orchestrator.storage.find_results import default_out
 
     resolved = resolve(options.loaded(experiment, values))
     place = out or default_out(resolved.experiment.experiment)
@@ -56,7 +56,7 @@ def profile(
 def _tell(console: Console, rows: list[dict[str, Any]], out: str) -> None:
     """Write the files and show the table."""
     from analysis.tables import profile as tables
-    from orchestrator.profile_files import TABLE, write
+    from orchestrator.commands.profile_files import TABLE, write
 
     files = write(rows, out)
     frame = tables.to_table(rows).to_pandas()

@@ -8,7 +8,7 @@ import click
 
 from orchestrator.cli import options as options
 from orchestrator.cli.session import command
-from orchestrator.screen.console import Console
+from orchestrator.console.console import Console
 
 where_argument = click.argument("where", required=False, metavar="[EXPERIMENT|DIR]")
 
@@ -19,17 +19,17 @@ where_argument = click.argument("where", required=False, metavar="[EXPERIMENT|DI
 @command
 def status(console: Console, where: str | None) -> None:
     """How far a sweep is, also while it runs."""
-    from orchestrator.places import open_results
-    from orchestrator.screen import rendering
-    from orchestrator.status import status_of
+    from orchestrator.console import text
+    from orchestrator.storage.find_results import open_results
+    from orchestrator.storage.status import status_of
 
     found = status_of(open_results(where))
     for warning in found.warnings:
         console.warning(warning)
     if console.as_json:
-        console.document(rendering.status_document(found))
+        console.document(text.status_document(found))
         return
-    console.data(f"{found.location}\n{rendering.status(found)}")
+    console.data(f"{found.location}\n{text.status(found)}")
 
 
 @click.command()
@@ -40,16 +40,16 @@ def status(console: Console, where: str | None) -> None:
 @command
 def logs(console: Console, run: str, out: str | None, follow: bool) -> None:
     """The log of one run. RUN is the beginning of its id, or system:seed."""
-    from orchestrator.places import find_run
-    from orchestrator.run_history import document, followed, history
+    from orchestrator.commands.logs import document, followed, history
+    from orchestrator.storage.find_results import find_run
 
     if follow and console.as_json:
         raise click.UsageError("--follow shows lines as they come, and --json one document at the end: leave one out")
     store, run_id = find_run(run, out)
     if follow:
         console.note(f"following run {run_id} in {store.location}; Ctrl-C leaves it")
-        for text in followed(store, run_id):
-            console.data(text)
+        for line in followed(store, run_id):
+            console.data(line)
     elif console.as_json:
         console.document(document(store, run_id))
     else:
@@ -64,9 +64,9 @@ def logs(console: Console, run: str, out: str | None, follow: bool) -> None:
 @command
 def results(console: Console, where: str | None, metric: str | None, sort: str | None) -> None:
     """The runs and their scores."""
-    from orchestrator.places import open_results
-    from orchestrator.results_table import ordered, rows, shown
-    from orchestrator.screen.console import table
+    from orchestrator.commands.results import ordered, rows, shown
+    from orchestrator.console.console import table
+    from orchestrator.storage.find_results import open_results
 
     store = open_results(where)
     found, warnings = rows(store)
@@ -88,7 +88,7 @@ def results(console: Console, where: str | None, metric: str | None, sort: str |
 @command
 def forget(console: Console, run: str, out: str | None, yes: bool) -> None:
     """Move a run's record aside: the next sweep runs it again. RUN is the beginning of its id, or system:seed."""
-    from orchestrator.places import find_run
+    from orchestrator.storage.find_results import find_run
 
     store, run_id = find_run(run, out)
     if not yes:
@@ -123,8 +123,8 @@ def analyze(
 
     Or an experiment's name or file, whose results under results/ are meant.
     """
-    from orchestrator.conclude import conclude
-    from orchestrator.screen import rendering
+    from orchestrator.commands.analyze import conclude
+    from orchestrator.console import text
 
     compare = {name: value for name, value in values.items() if value is not None}
     found = conclude(list(sources), out=out, compare=compare, generator_seed=generator_seed)
@@ -133,5 +133,5 @@ def analyze(
     if console.as_json:
         console.document({**found.analysis.to_json(), "report": found.report})
     else:
-        console.data(rendering.conclusion(found))
+        console.data(text.conclusion(found))
         console.note(f"report: {found.report}")

@@ -8,7 +8,7 @@ import click
 
 from orchestrator.cli import options
 from orchestrator.cli.session import command
-from orchestrator.screen.console import Console
+from orchestrator.console.console import Console
 
 
 @click.command()
@@ -31,14 +31,14 @@ def search(console: Console, experiment: str, then_sweep: bool, dry_run: bool, n
     Every system gets the same number of trials; the first one is the file's own settings. Trials that do badly end
     early. A larger `search.trials` or `search.hours` continues the same search.
     """
-    from orchestrator.screen.display import shown
-    from orchestrator.screen.search_report import report, show_plan
-    from orchestrator.screen.sweep_report import report as report_sweep
-    from orchestrator.screen.sweep_report import sweep_options
-    from orchestrator.searching import search as look_for
-    from orchestrator.searching import with_winners
-    from orchestrator.spec.resolve import resolve
-    from orchestrator.sweeping import sweep
+    from orchestrator.commands.search import search as look_for
+    from orchestrator.commands.search import with_winners
+    from orchestrator.commands.sweep import sweep
+    from orchestrator.config.resolve import resolve
+    from orchestrator.console.live import shown
+    from orchestrator.console.search_summary import report, show_plan
+    from orchestrator.console.sweep_summary import report as report_sweep
+    from orchestrator.console.sweep_summary import sweep_options
 
     loaded = options.loaded(experiment, values)
     chosen = sweep_options(values)

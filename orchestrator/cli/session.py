@@ -15,9 +15,9 @@ import click
 
 from orchestrator.cli.error_document import document_error, refusals_documented
 from orchestrator.cli.options import output_options
+from orchestrator.console.console import Console
 from orchestrator.errors import EXIT_BUG, EXIT_INTERRUPTED, exit_code
-from orchestrator.executors import ending
-from orchestrator.screen.console import Console
+from orchestrator.executors import hard_exit
 
 PACKAGES = ("orchestrator", "trainables", "analysis")
 ARGUMENTS = "orchestrate.arguments"
@@ -32,7 +32,7 @@ class Commands(click.Group):
         try:
             return super().main(*args, **extra)
         except SystemExit as left:
-            ending.end(left.code if isinstance(left.code, int) else 0)
+            hard_exit.end(left.code if isinstance(left.code, int) else 0)
             raise
 
     def make_context(

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from orchestrator.cluster.cluster_file import ClusterFile
-from orchestrator.cluster.rules import Breach, group_breaches, security_groups
+from orchestrator.cluster.security_rules import Breach, group_breaches, security_groups
 from orchestrator.errors import EnvironmentProblem, UserError
 
 

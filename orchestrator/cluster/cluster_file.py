@@ -16,10 +16,10 @@ from typing import Any
 
 import yaml
 
+from orchestrator.config import yaml_file
+from orchestrator.config.error_messages import suggestion
+from orchestrator.config.yaml_file import Document, KeyPath
 from orchestrator.errors import EnvironmentProblem, InvalidExperiment, Problem
-from orchestrator.spec import yaml_file
-from orchestrator.spec.problems import suggestion
-from orchestrator.spec.yaml_file import Document, KeyPath
 
 PLACEHOLDER = "CHANGE-ME"
 EXAMPLE_ADDRESSES = ("192.0.2.", "198.51.100.", "203.0.113.")  # reserved for documentation (RFC 5737)

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from orchestrator.cluster import launcher
 from orchestrator.cluster.cluster_file import ClusterFile
 from orchestrator.errors import EnvironmentProblem, UserError
-from orchestrator.places import RESULTS
+from orchestrator.storage.find_results import RESULTS
 from trainables.system.folder import Folder
 
 

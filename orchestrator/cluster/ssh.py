@@ -13,7 +13,7 @@ from pathlib import Path
 
 from orchestrator.cluster import token_file
 from orchestrator.cluster.cluster_file import ClusterFile
-from orchestrator.cluster.rules import DASHBOARD_PORT
+from orchestrator.cluster.security_rules import DASHBOARD_PORT
 from orchestrator.errors import EnvironmentProblem
 
 ANSWER_SECONDS = 10

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from orchestrator.config import load
 from orchestrator.errors import UserError
-from orchestrator.spec import experiment_file
 
 VERBS = ("sweep", "search", "analyze")
 STOP_SECONDS = 60
@@ -60,7 +60,7 @@ def prepare(
     if verb == "analyze":
         return _analysis(arguments, values, place)
     experiment = str(values["experiment"])
-    name = experiment_file.load(experiment).experiment.experiment
+    name = load.load(experiment).experiment.experiment
     results = _location(values.get("out"), place, name)
     written = _quiet(arguments) if values.get("out") else [*_quiet(arguments), "--out", results]
     path = Path(experiment).expanduser()
@@ -81,7 +81,7 @@ def _analysis(arguments: Sequence[str], values: Mapping[str, Any], place: Place)
 
 
 def _source(written: str, place: Place) -> str:
-    name = experiment_file.named_by(written)
+    name = load.named_by(written)
     return _location(written if name is None and not _is_relative(written) else None, place, name or written)
 
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from orchestrator.executors.events import Event
+from orchestrator.executors.run_source import Steering
 from orchestrator.executors.scale import Scale
-from orchestrator.executors.steering import Steering
 
 if TYPE_CHECKING:
-    from orchestrator.spec.experiment import RunSpec
+    from orchestrator.config.experiment import RunSpec
 
 StopMode = Literal["checkpoint", "now"]
 

@@ -10,9 +10,8 @@ from typing import Any
 
 import torch
 
-from orchestrator import worker
+from orchestrator.config.run_spec import RunSpec
 from orchestrator.executors import StopMode
-from orchestrator.executors.book import Book, end_of
 from orchestrator.executors.events import (
     EpochReported,
     Event,
@@ -22,15 +21,16 @@ from orchestrator.executors.events import (
     RunStarted,
     RunStopped,
 )
-from orchestrator.executors.policy import Limits
+from orchestrator.executors.lanes.policy import Limits
+from orchestrator.executors.lanes.run_queue import Book, end_of
+from orchestrator.executors.lanes.state import Ticket, tickets
+from orchestrator.executors.run_source import Steering, Unsteered
 from orchestrator.executors.scale import Scale
-from orchestrator.executors.steering import Steering, Unsteered
-from orchestrator.executors.tickets import Ticket, tickets
 from orchestrator.executors.torchrun import Order, Parted, Ranks
-from orchestrator.failure import classify
-from orchestrator.finished import Finished
-from orchestrator.spec.run_spec import RunSpec
 from orchestrator.storage import Attempt, Store
+from orchestrator.worker.execute import execute_run
+from orchestrator.worker.failure import classify
+from orchestrator.worker.finished import Finished
 from trainables.training.control_points import Progress, Request
 from trainables.training.distributed import Group
 from trainables.training.run import Layout as RunLayout
@@ -124,7 +124,7 @@ class InProcess:
     def _executed(self, run: RunSpec, attempt: int, group: Group, warm: Warm, control: _Control) -> Finished | None:
         """What the worker made of it; None where it was left at once."""
         try:
-            return worker.execute(
+            return execute_run(
                 run, self._store, group=group, warm=warm, control=control, attempt=attempt, layout=self._run_layout
             )
         except StoppedNow:

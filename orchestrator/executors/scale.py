@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from orchestrator.spec.run_spec import RunSpec
+    from orchestrator.config.run_spec import RunSpec
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ import torch
 import torch.distributed as dist
 from torch.distributed import PrefixStore, rendezvous  # type: ignore[attr-defined]
 
+from orchestrator.config.run_spec import RunSpec
 from orchestrator.errors import EXIT_FAILED_RUNS, UserError
 from orchestrator.executors import loopback
-from orchestrator.executors.policy import Limits
-from orchestrator.spec.run_spec import RunSpec
+from orchestrator.executors.lanes.policy import Limits
 from trainables.training.distributed import Group
 from trainables.training.run import Layout
 

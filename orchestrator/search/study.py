@@ -10,16 +10,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Literal, cast
 
+from orchestrator.config.resolve import Resolved
+from orchestrator.config.run_spec import RunSpec, content_id
+from orchestrator.config.search import Search
+from orchestrator.config.search_registry import load
+from orchestrator.config.search_space import Space, search_id, space_of
+from orchestrator.config.system import System
 from orchestrator.errors import UserError
-from orchestrator.search.names import load
 from orchestrator.search.schedulers import Decision, Rules, Scheduler
 from orchestrator.search.searchers import Searcher
 from orchestrator.search.trial import State, Trial
-from orchestrator.spec.resolve import Resolved
-from orchestrator.spec.run_spec import RunSpec, content_id
-from orchestrator.spec.search import Search
-from orchestrator.spec.search_space import Space, search_id, space_of
-from orchestrator.spec.system import System
 from orchestrator.storage import Store
 from orchestrator.storage.trials import Notebook, Proposal
 

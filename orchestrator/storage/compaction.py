@@ -15,8 +15,10 @@ import pyarrow as pa
 
 from analysis.tables.schema import Corrupt, sha256, to_parquet_bytes, to_table
 from orchestrator.storage import attempts, manifest, records
-from orchestrator.storage.disk import QUARANTINE, explained, move_aside
-from orchestrator.storage.gathering import (
+from orchestrator.storage.disk_errors import QUARANTINE, explained, move_aside
+from orchestrator.storage.lock import exclusive
+from orchestrator.storage.manifest import MANIFEST, TABLES, Manifest, state_of
+from orchestrator.storage.merge_tables import (
     EPOCHS_ORDER,
     RUNS_ORDER,
     CompactedPredictions,
@@ -26,9 +28,7 @@ from orchestrator.storage.gathering import (
     rows_of,
     streamed,
 )
-from orchestrator.storage.lock import exclusive
-from orchestrator.storage.manifest import MANIFEST, TABLES, Manifest, state_of
-from orchestrator.storage.mending import Mending, lost, mend
+from orchestrator.storage.restore import Mending, lost, mend
 from orchestrator.storage.scan import RUNS, Scan, scan
 from trainables.system.folder import Folder
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from analysis.tables.schema import Corrupt
 from orchestrator.errors import LockedBySweep
-from orchestrator.storage.disk import explained
+from orchestrator.storage.disk_errors import explained
 from orchestrator.storage.sealed_json import seal, unseal
 from trainables.system.durable_files import make_directory
 from trainables.system.folder import Folder

@@ -24,7 +24,7 @@ from analysis.tables.schema import (
     to_parquet_bytes,
     to_table,
 )
-from orchestrator.spec.run_spec import RunSpec
+from orchestrator.config.run_spec import RunSpec
 from orchestrator.storage.attempts import without_host
 from orchestrator.storage.sealed_json import seal, unseal
 from trainables.system.folder import Folder

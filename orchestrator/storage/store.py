@@ -23,17 +23,17 @@ from typing import Any
 import pyarrow as pa
 
 from analysis.tables.schema import Corrupt, Kind, read_parquet, sha256
+from orchestrator.config.run_spec import RunSpec
 from orchestrator.errors import UserError
-from orchestrator.spec.run_spec import RunSpec
-from orchestrator.storage import attempts, compaction, ledger, lock, manifest, records
+from orchestrator.storage import attempts, compaction, experiment_files, lock, manifest, records
 from orchestrator.storage.attempts import Attempt, without_host
 from orchestrator.storage.compaction import Compaction
-from orchestrator.storage.disk import StorageFull, StorageUnwritable, explained, free_name
-from orchestrator.storage.ledger import DataChanged
+from orchestrator.storage.disk_errors import StorageFull, StorageUnwritable, explained, free_name
+from orchestrator.storage.experiment_files import DataChanged
+from orchestrator.storage.find_run import find_run
 from orchestrator.storage.lock import Holder, Locked
 from orchestrator.storage.manifest import Manifest
-from orchestrator.storage.mending import FORGOTTEN, forgotten_mark, set_aside_record
-from orchestrator.storage.run_reference import find_run
+from orchestrator.storage.restore import FORGOTTEN, forgotten_mark, set_aside_record
 from orchestrator.storage.scan import RUN_ID, RUNS, run_ids
 from orchestrator.storage.survey import Survey, status_of, survey
 from trainables.modeling.saved_model import is_saved
@@ -227,29 +227,29 @@ class Store:
     def write_experiment(self, experiment: Mapping[str, Any], cells: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
         """Remember the resolved experiment and its cells; returns what changed since the last time, a line a key."""
         with explained(self.location):
-            return ledger.write_experiment(self.root, experiment, cells)
+            return experiment_files.write_experiment(self.root, experiment, cells)
 
     def write_notes(self, notes: Sequence[str]) -> None:
         """Remember what every reader of the results must be told about the data."""
         with explained(self.location):
-            ledger.write_notes(self.root, notes)
+            experiment_files.write_notes(self.root, notes)
 
     def notes(self) -> tuple[str, ...]:
         """What every reader of the results must be told about the data."""
-        return ledger.read_notes(self.root)
+        return experiment_files.read_notes(self.root)
 
     def experiment(self) -> dict[str, Any] | None:
         """The resolved experiment, or None. Raises CorruptResults."""
-        return ledger.read_experiment(self.root)
+        return experiment_files.read_experiment(self.root)
 
     def cells(self) -> list[dict[str, Any]]:
         """The cells of the current grid. Raises CorruptResults."""
-        return ledger.read_cells(self.root)
+        return experiment_files.read_cells(self.root)
 
     def check_fingerprint(self, dataset: str, fingerprint: str, accept: bool = False) -> None:
         """Refuse data that is not what the records were made with. Raises DataChanged unless `accept`."""
         with explained(self.location):
-            ledger.check_fingerprint(self.root, dataset, fingerprint, accept)
+            experiment_files.check_fingerprint(self.root, dataset, fingerprint, accept)
 
     def resolve_run(self, text: str) -> str:
         """The id of the run that the beginning of an id, or `system:seed`, names. Raises UserError."""

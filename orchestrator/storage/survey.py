@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from analysis.tables.schema import Corrupt
 from orchestrator.storage import records
 from orchestrator.storage.manifest import Manifest
-from orchestrator.storage.mending import lost
+from orchestrator.storage.restore import lost
 from orchestrator.storage.scan import RUNS, scan
 from trainables.system.folder import Folder
 

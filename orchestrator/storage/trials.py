@@ -17,7 +17,7 @@ from typing import Any
 
 from analysis.tables.schema import Corrupt
 from orchestrator.errors import CorruptResults
-from orchestrator.storage.disk import explained
+from orchestrator.storage.disk_errors import explained
 from orchestrator.storage.sealed_json import seal, unseal
 from trainables.system.folder import Folder
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks import final_scores
-from tests.trainables.engine.runs import tiny_run
+from tests.trainables.runs import tiny_run
 
 
 def test_both_sides_learn_and_are_scored_by_every_metric_of_the_task(tmp_path: Path) -> None:

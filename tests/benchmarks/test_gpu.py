@@ -274,8 +274,13 @@ def test_the_page_tells_ratios_to_the_trainer_shares_of_the_ceiling_and_the_whol
 
 
 MEASURED = (
-    *("trainables.tools.profile", "orchestrator.plan", "orchestrator.executors.in_process", "orchestrator.api"),
-    *("orchestrator.spec.resolve", "benchmarks.gpu.__main__", "benchmarks.gpu.worker", "benchmarks.stacked_lora"),
+    *(
+        "trainables.tools.profile",
+        "orchestrator.commands.plan",
+        "orchestrator.executors.in_process",
+        "orchestrator.api",
+    ),
+    *("orchestrator.config.resolve", "benchmarks.gpu.__main__", "benchmarks.gpu.worker", "benchmarks.stacked_lora"),
     *(f"benchmarks.gpu.sections.{name}" for name in schedule.SECTIONS),
 )
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 from benchmarks import recipe_orderings
 from orchestrator import api
-from orchestrator.spec.resolve import resolve
+from orchestrator.config.resolve import resolve
 
 PAIR = {
     "mean_diff": 0.2,

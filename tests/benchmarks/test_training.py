@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from benchmarks import fused_seeds, made_up, recipes, roofline, seed_trainers, stacked_lora
-from tests.trainables.engine.runs import tiny_run
+from tests.trainables.runs import tiny_run
 from trainables.tools.flops import SIZES
 from trainables.tools.profile import answer
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import requests
 
-from tests.analysis import browser
+from tests.analysis.report import browser
 from tests.cluster.hosts import Host
 
 COOKIE = "ray-authentication-token"

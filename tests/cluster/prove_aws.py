@@ -22,7 +22,7 @@ from moto import mock_aws
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from orchestrator.cluster import aws_groups, rules  # noqa: E402 - found by the line above
+from orchestrator.cluster import aws_groups, security_rules  # noqa: E402 - found by the line above
 from orchestrator.cluster.cluster_file import read  # noqa: E402
 
 REGION = "us-east-2"
@@ -80,7 +80,7 @@ def ssh(network: str) -> dict[str, Any]:
 def refuse_open_groups(ec2: Any, path: Path, group: str) -> None:
     """The group as the comments make it passes; one that admits the world, or another network, does not."""
     file = read(path)
-    assert rules.breaches(file) == []
+    assert security_rules.breaches(file) == []
     assert aws_groups.breaches(file, ()) == []
     for network in ("0.0.0.0/0", "198.51.100.0/24"):
         ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[ssh(network)])

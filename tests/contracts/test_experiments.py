@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 import orchestrator
-from orchestrator.plan import reach
-from orchestrator.spec.adaptation import adapt_of
-from orchestrator.spec.changes import Changes
-from orchestrator.spec.experiment_file import built_in_document, built_in_names, load
-from orchestrator.spec.grid import runs
-from orchestrator.spec.resolve import resolve
+from orchestrator.commands.plan import reach
+from orchestrator.config.adapt_runs import adapt_of
+from orchestrator.config.grid import runs
+from orchestrator.config.load import built_in_document, built_in_names, load
+from orchestrator.config.overrides import Changes
+from orchestrator.config.resolve import resolve
 from trainables import registry
 
 NAMES = built_in_names()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.spec.changes import Changes
-from orchestrator.spec.experiment_file import load
-from orchestrator.spec.resolve import resolve
+from orchestrator.config.load import load
+from orchestrator.config.overrides import Changes
+from orchestrator.config.resolve import resolve
 from trainables.config import TrainConfig
 
 NAME = "squad-v2-recipes"

@@ -16,7 +16,7 @@ import pytest
 from tests.contracts import plain
 from tests.contracts.test_tasks import FAMILY, NAMES, SMALL, sample
 from tests.tiny import tiny_model
-from tests.trainables.engine.runs import tiny_run
+from tests.trainables.runs import tiny_run
 from trainables import registry
 from trainables.config import DataConfig, ModelConfig, RunConfig, SplitConfig, TrainConfig
 from trainables.data.dataset import Item

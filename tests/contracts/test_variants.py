@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from tests.tiny import tiny_model
-from tests.trainables.engine.runs import tiny_run
+from tests.trainables.runs import tiny_run
 from trainables import registry
 from trainables.config import RunConfig
 from trainables.modeling.pretrained import new_parameters

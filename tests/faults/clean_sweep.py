@@ -6,7 +6,7 @@ import pandas as pd
 
 from analysis.tables.schema import VOLATILE_COLUMNS, Kind
 from orchestrator.storage import Store
-from tests.orchestrator.stores import make_outcome, make_run, read_table
+from tests.orchestrator.storage.stores import make_outcome, make_run, read_table
 
 KINDS: tuple[Kind, ...] = ("runs", "epochs", "predictions")
 NUM_RUNS = 4

@@ -18,11 +18,11 @@ from types import TracebackType
 import pandas as pd
 import psutil
 
+from orchestrator.config import grid
+from orchestrator.config.load import load
+from orchestrator.config.resolve import resolve
+from orchestrator.config.run_spec import RunSpec
 from orchestrator.executors.in_process import InProcess
-from orchestrator.spec import grid
-from orchestrator.spec.experiment_file import load
-from orchestrator.spec.resolve import resolve
-from orchestrator.spec.run_spec import RunSpec
 from orchestrator.storage import Store
 from tests.orchestrator.executors.scene import HOSTILE, tables
 from tests.orchestrator.experiments import write_experiment
@@ -82,7 +82,9 @@ class Driver(AbstractContextManager["Driver"]):
 
     def folder(self) -> Path:
         """Where its private cluster keeps its files: the reaper, which removes them, was told."""
-        reaper = next(found.cmdline() for found in self.family() if "orchestrator.executors.reaper" in found.cmdline())
+        reaper = next(
+            found.cmdline() for found in self.family() if "orchestrator.executors.ray_lanes.reaper" in found.cmdline()
+        )
         return Path(reaper[-1])
 
     def hit(self, number: signal.Signals) -> None:

@@ -15,9 +15,9 @@ import orchestrator
 import trainables
 from orchestrator.executors.events import EpochReported, Event, RunFinished
 from orchestrator.executors.in_process import InProcess
-from orchestrator.executors.policy import Limits
-from orchestrator.executors.ray_control import Batch, Control
-from orchestrator.executors.tickets import Member, Ticket, Work
+from orchestrator.executors.lanes.policy import Limits
+from orchestrator.executors.lanes.state import Member, Ticket, Work
+from orchestrator.executors.ray_lanes.control_actor import Batch, Control
 from orchestrator.storage import Store
 from tests.orchestrator.executors.scene import prepare, tables, tiny_run
 from trainables.training.run import Layout

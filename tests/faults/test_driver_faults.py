@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from orchestrator.executors.ray_private import RAY
+from orchestrator.executors.ray_lanes.private_cluster import RAY
 from orchestrator.storage import Store
 from tests.faults import doors
 from tests.faults.driver import Driver, Scene, assert_as_undisturbed, assert_gone, prepare

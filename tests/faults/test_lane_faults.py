@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from orchestrator.config.run_spec import RunSpec
 from orchestrator.executors import ClusterTooSmall
 from orchestrator.executors.events import (
     EpochReported,
@@ -23,7 +24,6 @@ from orchestrator.executors.events import (
     RunFinished,
 )
 from orchestrator.executors.in_process import InProcess
-from orchestrator.spec.run_spec import RunSpec
 from orchestrator.storage import Store
 from tests.orchestrator.executors.scene import (
     HOSTILE,

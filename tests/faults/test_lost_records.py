@@ -14,15 +14,15 @@ from click.testing import CliRunner
 
 from analysis.tables.schema import Kind
 from orchestrator.cli import main
+from orchestrator.config import grid
 from orchestrator.errors import UserError
-from orchestrator.spec import grid
-from orchestrator.status import status_of
 from orchestrator.storage import Store
 from orchestrator.storage.records import cell_columns
 from orchestrator.storage.sealed_json import seal
+from orchestrator.storage.status import status_of
 from tests.faults.clean_sweep import NUM_RUNS, assert_clean, finish, tables
 from tests.orchestrator.experiments import resolved
-from tests.orchestrator.stores import cells, fill, make_outcome, make_run
+from tests.orchestrator.storage.stores import cells, fill, make_outcome, make_run
 
 LOST = make_run(3)
 

@@ -15,15 +15,15 @@ import ray
 from ray.util import placement_group_table
 
 from analysis.tables.schema import VOLATILE_COLUMNS
+from orchestrator.commands._executor_choice import LayoutOptions
+from orchestrator.commands.search import search
+from orchestrator.commands.sweep import SweepOptions
+from orchestrator.config.load import load
+from orchestrator.config.resolve import resolve
+from orchestrator.config.run_spec import RunSpec
 from orchestrator.executors.events import EpochReported, Event, RunFinished
-from orchestrator.executors.steering import Orders
-from orchestrator.layout import LayoutOptions
-from orchestrator.searching import search
-from orchestrator.spec.experiment_file import load
-from orchestrator.spec.resolve import resolve
-from orchestrator.spec.run_spec import RunSpec
+from orchestrator.executors.run_source import Orders
 from orchestrator.storage import Store
-from orchestrator.sweeping import SweepOptions
 from tests.faults import doors
 from tests.faults.driver import Driver, assert_gone
 from tests.orchestrator.executors.scene import HOSTILE, lanes, prepare, ray_processes, tables, tiny_run

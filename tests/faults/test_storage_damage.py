@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 from analysis.tables.schema import Kind
-from orchestrator.spec.run_spec import RunSpec
+from orchestrator.config.run_spec import RunSpec
 from orchestrator.storage import Store
 from tests.faults.clean_sweep import NUM_RUNS, assert_clean, finish, tables
-from tests.orchestrator.stores import fill, make_outcome, make_run, read_table
+from tests.orchestrator.storage.stores import fill, make_outcome, make_run, read_table
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import torch
 from tests.gpu.attention import KERNELS, Problem, absent, answer, exact, kept_weights
 from tests.gpu.comparing import CLOSE, joined, relative_error
 from tests.tiny import Family
-from tests.trainables.engine.text_runs import text_run
+from tests.trainables.text_runs import text_run
 from trainables import registry
 from trainables.config import Precision
 from trainables.protocols.variant import resolve_variants, unsupported_on

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from tests.trainables.engine.runs import tiny_run
+from tests.trainables.runs import tiny_run
 from trainables import registry
 from trainables.config import Precision, RunConfig
 from trainables.protocols.variant import resolve_variants, unsupported_on

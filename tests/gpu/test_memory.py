@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 import torch
 
+from orchestrator.config.run_spec import RunSpec
 from orchestrator.executors.events import EpochReported, Event, RunFailed, RunFinished
-from orchestrator.executors.hygiene import Memory
 from orchestrator.executors.in_process import InProcess
-from orchestrator.spec.run_spec import RunSpec
+from orchestrator.executors.ray_lanes.memory_leak import Memory
 from orchestrator.storage import Store
 from tests.gpu.comparing import CURVE
-from tests.trainables.engine.runs import tiny_run
+from tests.trainables.runs import tiny_run
 from trainables.config import RunConfig
 from trainables.data import batch_loader
 from trainables.data.batch_loader import Feed

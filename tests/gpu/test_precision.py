@@ -14,8 +14,8 @@ from torch.nn import functional
 from tests.gpu.comparing import CLOSE, joined, largest_ratio, relative_error
 from tests.gpu.conftest import FAMILIES
 from tests.tiny import Family
-from tests.trainables.engine.runs import tiny_run
-from tests.trainables.engine.text_runs import text_run
+from tests.trainables.runs import tiny_run
+from tests.trainables.text_runs import text_run
 from trainables.config import RunConfig
 from trainables.data.batching import Indices
 from trainables.training.distributed import Group

@@ -13,7 +13,7 @@ import torch
 from tests.gpu.comparing import CLOSE, joined, largest_difference, largest_ratio, relative_error
 from tests.gpu.conftest import SIZES
 from tests.tiny import Family, tiny_model
-from tests.trainables.engine.runs import StopAt, tiny_run
+from tests.trainables.runs import StopAt, tiny_run
 from trainables import registry
 from trainables.config import Precision, RunConfig, SplitConfig
 from trainables.protocols.variant import resolve_variants, unsupported_on

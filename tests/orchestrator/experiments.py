@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from orchestrator.spec.experiment_file import load
-from orchestrator.spec.resolve import Resolved, resolve
-from orchestrator.spec.yaml_text import dump
+from orchestrator.config.load import load
+from orchestrator.config.resolve import Resolved, resolve
+from orchestrator.config.yaml_text import dump
 from tests.tiny import tiny_data, tiny_model
 
 MINIMAL = "experiment: try\ntask: token_classification\ndata: {name: requirements-sample}\nmodels: [minilm-l6]\n"

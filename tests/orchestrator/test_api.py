@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import orchestrator
-from orchestrator.layout import LayoutOptions
-from orchestrator.sweeping import SweepOptions
+from orchestrator.commands._executor_choice import LayoutOptions
+from orchestrator.commands.sweep import SweepOptions
 from tests.orchestrator.experiments import write_experiment
 
 

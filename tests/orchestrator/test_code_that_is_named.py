@@ -14,10 +14,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from orchestrator.cli import main
-from orchestrator.layout import LayoutOptions
-from orchestrator.spec import yaml_file
-from orchestrator.spec.yaml_text import dump
-from orchestrator.sweeping import SweepOptions, sweep
+from orchestrator.commands._executor_choice import LayoutOptions
+from orchestrator.commands.sweep import SweepOptions, sweep
+from orchestrator.config import yaml_file
+from orchestrator.config.yaml_text import dump
 from tests.orchestrator.experiments import resolved, write_experiment
 from tests.tiny import tiny_model
 from trainables.modeling.saved_model import write_manifest

@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from orchestrator.cli import main
-from orchestrator.layout import LayoutOptions
-from orchestrator.sweeping import SweepOptions, sweep
+from orchestrator.commands._executor_choice import LayoutOptions
+from orchestrator.commands.sweep import SweepOptions, sweep
 from tests.orchestrator.experiments import resolved, write_experiment
 from trainables.modeling.saved_model import write_manifest
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from orchestrator.commands.plan import reach
+from orchestrator.config import grid
+from orchestrator.config.data_check import check_data
+from orchestrator.config.run_spec import TUNING_VERSION
 from orchestrator.errors import InvalidExperiment
-from orchestrator.plan import reach
-from orchestrator.spec import grid
-from orchestrator.spec.data_check import check_data
-from orchestrator.spec.run_spec import TUNING_VERSION
 from tests.orchestrator.experiments import resolved
 from tests.trainables.tasks.texts import tiny_label_sets
 

@@ -11,13 +11,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from orchestrator.cli import main
+from orchestrator.commands.profile_files import write
 from orchestrator.errors import UserError
-from orchestrator.failure import Failure, classify
-from orchestrator.profile_files import write
 from orchestrator.storage import Store
+from orchestrator.worker.failure import Failure, classify
+from tests.orchestrator.commands.test_profile import ROWS
 from tests.orchestrator.experiments import write_experiment
-from tests.orchestrator.stores import fill, make_run
-from tests.orchestrator.test_profile import ROWS
+from tests.orchestrator.storage.stores import fill, make_run
 
 
 def invoke(*arguments: object) -> Result:

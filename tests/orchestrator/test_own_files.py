@@ -7,11 +7,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from orchestrator.layout import LayoutOptions
-from orchestrator.spec import grid
-from orchestrator.spec.experiment_file import load
-from orchestrator.spec.resolve import resolve
-from orchestrator.sweeping import SweepOptions, sweep
+from orchestrator.commands._executor_choice import LayoutOptions
+from orchestrator.commands.sweep import SweepOptions, sweep
+from orchestrator.config import grid
+from orchestrator.config.load import load
+from orchestrator.config.resolve import resolve
 from tests.orchestrator.experiments import resolved, write_experiment
 
 METRIC = """

@@ -10,13 +10,13 @@ from click.testing import CliRunner
 
 from analysis.analyze import analyze
 from orchestrator.cli import main
+from orchestrator.commands.plan import reach
+from orchestrator.config import grid
+from orchestrator.config.run_spec import RunSpec
+from orchestrator.console import text
 from orchestrator.errors import InvalidExperiment
-from orchestrator.plan import reach
-from orchestrator.screen import rendering
-from orchestrator.spec import grid
-from orchestrator.spec.run_spec import RunSpec
-from orchestrator.status import status_of
 from orchestrator.storage import Store
+from orchestrator.storage.status import status_of
 from tests.orchestrator.experiments import resolved, write_experiment
 from trainables.system.hardware import this_machine
 
@@ -75,9 +75,9 @@ def test_plan_sweep_status_and_report_list_it_and_nothing_fails(tmp_path: Path) 
     }
     status = status_of(Store.open(out))
     assert status.unsupported.keys() == {"tiny/recorded"}
-    assert "unsupported on this machine (left out, and not failed)" in rendering.status(status)
-    assert "tiny/wrong (negative control)" in rendering.status(status)
-    warnings = [text for text in analyze([out]).warnings if "unsupported" in text]
+    assert "unsupported on this machine (left out, and not failed)" in text.status(status)
+    assert "tiny/wrong (negative control)" in text.status(status)
+    warnings = [line for line in analyze([out]).warnings if "unsupported" in line]
     assert len(warnings) == 1
     assert "tiny/recorded is unsupported there and was not run: cuda_graphs needs a CUDA device" in warnings[0]
     again = CliRunner().invoke(main, ["sweep", path, "--out", out, "--in-process", "--no-analyze"])

@@ -16,17 +16,17 @@ from benchmarks import made_up
 from benchmarks.gpu.sides import Recipe, cannot
 from benchmarks.gpu.task import SpoiledDevice, Task, spoils_the_device
 from orchestrator.api import load_experiment
+from orchestrator.commands.plan import plan
+from orchestrator.config import grid
+from orchestrator.config.resolve import Resolved, resolve
+from orchestrator.config.run_spec import RunSpec
+from orchestrator.config.yaml_text import dump
 from orchestrator.errors import UserError
 from orchestrator.executors import StopMode
 from orchestrator.executors.events import Event, RunFailed, RunFinished
 from orchestrator.executors.in_process import InProcess
-from orchestrator.failure import Failure
-from orchestrator.plan import plan
-from orchestrator.spec import grid
-from orchestrator.spec.resolve import Resolved, resolve
-from orchestrator.spec.run_spec import RunSpec
-from orchestrator.spec.yaml_text import dump
 from orchestrator.storage import Store
+from orchestrator.worker.failure import Failure
 
 MODELS = ("roberta-base", "modernbert-large", "deberta-v3-large")  # the fastest first: something is there early
 SEEDS, ITEMS = "42-51", 875

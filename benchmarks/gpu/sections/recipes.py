@@ -7,7 +7,7 @@ from typing import Any
 from benchmarks import made_up
 from benchmarks.gpu.sides import Ours, Recipe, cannot
 from benchmarks.gpu.task import Task
-from orchestrator.spec.experiment_file import built_in_document
+from orchestrator.config.load import built_in_document
 from trainables.config import RunConfig
 from trainables.training.run_cache import Warm
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from orchestrator.config.search import Distribution
 from orchestrator.search.trial import Trial
-from orchestrator.spec.search import Distribution
 
 Values = dict[str, Any]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 
+from orchestrator.config.search import Distribution
 from orchestrator.search.searchers import Values
 from orchestrator.search.trial import Trial
-from orchestrator.spec.search import Distribution
 
 
 def propose(

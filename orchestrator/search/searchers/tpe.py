@@ -15,9 +15,9 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from orchestrator.config.search import Distribution
 from orchestrator.search.searchers import Values, random
 from orchestrator.search.trial import Trial
-from orchestrator.spec.search import Distribution
 
 DRAWN_AT_FIRST = 5
 LARGEST_SEED = 2**32

@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.cli.cluster import RULES as FLAGS
 from orchestrator.cluster.cluster_file import read
-from orchestrator.cluster.rules import RULES, breaches
+from orchestrator.cluster.security_rules import RULES, breaches
 from tests.orchestrator.cluster.files import AWS, ON_PREMISE, changed
 
 GROUP = """  use_internal_ips: false

@@ -12,10 +12,10 @@ import pandas as pd
 import psutil
 
 from analysis.tables.schema import VOLATILE_COLUMNS
+from orchestrator.config.run_spec import RunSpec
 from orchestrator.executors.events import Event, RunEvent
-from orchestrator.executors.policy import Limits
-from orchestrator.executors.ray_lanes import RayLanes
-from orchestrator.spec.run_spec import RunSpec
+from orchestrator.executors.lanes.policy import Limits
+from orchestrator.executors.ray_lanes.executor import RayLanes
 from orchestrator.storage import Store
 from tests.tiny import tiny_data, tiny_model
 from trainables.config import DataConfig, ModelConfig, RunConfig, SplitConfig, TrainConfig
@@ -86,7 +86,7 @@ def ray_here() -> Iterator[None]:
     """A private Ray cluster of this process; the one that is there already, if any."""
     import ray
 
-    from orchestrator.executors.ray_cluster import connected
+    from orchestrator.executors.ray_lanes.connection import connected
 
     if ray.is_initialized():
         yield

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from ray._common.utils import get_system_memory
 
-from orchestrator.executors import Executor, policy, ray_cluster
+from orchestrator.config.run_spec import RunSpec
+from orchestrator.executors import Executor
 from orchestrator.executors.events import (
     EpochReported,
     Event,
@@ -22,11 +23,12 @@ from orchestrator.executors.events import (
     RunStopped,
 )
 from orchestrator.executors.in_process import InProcess
-from orchestrator.executors.policy import Node
-from orchestrator.executors.ray_lanes import RayLanes
+from orchestrator.executors.lanes import policy
+from orchestrator.executors.lanes.policy import Node
+from orchestrator.executors.ray_lanes import connection
+from orchestrator.executors.ray_lanes.executor import RayLanes
+from orchestrator.executors.run_source import Orders
 from orchestrator.executors.scale import Scale
-from orchestrator.executors.steering import Orders
-from orchestrator.spec.run_spec import RunSpec
 from orchestrator.storage import Store
 from tests.orchestrator.executors.scene import broken_run, crawling, lanes, of_run, open_gate, prepare, tables, tiny_run
 
@@ -205,8 +207,8 @@ def test_lanes_are_laid_out_for_the_whole_grid_and_not_for_what_is_left_of_it(sc
     assert (alone.lanes, left.lanes) == (1, 1)
     assert left.cpus_per_worker == policy.plan(2, [Node(alone.cpus_per_worker, 0, 64)], lanes=2).cpus_per_worker
     assert left.cpus_per_worker < alone.cpus_per_worker
-    memory = sum(node.memory_gib for node in ray_cluster.living_nodes())
-    assert memory == pytest.approx(ray_cluster.MEMORY_SHARE * get_system_memory() / 2**30, rel=0.01)
+    memory = sum(node.memory_gib for node in connection.living_nodes())
+    assert memory == pytest.approx(connection.MEMORY_SHARE * get_system_memory() / 2**30, rel=0.01)
 
 
 @pytest.mark.parametrize("make", EXECUTORS)

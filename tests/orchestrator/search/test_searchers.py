@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from orchestrator.search.names import load, names
+from orchestrator.config.search import Distribution
+from orchestrator.config.search_registry import load, names
 from orchestrator.search.trial import Trial
-from orchestrator.spec.search import Distribution
 
 RANGES = {
     "train.learning_rate": Distribution(loguniform=(1e-5, 1e-1)),

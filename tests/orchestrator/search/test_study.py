@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
+from orchestrator.commands.search import asked_for, with_winners
+from orchestrator.config.resolve import Resolved
+from orchestrator.config.run_spec import RunSpec
 from orchestrator.errors import CorruptResults
 from orchestrator.executors.events import EpochReported, LanesPlanned, RunFailed, RunFinished, RunStopped
-from orchestrator.search.steering import Steering
+from orchestrator.search.driver import Steering
 from orchestrator.search.study import Study
-from orchestrator.searching import asked_for, with_winners
-from orchestrator.spec.resolve import Resolved
-from orchestrator.spec.run_spec import RunSpec
 from orchestrator.storage import Store
 from tests.orchestrator.experiments import resolved
 

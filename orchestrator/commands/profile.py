@@ -1,0 +1,94 @@
+"""`orchestrate profile`: speed, memory and time of each system, alone in fresh processes that take turns."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from analysis.tables.profile import MEASURED
+from orchestrator.config.resolve import Resolved
+from orchestrator.config.system import System
+from orchestrator.errors import EXIT_FAILED_RUNS
+
+STEPS, ROUNDS = 30, 3
+Row = dict[str, Any]
+Measure = Callable[[System, int, int], Row]
+
+
+def in_fresh_process(system: System, steps: int, warmup: int) -> Row:
+    """What a process of its own measures of this system."""
+    question = {"config": system.config.model_dump(mode="json"), "steps": steps, "warmup": warmup}
+    command = [sys.executable, "-P", "-m", "trainables.tools.profile"]
+    ended = subprocess.run(command, input=json.dumps(question), capture_output=True, text=True, check=False)
+    lines = [line for line in ended.stdout.splitlines() if line.startswith("{")]
+    if ended.returncode == 0 and lines:
+        return _with_utilisation(json.loads(lines[-1]))
+    last = next((line for line in reversed(ended.stderr.splitlines()) if line.strip()), "")
+    return {"result": "failed", "reason": f"its process ended with {ended.returncode}: {last.strip()}"}
+
+
+def profile(
+    resolved: Resolved,
+    *,
+    steps: int = STEPS,
+    warmup: int | None = None,
+    rounds: int = ROUNDS,
+    hear: Callable[[Row], None] = lambda row: None,
+    measure: Measure = in_fresh_process,
+) -> list[Row]:
+    """Measure every system `rounds` times; rows of `analysis.tables.profile`, and `hear` gets each as it comes.
+
+    Rounds go through the systems forwards and backwards in turn, so that a machine that grows slower meanwhile slows
+    all of them alike. A system that could not be measured is not tried again. `warmup` None: as many steps as measured.
+    """
+    rows: list[Row] = []
+    lost: set[str] = set()
+    for number, systems in _turns(resolved.systems, rounds):
+        for system in systems:
+            if system.name in lost:
+                continue
+            found = _unsupported(system) or measure(system, steps, steps if warmup is None else warmup)
+            row = {**_named(resolved, system), "round": number, **found}
+            if row["result"] != MEASURED:
+                lost.add(system.name)
+            rows.append(row)
+            hear(row)
+    order = [system.name for system in resolved.systems]
+    return sorted(rows, key=lambda row: (order.index(row["system"]), row["round"]))
+
+
+def exit_code(rows: Sequence[Row]) -> int:
+    """0 where every system was measured, or cannot be on this machine."""
+    return EXIT_FAILED_RUNS if any(row["result"] not in (MEASURED, "unsupported") for row in rows) else 0
+
+
+def _unsupported(system: System) -> Row | None:
+    return None if system.unsupported is None else {"result": "unsupported", "reason": system.unsupported}
+
+
+def _turns(systems: Sequence[System], rounds: int) -> Iterator[tuple[int, Sequence[System]]]:
+    for number in range(1, rounds + 1):
+        yield number, systems if number % 2 else systems[::-1]
+
+
+def _named(resolved: Resolved, system: System) -> Row:
+    train = system.config.train
+    return {
+        "experiment": resolved.experiment.experiment,
+        "system": system.name,
+        "model": system.model,
+        "recipe": system.recipe,
+        "control": system.control,
+        "batch_size": train.batch_size,
+        "max_length": train.max_length,
+    }
+
+
+def _with_utilisation(found: Mapping[str, Any]) -> Row:
+    if found["result"] != MEASURED:
+        return dict(found)
+    share = found["model_operations_per_second"] / found["ceiling_operations_per_second"]
+    return {**found, "utilisation": share}

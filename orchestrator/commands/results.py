@@ -1,0 +1,62 @@
+"""The runs of a results directory as rows, the compacted tables completed by what was recorded since."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from analysis.tables.read import read
+from analysis.tables.schema import METRIC_PREFIXES, Corrupt
+from orchestrator.config.error_messages import suggestion
+from orchestrator.errors import UserError
+from orchestrator.storage import Store
+
+SHOWN = ("system", "seed", "fold", "status", "score", "best_epoch", "seconds_total", "run_id")
+
+
+def rows(store: Store) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    """Every run of the current grid with all columns of the `runs` table, by system and seed; and warnings.
+
+    Raises UserError where nothing has run yet, Corrupt for damaged files.
+    """
+    try:
+        results = read([store.location], only_runs=True)
+    except Corrupt:
+        raise
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    frame = results.runs.sort_values(["system", "seed", "fold"], kind="stable")
+    values = frame.astype(object).where(frame.notna(), None)
+    return [{str(name): value for name, value in row.items()} for row in values.to_dict("records")], results.warnings
+
+
+def column_of(found: list[dict[str, Any]], name: str) -> str:
+    """The column that a person means: one of the table, or a metric, with or without its `metric_`.
+
+    Raises UserError where no run has a value in it.
+    """
+    filled = {column for row in found for column, value in row.items() if value is not None}
+    for column in (name, f"{METRIC_PREFIXES[0]}{name}"):
+        if column in filled:
+            return column
+    known = sorted(column.removeprefix(METRIC_PREFIXES[0]) for column in filled)
+    raise UserError(f"no run has a column or metric {name!r}{suggestion(name, known)}")
+
+
+def ordered(found: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
+    """The runs by a column or metric, smallest first; `-` before its name: largest first. Runs without it come last."""
+    column = column_of(found, key.removeprefix("-"))
+    having = [row for row in found if row[column] is not None]
+    having.sort(key=lambda row: row[column], reverse=key.startswith("-"))
+    return [*having, *(row for row in found if row[column] is None)]
+
+
+def shown(found: list[dict[str, Any]], metric: str | None = None) -> tuple[list[str], list[list[Any]]]:
+    """The columns that fit a terminal, without those that are empty throughout; `metric` stands in place of the score.
+
+    Raises UserError for a metric that no run has.
+    """
+    column = "score" if metric is None else column_of(found, metric)
+    columns = [column if name == "score" else name for name in SHOWN]
+    columns = [name for name in columns if any(row.get(name) is not None for row in found)]
+    headings = [str(metric) if name == column != "score" else name for name in columns]
+    return headings, [[row.get(name) for name in columns] for row in found]

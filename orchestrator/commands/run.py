@@ -1,0 +1,133 @@
+"""One cell in this process, without Ray: to see what a run does, and under torchrun with several processes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from orchestrator.commands import _adapt_first
+from orchestrator.commands._executor_choice import LayoutOptions, executor_for, is_one_of_several
+from orchestrator.commands.sweep import Watch, check_fingerprint
+from orchestrator.config.data_check import check_data
+from orchestrator.config.resolve import Resolved
+from orchestrator.config.run_spec import RunSpec
+from orchestrator.console.progress import Progress
+from orchestrator.errors import EXIT_FAILED_RUNS, UserError
+from orchestrator.executors.events import Event, RunFailed, RunFinished
+from orchestrator.storage import Store
+from orchestrator.storage.find_results import default_out
+from orchestrator.storage.init_from import check_starts
+from orchestrator.storage.records import spec_columns
+
+if TYPE_CHECKING:
+    from orchestrator.executors.torchrun import Ranks
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """How a single run ended. `ran` is False where it had a record already; `score` is known only where it ran."""
+
+    run: RunSpec
+    out: str
+    ran: bool
+    status: str
+    score: float | None = None
+    error: str | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """0 for a run with a score."""
+        return 0 if self.status in ("completed", "collapsed", "pruned") else EXIT_FAILED_RUNS
+
+
+def in_ranks(lead: Callable[[Ranks | None], int]) -> int:
+    """Call `lead` and return its exit code, alone or as rank 0 of the processes that torchrun started.
+
+    The other ranks execute what rank 0 does, print nothing but what only they know, and return 0: the exit code is
+    rank 0's. Raises Parted where ranks no longer compute together.
+    """
+    if not is_one_of_several():
+        return lead(None)
+    from orchestrator.executors.torchrun import joined
+
+    with joined() as ranks:
+        if ranks.group.is_main:
+            return ranks.lead(lead)
+        _follow(ranks)
+        return 0
+
+
+def run_cell(
+    resolved: Resolved, fold: int | None, watch: Watch, out: str | None = None, ranks: Ranks | None = None
+) -> CellResult:
+    """Run the only system and seed of `resolved`. The experiment that the results are of stays what it is.
+
+    `ranks` compute it together. Raises UserError where a fold is missing or too many, and what a sweep raises.
+    """
+    run = resolved.run(resolved.systems[0], resolved.experiment.seeds[0], _fold(resolved, fold))
+    if run.unsupported is not None:
+        raise UserError(f"{run.system} is unsupported on this machine: {run.unsupported}")
+    needed = [earlier for earlier in resolved.adaptations if earlier.run_id == run.config.init_from]
+    check_data(resolved)
+    store = Store.open(out or default_out(resolved.experiment.experiment))
+    with store.lock():
+        store.probe()
+        check_fingerprint(store, resolved, accept=False)
+        if store.experiment() is None:
+            cells = [spec_columns(cell) for cell in (*needed, run)]
+            store.write_experiment(resolved.experiment.model_dump(mode="json"), cells)
+        if store.survey().lost:
+            store.compact()
+        recorded = store.recorded()
+        if run.run_id in recorded:
+            return CellResult(run, store.location, ran=False, status=recorded[run.run_id])
+        check_starts(store, [run], needed)
+        first = [earlier for earlier in needed if earlier.run_id not in recorded]
+        result = _execute(resolved, [*first, run], store, watch, ranks)
+        store.compact()
+    return result
+
+
+def _follow(ranks: Ranks) -> None:
+    from orchestrator.executors.in_process import InProcess
+
+    logging.disable(logging.WARNING)  # what all ranks notice is said by rank 0
+    for order in ranks.orders():
+        store = Store.open(order.out, order.owner)
+        InProcess(store, limits=order.limits, run_layout=order.layout, ranks=ranks).execute(order.runs, _nobody)
+
+
+def _nobody(event: Event) -> None:
+    """Only rank 0 has a listener."""
+
+
+def _execute(
+    resolved: Resolved, runs: Sequence[RunSpec], store: Store, watch: Watch, ranks: Ranks | None
+) -> CellResult:
+    """Execute the last of `runs`, and before it what it begins with."""
+    run = runs[-1]
+    last: list[Event] = []
+    why: list[str] = []
+    executor = executor_for(store, resolved.experiment.resources, LayoutOptions(in_process=True, attempts=1), ranks)
+    with watch(Progress(runs, {})) as show:
+
+        def on_event(event: Event) -> None:
+            last[:] = [event] if isinstance(event, RunFinished | RunFailed) and event.run_id == run.run_id else last
+            show(event)
+
+        _adapt_first.execute(executor, runs, store, on_event, why.append, lambda: False, runs)
+    event = last[0] if last else None
+    if isinstance(event, RunFinished):
+        return CellResult(run, store.location, True, event.status, event.score, event.error)
+    error = event.error if isinstance(event, RunFailed) else "\n".join(why) or None
+    return CellResult(run, store.location, True, "failed", error=error)
+
+
+def _fold(resolved: Resolved, fold: int | None) -> int | None:
+    if fold in resolved.folds:
+        return fold
+    if resolved.folds == (None,):
+        raise UserError("the experiment has no folds; drop --fold")
+    raise UserError(f"the experiment has folds 0 to {len(resolved.folds) - 1}; choose one with --fold")

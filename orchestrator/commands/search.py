@@ -1,0 +1,212 @@
+"""Executes a search: lock, check, trials until the budget is spent, tables; running it again goes on where it ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from analysis.tables.schema import to_parquet_bytes
+from analysis.tables.trials import TABLE, trials_table
+from orchestrator.commands import _adapt_first
+from orchestrator.commands._executor_choice import executor_for, refuse_torchrun
+from orchestrator.commands._signals import EXIT_OF_SIGNALS, stopping
+from orchestrator.commands.sweep import SweepOptions, Watch, check_fingerprint, no_one, unwatched
+from orchestrator.config.data_check import DataFacts, check_data
+from orchestrator.config.resolve import Resolved
+from orchestrator.config.search import Search
+from orchestrator.config.system import System
+from orchestrator.console.console import plural
+from orchestrator.console.progress import Progress
+from orchestrator.errors import EXIT_ENVIRONMENT, EXIT_FAILED_RUNS, UserError
+from orchestrator.executors.scale import Scale
+from orchestrator.search.driver import Steering
+from orchestrator.search.study import Study, all_runs
+from orchestrator.search.trial import State
+from orchestrator.search.trials_table import seconds_spent, take_in, trial_rows
+from orchestrator.storage import Store, init_from
+from orchestrator.storage.find_results import default_out
+from orchestrator.storage.status import failed_runs
+
+SECONDS_PER_HOUR = 3600.0
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """How a search ended. `ran`: runs that got their record now. `problems`: what compaction found damaged."""
+
+    out: str
+    studies: tuple[Study, ...]
+    ran: int
+    exit_code: int
+    facts: DataFacts
+    problems: tuple[str, ...] = ()
+
+    def count(self, state: State) -> int:
+        """How many trials are in that state."""
+        return sum(trial.state == state for study in self.studies for trial in study.trials.values())
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether a signal ended it."""
+        return self.exit_code > EXIT_OF_SIGNALS
+
+    @property
+    def finished(self) -> bool:
+        """Whether the budget is spent and every trial has a record."""
+        return all(study.coming == 0 for study in self.studies) and not self.count("failed")
+
+
+def search(
+    resolved: Resolved,
+    options: SweepOptions,
+    *,
+    watch: Watch = unwatched,
+    tell: Callable[[str], None] = no_one,
+) -> SearchResult:
+    """Spend the budget of the experiment's `search`. `watch` shows events, `tell` gets remarks in words.
+
+    Raises UserError (its exit_code says which kind), DataError or an ExecutorError; everything written until then
+    stays, and the next call goes on from it.
+    """
+    refuse_torchrun()
+    wanted = asked_for(resolved)
+    facts = check_data(resolved, strict=options.strict)
+    store = Store.open(options.out or default_out(resolved.experiment.experiment))
+    store.probe()
+    with store.lock():
+        check_fingerprint(store, resolved, options.accept_new_data)
+        for line in store.write_experiment(resolved.experiment.model_dump(mode="json"), store.cells()):
+            tell(f"changed since the last time here: {line}")
+        store.write_notes(facts.warnings)
+        problems = store.compact().problems
+        studies = _studies(wanted, resolved, store, options.retry)
+        before = store.recorded()
+        try:
+            code = _execute(resolved, store, options, studies, watch, tell)
+        finally:
+            problems += store.compact().problems
+            take_in(store, studies)
+            store.root.write(TABLE, to_parquet_bytes(trials_table(trial_rows(store, wanted, studies))))
+    ran = len(set(store.recorded()) - set(before))
+    return SearchResult(store.location, tuple(studies), ran, code, facts, problems)
+
+
+def asked_for(resolved: Resolved) -> Search:
+    """The experiment's `search`. Raises UserError where it has none, or where its seed is not a fresh one."""
+    found = resolved.experiment.search
+    if found is None:
+        raise UserError(
+            f"{resolved.experiment.experiment} has no `search` part; give it one, e.g. "
+            "--set 'search={parameters: {train.learning_rate: {loguniform: [1e-5, 1e-3]}}, trials: 20}'"
+        )
+    if found.seed in resolved.experiment.seeds:
+        raise UserError(
+            f"search.seed is {found.seed}, one of the experiment's seeds; choose another one, so that winners can be "
+            "compared with fresh seeds"
+        )
+    return found
+
+
+def with_winners(resolved: Resolved, studies: Sequence[Study]) -> Resolved:
+    """The same experiment, each system with the values of its best trial; systems without one are left out."""
+    best = {study.system.name: _winner(study, study.best) for study in studies if study.best is not None}
+    return replace(resolved, systems=tuple(best[system.name] for system in resolved.systems if system.name in best))
+
+
+def _winner(study: Study, number: int) -> System:
+    config = study.space.config(study.trials[number].values)
+    return replace(study.system, config=config, winner_of=study.runs[number].run_id)
+
+
+def _studies(wanted: Search, resolved: Resolved, store: Store, retry: bool) -> list[Study]:
+    """What is known of every system that this machine can run."""
+    systems = [system for system in resolved.systems if system.unsupported is None]
+    studies = [Study(wanted, resolved, system, store) for system in systems]
+    take_in(store, studies)
+    for study in () if retry else studies:
+        failed = failed_runs(store, [study.runs[number].run_id for number in study.waiting])
+        for number in study.waiting:
+            if study.runs[number].run_id in failed:
+                study.end(number, "failed")
+    return studies
+
+
+def _execute(
+    resolved: Resolved,
+    store: Store,
+    options: SweepOptions,
+    studies: Sequence[Study],
+    watch: Watch,
+    tell: Callable[[str], None],
+) -> int:
+    """Adaptations that are missing, then trials; returns the exit code."""
+    progress = _progress(store, studies)
+    adaptations = [run for run in resolved.adaptations if store.status(run.run_id) is None]
+    init_from.check_starts(store, [study.own_run for study in studies], resolved.adaptations)
+    executor = executor_for(store, resolved.experiment.resources, options.layout)
+    tell(_said_of(studies))
+    with stopping(executor, tell) as interruption, watch(progress) as on_event:
+
+        def is_stopped() -> bool:
+            return interruption.exit_code is not None
+
+        for run in adaptations:
+            progress.add(run)
+        _adapt_first.execute(executor, adaptations, store, on_event, tell, is_stopped, resolved.adaptations)
+        ready = [] if is_stopped() else _ready(store, studies, tell)
+        steering = Steering(ready, _is_time_up(store, ready), progress.add)
+        executor.execute(steering.first(), on_event, steering, _scale(studies))
+    if interruption.exit_code is not None:
+        return interruption.exit_code
+    if progress.unwritable:
+        return EXIT_ENVIRONMENT
+    failed = any(trial.state in ("failed", "waiting") for study in studies for trial in study.trials.values())
+    return EXIT_FAILED_RUNS if failed or len(ready) < len(studies) else 0
+
+
+def _scale(studies: Sequence[Study]) -> Scale:
+    """Of the whole search: what was proposed so far, and is still to be done, decides nothing."""
+    own = Scale.of(study.own_run for study in studies)
+    return replace(own, runs=sum(study.search.trials for study in studies))
+
+
+def _progress(store: Store, studies: Sequence[Study]) -> Progress:
+    progress = Progress(all_runs(studies), store.recorded())
+    for study in studies:
+        progress.expect(study.system.name, study.rules.trials, study.rules.rungs)
+    return progress
+
+
+def _ready(store: Store, studies: Sequence[Study], tell: Callable[[str], None]) -> list[Study]:
+    """The systems whose runs can begin; of the others it is told why not."""
+    found = []
+    for study in studies:
+        why = init_from.problem(store, study.own_run)
+        if why is None:
+            found.append(study)
+        else:
+            tell(f"no trials of {study.system.name}: {why}")
+    return found
+
+
+def _is_time_up(store: Store, studies: Sequence[Study]) -> Callable[[], bool]:
+    """Whether as much time has gone by as `search.hours` gives, earlier calls included."""
+    hours = studies[0].search.hours if studies else None
+    if hours is None:
+        return lambda: False
+    return partial(_is_past, time.monotonic() + hours * SECONDS_PER_HOUR - seconds_spent(store, studies))
+
+
+def _is_past(deadline: float) -> bool:
+    return time.monotonic() >= deadline
+
+
+def _said_of(studies: Sequence[Study]) -> str:
+    """The size of the search, in words."""
+    trials = [trial for study in studies for trial in study.trials.values()]
+    planned, over = sum(study.rules.trials for study in studies), sum(trial.is_over for trial in trials)
+    search = studies[0].search
+    by = f"{search.searcher} and {search.scheduler}"
+    return f"{plural(planned, 'trial')} of {plural(len(studies), 'system')} by {by}, {over} recorded"

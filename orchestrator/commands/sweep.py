@@ -1,0 +1,186 @@
+"""Executes what is missing of an experiment's grid: lock, check, execute, compact, count. Running it again resumes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from functools import partial
+
+from orchestrator.commands import _adapt_first
+from orchestrator.commands._executor_choice import LayoutOptions, executor_for, refuse_torchrun
+from orchestrator.commands._signals import Interruption, stopping
+from orchestrator.config import grid
+from orchestrator.config.data_check import DataFacts, check_data
+from orchestrator.config.resolve import Resolved
+from orchestrator.config.run_spec import RunSpec
+from orchestrator.console.progress import Progress
+from orchestrator.errors import EXIT_ENVIRONMENT, EXIT_FAILED_RUNS
+from orchestrator.executors.events import Event
+from orchestrator.storage import Store
+from orchestrator.storage.find_results import default_out
+from orchestrator.storage.init_from import check_starts
+from orchestrator.storage.keep_best import keep_the_best
+from orchestrator.storage.records import cell_columns
+from orchestrator.storage.status import Status, failed_runs, summarise
+
+Watch = Callable[[Progress], AbstractContextManager[Callable[[Event], None]]]
+
+
+@dataclass(frozen=True)
+class SweepOptions:
+    """How a grid is executed. `out` None: `results/<experiment>`; `retry`: failed runs are tried again."""
+
+    out: str | None = None
+    layout: LayoutOptions = field(default_factory=LayoutOptions)
+    accept_new_data: bool = False
+    retry: bool = True
+    strict: bool = False
+    max_runs: int = grid.MAXIMUM_RUNS
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """How a sweep ended. `ran`: runs that it executed. `problems`: what compaction found damaged."""
+
+    status: Status
+    out: str
+    ran: int
+    exit_code: int
+    facts: DataFacts
+    changed: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    @property
+    def finished(self) -> bool:
+        """Whether every cell of the grid has a record."""
+        counts = self.status.counts
+        return counts["failed"] == counts["pending"] == 0
+
+
+@contextlib.contextmanager
+def unwatched(progress: Progress) -> Iterator[Callable[[Event], None]]:
+    """Counts events and shows nothing."""
+    yield progress.update
+
+
+def no_one(text: str) -> None:
+    """Listens to nothing."""
+
+
+def sweep(
+    resolved: Resolved,
+    options: SweepOptions,
+    *,
+    watch: Watch = unwatched,
+    tell: Callable[[str], None] = no_one,
+) -> SweepResult:
+    """Execute every cell without a record. `watch` shows events, `tell` gets remarks in words.
+
+    Raises UserError (its exit_code says which kind), DataError or an ExecutorError; records written until then stay.
+    """
+    refuse_torchrun()
+    compared = grid.runs(resolved, options.max_runs)
+    cells = (*resolved.adaptations, *compared)
+    facts = check_data(resolved, strict=options.strict)
+    store = Store.open(options.out or default_out(resolved.experiment.experiment))
+    store.probe()
+    with store.lock():
+        check_fingerprint(store, resolved, options.accept_new_data)
+        columns = [cell_columns(run) for run in cells]
+        changed = store.write_experiment(resolved.experiment.model_dump(mode="json"), columns)
+        store.write_notes(facts.warnings)
+        for line in changed:
+            tell(f"changed since the last sweep here: {line}")
+        before, problems = _recorded(store)
+        pending = grid.pending(cells, before)
+        remaining = to_do(store, pending, options.retry)
+        check_starts(store, remaining, resolved.adaptations)
+        possible = [run for run in cells if run.unsupported is None or run.run_id in before]
+        tell(_said_of(cells, possible, pending, remaining))
+        progress = Progress(possible, before)
+        signal_code = _execute(resolved, store, options, remaining, progress, watch, tell)
+        if remaining or not before:
+            problems += store.compact().problems
+        if resolved.experiment.save == "best-per-system":
+            keep_the_best(store, compared)
+    after = store.recorded() if remaining else before
+    status = summarise(store, columns, after)
+    code = signal_code if signal_code is not None else _exit_code(status, progress)
+    return SweepResult(status, store.location, len(set(after) - set(before)), code, facts, changed, problems)
+
+
+def _said_of(
+    cells: Sequence[RunSpec], possible: Sequence[RunSpec], pending: Sequence[RunSpec], remaining: Sequence[RunSpec]
+) -> str:
+    """The size of the grid, in words; systems that this machine cannot run are named with the reason."""
+    text = f"{len(cells)} runs, {len(possible) - len(pending)} recorded, {len(remaining)} to do"
+    left_in = {run.run_id for run in possible}
+    left_out = {run.system: run.unsupported for run in cells if run.run_id not in left_in}
+    return "\n".join([text, *(f"{system} is unsupported on this machine: {why}" for system, why in left_out.items())])
+
+
+def _recorded(store: Store) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The whole records, and what was damaged or lost: mended now, or set aside, so that this sweep runs it again."""
+    found = store.survey()
+    if not (found.recorded or found.lost or found.damaged):
+        return {}, ()
+    problems = store.compact().problems
+    return store.recorded() if problems else found.recorded, problems
+
+
+def _exit_code(status: Status, progress: Progress) -> int:
+    """A run whose record could not be written is the environment's failure, and not the run's."""
+    if progress.unwritable:
+        return EXIT_ENVIRONMENT
+    return EXIT_FAILED_RUNS if unsound(status) else 0
+
+
+def unsound(status: Status) -> bool:
+    """Whether a cell of the grid failed, diverged, or was left undone."""
+    return any(status.counts[name] for name in ("failed", "pending", "diverged"))
+
+
+def check_fingerprint(store: Store, resolved: Resolved, accept: bool) -> None:
+    """Refuse data that is not what the records here were made with; a limited data set is one of its own."""
+    adapt = resolved.experiment.adapt
+    for data in (resolved.experiment.data, *(() if adapt is None else (adapt.data,))):
+        assert data.fingerprint is not None
+        name = data.label if data.limit is None else f"{data.label} (first {data.limit} items)"
+        store.check_fingerprint(name, data.fingerprint, accept)
+
+
+def to_do(store: Store, pending: Sequence[RunSpec], retry: bool) -> list[RunSpec]:
+    """The pending runs that this sweep executes: all, or without those that failed before."""
+    if retry:
+        return list(pending)
+    failed = failed_runs(store, [run.run_id for run in pending])
+    return [run for run in pending if run.run_id not in failed]
+
+
+def _is_set(interruption: Interruption) -> bool:
+    return interruption.exit_code is not None
+
+
+def _execute(
+    resolved: Resolved,
+    store: Store,
+    options: SweepOptions,
+    remaining: Sequence[RunSpec],
+    progress: Progress,
+    watch: Watch,
+    tell: Callable[[str], None],
+) -> int | None:
+    """Run what is to do; returns the exit code of a signal that came meanwhile, or None."""
+    if not remaining:
+        return None
+    executor = executor_for(store, resolved.experiment.resources, options.layout)
+    try:
+        with stopping(executor, tell) as interruption, watch(progress) as on_event:
+            stopped = partial(_is_set, interruption)
+            _adapt_first.execute(executor, remaining, store, on_event, tell, stopped, list(progress.runs.values()))
+    except Exception:
+        store.compact()
+        raise
+    return interruption.exit_code

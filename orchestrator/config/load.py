@@ -1,0 +1,129 @@
+"""Finds an experiment by the name of a built-in one or by the path of a file, and reads it into an Experiment."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from orchestrator.config import yaml_file
+from orchestrator.config.error_messages import from_validation, suggestion
+from orchestrator.config.experiment import Experiment
+from orchestrator.config.names import MARK
+from orchestrator.config.overrides import Changes
+from orchestrator.config.unknown_names import unknown_names
+from orchestrator.config.yaml_file import Document
+from orchestrator.errors import InvalidExperiment, UserError
+
+NO_CHANGES = Changes()
+SUFFIXES = (".yaml", ".yml")
+_RUN_ID = re.compile(r"[0-9a-f]{16}")
+WRITTEN = "experiment.yaml"  # what a sweep writes into its results directory
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """An experiment, the document it was read from, and the folder that its relative paths start at.
+
+    `may_run_code`: the code that it names may run. That is so for a person's own file, and for the file of a results
+    directory where the person says so.
+    """
+
+    experiment: Experiment
+    document: Document
+    folder: Path
+    may_run_code: bool = True
+
+
+def load(name_or_path: str, changes: Changes = NO_CHANGES, *, run_code: bool = False) -> Loaded:
+    """Read an experiment and apply the command line's changes. Raises UserError, with every problem.
+
+    Relative paths in a file start at the file's folder; in a built-in experiment, at the working directory. `run_code`
+    lets the file of a results directory run the code that it names.
+    """
+    document, folder, is_own = _read(name_or_path)
+    document = changes.apply(document)
+    return Loaded(validate(document), document, folder, is_own or run_code)
+
+
+def is_results(folder: Path) -> bool:
+    """Whether a sweep wrote here."""
+    return (folder / "cells.json").is_file() or (folder / "runs").is_dir()
+
+
+def validate(document: Document) -> Experiment:
+    """The experiment that a document describes. Raises InvalidExperiment with every problem of every key."""
+    try:
+        return Experiment.model_validate_json(json.dumps(document.content))
+    except ValidationError as error:
+        problems = [*from_validation(error, document, Experiment), *unknown_names(document)]
+        raise InvalidExperiment(document.source, problems) from None
+
+
+def came_with_results(path: Path) -> bool:
+    """Whether a sweep wrote this file, or it lies in a results directory, itself or what it is a link to."""
+    ends = {path.absolute(), path.resolve()}
+    if any(is_swept(folder) for end in ends for folder in end.parents):
+        return True
+    try:
+        with path.open("rb") as stream:
+            return stream.readline().strip() == MARK.strip()
+    except OSError:
+        return False
+
+
+def is_swept(folder: Path) -> bool:
+    """Whether a folder has what only a sweep makes: `runs/` alone is a usual name."""
+    runs = folder / "runs"
+    return (folder / "cells.json").is_file() or (
+        runs.is_dir() and any(_RUN_ID.fullmatch(entry.name) for entry in runs.iterdir())
+    )
+
+
+def name_in(path: Path) -> str:
+    """The experiment's name as a file states it. Raises InvalidExperiment for a file that states none."""
+    document = yaml_file.read(path)
+    name = document.content.get("experiment")
+    if not isinstance(name, str):
+        raise InvalidExperiment(document.source, [document.problem(("experiment",), "is needed")])
+    return name
+
+
+def named_by(source: str) -> str | None:
+    """The experiment that a source of an analysis names by being its YAML file; None for any other source."""
+    path = Path(source).expanduser()
+    return name_in(path) if path.suffix.lower() in SUFFIXES and path.is_file() else None
+
+
+def built_in_names() -> list[str]:
+    """The experiments that come with the package."""
+    files = (entry.name for entry in _built_in_folder().iterdir())
+    return sorted(name.removesuffix(".yaml") for name in files if name.endswith(".yaml"))
+
+
+def built_in_document(name: str) -> Document:
+    """A built-in experiment's file."""
+    return yaml_file.parse((_built_in_folder() / f"{name}.yaml").read_text(encoding="utf-8"), f"{name}.yaml")
+
+
+def _built_in_folder() -> Traversable:
+    return resources.files("orchestrator") / "experiments"
+
+
+def _read(name_or_path: str) -> tuple[Document, Path, bool]:
+    """The document, the folder that it is in, and whether it is a person's own, not one that a sweep wrote down."""
+    if name_or_path in built_in_names():
+        return built_in_document(name_or_path), Path.cwd(), True
+    path = Path(name_or_path).expanduser()
+    if path.suffix.lower() in SUFFIXES or path.is_file():
+        folder = path.absolute().parent
+        return yaml_file.read(path, name_or_path), folder, not came_with_results(path)
+    if (path / WRITTEN).is_file():
+        return yaml_file.read(path / WRITTEN), path.absolute(), False
+    hint = suggestion(name_or_path, built_in_names())
+    raise UserError(f"unknown experiment {name_or_path!r}{hint}; or give the path of a YAML file")

@@ -1,0 +1,277 @@
+"""Turns what a user wrote into what is computed: names looked up, models and data pinned, systems named.
+
+Nothing here imports torch or asks for a resource; every name that is wrong is reported at once, with its line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, Literal
+
+from orchestrator.config.absolute_paths import anchored, file_hashes
+from orchestrator.config.adapt_runs import adaptations, begin, check_starts
+from orchestrator.config.error_messages import suggestion
+from orchestrator.config.experiment import Experiment
+from orchestrator.config.load import Loaded
+from orchestrator.config.named_code import require_permission
+from orchestrator.config.problem_collector import Check
+from orchestrator.config.recipes import check_suited, control_of, recipe_of, subject_of, unsuited_here
+from orchestrator.config.run_spec import RunSpec, tuning_of
+from orchestrator.config.search_space import check_search
+from orchestrator.config.system import System, system_name
+from orchestrator.config.yaml_file import KeyPath
+from orchestrator.errors import UserError
+from trainables import models, registry
+from trainables.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from trainables.data import load
+from trainables.protocols.task import Task
+from trainables.protocols.variant import Subject, unsupported_on
+from trainables.system.hardware import Hardware, training_hardware
+
+Direction = Literal["maximize", "minimize"]
+_NO_MODEL = models.Resolved(ModelConfig(name="", source=""), None, ())  # stands where a problem was reported
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """An experiment whose names, paths, model revisions and data fingerprint are settled. `systems` are in grid order.
+
+    `metric` is what scores are; `file_hashes` pins the user's own files that are named by path; `notes` are remarks
+    about this machine, e.g. that it lacks a precision. `adaptations` are the runs that have to come first. `models`
+    are the experiment's by name, with the reasons for their precisions.
+    """
+
+    experiment: Experiment
+    systems: tuple[System, ...]
+    metric: str
+    direction: Direction
+    file_hashes: Mapping[str, str]
+    notes: tuple[str, ...] = ()
+    adaptations: tuple[RunSpec, ...] = ()
+    models: Mapping[str, models.Resolved] = field(default_factory=dict)
+
+    @property
+    def folds(self) -> tuple[int | None, ...]:
+        """The folds that every seed runs, or one None."""
+        split = self.experiment.split
+        if split.folds is None:
+            return (None,)
+        return tuple(range(split.folds)) if split.fold is None else (split.fold,)
+
+    def run(self, system: System, seed: int, fold: int | None) -> RunSpec:
+        """One cell of the grid."""
+        return RunSpec(
+            experiment=self.experiment.experiment,
+            system=system.name,
+            recipe=system.recipe,
+            control=system.control,
+            config=system.config.model_copy(update={"seed": seed, "fold": fold}),
+            tuning=tuning_of(system.config),
+            metric=self.metric,
+            file_hashes=dict(self.file_hashes),
+            start=system.start,
+            unsupported=system.unsupported,
+            winner_of=system.winner_of,
+            keep=self.experiment.save != "none",
+            keep_epochs=self.experiment.keep_epochs,
+        )
+
+
+def _machine() -> Hardware:
+    try:
+        return training_hardware()
+    except ValueError as error:
+        raise UserError(str(error)) from error
+
+
+def resolve(loaded: Loaded, *, must_be_available: bool = True) -> Resolved:
+    """Resolve an experiment. Raises InvalidExperiment with everything that cannot be found or does not fit together.
+
+    The Python files that it names run. Raises UserError where they came with results and nobody allowed that.
+    `must_be_available=False` is for looking only: a model that cannot be reached from here is a note and no error.
+    """
+    require_permission(loaded)
+    check, machine = Check(loaded.document), _machine()
+    experiment = anchored(loaded.experiment, loaded.folder)
+    task = check.attempt(("task",), lambda: registry.load("task", experiment.task))
+    recipes = {name: recipe_of(check, name, recipe) for name, recipe in experiment.recipes.items()}
+    presets = {name: model_of(check, name, experiment, must_be_available) for name in experiment.models}
+    found = {name: model.config for name, model in presets.items()}
+    check_suited(check, recipes, _subjects(presets, experiment))
+    trains = {name: train_of(check, name, experiment) for name in experiment.models}
+    experiment = with_fingerprints(check, experiment)
+    hashes = check.attempt(("split", "ids"), lambda: file_hashes(experiment))
+    if task is not None:
+        metric = metric_of(check, experiment, task)
+        options = task_options(check, experiment, task)
+        experiment = with_objective(experiment, task)
+    check_references(check, experiment)
+    check.finish()
+    adapted = adaptations(experiment, found, hashes)
+
+    def system(model: str, recipe: str) -> System:
+        init_from, start = begin(experiment, model, adapted)
+        config = RunConfig(
+            task=experiment.task,
+            task_options=options,
+            data=experiment.data,
+            model=found[model],
+            variants=recipes[recipe].variants,
+            train=trains[model],
+            split=experiment.split,
+            seed=experiment.seeds[0],
+            init_from=init_from,
+            metric=None if metric == task.primary_metric else experiment.compare.metric,
+            direction=experiment.compare.direction,
+        )
+        applied, name = recipes[recipe].applied, system_name(model, recipe)
+        unsupported = unsupported_on(machine, applied) or unsuited_here(applied, presets[model], experiment.task)
+        control = _control(experiment, model, recipe) or control_of(applied)
+        return System(name, model, recipe, control, config, start, unsupported)
+
+    systems = tuple(system(model, recipe) for recipe in experiment.recipes for model in experiment.models)
+    unique = tuple({run.run_id: run for run in adapted.values()}.values())
+    resolved = Resolved(experiment, systems, metric, experiment.compare.direction, hashes, tuple(check.notes), unique)
+    _check_systems(check, resolved, task, presets)
+    return replace(resolved, models=presets)
+
+
+def model_of(check: Check, name: str, experiment: Experiment, must_be_available: bool) -> models.Resolved:
+    """What is loaded, pinned to a commit or to the weights' hash, and the preset it comes from."""
+    chosen = experiment.models[name].model_overrides()
+    preset = str(chosen.pop("path")) if str(chosen.get("path", "")).endswith(".py") else name
+    path = _model_path(check, name)
+    found: models.Resolved | None = check.attempt(path, lambda: models.resolved(preset, chosen))
+    if found is None:
+        return _NO_MODEL
+    check.notes += found.notes
+    config = found.config.model_copy(update={"name": name})
+    if must_be_available:
+        config = check.attempt(path, lambda: models.pin(config)) or _NO_MODEL.config
+        return replace(found, config=config)
+    try:
+        return replace(found, config=models.pin(config))
+    except ValueError as error:
+        check.notes.append(f"{error}; until then its runs cannot be told from those of another revision")
+        return replace(found, config=config)
+
+
+def train_of(check: Check, name: str, experiment: Experiment) -> TrainConfig:
+    """The experiment's `train` with what a model has of its own."""
+    merged = experiment.train.model_copy(update=experiment.models[name].train_overrides())
+    path = _model_path(check, name)
+    found: TrainConfig = check.attempt(path, lambda: TrainConfig.model_validate_json(merged.model_dump_json()))
+    return found
+
+
+def _model_path(check: Check, name: str) -> KeyPath:
+    """Where a model stands: under its name, or at its place in a list of names."""
+    written = check.document.content.get("models")
+    return ("models", written.index(name)) if isinstance(written, list) and name in written else ("models", name)
+
+
+def with_fingerprints(check: Check, experiment: Experiment, skipped: Collection[KeyPath] = ()) -> Experiment:
+    """The experiment with its data, and the text its models are adapted to, pinned to their content.
+
+    What a Python file reads can't be pinned without running it: `skipped` names such data.
+    """
+    changed: dict[str, Any] = {}
+    if ("data", "name") not in skipped:
+        changed["data"] = _pinned(check, experiment.data, ("data",))
+    if experiment.adapt is not None and ("adapt", "data", "name") not in skipped:
+        text = _pinned(check, experiment.adapt.data, ("adapt", "data"))
+        changed["adapt"] = experiment.adapt.model_copy(update={"data": text})
+    return experiment.model_copy(update=changed)
+
+
+def _pinned(check: Check, config: DataConfig, path: KeyPath) -> DataConfig:
+    """With the content's hash; a file that already names another one asked for other data."""
+    found: str | None = check.attempt(path, lambda: load.fingerprint(config.model_copy(update={"fingerprint": None})))
+    if found is not None and config.fingerprint not in (None, found):
+        check.add(
+            (*path, "fingerprint"),
+            f"the data is not what this file was made with: its fingerprint is {found}; "
+            "restore the data, or remove the key to use what is there",
+        )
+    return config.model_copy(update={"fingerprint": found})
+
+
+def metric_of(check: Check, experiment: Experiment, task: Task) -> str:
+    """The name of the metric that scores are: one of the task's, or that of a Python file of the user's."""
+    written = experiment.compare.metric
+    path = ("compare", "metric")
+    name = written or task.primary_metric
+    if name in task.minimized and experiment.compare.direction != "minimize":
+        check.add(("compare", "direction"), f"must be minimize for {name}: a lower one is better")
+    if written is None:
+        return task.primary_metric
+    if registry.is_path(written):
+        found = check.attempt(path, lambda: registry.load("metric", written))
+        return task.primary_metric if found is None else str(found.name)
+    if written not in task.metrics:
+        check.add(path, f"unknown metric {written!r}{suggestion(written, task.metrics)}")
+    return written
+
+
+def with_objective(experiment: Experiment, task: Task) -> Experiment:
+    """The experiment with the direction of the metric that a search looks for, where that is one of its own."""
+    search = experiment.search
+    if search is None or search.metric is None or search.direction is not None:
+        return experiment
+    direction = "minimize" if search.metric in task.minimized else "maximize"
+    return experiment.model_copy(update={"search": search.model_copy(update={"direction": direction})})
+
+
+def task_options(check: Check, experiment: Experiment, task: Task) -> dict[str, Any]:
+    """All options of the task: a default written out changes nothing."""
+    written, options = experiment.task_options, type(task.options)
+    unknown = [name for name in written if name not in options.model_fields]
+    for name in unknown:
+        check.add(("task_options", name), f"unknown option {name!r}{suggestion(name, list(options.model_fields))}")
+    if unknown:
+        return {}
+    configured = check.attempt(("task_options",), lambda: task.configured(written), options)
+    return {} if configured is None else dict(configured.options.model_dump(mode="json"))
+
+
+def _control(experiment: Experiment, model: str, recipe: str) -> str | None:
+    controls = experiment.compare.controls
+    return controls.get(system_name(model, recipe), controls.get(recipe))
+
+
+def _subjects(presets: Mapping[str, models.Resolved], experiment: Experiment) -> list[Callable[[bool], Subject]]:
+    """What recipes are to act on: the models that were found."""
+    return [partial(subject_of, model, experiment.task) for model in presets.values() if model.config.name]
+
+
+def check_references(check: Check, experiment: Experiment) -> None:
+    """Controls must name systems or recipes that are there, and a model begins with one set of weights."""
+    check_starts(check, experiment)
+    systems = [system_name(model, recipe) for recipe in experiment.recipes for model in experiment.models]
+    known = list(dict.fromkeys([*experiment.recipes, *systems]))
+    for name in experiment.compare.controls:
+        if name not in known:
+            check.add(("compare", "controls", name), f"unknown system or recipe {name!r}{suggestion(name, known)}")
+
+
+def _check_systems(check: Check, resolved: Resolved, task: Task, presets: Mapping[str, models.Resolved]) -> None:
+    """Refuse systems that are the same, and a search that they cannot take."""
+    _check_distinct(check, resolved)
+    experiment = resolved.experiment
+    if experiment.search is not None:
+        subjects = {name: partial(subject_of, model, experiment.task) for name, model in presets.items()}
+        check_search(check, experiment.search, resolved.systems, task, subjects)
+    check.finish()
+
+
+def _check_distinct(check: Check, resolved: Resolved) -> None:
+    """Two systems that compute the same thing would share their records: a comparison of a thing with itself."""
+    seen: dict[str, str] = {}
+    for system in resolved.systems:
+        settings = resolved.run(system, resolved.experiment.seeds[0], resolved.folds[0]).settings_id
+        if settings in seen:
+            path = ("models", system.model) if len(resolved.experiment.recipes) == 1 else ("recipes", system.recipe)
+            check.add(path, f"{seen[settings]!r} and {system.name!r} are the same system under two names; drop one")
+        seen.setdefault(settings, system.name)

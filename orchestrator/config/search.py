@@ -1,0 +1,144 @@
+"""The `search` part of an experiment: which settings are varied, over which values, and how much may be spent on it."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal, Self, cast
+
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
+
+from orchestrator.config.search_registry import Kind, names
+from trainables.config import Frozen, Positive
+from trainables.registry import UnknownName
+
+Ends = tuple[float, float]
+KINDS = ("uniform", "loguniform", "integer", "choice")
+
+
+class Distribution(Frozen):
+    """The values one setting can take: exactly one of `uniform`, `loguniform`, `integer` and `choice`.
+
+    `models` and `recipes`: only for these; left out, for every system that has the setting.
+    """
+
+    uniform: Ends | None = Field(default=None, description="[lowest, highest]")
+    loguniform: Ends | None = Field(default=None, description="[lowest, highest], uniform on a logarithmic scale")
+    integer: tuple[int, int] | None = Field(default=None, description="[lowest, highest], both included")
+    choice: tuple[Any, ...] | None = Field(default=None, description="these values")
+    models: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    recipes: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _one_range_that_is_not_empty(self) -> Self:
+        written = [kind for kind in KINDS if getattr(self, kind) is not None]
+        if len(written) != 1:
+            raise ValueError(f"needs exactly one of {', '.join(KINDS)}, got {' and '.join(written) or 'none'}")
+        if self.choice is not None:
+            _check_choice(self.choice)
+        else:
+            _check_ends(written[0], *getattr(self, written[0]))
+        return self
+
+    @model_serializer(mode="wrap")
+    def _only_what_is_written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in handler(self).items() if value is not None}
+
+    @property
+    def kind(self) -> str:
+        """Which of the four it is."""
+        return next(kind for kind in KINDS if getattr(self, kind) is not None)
+
+    @property
+    def edges(self) -> tuple[Any, ...]:
+        """Values that together show whether the setting can take all of them: both ends, or every choice."""
+        return tuple(getattr(self, self.kind))
+
+    @property
+    def values(self) -> tuple[Any, ...] | None:
+        """Every value there is; None where they cannot be counted."""
+        if self.integer is not None:
+            return tuple(range(self.integer[0], self.integer[1] + 1))
+        return self.choice
+
+    def contains(self, value: Any) -> bool:
+        """Whether the value could have been drawn."""
+        if self.choice is not None:
+            return value in self.choice
+        low, high = self.edges
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        return number and low <= value <= high and (self.integer is None or isinstance(value, int))
+
+
+def _check_choice(values: tuple[Any, ...]) -> None:
+    if len(values) < 2:
+        raise ValueError(f"a choice needs at least two values, got {list(values)}")
+    twice = next((value for value in values if values.count(value) > 1), None)
+    if twice is not None:
+        raise ValueError(f"the choice names {twice!r} more than once")
+
+
+def _check_ends(kind: str, low: float, high: float) -> None:
+    if not low < high:
+        raise ValueError(f"the range is empty: the first value must be below the second, got [{low:g}, {high:g}]")
+    if kind == "loguniform" and low <= 0:
+        raise ValueError(f"the ends of loguniform must be greater than 0 (their logarithm is taken), got {low:g}")
+
+
+class Search(Frozen):
+    """How hyper-parameters are looked for. Every system gets the same number of trials; each has the same seed.
+
+    Budget (`trials`, `hours`) is no part of a trial's identity: a larger one goes on where a smaller one ended.
+    """
+
+    parameters: Annotated[dict[str, Distribution], Field(min_length=1)] = Field(
+        description="train.KEY, task_options.KEY or recipes.NAME.VARIANT.OPTION -> the values it can take"
+    )
+    trials: int = Field(default=20, ge=1, description="for every system; the first one is the file's own settings")
+    hours: Positive | None = Field(
+        default=None, description="time during which trials are begun, pauses left out; null: no limit"
+    )
+    searcher: str = Field(default="tpe", description="who proposes values: random, grid, tpe")
+    scheduler: str = Field(
+        default="asha", description="who ends trials early: asha, asha_stopping, hyperband, median, none"
+    )
+    metric: str | None = Field(default=None, description="what is looked for; null: compare.metric")
+    direction: Literal["maximize", "minimize"] | None = Field(
+        default=None, description="whether a larger value of `metric` is better; null: as is usual for it"
+    )
+    reduction_factor: int = Field(
+        default=3, ge=2, description="asha, asha_stopping, hyperband: one of so many trials goes on"
+    )
+    min_epochs: int = Field(default=1, ge=1, description="no trial is ended before")
+    seed: int = Field(default=0, ge=0, lt=2**32, description="of the proposals, and of every trial's run")
+
+    @field_validator("searcher", "scheduler")
+    @classmethod
+    def _known(cls, name: str, info: ValidationInfo) -> str:
+        kind = cast("Kind", info.field_name)
+        if name not in names(kind):
+            raise UnknownName(kind, name, names(kind))
+        return name
+
+    @model_validator(mode="after")
+    def _a_grid_can_be_counted(self) -> Self:
+        uncountable = [key for key, found in self.parameters.items() if found.values is None]
+        if self.searcher == "grid" and uncountable:
+            raise ValueError(f"a grid has choices and integers only; {', '.join(uncountable)} has infinitely many")
+        return self
+
+    def identity(self) -> dict[str, Any]:
+        """What decides which trials there are and how they end: no budget, and what a run's own identity says."""
+        return self.model_dump(mode="json", exclude={"trials", "hours", "direction"})
+
+    def rungs(self, epochs: int) -> tuple[int, ...]:
+        """The epochs after which trials of so many epochs are compared: min_epochs x reduction_factor^k."""
+        most = max(0, math.ceil(math.log(epochs / self.min_epochs, self.reduction_factor)) + 1)
+        steps = (self.min_epochs * self.reduction_factor**power for power in range(most))
+        return tuple(step for step in steps if step < epochs)

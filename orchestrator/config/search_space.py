@@ -1,0 +1,197 @@
+"""What a search varies of each system, checked before anything runs: keys that exist, values that they can take."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from pydantic import ValidationError
+
+from orchestrator.config.error_messages import suggestion
+from orchestrator.config.problem_collector import Check
+from orchestrator.config.run_spec import content_id
+from orchestrator.config.search import Distribution, Search
+from orchestrator.config.system import System
+from trainables import registry
+from trainables.config import RunConfig, TrainConfig
+from trainables.protocols.task import Task
+from trainables.protocols.variant import Subject, resolve_variants
+
+Values = dict[str, Any]
+Ask = Callable[[bool], Subject]
+PARTS = ("train", "task_options", "recipes")
+
+
+@dataclass(frozen=True)
+class Space:
+    """The part of a search that concerns one system. `own` are the values that the file gives it."""
+
+    system: System
+    parameters: Mapping[str, Distribution]
+    own: Mapping[str, Any]
+
+    def config(self, values: Mapping[str, Any]) -> RunConfig:
+        """The system's configuration with these values. Raises ValueError for one that cannot be."""
+        return with_values(self.system.config, values)
+
+
+def space_of(search: Search, system: System) -> Space:
+    """The settings that are varied of a system: those it has, unless the file keeps them to others."""
+    parameters = {key: found for key, found in search.parameters.items() if _applies(key, found, system)}
+    return Space(system, parameters, {key: own_value(system.config, key) for key in parameters})
+
+
+def search_id(search: Search) -> str:
+    """Tells trials of this search from those of another one."""
+    return content_id(search.identity())
+
+
+def check_search(
+    check: Check,
+    search: Search,
+    systems: Sequence[System],
+    task: Task,
+    subjects: Mapping[str, Ask],
+) -> None:
+    """Report every parameter that no system has, and every value that a system cannot take."""
+    at = ("search", "parameters")
+    if search.metric is not None and search.metric not in task.metrics:
+        check.add(("search", "metric"), f"unknown metric {search.metric!r}{suggestion(search.metric, task.metrics)}")
+    for key, found in search.parameters.items():
+        _check_names(check, (*at, key), found, systems)
+        concerned = [system for system in systems if _applies(key, found, system)]
+        if not concerned:
+            check.add((*at, key), _why_nobody(key, systems))
+        for problem in dict.fromkeys(
+            problem for system in concerned for problem in _problems(system, key, found, subjects[system.model])
+        ):
+            check.add((*at, key), problem)
+
+
+def with_values(config: RunConfig, values: Mapping[str, Any]) -> RunConfig:
+    """A run's configuration with other values of some settings. Raises ValueError, naming what does not fit."""
+    train = config.train.model_dump(mode="json")
+    variants = {name: dict(options) for name, options in config.variants.items()}
+    options = dict(config.task_options)
+    for key, value in values.items():
+        part, rest = key.split(".", 1)
+        if part == "train":
+            _put(train, rest.split("."), value)
+        elif part == "task_options":
+            options[rest] = value
+        else:
+            _, variant, option = _recipe_key(rest, variants)
+            variants[variant][option] = value
+    task = registry.load("task", config.task)
+    return config.model_copy(
+        update={
+            "train": TrainConfig.model_validate_json(json.dumps(train)),
+            "task_options": task.configured(options).options.model_dump(mode="json"),
+            "variants": _normalised(variants),
+        }
+    )
+
+
+def own_value(config: RunConfig, key: str) -> Any:
+    """The value that a system has without a search. Raises KeyError where there is no such setting."""
+    part, rest = key.split(".", 1)
+    if part == "train":
+        found: Any = config.train.model_dump(mode="json")
+        for name in rest.split("."):
+            found = None if found is None else found[name]
+        return found
+    if part == "task_options":
+        return config.task_options[rest]
+    _, variant, option = _recipe_key(rest, config.variants)
+    return config.variants[variant][option]
+
+
+def _applies(key: str, found: Distribution, system: System) -> bool:
+    if found.models is not None and system.model not in found.models:
+        return False
+    if found.recipes is not None and system.recipe not in found.recipes:
+        return False
+    part, _, rest = key.partition(".")
+    if part == "recipes" and _recipe_key(rest, system.config.variants)[0] != system.recipe:
+        return False
+    try:
+        own_value(system.config, key)
+    except (KeyError, ValueError, TypeError):
+        return False
+    return part in PARTS
+
+
+def _recipe_key(rest: str, variants: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Recipe, variant and option of a key; a variant that is a file of the user's has dots in its name."""
+    for variant in variants:
+        before, found, option = rest.partition(f".{variant}.")
+        if found and "." not in option:
+            return before, variant, option
+    recipe, _, others = rest.partition(".")
+    variant, _, option = others.rpartition(".")
+    return recipe, variant, option
+
+
+def _problems(system: System, key: str, found: Distribution, subject: Ask) -> Sequence[str]:
+    problems = []
+    for value in found.edges:
+        try:
+            config = with_values(system.config, {key: value})
+        except ValueError as error:
+            problems.append(f"{value!r} is no value for it: {_short(error)}")
+            continue
+        if key.startswith("recipes."):
+            _, variant, _ = _recipe_key(key.split(".", 1)[1], config.variants)
+            entry = registry.load("variant", variant)
+            reason = entry.unsuited(subject(entry.asks_architecture), entry.options(**config.variants[variant]))
+            problems += [] if reason is None else [f"{value!r}: {reason}"]
+    return problems
+
+
+def _check_names(check: Check, path: tuple[str, ...], found: Distribution, systems: Sequence[System]) -> None:
+    known = {"models": {system.model for system in systems}, "recipes": {system.recipe for system in systems}}
+    for part, names in known.items():
+        for name in getattr(found, part) or ():
+            if name not in names:
+                check.add((*path, part), f"unknown {part[:-1]} {name!r}{suggestion(name, sorted(names))}")
+
+
+def _why_nobody(key: str, systems: Sequence[System]) -> str:
+    part, _, rest = key.partition(".")
+    if part not in PARTS or not rest:
+        return f"must begin with {', '.join(f'{name}.' for name in PARTS)}, got {key!r}"
+    known = sorted({name for system in systems for name in _keys(system.config, part, system.recipe)})
+    return f"no system has the setting {key!r}{suggestion(key, known)}"
+
+
+def _keys(config: RunConfig, part: str, recipe: str) -> list[str]:
+    if part == "train":
+        return [f"train.{name}" for name in TrainConfig.model_fields]
+    if part == "task_options":
+        return [f"task_options.{name}" for name in config.task_options]
+    return [f"recipes.{recipe}.{variant}.{name}" for variant, options in config.variants.items() for name in options]
+
+
+def _normalised(variants: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    applied = resolve_variants(variants, partial(registry.load, "variant"))
+    by_name = {item.variant.name: item.options.model_dump(mode="json") for item in applied}
+    loaded = {name: registry.load("variant", name).name for name in variants}
+    return {name: by_name[loaded[name]] for name in variants}
+
+
+def _put(content: dict[str, Any], path: Sequence[str], value: Any) -> None:
+    for name in path[:-1]:
+        content[name] = dict(content.get(name) or {})
+        content = content[name]
+    content[path[-1]] = value
+
+
+def _short(error: ValueError) -> str:
+    """The first line of what is wrong."""
+    if isinstance(error, ValidationError):
+        message = error.errors()[0]["msg"]
+        return message[0].lower() + message[1:]
+    return str(error).partition("\n")[0]

@@ -1,0 +1,181 @@
+"""Keeps count of a sweep from its executor's events: per system done, running and failed, best score, time to go."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from orchestrator.config.run_spec import RunSpec
+from orchestrator.console.console import duration
+from orchestrator.executors import events
+from orchestrator.worker.failure import Failure
+
+
+@dataclass
+class SystemProgress:
+    """Where one system stands. `failed` counts runs without a score: failed for good, or diverged.
+
+    `expected`: `total` was said beforehand. `rungs`: epoch -> the trials that reached it, where a search compares them.
+    """
+
+    total: int = 0
+    done: int = 0
+    failed: int = 0
+    running: set[str] = field(default_factory=set)
+    best: float | None = None
+    seconds: list[float] = field(default_factory=list)
+    expected: bool = False
+    rungs: dict[int, set[str]] = field(default_factory=dict)
+
+    @property
+    def pending(self) -> int:
+        """Runs that are neither done nor failed nor running."""
+        return self.total - self.done - self.failed - len(self.running)
+
+
+class Progress:
+    """The state of a sweep. `recorded` has the statuses of runs that were done before it began."""
+
+    def __init__(self, grid: Iterable[RunSpec], recorded: Mapping[str, str]) -> None:
+        """Count what is done already."""
+        self.runs = {run.run_id: run for run in grid}
+        self.systems: dict[str, SystemProgress] = {}
+        self.lanes = 0
+        self.dashboard: str | None = None
+        self.unwritable = False
+        self.started = time.monotonic()
+        for run in list(self.runs.values()):
+            system = self._enter(run)
+            if run.run_id in recorded:
+                self._count(system, recorded[run.run_id])
+
+    def add(self, run: RunSpec) -> None:
+        """A run that was not known before."""
+        if run.run_id not in self.runs:
+            self._enter(run)
+
+    def expect(self, system: str, total: int, rungs: Iterable[int] = ()) -> None:
+        """So many runs of a system there will be, whichever they are; count those that reach the rungs."""
+        found = self.systems.setdefault(system, SystemProgress())
+        found.total, found.expected = total, True
+        found.rungs = {rung: set() for rung in rungs}
+
+    def update(self, event: events.Event) -> None:
+        """Take one event into account."""
+        if isinstance(event, events.ClusterReady):
+            self.dashboard = dashboard(event)
+        elif isinstance(event, events.LanesPlanned):
+            self.lanes = event.lanes
+        elif isinstance(event, events.RunStarted):
+            self._system(event.run_id).running.add(event.run_id)
+        elif isinstance(event, events.EpochReported):
+            self._system(event.run_id).rungs.get(int(event.row["epoch"]), set()).add(event.run_id)
+        elif isinstance(event, events.RunFinished):
+            self._finished(event)
+        elif isinstance(event, events.RunFailed | events.RunStopped):
+            system = self._system(event.run_id)
+            system.running.discard(event.run_id)
+            system.failed += isinstance(event, events.RunFailed) and not event.will_retry
+            self.unwritable |= isinstance(event, events.RunFailed) and event.kind == Failure.STORAGE.word
+
+    def _enter(self, run: RunSpec) -> SystemProgress:
+        self.runs[run.run_id] = run
+        system = self.systems.setdefault(run.system, SystemProgress())
+        system.total += not system.expected
+        return system
+
+    def label(self, run_id: str) -> str:
+        """A run in words."""
+        return self.runs[run_id].label
+
+    @property
+    def done(self) -> int:
+        """Runs with a record or a final failure."""
+        return sum(system.done + system.failed for system in self.systems.values())
+
+    @property
+    def total(self) -> int:
+        """Runs there are, or will be."""
+        return sum(system.total for system in self.systems.values())
+
+    def seconds_to_go(self) -> float | None:
+        """Time until the last run ends: mean seconds of the system's finished runs (else of all), over the lanes."""
+        finished = [seconds for system in self.systems.values() for seconds in system.seconds]
+        if not finished:
+            return None
+        overall = sum(finished) / len(finished)
+        work = 0.0
+        for system in self.systems.values():
+            mean = sum(system.seconds) / len(system.seconds) if system.seconds else overall
+            work += mean * (system.pending + len(system.running) / 2)
+        return work / max(1, self.lanes)
+
+    def _finished(self, event: events.RunFinished) -> None:
+        system = self._system(event.run_id)
+        system.running.discard(event.run_id)
+        system.seconds.append(event.seconds)
+        self._count(system, event.status)
+        if event.score is not None:
+            maximize = self.runs[event.run_id].direction == "maximize"
+            better = max if maximize else min
+            system.best = event.score if system.best is None else better(system.best, event.score)
+
+    def _count(self, system: SystemProgress, status: str) -> None:
+        if status == "diverged":
+            system.failed += 1
+        else:
+            system.done += 1
+
+    def _system(self, run_id: str) -> SystemProgress:
+        return self.systems[self.runs[run_id].system]
+
+
+def line(event: events.Event, progress: Progress) -> str | None:
+    """An event as one line for a log; None for one that says nothing new. `progress` has seen the event already."""
+    if isinstance(event, events.RunStarted | events.RunFinished | events.RunFailed | events.RunStopped):
+        return _run_line(event, progress)
+    if isinstance(event, events.EpochReported):
+        return None
+    return _lane_line(event)
+
+
+def _run_line(event: events.RunEvent, progress: Progress) -> str:
+    label = f"[{progress.done}/{progress.total}] {progress.label(event.run_id)}"
+    if isinstance(event, events.RunStarted):
+        again = f" (attempt {event.attempt})" if event.attempt > 1 else ""
+        return f"{label}: started on lane {event.lane}{again}"
+    if isinstance(event, events.RunFinished):
+        score = "" if event.score is None else f", {progress.runs[event.run_id].metric} {event.score:.4f}"
+        reason = f" ({event.error})" if event.error and event.error != event.status else ""
+        return f"{label}: {event.status}{score}, {event.seconds:.1f} s{reason}"
+    if isinstance(event, events.RunFailed):
+        then = "trying again" if event.will_retry else "giving up; the next sweep tries again"
+        return f"{label}: failed ({event.kind}): {event.error.strip().splitlines()[-1] if event.error else ''}; {then}"
+    assert isinstance(event, events.RunStopped)
+    return f"{label}: {'waits' if event.paused else 'stopped'} {'with' if event.checkpoint else 'without'} a checkpoint"
+
+
+def dashboard(event: events.ClusterReady) -> str | None:
+    """Where the dashboard is and how to log in, in words; None without one."""
+    if event.dashboard is None:
+        return None
+    login = " (log in with the token that `ray get-auth-token` prints)" if event.needs_token else ""
+    return f"dashboard {event.dashboard}{login}"
+
+
+def _lane_line(event: events.Event) -> str | None:
+    if isinstance(event, events.ClusterReady):
+        resources = ", ".join(f"{amount:g} {name}" for name, amount in sorted(event.resources.items()))
+        found = dashboard(event)
+        return f"cluster ready: {event.nodes} node(s), {resources}" + (f"; {found}" if found else "")
+    if isinstance(event, events.LanesPlanned):
+        each = f"{event.cpus_per_worker:g} CPU(s) and {event.gpus_per_worker:g} GPU(s) each"
+        return f"lanes: {event.lanes} of {event.workers_per_run} worker(s), {each}"
+    if isinstance(event, events.LaneStarted):
+        return f"lane {event.lane} is up after {duration(event.seconds)}"
+    if isinstance(event, events.LaneWaiting):
+        return f"lane {event.lane} waits: {event.reason}"
+    if isinstance(event, events.LaneLost):
+        return f"lane {event.lane} was lost: {event.reason}"
+    return None

@@ -1,0 +1,126 @@
+"""Ends a search for its user: the best settings of each system, what was spent on them, and what to type next."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+import click
+
+from orchestrator.cli.session import ARGUMENTS
+from orchestrator.commands.search import SearchResult, asked_for
+from orchestrator.config.resolve import Resolved
+from orchestrator.config.search_space import space_of
+from orchestrator.console import text
+from orchestrator.console.console import Console, plural
+from orchestrator.errors import UserError
+from orchestrator.search.study import Study
+from orchestrator.search.trial import State
+
+STATES: tuple[State, ...] = ("completed", "collapsed", "pruned", "diverged", "failed", "waiting")
+
+
+def report(console: Console, result: SearchResult, *, analyze: bool, then_sweep: bool) -> int:
+    """Print how a search ended, analysed where that is possible; returns the exit code."""
+    page = _analysed(console, result) if analyze else None
+    for line in (*result.facts.warnings, *result.problems):
+        console.warning(line)
+    next_command = _next_command(result, then_sweep)
+    if console.as_json:
+        more = {"exit_code": result.exit_code, "report": page, "next": next_command}
+        console.document({"search": document(result), "out": result.out, "ran": result.ran, **more})
+        return result.exit_code
+    console.data(lines(result))
+    console.data(f"\n{plural(result.ran, 'run')} executed\nresults: {result.out}")
+    if page is not None:
+        console.data(f"report:  {page}")
+    console.data(f"next:    {next_command}")
+    return result.exit_code
+
+
+def lines(result: SearchResult) -> str:
+    """One system after another: its trials, its best settings, and what the file's own settings reached."""
+    return "\n".join(_lines_of(study) for study in result.studies)
+
+
+def document(result: SearchResult) -> list[dict[str, Any]]:
+    """The same for programs."""
+    return [
+        {
+            "system": study.system.name,
+            "metric": study.metric,
+            "trials": _counts(study),
+            "epochs": sum(trial.epoch for trial in study.trials.values()),
+            "best": None if study.best is None else _described(study, study.best),
+            "own": _described(study, 1) if 1 in study.trials else None,
+        }
+        for study in result.studies
+    ]
+
+
+def show_plan(console: Console, resolved: Resolved) -> None:
+    """What a search would try. Raises UserError where the experiment has none."""
+    wanted = asked_for(resolved)
+    planned: list[dict[str, Any]] = []
+    for system in resolved.systems:
+        epochs, space = system.config.train.epochs, space_of(wanted, system)
+        parameters = {key: found.model_dump(mode="json") for key, found in space.parameters.items()}
+        entry = {"system": system.name, "trials": wanted.trials, "epochs": epochs, "rungs": list(wanted.rungs(epochs))}
+        planned.append({**entry, "own": dict(space.own), "parameters": parameters, "unsupported": system.unsupported})
+    if console.as_json:
+        console.document({"search": wanted.model_dump(mode="json"), "systems": planned})
+        return
+    for found in planned:
+        console.data(f"{found['system']}: {found['trials']} trials of at most {plural(found['epochs'], 'epoch')}")
+        for key, distribution in found["parameters"].items():
+            console.data(f"  {key}: {_said(distribution)}; the file has {found['own'][key]}")
+
+
+def _said(distribution: dict[str, Any]) -> str:
+    kind, values = next((kind, found) for kind, found in distribution.items() if kind not in ("models", "recipes"))
+    return f"one of {', '.join(map(str, values))}" if kind == "choice" else f"{kind} {values[0]:g} to {values[1]:g}"
+
+
+def _analysed(console: Console, result: SearchResult) -> str | None:
+    from orchestrator.commands.analyze import conclude
+
+    if result.is_interrupted or not any(trial.is_over for study in result.studies for trial in study.trials.values()):
+        return None
+    try:
+        return conclude([result.out]).report
+    except UserError as error:
+        console.warning(f"no analysis: {error}")
+        return None
+
+
+def _counts(study: Study) -> dict[str, int]:
+    states = [trial.state for trial in study.trials.values()]
+    return {state: states.count(state) for state in STATES}
+
+
+def _lines_of(study: Study) -> str:
+    counts = ", ".join(f"{count} {state}" for state, count in _counts(study).items() if count)
+    head = f"{study.system.name}: {plural(len(study.trials), 'trial')} ({counts or 'none'})"
+    if study.best is None:
+        return f"{head}; none ran to its end"
+    best, own = study.trials[study.best], study.trials[1]
+    reached = f"  best: {study.metric} {study.shown(best.result):.4f} in trial {study.best}"
+    compared = (
+        "" if own.result is None or study.best == 1 else f" (the file's own settings: {study.shown(own.result):.4f})"
+    )
+    values = "\n".join(f"    {key} = {text.value(value)}" for key, value in best.values.items())
+    return "\n".join(filter(None, [head, reached + compared, values]))
+
+
+def _described(study: Study, number: int) -> dict[str, Any]:
+    trial, run = study.trials[number], study.runs[number]
+    score = study.shown(trial.result)
+    return {"trial": number, "run_id": run.run_id, "status": trial.state, "score": score, "values": dict(trial.values)}
+
+
+def _next_command(result: SearchResult, then_sweep: bool) -> str:
+    """The same command where something is left to do, else the comparison that gives a verdict."""
+    arguments = list(click.get_current_context().meta.get(ARGUMENTS, []))
+    if result.finished and not then_sweep:
+        arguments.append("--then-sweep")
+    return shlex.join(["orchestrate", *arguments])

@@ -1,0 +1,143 @@
+"""Ends a sweep for its user: counts, the answer, where everything is, and what to type next."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from analysis.text import cut_off
+from orchestrator.cli.session import ARGUMENTS
+from orchestrator.commands._executor_choice import LayoutOptions
+from orchestrator.commands.sweep import SweepOptions, SweepResult
+from orchestrator.console import search_summary, text
+from orchestrator.console.console import Console, plural
+from orchestrator.errors import UserError
+from orchestrator.storage import Store
+
+if TYPE_CHECKING:
+    from orchestrator.commands.analyze import Conclusion
+    from orchestrator.commands.run import CellResult
+    from orchestrator.commands.search import SearchResult
+
+SIGNALLED = 128
+
+
+def sweep_options(values: dict[str, Any]) -> SweepOptions:
+    """The command line's values as options of a sweep."""
+    return SweepOptions(
+        out=values["out"],
+        layout=LayoutOptions(
+            in_process=values["in_process"],
+            workers=values["workers"],
+            lanes=values["lanes"],
+            address=values["address"],
+            stall_seconds=values["stall_timeout"],
+            attempts=values["attempts"],
+        ),
+        accept_new_data=values["accept_new_data"],
+        retry=not values["no_retry"],
+        strict=values["strict"],
+        max_runs=values["max_runs"],
+    )
+
+
+def report(console: Console, result: SweepResult, *, analyze: bool, search: SearchResult | None = None) -> int:
+    """Print how a sweep ended, analysed where that is possible; returns the exit code.
+
+    `search`: the one whose winners were run; a trial of it that failed shows in the exit code, too.
+    """
+    found = _concluded(console, result) if analyze else None
+    heard = _warnings(result) if found is None else found.analysis.warnings  # these repeat the facts
+    for line in (*heard, *result.problems):
+        console.warning(line)
+    next_command = _next_command(result)
+    code = result.exit_code or (0 if search is None else search.exit_code)
+    if console.as_json:
+        content = _document(result, found, next_command) | {"exit_code": code}
+        console.document(content if search is None else {**content, "search": search_summary.document(search)})
+        return code
+    if search is not None:
+        console.data(f"{search_summary.lines(search)}\n")
+    console.data(text.status(result.status))
+    if found is not None:
+        console.data(f"\n{text.conclusion(found)}")
+    console.data(f"\n{plural(result.ran, 'run')} executed, {_counted(result)}\nresults: {result.out}")
+    if found is not None:
+        console.data(f"report:  {found.report}")
+    console.data(f"next:    {next_command}")
+    return code
+
+
+def report_cell(console: Console, result: CellResult) -> int:
+    """Print how one run ended; returns the exit code."""
+    warnings = _cut_off(result.out, {result.run.run_id})
+    for line in warnings:
+        console.warning(line)
+    if console.as_json:
+        fields = {name: getattr(result, name) for name in ("out", "ran", "status", "score", "error")}
+        console.document({"run_id": result.run.run_id, "system": result.run.system, **fields, "warnings": warnings})
+        return result.exit_code
+    score = "" if result.score is None else f", {result.run.metric} {result.score:.4f}"
+    known = "" if result.ran else " (recorded earlier; `orchestrate forget` makes room for another run)"
+    why = f" ({result.error})" if result.error else ""
+    console.data(f"{result.run.system} seed {result.run.config.seed}: {result.status}{score}{why}{known}")
+    console.data(f"run {result.run.run_id} in {result.out}")
+    return result.exit_code
+
+
+def _concluded(console: Console, result: SweepResult) -> Conclusion | None:
+    counts = result.status.counts
+    if result.exit_code > SIGNALLED or not counts["completed"] + counts["collapsed"]:
+        return None
+    from orchestrator.commands.analyze import conclude
+
+    try:
+        return conclude([result.out])
+    except UserError as error:
+        console.warning(f"no analysis: {error}")
+        return None
+
+
+def _warnings(result: SweepResult) -> tuple[str, ...]:
+    """What every reader must know where no analysis says it."""
+    run_ids = {cell["run_id"] for cell in Store.open(result.out).cells()}
+    return (*result.facts.warnings, *_cut_off(result.out, run_ids))
+
+
+def _cut_off(out: str, run_ids: set[str]) -> list[str]:
+    """What was cut off of the items of these runs, as far as they have records."""
+    table = Store.open(out).table("runs")
+    if table is None:
+        return []
+    runs = table.to_pandas()
+    return cut_off.about_runs(runs[runs["run_id"].isin(run_ids)])
+
+
+def _counted(result: SweepResult) -> str:
+    counts = result.status.counts
+    names = [name for name in text.STATES[1:] if counts[name]]
+    return f"{', '.join(f'{counts[name]} {name}' for name in names)} of {plural(counts['total'], 'run')}"
+
+
+def _next_command(result: SweepResult) -> str:
+    """The same command where something is left to do, else a look at the results."""
+    arguments = click.get_current_context().meta.get(ARGUMENTS, [])
+    if not result.finished:
+        return shlex.join(["orchestrate", *arguments])
+    return shlex.join(["orchestrate", "results", result.out])
+
+
+def _document(result: SweepResult, found: Conclusion | None, next_command: str) -> dict[str, Any]:
+    return {
+        "status": text.status_document(result.status),
+        "out": result.out,
+        "ran": result.ran,
+        "exit_code": result.exit_code,
+        "changed": list(result.changed),
+        "warnings": [*(_warnings(result) if found is None else result.facts.warnings), *result.problems],
+        "analysis": None if found is None else found.analysis.to_json(),
+        "report": None if found is None else found.report,
+        "next": next_command,
+    }

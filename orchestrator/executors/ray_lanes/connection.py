@@ -1,0 +1,254 @@
+"""A connection to Ray for one sweep: a private cluster on this machine or an existing one, and nothing left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shutil
+import socket
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psutil
+import ray
+from ray._common.utils import get_system_memory
+from ray._private import auto_init_hook
+from ray._private import worker as ray_worker
+from ray._private.authentication.authentication_utils import is_token_auth_enabled
+
+from orchestrator.executors import ClusterLost, ExecutorError, RemoteClient, hard_exit
+from orchestrator.executors.lanes.policy import Node
+from orchestrator.executors.loopback import LOOPBACK
+from orchestrator.executors.ray_lanes import private_cluster
+from orchestrator.executors.ray_lanes.quiet import quiet
+from orchestrator.executors.ray_lanes.reaper import Reaper, members
+from orchestrator.executors.ray_lanes.start_detached import detached
+
+logger = logging.getLogger(__name__)
+GIB = 1024**3
+HERE = "local"
+HEAD = {"node:__internal_head__": 0.001}
+PROBE_SECONDS = 3.0
+SHUTDOWN_SECONDS = 15.0
+LOST_SECONDS = 20.0
+LOST_NODE_SECONDS = 5.0
+KILL_SECONDS = 5.0
+MEMORY_SHARE = 0.7  # of the machine's; Ray would take what is free now, and lanes would be planned from that
+SETTINGS = {
+    "RAY_TRAIN_ENABLE_STATE_TRACKING": "1",
+    "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
+    "RAY_LOG_MONITOR_MANY_FILES_THRESHOLD": "1",  # look for new log files at the interval below, not ten times a second
+    "LOG_NAME_UPDATE_INTERVAL_S": "10",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "86400",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "PYTHONSAFEPATH": "1",  # a folder that one stands in is data: its modules are imported by nobody
+}
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """An answering cluster. `temporary` is our own folder on this machine, None where the cluster is not ours.
+
+    `node` is where the node of this machine answers. `needs_token`: the dashboard asks for Ray's token.
+    """
+
+    address: str
+    node: str
+    dashboard: str | None
+    needs_token: bool
+    nodes: tuple[Node, ...]
+    temporary: Path | None
+
+    def loss(self) -> str | None:
+        """What this process needs of it and does not accept connections, in words; None while all of it does."""
+        if not _answers(self.address):
+            return f"the Ray cluster at {self.address} was lost"
+        return None if _answers(self.node) else f"the Ray node on this machine, at {self.node}, was lost"
+
+
+def _answers(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=PROBE_SECONDS):
+            return True
+    except OSError:
+        return False
+
+
+@contextlib.contextmanager
+def connected(address: str | None, start_seconds: float, stall_seconds: float) -> Iterator[Cluster]:
+    """Start a cluster here (`address` None) or join one; on leaving, everything that this started is gone.
+
+    A connection that the process already has is used and left open. A cluster that was lost meanwhile cannot be left in
+    order: see `ending`. Raises RemoteClient or ExecutorError.
+    """
+    if address is not None and address.startswith("ray://"):
+        raise RemoteClient(f"{address}: the driver must run inside the cluster; use `orchestrate cluster submit`")
+    # A call of Ray without a connection would start a second cluster, say in a thread that outlives this context.
+    auto_init_hook.enable_auto_connect = False
+    timeouts = {
+        "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": f"{start_seconds:g}",
+        "RAY_TRAIN_WORKER_HEALTH_CHECK_TIMEOUT_S": f"{stall_seconds:g}",
+    }
+    with _environment({**SETTINGS, **timeouts}), quiet():
+        _forget_lost_cluster()
+        if ray.is_initialized():
+            yield _described(None)
+        else:
+            with _started(address) as temporary:
+                yield _described(temporary)
+
+
+@contextlib.contextmanager
+def _started(address: str | None) -> Iterator[Path | None]:
+    if address is not None:
+        with detached(_none_is_started):
+            _initialise(address, {})
+        try:
+            yield None
+        finally:
+            _leave([])
+        return
+    temporary, leaders = private_cluster.make_folder(), list[int]()
+    reaper = Reaper(temporary)
+
+    def started(pid: int) -> None:
+        leaders.append(pid)
+        reaper.watch_over(pid)
+
+    local = {
+        "include_dashboard": True,
+        "dashboard_host": LOOPBACK,
+        "_temp_dir": str(temporary / private_cluster.RAY),
+        "_memory": int(MEMORY_SHARE * get_system_memory()),
+    }
+    try:
+        environment = partial(private_cluster.environment, temporary=temporary)
+        with private_cluster.on_loopback(), detached(started, environment):
+            _initialise(HERE, local)
+        yield temporary
+    finally:
+        if _leave(leaders):
+            reaper.dismiss()
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _none_is_started(pid: int) -> None:
+    """Joining a cluster starts no process."""
+
+
+def _initialise(address: str, options: Mapping[str, Any]) -> None:
+    """Ray writes its token with the umask, which may not outlive this call.
+
+    It has workers import from the working directory of this moment, before the packages that are installed.
+    """
+    mask = os.umask(0o077)
+    try:
+        with contextlib.chdir("/"):
+            ray.init(
+                address=address, log_to_driver=False, logging_level=logging.WARNING, namespace="orchestrate", **options
+            )
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        place = "on this machine" if address == HERE else f"at {address}"
+        advice = (
+            "" if address == HERE else "; is it up, and is its token the one in RAY_AUTH_TOKEN or ~/.ray/auth_token?"
+        )
+        raise ExecutorError(f"no Ray cluster {place}: {error}{advice}") from error
+    finally:
+        os.umask(mask)
+
+
+def _described(temporary: Path | None) -> Cluster:
+    nodes = living_nodes()
+    if not nodes:
+        raise ClusterLost("the Ray cluster has no living node")
+    node = ray_worker.global_worker.node
+    dashboard = node.webui_url if temporary is not None and node is not None else None
+    return Cluster(
+        _control_service(), _own_node(), dashboard and f"http://{dashboard}", is_token_auth_enabled(), nodes, temporary
+    )
+
+
+def _control_service() -> str:
+    address: str = ray.get_runtime_context().gcs_address
+    return address
+
+
+def _own_node() -> str:
+    node = ray_worker.global_worker.node
+    assert node is not None, "a driver is connected by way of a node"
+    return f"{node.node_ip_address}:{node.node_manager_port}"
+
+
+def living_nodes() -> tuple[Node, ...]:
+    """The cluster's nodes as they are now."""
+    return tuple(_node(found["Resources"]) for found in ray.nodes() if found["Alive"])  # type: ignore[no-untyped-call]
+
+
+def _node(resources: dict[str, float]) -> Node:
+    return Node(resources.get("CPU", 0.0), resources.get("GPU", 0.0), resources.get("memory", 0.0) / GIB)
+
+
+def _leave(leaders: Sequence[int]) -> bool:
+    """Let go of a cluster; True when nothing of it is left. Of one that does not answer, the reaper ends what is left.
+
+    A program that goes on without its cluster forgets it a little later: Ray would end it after a minute, and after ten
+    seconds where only its node was lost.
+    """
+    if not _is_lost():
+        return _shut_down(leaders)
+    hard_exit.note_lost_cluster()
+    seconds = LOST_NODE_SECONDS if _answers(_control_service()) else LOST_SECONDS
+    later = threading.Timer(seconds, _forget_lost_cluster)
+    later.daemon = True
+    later.start()
+    return False
+
+
+def _is_lost() -> bool:
+    """Whether this process is connected to a cluster that does not answer, or whose node on this machine does not."""
+    return ray.is_initialized() and not (_answers(_control_service()) and _answers(_own_node()))
+
+
+def _forget_lost_cluster() -> None:
+    if _is_lost():
+        _shut_down([])
+
+
+def _shut_down(leaders: Sequence[int]) -> bool:
+    """Shut down without ever hanging; True when nothing of the cluster is left.
+
+    While Ray is still connected its processes must not be killed: it would end this process for it, with its own exit
+    code. What a shutdown that hangs leaves is then the reaper's.
+    """
+    thread = threading.Thread(target=ray.shutdown, name="ray shutdown", daemon=True)
+    thread.start()
+    thread.join(SHUTDOWN_SECONDS)
+    if thread.is_alive():
+        logger.warning("the Ray cluster does not answer; its processes end with this one")
+        return False
+    remains = members(set(leaders))
+    for process in remains:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    _, left = psutil.wait_procs(remains, timeout=KILL_SECONDS)
+    return not left
+
+
+@contextlib.contextmanager
+def _environment(settings: dict[str, str]) -> Iterator[None]:
+    """Ray reads these when its parts start; what the user has set stays."""
+    added = [name for name in settings if name not in os.environ]
+    os.environ.update({name: settings[name] for name in added})
+    try:
+        yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)

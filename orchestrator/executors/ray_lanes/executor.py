@@ -1,0 +1,143 @@
+"""Executes runs on Ray: lanes of warm workers, scheduled by Ray Tune, on this machine or on a cluster."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Literal
+
+from orchestrator.config.run_spec import RunSpec
+from orchestrator.executors import ClusterLost, StopMode
+from orchestrator.executors.events import ClusterReady, Event
+from orchestrator.executors.lanes import policy
+from orchestrator.executors.lanes.policy import Limits
+from orchestrator.executors.lanes.state import tickets
+from orchestrator.executors.ray_lanes.connection import Cluster, connected
+from orchestrator.executors.ray_lanes.metrics import SweepMetrics
+from orchestrator.executors.ray_lanes.session import Session, StoppedAtOnce
+from orchestrator.executors.ray_lanes.session_actors import ControlLost, Plan, planned
+from orchestrator.executors.run_source import Steering, Unsteered
+from orchestrator.executors.scale import Scale
+from orchestrator.storage import Store
+from trainables.system.folder import Folder
+from trainables.training.run import Layout as RunLayout
+
+SESSIONS = 4
+RAY_FILES = ".ray"
+
+
+class RayLanes:
+    """The Executor that runs sweeps. `lanes` None and `workers_per_run` "auto" choose what ends the grid first.
+
+    `address` None starts a private cluster on this machine; else the driver must run inside that cluster.
+    `gpus_per_worker` None is one where there are GPUs; fractions are for lanes of one worker. `threads` is what torch
+    may use in a worker; None is the CPUs that the worker reserves.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        lanes: int | None = None,
+        workers_per_run: int | Literal["auto"] = "auto",
+        gpus_per_worker: float | None = None,
+        address: str | None = None,
+        limits: Limits | None = None,
+        run_layout: RunLayout | None = None,
+        threads: int | None = None,
+    ) -> None:
+        self._store = store
+        self._lanes = lanes
+        self._workers_per_run = workers_per_run
+        self._gpus_per_worker = gpus_per_worker
+        self._address = address
+        self._limits = limits or Limits()
+        self._run_layout = run_layout or RunLayout()
+        self._threads = threads
+        self._mode: StopMode | None = None
+
+    def stop(self, mode: StopMode) -> None:
+        """See Executor.stop."""
+        self._mode = mode
+
+    def execute(
+        self,
+        runs: Sequence[RunSpec],
+        on_event: Callable[[Event], None],
+        steering: Steering | None = None,
+        scale: Scale | None = None,
+    ) -> None:
+        """See Executor.execute."""
+        if not runs or self._mode is not None:
+            return
+        steering = steering or Unsteered()
+        with connected(self._address, self._limits.start_seconds, self._limits.stall_seconds) as cluster:
+            metrics = SweepMetrics(runs, self._store)
+            on_event, steering = metrics.around(on_event), metrics.beside(steering)
+            totals = {"CPU": sum(node.cpus for node in cluster.nodes), "GPU": sum(node.gpus for node in cluster.nodes)}
+            ready = ClusterReady(cluster.address, cluster.dashboard, len(cluster.nodes), totals, cluster.needs_token)
+            on_event(ready)
+            to_do = len(runs) + steering.react(ready).coming
+            layout = policy.reduced(self._layout(scale or replace(Scale.of(runs), runs=to_do), cluster), to_do)
+            on_event(planned(layout))
+            orders = steering.react(planned(layout))
+            with self._ray_files(cluster) as storage:
+                plan = Plan(self._store, cluster, layout, self._limits, self._run_layout, storage, self._lanes is None)
+                first = replace(plan, tickets=tickets([*runs, *orders.start], self._store), coming=orders.coming)
+                self._sessions(first, on_event, steering)
+
+    def _layout(self, scale: Scale, cluster: Cluster) -> policy.Layout:
+        layout = policy.plan(
+            scale.runs,
+            cluster.nodes,
+            lanes=self._lanes,
+            workers_per_run=self._workers_per_run,
+            gpus_per_worker=self._gpus_per_worker,
+            batch_size=scale.batch_size,
+        )
+        return replace(layout, threads=self._threads or layout.threads)
+
+    def _sessions(self, plan: Plan, on_event: Callable[[Event], None], steering: Steering) -> None:
+        """Usually one; another with what is pending when the control actor died.
+
+        Whoever ends a whole unit or job step signals Ray's processes together with this one: a cluster that is lost
+        after a stop was asked for is part of that stop.
+        """
+        for number in range(SESSIONS):
+            if self._mode is not None:
+                return
+            started = time.monotonic()
+            part = replace(plan, storage=f"{plan.storage}/{number}")
+            session = Session(part, on_event, lambda: self._mode, steering)
+            try:
+                session.run()
+                return
+            except StoppedAtOnce:
+                session.stop_working()
+                return
+            except (ControlLost, ClusterLost) as error:
+                if self._mode is not None:
+                    session.stop_working()
+                    return
+                if isinstance(error, ClusterLost):
+                    raise
+                session.lose_working()
+                pending = tickets([ticket.run for ticket in session.pending], self._store)
+                if not pending:
+                    return
+                plan = replace(plan, tickets=pending, coming=session.coming)
+        raise ClusterLost(f"the control actor was lost {SESSIONS} times, last after {time.monotonic() - started:.0f} s")
+
+    @contextmanager
+    def _ray_files(self, cluster: Cluster) -> Iterator[str]:
+        """Where Tune and Train keep files that nobody needs afterwards: all nodes must reach it."""
+        if cluster.temporary is not None:
+            yield str(cluster.temporary / "files")
+            return
+        folder = Folder.at(self._store.location)
+        try:
+            yield folder.child(RAY_FILES).uri
+        finally:
+            folder.delete(RAY_FILES)

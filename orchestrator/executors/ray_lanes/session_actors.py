@@ -1,0 +1,258 @@
+"""All that a session of lanes has running at once: the control actor, lane supervisors, Tune, and the watchers."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import queue
+import secrets
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import ray
+import ray.util
+from ray.exceptions import GetTimeoutError, RayActorError, RayError
+
+from orchestrator.executors import ClusterLost, ExecutorError, hard_exit, shared_storage_check
+from orchestrator.executors.events import Event, LanesPlanned, RunFinished
+from orchestrator.executors.lanes import policy
+from orchestrator.executors.lanes.policy import Layout, Limits, Node
+from orchestrator.executors.lanes.state import Member, Ticket
+from orchestrator.executors.ray_lanes.connection import HEAD, Cluster, living_nodes
+from orchestrator.executors.ray_lanes.control_actor import Batch, Control
+from orchestrator.executors.ray_lanes.lane_trainer import LaneSupervisor, kill
+from orchestrator.executors.ray_lanes.tune import Tuning
+from orchestrator.executors.ray_lanes.worker_loop import LaneSetup
+from orchestrator.executors.shared_storage_check import Preflight
+from orchestrator.storage import Store
+from trainables.training.run import Layout as RunLayout
+
+logger = logging.getLogger(__name__)
+NAMESPACE = "orchestrate"
+PROBE_EVERY_SECONDS = 1.0
+LOST_AFTER_PROBES = 2
+TAKEOVER_SECONDS = 60.0
+ANSWER_SECONDS = 60.0
+RETIRE_SECONDS = 10.0
+LET_GO_SECONDS = 8.0
+ENDING_SECONDS = 40.0
+TUNERS = 4
+
+
+class ControlLost(ExecutorError):
+    """The control actor died; lanes and trials start anew with what is still pending."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a session is to do and with what. `storage` is where Tune and Train keep their own files.
+
+    `grows`: whether lanes are added when the cluster gains nodes. `coming`: so many runs may be added to `tickets`.
+    """
+
+    store: Store
+    cluster: Cluster
+    layout: Layout
+    limits: Limits
+    run_layout: RunLayout
+    storage: str
+    grows: bool = False
+    tickets: tuple[Ticket, ...] = ()
+    coming: int = 0
+
+
+def planned(layout: Layout) -> LanesPlanned:
+    """The layout as an event."""
+    return LanesPlanned(layout.lanes, layout.workers_per_run, layout.cpus_per_worker, layout.gpus_per_worker)
+
+
+class Crew:
+    """Threads of the driver and actors of the cluster; what they have to say is put into `inbox`."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.inbox: queue.SimpleQueue[Batch | Event | Exception] = queue.SimpleQueue()
+        self.preflight = Preflight(plan.store.location, secrets.token_hex(8), _data(plan.tickets))
+        self._plan = plan
+        self._coming = plan.coming
+        self._over, self._stopping, self._lost = threading.Event(), threading.Event(), threading.Event()
+        self._tuners, self._room = 0, policy.capacity(plan.layout, plan.cluster.nodes)
+        shared_storage_check.open_for_lanes(self.preflight)
+        self._control = _start_control(plan)
+        self._lanes = [self._supervise(lane) for lane in range(plan.layout.lanes)]
+        self._tuning = self._tune(plan.tickets)
+        watches = (self._listen, self._watch) if plan.cluster.temporary else (self._listen, self._watch, self._follow)
+        self._watchers = [_started(watch) for watch in watches]
+
+    def stop_runs(self) -> None:
+        """Have runs stop at their next control point, with a checkpoint; none is added any more."""
+        self._stopping.set()
+        self._control.stop.remote()
+        self._coming = 0
+        self._tuning.add((), last=True)
+
+    def order(self, tickets: Sequence[Ticket], prune: Sequence[str], pause: Sequence[str], coming: int) -> None:
+        """Add runs, have others end early; `coming`: so many may still be added after these."""
+        if self._stopping.is_set():
+            return
+        self._coming = coming
+        self._control.order.remote(tickets, prune, pause, coming)
+        self._tuning.add(tickets, last=coming == 0)
+
+    def is_finished(self, event: RunFinished) -> None:
+        """Tell the lanes that a run whose gang was lost had committed its record."""
+        self._control.committed.remote(event)
+
+    def kill_stalled(self, members: Sequence[Member]) -> None:
+        """SIGKILL workers without waiting for it; Train then replaces their gang."""
+        self._watchers.append(_started(kill, members))
+
+    def keep_tuning(self, pending: Sequence[Ticket]) -> None:
+        """Start Tune again for what is pending, if it ended early. Raises ExecutorError when that happens too often."""
+        if pending and not self._tuning.is_running:
+            if self._tuners >= TUNERS:
+                raise ExecutorError(f"Ray Tune ended early {TUNERS} times, last with: {self._tuning.error}")
+            self._tuning = self._tune(pending)
+
+    @property
+    def lanes_running(self) -> bool:
+        """Whether a lane's supervisor is still at work."""
+        return any(thread.is_alive() for thread in self._lanes)
+
+    def leave(self, *, at_once: bool) -> None:
+        """Let go of everything: nothing may outlive the session. Never waits long, not even for a dead cluster.
+
+        A thread that still calls Ray after its shutdown would end this process with Ray's exit code, or a fault.
+        """
+        self._over.set()
+        if self._lost.is_set():
+            self._tuning.hold()
+        else:
+            self._tuning.end(0.0 if at_once else RETIRE_SECONDS)
+            deadline = time.monotonic() + ENDING_SECONDS
+            for thread in (_started(self._let_go, at_once), *self._lanes, *self._watchers):
+                thread.join(max(0.0, deadline - time.monotonic()))
+            self._tuning.end(max(0.0, deadline - time.monotonic()))
+        shared_storage_check.close(self.preflight)
+
+    def _let_go(self, at_once: bool) -> None:
+        """Workers go after their controllers and the control actor, so that nobody replaces them.
+
+        Those of a private cluster end with it.
+        """
+        ends_here = at_once and self._plan.cluster.temporary is None
+        try:
+            members = ray.get(self._control.members.remote(), timeout=LET_GO_SECONDS) if ends_here else []
+            for controller in ray.get(self._control.controllers.remote(), timeout=LET_GO_SECONDS):
+                ray.kill(controller)
+            ray.kill(self._control)
+            kill(members)
+        except (RayError, ValueError) as error:
+            logger.debug("the control actor is gone already: %s", error)
+
+    def _supervise(self, lane: int) -> threading.Thread:
+        plan = self._plan
+        setup = LaneSetup(
+            lane=lane,
+            control=self._control,
+            out=plan.store.location,
+            owner=plan.store.owner,
+            threads=plan.layout.threads,
+            layout=plan.run_layout,
+            preflight=self.preflight,
+        )
+        return LaneSupervisor(setup, plan.layout, plan.storage, self.inbox.put, self._lost.is_set).start()
+
+    def _tune(self, tickets: Sequence[Ticket]) -> Tuning:
+        self._tuners += 1
+        place, name = self._plan.storage, f"grid {self._tuners}"
+        return Tuning(self._control, len(self._lanes), place, name, tickets, is_open=self._coming > 0)
+
+    def _listen(self) -> None:
+        """Bring the control actor's news to the driver's loop."""
+        while not self._over.is_set():
+            try:
+                batch: Batch = ray.get(self._control.batch.remote(), timeout=ANSWER_SECONDS)
+            except (RayActorError, GetTimeoutError) as error:
+                self.inbox.put(ControlLost(f"the control actor is gone: {error}"))
+                return
+            except Exception as error:  # noqa: BLE001 - a thread's exception would reach nobody; the driver raises it
+                self.inbox.put(error)
+                return
+            self.inbox.put(batch)
+
+    def _follow(self) -> None:
+        """Notice nodes that come and go."""
+        while not self._over.wait(PROBE_EVERY_SECONDS):
+            try:
+                self._resize(living_nodes())
+            except RayError as error:
+                logger.debug("the nodes are not known now: %s", error)
+            except Exception as error:  # noqa: BLE001 - a thread's exception would reach nobody; the driver raises it
+                self.inbox.put(error)
+                return
+
+    def _resize(self, nodes: Sequence[Node]) -> None:
+        layout, room = self._plan.layout, policy.capacity(self._plan.layout, nodes)
+        if room == self._room:
+            return
+        shortage = f"it needs {policy.needs(layout)}, and the cluster has {policy.inventory(nodes)}"
+        most = room if self._plan.grows else min(room, layout.lanes)
+        grown = ray.get(self._control.resize.remote(most, shortage), timeout=ANSWER_SECONDS)
+        self._room = room
+        if grown:
+            self._lanes.extend(self._supervise(lane) for lane in grown)
+            self._tuning.allow(len(self._lanes))
+            self.inbox.put(planned(replace(layout, lanes=len(self._lanes))))
+
+    def _watch(self) -> None:
+        """Notice a cluster that has gone before Ray ends this process for it (within a minute)."""
+        failed = 0
+        while not self._over.wait(PROBE_EVERY_SECONDS):
+            loss = self._plan.cluster.loss()
+            failed = 0 if loss is None else failed + 1
+            if failed >= (1 if self._stopping.is_set() else LOST_AFTER_PROBES):
+                self._lost.set()
+                self.inbox.put(ClusterLost(f"{loss}; records are safe, and the same command goes on from them"))
+                return
+
+
+def _started(target: Callable[..., None], *arguments: Any) -> threading.Thread:
+    """A daemon thread: one that waits for a dead cluster must not keep the process."""
+    thread = threading.Thread(target=hard_exit.held, args=(target, *arguments), name=target.__name__, daemon=True)
+    thread.start()
+    return thread
+
+
+def _start_control(plan: Plan) -> Any:
+    """A control actor whose name tells the results directory, once no lane of an earlier driver works for it any more.
+
+    Raises ExecutorError when such lanes do not go away, or when the actor cannot start.
+    """
+    prefix = f"control {hashlib.sha256(plan.store.location.encode()).hexdigest()[:16]}"
+    _wait_for_predecessors(prefix, plan.store.location)
+    actor = ray.remote(num_cpus=0, resources=dict(HEAD), max_restarts=0)(Control)
+    name = f"{prefix} {plan.store.owner} {secrets.token_hex(4)}"
+    try:
+        control: Any = actor.options(name=name, namespace=NAMESPACE).remote(
+            plan.tickets, plan.layout.lanes, plan.limits, plan.coming
+        )
+        ray.get(control.members.remote(), timeout=ANSWER_SECONDS)
+    except RayError as error:
+        raise ExecutorError(f"the control actor could not start: {error}") from error
+    return control
+
+
+def _wait_for_predecessors(prefix: str, location: str) -> None:
+    """Ray's own list is asked: a look-up by name can find an actor in this process's cache that died long ago."""
+    deadline = time.monotonic() + TAKEOVER_SECONDS
+    while any(found["name"].startswith(prefix) for found in ray.util.list_named_actors(all_namespaces=True)):
+        if time.monotonic() > deadline:
+            raise ExecutorError(f"lanes of another sweep still work for {location}")
+        time.sleep(0.5)
+
+
+def _data(tickets: Sequence[Ticket]) -> tuple[Any, ...]:
+    return tuple({ticket.run.config.data.model_dump_json(): ticket.run.config.data for ticket in tickets}.values())

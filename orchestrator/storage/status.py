@@ -1,0 +1,169 @@
+"""How far a sweep is, read from its results directory alone, also while it runs."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from orchestrator.config.search import Search
+from orchestrator.config.search_space import search_id
+from orchestrator.config.system import system_name
+from orchestrator.storage import Store
+from orchestrator.storage.survey import Survey
+from orchestrator.storage.trials import Notebook
+
+FAILED, PENDING, UNSUPPORTED = "failed", "pending", "unsupported"
+SHOWN = 10
+LOST = "records of finished runs are lost (the next sweep restores those that the tables hold, and runs the others)"
+DAMAGED = "records are damaged (the next sweep moves them to quarantine/ and runs them again)"
+
+
+@dataclass(frozen=True)
+class SystemStatus:
+    """Runs of one system by what became of them; `failed` are those whose newest attempt failed, still pending.
+
+    `unsupported` are those that the machine which planned the grid cannot run.
+    """
+
+    system: str
+    total: int
+    completed: int = 0
+    collapsed: int = 0
+    diverged: int = 0
+    pruned: int = 0
+    failed: int = 0
+    unsupported: int = 0
+    pending: int = 0
+    control: str | None = None
+
+    @property
+    def label(self) -> str:
+        """The name; a control is called one."""
+        return self.system if self.control is None else f"{self.system} ({self.control} control)"
+
+
+@dataclass(frozen=True)
+class TrialStatus:
+    """The trials of one system in the search of the current experiment.
+
+    `states` counts them by what became of them (`pending`: without a record); `rungs`: epoch -> trials that got so far.
+    """
+
+    system: str
+    trials: int
+    states: Mapping[str, int]
+    rungs: Mapping[int, int]
+
+
+@dataclass(frozen=True)
+class Status:
+    """All systems of the current grid, and its search. `others`: records that are no cells of it and no trials.
+
+    `failures`: run -> why it failed; `unsupported`: system -> why its runs are left out; `warnings` say which records
+    are lost or damaged, and what becomes of them.
+    """
+
+    location: str
+    experiment: str | None
+    systems: tuple[SystemStatus, ...]
+    others: int
+    failures: Mapping[str, str] = field(default_factory=dict)
+    unsupported: Mapping[str, str] = field(default_factory=dict)
+    search: tuple[TrialStatus, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Runs of the whole grid by what became of them."""
+        names = ("total", "completed", "collapsed", "diverged", "pruned", FAILED, UNSUPPORTED, PENDING)
+        return {name: sum(getattr(system, name) for system in self.systems) for name in names}
+
+
+def status_of(store: Store) -> Status:
+    """The status of the results' current grid. Raises CorruptResults."""
+    cells, found = store.cells(), store.survey()
+    return replace(summarise(store, cells, found.recorded), warnings=_about_records(found, cells))
+
+
+def _about_records(found: Survey, cells: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """What is wrong with records, and that the next sweep deals with it."""
+    names = {cell["run_id"]: label(cell) for cell in cells}
+    said = {LOST: found.lost, DAMAGED: found.damaged}
+    listed = {text: [names.get(run_id, f"run {run_id}") for run_id in run_ids] for text, run_ids in said.items()}
+    return tuple(f"{text}: {first_of(labels)}" for text, labels in listed.items() if labels)
+
+
+def first_of(names: Sequence[str]) -> str:
+    """The first few of many names."""
+    return "; ".join(names[:SHOWN]) + (f"; ... ({len(names)} in all)" if len(names) > SHOWN else "")
+
+
+def summarise(store: Store, cells: Sequence[Mapping[str, Any]], recorded: Mapping[str, str]) -> Status:
+    """The status of a grid, given its cells (run_id, system, seed, fold) and the recorded runs (run_id -> status)."""
+    failures = failed_runs(store, [cell["run_id"] for cell in cells if cell["run_id"] not in recorded])
+    counts: dict[str, dict[str, int]] = {}
+    for cell in cells:
+        state = recorded.get(cell["run_id"]) or _without_record(cell, failures)
+        system = counts.setdefault(cell["system"], {})
+        system[state] = system.get(state, 0) + 1
+        system["total"] = system.get("total", 0) + 1
+    labels = {cell["run_id"]: label(cell) for cell in cells}
+    notebooks = Notebook.all(store.root)
+    trials = {found.run_id for notebook in notebooks for found in notebook.proposals()}
+    controls = {cell["system"]: cell.get("control") for cell in cells}
+    return Status(
+        location=store.location,
+        experiment=str(cells[0]["experiment"]) if cells else None,
+        systems=tuple(SystemStatus(system, control=controls[system], **states) for system, states in counts.items()),
+        others=len(set(recorded) - set(labels) - trials),
+        failures={labels[run_id]: why for run_id, why in failures.items()},
+        unsupported={cell["system"]: cell[UNSUPPORTED] for cell in cells if cell.get(UNSUPPORTED)},
+        search=tuple(_trials(notebook, recorded) for notebook in _of_this_search(store, notebooks)),
+    )
+
+
+def _of_this_search(store: Store, notebooks: Sequence[Notebook]) -> list[Notebook]:
+    """Those of the `search` that the experiment has now, in the order of its systems."""
+    experiment = (store.experiment() or {}) if notebooks else {}
+    if experiment.get("search") is None:
+        return []
+    current = search_id(Search.model_validate_json(json.dumps(experiment["search"])))
+    systems = [system_name(model, recipe) for recipe in experiment["recipes"] for model in experiment["models"]]
+    found = {
+        about["system"]: notebook for notebook in notebooks if (about := notebook.description())["search"] == current
+    }
+    return [found[system] for system in systems if system in found]
+
+
+def _trials(notebook: Notebook, recorded: Mapping[str, str]) -> TrialStatus:
+    about, proposals, scores = notebook.description(), notebook.proposals(), notebook.scores().values()
+    states = Counter(recorded.get(found.run_id, PENDING) for found in proposals)
+    rungs = {rung: sum(rung in epochs for epochs in scores) for rung in about["rungs"]}
+    return TrialStatus(about["system"], len(proposals), dict(states), rungs)
+
+
+def _without_record(cell: Mapping[str, Any], failures: Mapping[str, str]) -> str:
+    if cell.get(UNSUPPORTED):
+        return UNSUPPORTED
+    return FAILED if cell["run_id"] in failures else PENDING
+
+
+def failed_runs(store: Store, run_ids: Sequence[str]) -> dict[str, str]:
+    """Of these runs without a record, those whose newest attempt failed, and why."""
+    found = {}
+    for run_id in run_ids:
+        attempts = store.attempts(run_id)
+        if attempts and attempts[-1].status == FAILED:
+            newest = attempts[-1]
+            reason = (newest.message or "").strip().splitlines()
+            found[run_id] = ": ".join(filter(None, [newest.kind, reason[-1] if reason else ""]))
+    return found
+
+
+def label(cell: Mapping[str, Any]) -> str:
+    """A cell in words."""
+    fold = "" if cell.get("fold") is None else f" fold {cell['fold']}"
+    return f"{cell['system']} seed {cell['seed']}{fold}"

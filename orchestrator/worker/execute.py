@@ -1,0 +1,202 @@
+"""Turns one run into its record or into an attempt: the only place that catches an exception of a run."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import torch
+
+from orchestrator.config.run_spec import RunSpec
+from orchestrator.errors import UserError
+from orchestrator.storage import Store
+from orchestrator.storage.attempts import Attempt
+from orchestrator.storage.disk_errors import explained
+from orchestrator.storage.init_from import start_folder
+from orchestrator.worker.failure import Failure, classify
+from orchestrator.worker.finished import Finished
+from orchestrator.worker.run_log import logging_to
+from orchestrator.worker.versions import software_columns
+from trainables.modeling.save_model import Keepsake, save
+from trainables.modeling.saved_model import TASK_SHA256
+from trainables.system.folder import LinkedOutside
+from trainables.system.hardware import hardware_name
+from trainables.training.checkpoint import Checkpoints
+from trainables.training.control_points import Progress, Request
+from trainables.training.distributed import Group
+from trainables.training.epoch_models import LastEpochs
+from trainables.training.outcome import Outcome
+from trainables.training.run import Layout, run
+from trainables.training.run_cache import Warm
+
+logger = logging.getLogger(__name__)
+
+
+class WorkerControl(Protocol):
+    """What a run asks and tells the outside while a worker executes it."""
+
+    def poll(self, progress: Progress) -> Request:
+        """What the outside wants; asked on rank 0."""
+
+    def report(self, row: Mapping[str, Any]) -> None:
+        """One finished epoch; told by rank 0."""
+
+    def all_ranks_raised(self) -> bool:
+        """Tell that this rank raised; True once every rank did, False when some rank did not within seconds.
+
+        Goes outside the process group: ranks that did not raise may be waiting inside a collective.
+        """
+
+
+def execute_run(
+    spec: RunSpec, store: Store, *, group: Group, warm: Warm, control: WorkerControl, attempt: int, layout: Layout
+) -> Finished:
+    """Run `spec` and commit its record, or write the attempt down. All ranks of the group call it alike.
+
+    An exception that only some ranks raised is raised again: a half-reduced step cannot be rejoined, so the gang has
+    to end, and whoever started it writes the attempt. One that comes while the run is asked to stop may be what became
+    of it (Ctrl-C reaches the compiler that the run started, too): the run then counts as stopped, and stays pending.
+    """
+    this = _Attempt(spec, store, attempt, datetime.now(UTC), time.monotonic())
+    finished: Finished | None = None
+    with logging_to(store, spec.run_id, enabled=group.is_main):
+        try:
+            outcome = run(
+                spec.config,
+                group=group,
+                warm=warm,
+                control=control,
+                folder=store.checkpoints(spec.run_id),
+                layout=layout,
+                start=start_folder(store, spec),
+                keep=spec.keep,
+                last_epochs=_last_epochs(spec, store),
+            )
+        except Exception as error:
+            if group.world_size > 1 and not control.all_ranks_raised():
+                raise
+            finished = this.fail(error, group) if _is_own(error, control, group) else this.cut_short(error, group)
+            traceback.clear_frames(error.__traceback__)
+        else:
+            finished = this.conclude(outcome, group) if group.is_main else None
+    _release_memory(group)
+    shared: Finished = group.shared(finished)
+    return shared
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """One try at a run, from its start; `clock` is monotonic seconds."""
+
+    spec: RunSpec
+    store: Store
+    number: int
+    started_at: datetime
+    clock: float
+
+    def conclude(self, outcome: Outcome, group: Group) -> Finished:
+        """Write the record; rank 0 does so alone, and a record that cannot be written is a failed attempt."""
+        try:
+            return self._commit(outcome, group)
+        except Exception as error:  # noqa: BLE001 - the other ranks wait for how this run ended
+            return self.fail(error, group, recording=True)
+
+    def _commit(self, outcome: Outcome, group: Group) -> Finished:
+        if outcome.status == "stopped":
+            self._record(Attempt(self.number, "stopped", "stopped", outcome.error), group)
+            return self._finished("stopped", error=outcome.error)
+        columns = {"started_at": self.started_at, "finished_at": datetime.now(UTC), **software_columns()}
+        if outcome.kept is not None and self.store.status(self.spec.run_id) is None:
+            self._save(outcome.kept, outcome.columns)
+        first = self.store.commit(self.spec, outcome, attempt=self.number, columns=columns)
+        Checkpoints(self.store.checkpoints(self.spec.run_id), 0.0).clear()
+        if not first:
+            return self._finished(
+                self.store.status(self.spec.run_id) or outcome.status, error="a record was there already"
+            )
+        return self._finished(outcome.status, score=outcome.columns.get("score"), error=outcome.error)
+
+    def _save(self, kept: Keepsake, columns: Mapping[str, Any]) -> None:
+        """Write the best weights, before the record that they belong to."""
+        metrics = [name for name in columns if name.startswith("metric_")]
+        known = ("metric", "score", "score_split", "best_epoch", "train_items", *metrics)
+        facts = {**_facts(self.spec), "scores": {name: columns.get(name) for name in known}}
+        folder = self.store.weights(self.spec.run_id)
+        with explained(folder.uri):
+            save(kept, folder, facts)
+
+    def fail(self, error: Exception, group: Group, *, recording: bool = False) -> Finished:
+        """Write down why there is no record; only rank 0 writes. `recording`: the record could not be written."""
+        failure = classify(error, recording=recording)
+        message = str(error) or type(error).__name__
+        if group.is_main:
+            logger.error("attempt %d failed", self.number, exc_info=error)
+            text = "".join(traceback.format_exception(error))
+            self._record_failure(Attempt(self.number, "failed", failure.word, message, text), group)
+        return Finished(
+            self.spec.run_id,
+            self.number,
+            "failed",
+            error=message,
+            failure=failure.word,
+            retriable=failure.most_attempts != 1,
+            recycle=failure.spoils_the_process,
+            seconds=time.monotonic() - self.clock,
+        )
+
+    def cut_short(self, error: Exception, group: Group) -> Finished:
+        """Write down that the run was to stop, and what it raised meanwhile; a checkpoint it has is an earlier one."""
+        message = f"{type(error).__name__} while the run was to stop"
+        if group.is_main:
+            logger.warning("attempt %d: %s", self.number, message)
+            text = "".join(traceback.format_exception(error))
+            self._record_failure(Attempt(self.number, "stopped", "stopped", message, text), group)
+        return replace(self._finished("stopped", error=message), checkpoint=False)
+
+    def _record_failure(self, attempt: Attempt, group: Group) -> None:
+        """Where even the attempt cannot be written, the log on stderr and the caller still hear of it."""
+        try:
+            self._record(attempt, group)
+        except (OSError, UserError, LinkedOutside) as error:
+            logger.error("attempt %d could not be written down: %s", self.number, error)
+
+    def _record(self, attempt: Attempt, group: Group) -> None:
+        hardware, now = hardware_name(group.device.type), datetime.now(UTC)
+        self.store.record_attempt(
+            self.spec, replace(attempt, hardware=hardware, started_at=self.started_at, finished_at=now)
+        )
+
+    def _finished(self, status: str, score: float | None = None, error: str | None = None) -> Finished:
+        seconds = time.monotonic() - self.clock
+        return Finished(self.spec.run_id, self.number, status, score=score, error=error, seconds=seconds)
+
+
+def _is_own(error: Exception, control: WorkerControl, group: Group) -> bool:
+    """Whether a failure is the run's own, and not a request to stop that something of it understood as its end."""
+    return not group.is_main or classify(error) is not Failure.CRASHED or control.poll(Progress(0, 0, 0)) != "stop"
+
+
+def _last_epochs(spec: RunSpec, store: Store) -> LastEpochs | None:
+    if not spec.keep_epochs:
+        return None
+    return LastEpochs(store.epoch_models(spec.run_id), spec.keep_epochs, _facts(spec))
+
+
+def _facts(spec: RunSpec) -> dict[str, Any]:
+    """What saved weights say of the run that they come from."""
+    names = {name: getattr(spec, name) for name in ("run_id", "experiment", "system", "stage")}
+    files = {TASK_SHA256: spec.file_hashes[spec.config.task]} if spec.config.task in spec.file_hashes else {}
+    return {**names, **files, "data": spec.config.data.label, "versions": software_columns()}
+
+
+def _release_memory(group: Group) -> None:
+    """Drop what the run left behind; the C library keeps its pages, of which the next run needs as many."""
+    gc.collect()
+    if group.device.type == "cuda":
+        torch.cuda.empty_cache()

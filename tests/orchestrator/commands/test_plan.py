@@ -1,0 +1,167 @@
+"""What a plan says about a design follows from the number of seeds and systems alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from analysis.analyze import analyze_results
+from analysis.comparison import power
+from analysis.config import CompareConfig, Primary
+from analysis.design_power import Spread, outlook
+from analysis.tables.schema import Corrupt
+from orchestrator.commands.estimate import estimate
+from orchestrator.commands.plan import Reach, foresee, plan, reach
+from orchestrator.console import text
+from orchestrator.errors import UserError
+from orchestrator.storage import Store
+from tests.analysis import items
+from tests.analysis.frames import rows, write_compacted
+from tests.orchestrator.experiments import resolved
+
+
+def reach_of(folder: Path, systems: int, seeds: str, **changes: Any) -> Reach:
+    """The reach of a grid of tiny systems."""
+    models = {f"m{index}": {"path": "model", "epochs": index + 1} for index in range(systems)}
+    return reach(resolved(folder, models=models, seeds=seeds, **changes))
+
+
+@pytest.mark.parametrize(("systems", "comparisons", "needed"), [(2, 1, 6), (3, 3, 7), (4, 6, 8), (5, 10, 9)])
+def test_the_first_holm_step_needs_6_7_8_9_seeds_for_1_3_6_10_comparisons(
+    tmp_path: Path, systems: int, comparisons: int, needed: int
+) -> None:
+    found = reach_of(tmp_path, systems, f"1-{needed}")
+    assert (found.comparisons, found.seeds_needed) == (comparisons, needed)
+    assert found.smallest_p == pytest.approx(comparisons * 2 / 2**needed)
+    assert found.warnings == ()
+
+
+def test_one_seed_too_few_is_said_before_anything_runs(tmp_path: Path) -> None:
+    found = reach_of(tmp_path, 3, "1-6")
+    assert found.smallest_p == pytest.approx(3 * 2 / 2**6)
+    assert "use at least 7 seeds" in found.warnings[0]
+
+
+@pytest.mark.parametrize(("seeds", "words"), [("1-2", "only be described"), ("1-4", "but no verdict")])
+def test_very_few_seeds_allow_less(tmp_path: Path, seeds: str, words: str) -> None:
+    assert words in reach_of(tmp_path, 2, seeds).warnings[0]
+
+
+@pytest.mark.parametrize("split", [{"seed": "run"}, {"folds": 3}])
+def test_splits_that_vary_with_the_run_have_no_smallest_p(tmp_path: Path, split: dict[str, Any]) -> None:
+    found = reach_of(tmp_path, 2, "1-5", split=split)
+    assert found.design == "splits or folds that vary with the run"
+    assert found.smallest_p is None
+    assert found.pairs == (15 if "folds" in split else 5)
+
+
+@pytest.mark.parametrize("primary", ["auto", "paired_t", "sign_flip", "multi_bootstrap"])
+@pytest.mark.parametrize("with_items", [True, False])
+@pytest.mark.parametrize("seeds", [1, 2, 3, 6])
+def test_the_smallest_p_of_the_plan_is_that_of_the_report(
+    tmp_path: Path, seeds: int, with_items: bool, primary: Primary
+) -> None:
+    """Two seeds can give 2 / 2^2 by the exact test, whether or not so few are tested at all."""
+    planned = reach_of(tmp_path, 2, f"1-{seeds}", compare={"primary": primary})
+    found = items.study(items.draw_hits(1, seeds=seeds, items=20))
+    found = found if with_items else replace(found, predictions=found.predictions.iloc[:0])
+    reported = analyze_results(found, options=CompareConfig(primary=primary, resamples=1_000)).comparisons["smallest_p"]
+    expected = None if primary == "paired_t" else min(1.0, 2 / 2**seeds)
+    assert planned.smallest_p == planned.smallest_p_of_a_pair == expected
+    assert reported.replace({np.nan: None}).tolist() == [expected]
+
+
+def test_several_comparisons_raise_the_smallest_p_and_the_plan_tells_both(tmp_path: Path) -> None:
+    models = {f"m{index}": {"path": "model", "epochs": index + 1} for index in range(3)}
+    found = plan(resolved(tmp_path, models=models, seeds="1-6"), out=str(tmp_path / "out"))
+    assert (found.reach.smallest_p_of_a_pair, found.reach.smallest_p) == (2 / 2**6, pytest.approx(3 * 2 / 2**6))
+    assert "0.0312 for one comparison, 0.0938 after Holm: cannot" in text.plan(found)
+
+
+def test_a_test_without_a_bound_is_not_planned_with_one(tmp_path: Path) -> None:
+    assert reach_of(tmp_path, 2, "1-5", compare={"primary": "paired_t"}).warnings == ()
+    varied = reach_of(tmp_path, 2, "1-5", split={"seed": "run"}, compare={"primary": "sign_flip"})
+    assert varied.smallest_p == 2 / 2**5
+    assert "every verdict would be undecidable; use at least 6 seeds" in varied.warnings[0]
+
+
+def test_one_system_has_nothing_to_be_compared_with(tmp_path: Path) -> None:
+    assert "nothing to compare" in reach_of(tmp_path, 1, "1-9").warnings[0]
+
+
+def test_planning_writes_nothing(tmp_path: Path) -> None:
+    found = plan(resolved(tmp_path), out=str(tmp_path / "out"))
+    assert len(found.pending) == found.runs == 4
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_estimate_grows_with_the_work_and_says_what_it_rests_on(tmp_path: Path) -> None:
+    found = plan(resolved(tmp_path), out=str(tmp_path / "out"), lanes=1)
+    longer = plan(resolved(tmp_path, train={"epochs": 9}), out=str(tmp_path / "out"), lanes=1)
+    assert found.estimate.source == "a rough model"
+    assert 0 < found.estimate.seconds < longer.estimate.seconds
+    assert found.estimate.result_bytes == longer.estimate.result_bytes > 0
+
+
+def test_nothing_to_do_takes_no_time_and_no_disk(tmp_path: Path) -> None:
+    found = plan(resolved(tmp_path), out=str(tmp_path / "out"))
+    nothing = estimate(Store.open(tmp_path / "out"), [], found.facts, None)
+    assert (nothing.seconds, nothing.result_bytes, nothing.checkpoint_bytes) == (0.0, 0, 0)
+
+
+def test_power_from_an_assumed_spread_says_what_these_seeds_show_and_what_others_take(tmp_path: Path) -> None:
+    found = foresee(plan(resolved(tmp_path, seeds="1-10"), out=str(tmp_path / "out")), spread=0.01)
+    assert found.outlook is not None
+    level = 0.05 / found.reach.comparisons
+    smallest = power.minimum_detectable_effect(10, level)
+    assert smallest is not None
+    assert found.outlook.detectable == pytest.approx(0.01 * smallest)
+    needed = {entry.difference: entry.seeds for entry in found.outlook.needed}
+    assert needed[0.01] == power.pairs_needed(1.0, level)
+    assert needed[0.005] > needed[0.01] > needed[0.03]
+    assert "in 80% of experiments" in text.plan(found)
+    assert text.plan_document(found)["power"]["spread"]["source"] == "an assumed spread"
+
+
+def test_power_without_results_or_an_assumption_says_what_to_pass(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="pass --spread"):
+        foresee(plan(resolved(tmp_path), out=str(tmp_path / "out")))
+
+
+def test_power_from_results_uses_the_spread_of_their_pairs(tmp_path: Path) -> None:
+    scores = {"x": [0.8, 0.82, 0.81, 0.79], "y": [0.75, 0.74, 0.77, 0.76]}
+    write_compacted(tmp_path / "out", rows(scores))
+    found = foresee(replace(plan(resolved(tmp_path), out=str(tmp_path / "other")), out=str(tmp_path / "out")))
+    assert found.outlook is not None
+    assert found.outlook.spread.of_seeds == pytest.approx(np.std(np.subtract(*scores.values()), ddof=1))
+    assert found.outlook.spread.source == "1 pairs of systems with 4 seeds in these results"
+
+
+def test_power_from_damaged_results_names_the_damage(tmp_path: Path) -> None:
+    write_compacted(tmp_path / "out", rows({"x": [0.8, 0.82, 0.81], "y": [0.75, 0.74, 0.77]}))
+    found = replace(plan(resolved(tmp_path), out=str(tmp_path / "other")), out=str(tmp_path / "out"))
+    whole = (tmp_path / "out/runs.parquet").read_bytes()
+    (tmp_path / "out/runs.parquet").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(Corrupt, match=r"runs\.parquet"):
+        foresee(found)
+
+
+def test_power_from_runs_that_do_not_compare_says_why(tmp_path: Path) -> None:
+    runs = rows({"x": [0.8, 0.82, 0.81], "y": [0.75, 0.74, 0.77]})
+    runs[0]["seed"] = runs[1]["seed"]
+    write_compacted(tmp_path / "out", runs)
+    found = plan(resolved(tmp_path), out=str(tmp_path / "other"))
+    with pytest.raises(UserError, match="share their cell"):
+        foresee(replace(found, out=str(tmp_path / "out")))
+
+
+def test_where_items_leave_too_much_no_number_of_seeds_is_enough() -> None:
+    found = outlook(Spread(0.01, 0.01, "made up"), seeds=10, comparisons=1, alpha=0.05)
+    assert {entry.difference: entry.seeds for entry in found.needed}[0.02] is None
+    assert found.detectable is not None
+    assert found.detectable > 0.028
+    assert outlook(Spread(0.01, 0.0, "made up"), seeds=2, comparisons=1, alpha=0.05).detectable is None

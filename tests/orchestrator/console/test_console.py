@@ -1,0 +1,56 @@
+"""Text for terminals: aligned, without control characters, numbers that a person reads."""
+
+from __future__ import annotations
+
+import json
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from orchestrator.console.console import Console, cell, clean, duration, size, table
+
+
+def test_columns_are_aligned_numbers_to_the_right() -> None:
+    assert table(["name", "n"], [["a", 1], ["bcdef", 20]]).splitlines() == ["name    n", "a       1", "bcdef  20"]
+
+
+def test_a_number_that_does_not_exist_is_a_dash_in_a_table_and_null_in_a_document() -> None:
+    assert [cell(value) for value in (None, float("nan"), 0.12345, 3, "x\ny")] == ["-", "-", "0.1235", "3", "x y"]
+
+    @click.command()
+    def show() -> None:
+        Console().document({"a": float("nan"), "b": [float("inf"), 1.5], "c": {"d": None}})
+
+    printed = json.loads(CliRunner().invoke(show).stdout)
+    assert printed == {"schema_version": 1, "a": None, "b": [None, 1.5], "c": {"d": None}}
+
+
+def test_no_name_can_drive_the_terminal() -> None:
+    assert clean("a\x1b[31mb\x07\u202e\nc") == "a�[31mb��\nc"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0 s"), (59.4, "59 s"), (60, "1 min"), (200, "3 min 20 s"), (7500, "2 h 5 min"), (273600, "3 d 4 h")],
+)
+def test_durations_have_two_units(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(("number", "text"), [(512, "512 B"), (3.4 * 2**20, "3.4 MiB"), (1.2 * 2**40, "1.2 TiB")])
+def test_sizes_have_binary_units(number: float, text: str) -> None:
+    assert size(number) == text
+
+
+def test_quiet_leaves_warnings_and_no_color_leaves_text() -> None:
+    @click.command()
+    def show() -> None:
+        console = Console(quiet=True, color=False)
+        console.note("a remark")
+        console.warning("careful")
+        console.data("the answer")
+
+    result = CliRunner().invoke(show)
+    assert result.stdout == "the answer\n"
+    assert result.stderr == "warning: careful\n"
