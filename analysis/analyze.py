@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.comparison import datasets
 from analysis.comparison.all_pairs import compare_all
 from analysis.comparison.design import Design, design_warnings, over_data_sets, read_design, splits_vary
 from analysis.comparison.failure_sensitivity import score_failures
@@ -24,11 +25,12 @@ from analysis.search.findings import read_findings
 from analysis.search.warnings import about_comparison
 from analysis.search_only import search_alone
 from analysis.statistics import sign_flip
-from analysis.tables import datasets
+from analysis.tables.normalize import data_set_labels
 from analysis.tables.read import Results, read
 from analysis.text import cut_off
 from analysis.text.headline import headline
-from analysis.text.warnings import about_controls, about_failures, about_pairs, about_systems
+from analysis.text.sentences import in_words
+from analysis.text.warnings import about_controls, about_failures, about_pairs, about_sensitivity, about_systems
 
 __all__ = ["COMPARISON_COLUMNS", "Analysis", "analyze", "analyze_results", "write"]
 
@@ -41,7 +43,7 @@ def analyze(
     """Read the sources and answer which system is better, by how much, and what that holds for.
 
     `options` None: the `compare` part of the experiment file, else the defaults. Same input and seed, same answer.
-    Raises what `results.read` raises, and ValueError for pruned runs or a metric the runs lack.
+    Raises what `tables.read.read` raises, and ValueError for pruned runs or a metric the runs lack.
     """
     return analyze_results(read(sources), options=options, generator_seed=generator_seed)
 
@@ -56,8 +58,9 @@ def analyze_results(results: Results, *, options: CompareConfig | None = None, g
     runs, design = study.results.runs, study.design
     systems, controls = summarize(runs, config), find_controls(runs, config)
     names = systems["system"].tolist()
-    rows, pairs = compare_all(runs, names, design, config, generator_seed, study.items)
-    sensitivity, said = score_failures(runs, rows, design, config, generator_seed, study.items)
+    compared, pairs = compare_all(runs, names, design, config, generator_seed, study.items)
+    rows = in_words(compared, config.alpha, config.direction)
+    sensitivity = score_failures(runs, compared, design, config, generator_seed, study.items)
     searched = read_findings(results, study.metric, config.direction, names)
     known = set(names) | set(runs["recipe"].dropna() if "recipe" in runs.columns else [])
     warnings = [
@@ -67,7 +70,7 @@ def analyze_results(results: Results, *, options: CompareConfig | None = None, g
         *cut_off.about_runs(results.runs),
         *about_pairs(rows, pairs, design.unit),
         *about_failures(rows, config),
-        *said,
+        *about_sensitivity(sensitivity),
         *about_controls(rows, controls, config, known),
         *(about_comparison(searched.systems, runs) if searched else ()),
     ]
@@ -84,7 +87,7 @@ def analyze_results(results: Results, *, options: CompareConfig | None = None, g
         claim=design.claim,
         headline=headline(names, rows, study.metric, controls),
         provenance=_provenance(generator_seed, study.items, config),
-        sensitivity=sensitivity,
+        sensitivity=sensitivity.pairs,
         optional=numeric(run_optional(runs, study.results.predictions, names, config, generator_seed)),
         tasks=study.tasks,
         search=searched,
@@ -121,7 +124,7 @@ def _study(results: Results, config: CompareConfig) -> _Study:
 
 def _study_over_data_sets(results: Results, config: CompareConfig) -> _Study:
     """One block a data set; what single runs left behind (epochs, predictions) is not about this comparison."""
-    found = [with_metric(own, config.metric) for _, own in results.runs.groupby(datasets.labels(results.runs))]
+    found = [with_metric(own, config.metric) for _, own in results.runs.groupby(data_set_labels(results.runs))]
     runs, tasks = datasets.over_data_sets(pd.concat([own for own, _ in found]), config.direction == "maximize")
     metric = ", ".join(dict.fromkeys(name for _, name in found))
     averaged = replace(results, runs=runs, epochs=results.epochs.iloc[:0], predictions=results.predictions.iloc[:0])

@@ -1,4 +1,4 @@
-"""How names and numbers are printed: nothing acts, nothing pretends to be more exact than it is."""
+"""How names and numbers are printed: nothing acts, nothing pretends to be more exact than it is. And rows as JSON."""
 
 from __future__ import annotations
 
@@ -101,3 +101,19 @@ def plural(count: int, noun: str) -> str:
 def better(direction: str) -> str:
     """Which way a score is good, in words."""
     return "higher is better" if direction == "maximize" else "lower is better"
+
+
+def as_row(row: pd.Series[Any]) -> dict[str, Any]:
+    """A row of a frame as plain Python values, None where a number or text is missing."""
+    return {str(name): plain(value) for name, value in row.items()}
+
+
+def plain(value: Any) -> Any:
+    """A value of a frame as JSON has it: no numpy types, no NaN."""
+    if isinstance(value, dict):
+        return {str(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    if value is None or pd.isna(value):
+        return None
+    return value.item() if hasattr(value, "item") else value

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from analysis.comparison.systems import as_row, plain
 from analysis.config import CompareConfig, Direction
+from analysis.formatting import as_row, plain
 from analysis.search.findings import Findings
 from analysis.tables.read import Results
 from analysis.tables.schema import SCHEMA_VERSION
@@ -41,9 +41,9 @@ class Analysis:
     more seeds, or only more items, make smaller, and percentile_* is the plain bootstrap interval. seeds_to_decide: how
     many seeds would show the observed difference with 80% power (missing: none would); advice says it in words.
     control_a and control_b are "negative" where that system is a control; its pairs are part of Holm's family.
-    omnibus: `omnibus.describe_all`, for three or more systems. sensitivity: `sensitivity.COLUMNS`, one row a pair with
-    runs that have no score. optional: `optional_tests.COLUMNS`, the results of `compare.tests`. tasks:
-    `data_sets.TASK_COLUMNS`, one row a system and data set where several data sets are compared (else empty); then
+    omnibus: `omnibus.describe_all`, for three or more systems. sensitivity: `failure_sensitivity.COLUMNS`, one row a
+    pair with runs that have no score. optional: `requested_tests.COLUMNS`, the results of `compare.tests`. tasks:
+    `datasets.TASK_COLUMNS`, one row a system and data set where several data sets are compared (else empty); then
     `results.runs` has one row a system and data set too, whose `seed` is the data set. search: what a search for
     hyper-parameters found, where one was made; without a comparison after it, `systems` and `comparisons` are empty.
     options: the rules that were in effect.

@@ -6,7 +6,7 @@ import importlib.metadata
 
 import pandas as pd
 
-from analysis.comparison import failure_sensitivity, requested_tests
+from analysis.comparison import datasets, failure_sensitivity, requested_tests
 from analysis.comparison.failures import count_statuses
 from analysis.comparison.systems import numeric
 from analysis.config import CompareConfig
@@ -14,7 +14,6 @@ from analysis.formatting import plural
 from analysis.inference.descriptives import describe
 from analysis.result import COMPARISON_COLUMNS, Analysis
 from analysis.search.findings import Findings, read_findings
-from analysis.tables import datasets
 from analysis.tables.read import Results
 
 NEXT = "orchestrate search EXPERIMENT --then-sweep"

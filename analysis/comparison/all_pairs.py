@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,10 +22,22 @@ from analysis.inference.interface import differences
 from analysis.inference.pairing import Blocks, Floats, score_grid
 from analysis.inference.resampling import resampled_scores
 from analysis.statistics import sign_flip
-from analysis.text.sentences import advice, sentence
 
 Pair = tuple[str, str]
 _OF_ITEMS, _OF_SIGNS = 10**6, 10**6 + 1  # streams of the generator that no pair has
+
+
+@dataclass(frozen=True)
+class Growth:
+    """What more seeds would do for a pair that is open for the lack of seeds or items.
+
+    No verdict takes less than `fewest` seeds. `seeds` would show the observed difference with 80% power (None: no
+    number of them would); with too few to estimate that, `is_estimated` is false.
+    """
+
+    fewest: int
+    seeds: int | None
+    is_estimated: bool
 
 
 def compare_all(
@@ -36,7 +48,10 @@ def compare_all(
     generator_seed: int,
     items: ItemCounts | None = None,
 ) -> tuple[list[dict[str, Any]], list[PairResult]]:
-    """Every pair of systems once, in their order: the reported rows, verdicts included, and what they rest on."""
+    """Every pair of systems once, in their order: the reported rows, verdicts included, and what they rest on.
+
+    A row is values alone: its `growth` is the Growth of an open pair, or None, and it has no words but the `reason`.
+    """
     pairs = list(itertools.combinations(systems, 2))
     resampled = _resample(items, pairs, generator_seed, config)
     family = Family(design, config, len(pairs), count_failures(runs), items, resampled)
@@ -89,25 +104,23 @@ def _judged(results: Sequence[PairResult], family: Family) -> list[dict[str, Any
         row = result.row | {"p_holm": p_holm, "primary_p_holm": primary_p_holm}
         row |= {f"significant_{level}": p_holm is not None and p_holm < float(f"0.{level}") for level in ("05", "01")}
         evidence = _evidence(result, row, smallest[number], sum(tested), family)
-        evidence = replace(evidence, disagreement=_disagreement(row, flips[number], config.alpha))
+        evidence = replace(evidence, both_p_holm=_both_p_holm(row, flips[number]))
         row["verdict"], row["reason"] = decide(evidence, config.alpha, config.rope, config.direction)
-        row |= _growth(row, result, family)
-        rows.append(row | {"sentence": sentence(row, config.alpha, config.direction)})
+        growth = _growth(row, result, family)
+        rows.append(row | {"growth": growth, "seeds_to_decide": None if growth is None else growth.seeds})
     return rows
 
 
-def _growth(row: dict[str, Any], result: PairResult, family: Family) -> dict[str, Any]:
-    """How many seeds would decide an open pair, if the true difference is the observed one."""
+def _growth(row: dict[str, Any], result: PairResult, family: Family) -> Growth | None:
+    """How many seeds would decide an open pair, if the true difference is the observed one; None for any other pair."""
     if not _can_grow(row, result, family):
-        return {"seeds_to_decide": None, "advice": None}
+        return None
+    fewest = max(FEWEST_FOR_VERDICT, _fewest(family))
     if result.n < FEWEST_FOR_INTERVALS:
-        fewest = max(FEWEST_FOR_VERDICT, _fewest(family))
-        return {"seeds_to_decide": None, "advice": f"a verdict takes at least {fewest} seeds in common"}
+        return Growth(fewest, None, is_estimated=False)
     level = family.config.alpha / family.comparisons
     needed = power.seeds_to_decide(row["mean_diff"], row["std_diff"] ** 2, row["variance_items"] or 0.0, level)
-    if needed is not None:
-        needed = max(needed, FEWEST_FOR_VERDICT, _fewest(family))
-    return {"seeds_to_decide": needed, "advice": advice(row, needed)}
+    return Growth(fewest, None if needed is None else max(needed, fewest), is_estimated=True)
 
 
 def _can_grow(row: dict[str, Any], result: PairResult, family: Family) -> bool:
@@ -146,12 +159,9 @@ def _evidence(
     )
 
 
-def _disagreement(row: dict[str, Any], flip_holm: float | None, alpha: float) -> str | None:
-    """That one of the two tests, corrected by itself, would have rejected."""
-    paired_holm = row["p_holm"]
-    if row["primary_method"] != "paired_t_and_sign_flip" or paired_holm is None or flip_holm is None:
+def _both_p_holm(row: dict[str, Any], flip_p_holm: float | None) -> tuple[float, float] | None:
+    """Holm p of the two tests over seeds, where the verdict takes both and both could be made."""
+    paired_p_holm = row["p_holm"]
+    if row["primary_method"] != "paired_t_and_sign_flip" or paired_p_holm is None or flip_p_holm is None:
         return None
-    if (paired_holm < alpha) == (flip_holm < alpha):
-        return None
-    both = f"paired t (Holm p {paired_holm:.3g}) and exact sign-flip (Holm p {flip_holm:.3g})"
-    return f"{both} do not agree at {alpha:g}"
+    return paired_p_holm, flip_p_holm

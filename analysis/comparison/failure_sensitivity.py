@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -18,9 +18,17 @@ COLUMNS = (
     "a", "b", "n_pairs", "baseline", "at_baseline_a", "at_baseline_b", "mean_diff", "primary_method", "primary_ci_low",
     "primary_ci_high", "primary_p_holm", "verdict", "main_verdict", "changed",
 )  # fmt: skip
-_NO_BASELINE = (
-    "runs without a score cannot be scored at the majority baseline: it takes item predictions or a collapsed run"
-)
+
+
+@dataclass(frozen=True, eq=False)
+class Sensitivity:
+    """One row a pair that has a run without a score (columns COLUMNS), every one of them scored at the same baseline.
+
+    `lacks_baseline`: there are such runs, but nothing to score them at; then `pairs` is empty.
+    """
+
+    pairs: pd.DataFrame
+    lacks_baseline: bool = False
 
 
 def score_failures(
@@ -30,17 +38,17 @@ def score_failures(
     config: CompareConfig,
     generator_seed: int,
     items: ItemCounts | None,
-) -> tuple[pd.DataFrame, list[str]]:
-    """One row a pair that has a run without a score (columns COLUMNS), by the tests over seeds alone; and warnings.
+) -> Sensitivity:
+    """The pairs that have a run without a score once more, by the tests over seeds alone; none where every run has one.
 
     The baseline is computed from the gold labels of the predictions, else it is the mean score of the collapsed runs.
     """
     failed = runs["status"].isin(SCORELESS)
     if not failed.any() or not rows:
-        return pd.DataFrame(columns=list(COLUMNS)), []
+        return Sensitivity(pd.DataFrame(columns=list(COLUMNS)))
     baseline = _baseline(runs, items)
     if baseline is None:
-        return pd.DataFrame(columns=list(COLUMNS)), [_NO_BASELINE]
+        return Sensitivity(pd.DataFrame(columns=list(COLUMNS)), lacks_baseline=True)
     systems = list(dict.fromkeys([row["a"] for row in rows] + [row["b"] for row in rows]))
     filled = runs.assign(
         score=runs["score"].where(~failed, baseline), status=runs["status"].where(~failed, "collapsed")
@@ -61,7 +69,7 @@ def score_failures(
         for row in again
         if counts[row["a"]] + counts[row["b"]]
     ]
-    return pd.DataFrame(table, columns=list(COLUMNS)), [_warning(table, baseline)]
+    return Sensitivity(pd.DataFrame(table, columns=list(COLUMNS)))
 
 
 def _baseline(runs: pd.DataFrame, items: ItemCounts | None) -> float | None:
@@ -69,11 +77,3 @@ def _baseline(runs: pd.DataFrame, items: ItemCounts | None) -> float | None:
         return items.baseline
     collapsed = runs.loc[runs["status"] == "collapsed", "score"].dropna()
     return float(collapsed.mean()) if len(collapsed) else None
-
-
-def _warning(table: Sequence[Mapping[str, Any]], baseline: float) -> str:
-    changed = [
-        f"{row['a']} against {row['b']} ({row['main_verdict']} -> {row['verdict']})" for row in table if row["changed"]
-    ]
-    said = f"change {'; '.join(changed[:10])}" if changed else "change no verdict"
-    return f"runs without a score, taken at the majority baseline ({baseline:.4g}), {said}"

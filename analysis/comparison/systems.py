@@ -96,19 +96,3 @@ def _is_selected_on_evaluation(runs: pd.DataFrame) -> bool:
     if not {"selected_on", "score_split"} <= set(runs.columns):
         return False
     return bool(((runs["selected_on"] == runs["score_split"]) & runs["score"].notna()).any())
-
-
-def as_row(row: pd.Series[Any]) -> dict[str, Any]:
-    """A row of a frame as plain Python values, None where a number or text is missing."""
-    return {str(name): plain(value) for name, value in row.items()}
-
-
-def plain(value: Any) -> Any:
-    """A value of a frame as JSON has it: no numpy types, no NaN."""
-    if isinstance(value, dict):
-        return {str(key): plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(inner) for inner in value]
-    if value is None or pd.isna(value):
-        return None
-    return value.item() if hasattr(value, "item") else value

@@ -17,7 +17,8 @@ class Evidence:
 
     `n` counts what both systems have: seeds, splits or data sets (`unit`). `smallest_p_holm` is the smallest Holm p
     that so many could have given. `note` says why there is no test; `blocked` why a verdict would mislead; `needed` how
-    many units could decide.
+    many units could decide. `both_p_holm` are of the paired t and the exact sign-flip, each corrected by itself, where
+    the verdict takes both.
     """
 
     n: int
@@ -27,7 +28,7 @@ class Evidence:
     tost_p: float | None = None
     note: str | None = None
     blocked: str | None = None
-    disagreement: str | None = None
+    both_p_holm: tuple[float, float] | None = None
     needed: int | None = None
     unit: str = "seed"
 
@@ -83,6 +84,14 @@ def _too_few(evidence: Evidence, alpha: float) -> str:
 def _inconclusive(evidence: Evidence, alpha: float, rope: float | None, significant: bool) -> str:
     if significant:
         return f"significant (Holm p {evidence.p_holm:.3g}), but smaller than the region of equivalence ({rope:g})"
-    if evidence.disagreement is not None:
-        return evidence.disagreement
+    if evidence.both_p_holm is not None and _disagree(evidence.both_p_holm, alpha):
+        paired, flip = evidence.both_p_holm
+        both = f"paired t (Holm p {paired:.3g}) and exact sign-flip (Holm p {flip:.3g})"
+        return f"{both} do not agree at {alpha:g}"
     return f"Holm p {evidence.p_holm:.3g} is not below {alpha:g}; that is no proof of equality"
+
+
+def _disagree(both_p_holm: tuple[float, float], alpha: float) -> bool:
+    """Whether only one of the two tests would have rejected by itself."""
+    paired, flip = both_p_holm
+    return (paired < alpha) != (flip < alpha)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from analysis import registry
-from analysis.plotting.figure import MOST_ROWS, SECTIONS, Figure, NotApplicable
+from analysis.plotting.figure import MOST_ROWS, SECTIONS, Figure
+from analysis.plotting.frames import NotApplicable
 from analysis.result import Analysis
 from analysis.tables import csv_export
 
@@ -28,7 +29,7 @@ class Gallery:
 
     @property
     def svgs(self) -> dict[str, str]:
-        """The pictures that `report.render` puts into its page: figure name -> SVG."""
+        """The pictures that `report.page.render` puts into its page: figure name -> SVG."""
         return {name: files["svg"].decode("utf-8") for name, files in self.files.items()}
 
 

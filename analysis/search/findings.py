@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.comparison.systems import as_row
 from analysis.config import Direction
+from analysis.formatting import as_row
 from analysis.search.ranking import standing
 from analysis.search.settings import Settings, read_settings
 from analysis.search.summary import summarize
@@ -20,7 +20,7 @@ from analysis.tables.read import Results
 
 @dataclass(frozen=True, eq=False)
 class Findings:
-    """`trials` as `standing.standing` gives them, `systems` as `summary.summarize` does.
+    """`trials` as `ranking.standing` gives them, `systems` as `summary.summarize` does.
 
     `metric` is what the trials were compared by, which need not be the analysed one; larger is better where
     `direction` is maximize.

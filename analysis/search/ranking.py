@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.comparison.systems import as_row
 from analysis.config import Direction
+from analysis.formatting import as_row
 from analysis.search.settings import planned_epochs
 from analysis.tables.trials import ENDED, PENDING
 

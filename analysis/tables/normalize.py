@@ -1,4 +1,7 @@
-"""Runs from anywhere in one form: a system, a pairing key, a status, and a score that is a number or missing."""
+"""Runs from anywhere in one form: a system, a pairing key, a status, and a score that is a number or missing.
+
+Which data set a run is of can depend on the other runs, so `data_set_labels` says it of all of them together.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ KEYS = ("seed", "split_seed", "fold")
 SCORELESS = ("diverged", "failed")
 MOST_NAMED = 10
 LARGEST_SCORE = 1e100  # beyond it squares overflow: such a number is as little a score as infinity
+_WHERE = ["task", "dataset"]
 
 
 def normalize(frame: pd.DataFrame, source: str) -> tuple[pd.DataFrame, list[str]]:
@@ -34,6 +38,18 @@ def normalize(frame: pd.DataFrame, source: str) -> tuple[pd.DataFrame, list[str]
     runs["status"] = _statuses(runs, source)
     beyond = _beyond(runs, given, source)  # before any other score is taken away
     return runs, [*_withhold(runs, source), *beyond]
+
+
+def data_set_labels(runs: pd.DataFrame) -> pd.Series[str]:
+    """The data set of each run, with its task where one data set is used for several."""
+    parts = runs.reindex(columns=_WHERE).astype(object)
+    for name in _WHERE:  # what a run does not say is what all others say, where they say one thing
+        known = parts[name].dropna().unique()
+        parts[name] = parts[name].where(parts[name].notna(), known[0] if len(known) == 1 else "")
+    unclear = (parts.groupby("dataset")["task"].transform("nunique") > 1) | (parts["dataset"] == "")
+    joined = (parts["dataset"] + " " + parts["task"]).str.strip()
+    found: pd.Series[str] = parts["dataset"].where(~unclear, joined).astype(str)
+    return found
 
 
 def _need(runs: pd.DataFrame, names: tuple[str, ...], source: str) -> None:

@@ -1,7 +1,11 @@
-"""Result tables as one value, whatever they were read from: results directories, or a CSV, TSV or Parquet file."""
+"""Result tables as one value, whatever they were read from: results directories, or a CSV, TSV or Parquet file.
+
+A file may be one that another tool made: system (or model), seed, score.
+"""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,14 +13,13 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.tables import datasets
 from analysis.tables.folder import Place
-from analysis.tables.normalize import KEYS, normalize
-from analysis.tables.plain_file import read_plain_file
+from analysis.tables.normalize import KEYS, data_set_labels, normalize
 from analysis.tables.results_directory import Part, is_results_directory, read_directory
-from analysis.tables.schema import EPOCHS, PREDICTIONS
+from analysis.tables.schema import EPOCHS, PREDICTIONS, Corrupt, read_parquet
 from analysis.tables.trials import empty_trials
 
+SUFFIXES = (".csv", ".tsv", ".parquet")
 # What may honestly differ between two executions and still must not go unsaid when it does.
 _ENVIRONMENT = (
     "device", "hardware", "world_size", "torch_version", "transformers_version", "ray_version", "python_version",
@@ -69,8 +72,8 @@ def read(sources: Sequence[str | Path], *, only_runs: bool = False) -> Results:
     Nothing is dropped silently: whatever is not compared is named in `warnings`. `only_runs` leaves the epochs and
     predictions of directories unread, and empty. Raises FileNotFoundError for a source that is not there, Corrupt for
     a damaged one, ValueError for runs that must not be compared: two settings under one system of one data set, one
-    cell twice, one data set with different contents. Several data sets can be read together: `tables.datasets` says
-    what becomes of them.
+    cell twice, one data set with different contents. Several data sets can be read together: `comparison.datasets`
+    says what becomes of them.
     """
     if not sources:
         raise ValueError("nothing to read: name a results directory or a CSV, TSV or Parquet file")
@@ -136,11 +139,33 @@ def _read(place: Place, only_runs: bool) -> Part:
         part = read_directory(place, only_runs=only_runs)
     elif place.is_file():
         empty = (EPOCHS.empty_table().to_pandas(), PREDICTIONS.empty_table().to_pandas())
-        part = Part(place.label, read_plain_file(place), *empty)
+        part = Part(place.label, _read_file(place), *empty)
     else:
         raise FileNotFoundError(f"{place.label}: there is no such file or directory")
     runs, warnings = normalize(part.runs, part.label)
     return replace(part, runs=runs, warnings=[*part.warnings, *warnings])
+
+
+def _read_file(place: Place) -> pd.DataFrame:
+    """The runs of one file. Raises ValueError for another kind of file or no rows, Corrupt for a broken one."""
+    suffix = "." + place.path.rsplit(".", 1)[-1].lower()
+    if suffix not in SUFFIXES:
+        raise ValueError(f"{place.label}: is neither a results directory nor one of {', '.join(SUFFIXES)}")
+    data = place.read()
+    if suffix == ".parquet":
+        frame: pd.DataFrame = read_parquet(data, name=place.label).to_pandas()
+    else:
+        frame = _delimited(data, "\t" if suffix == ".tsv" else ",", place.label)
+    if frame.empty:
+        raise ValueError(f"{place.label}: holds no runs")
+    return frame
+
+
+def _delimited(data: bytes, separator: str, label: str) -> pd.DataFrame:
+    try:
+        return pd.read_csv(io.BytesIO(data), sep=separator, encoding="utf-8-sig", skipinitialspace=True)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise Corrupt(f"{label}: {error}") from error
 
 
 def _stack(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -169,7 +194,7 @@ def _once(runs: pd.DataFrame, warnings: list[str]) -> pd.DataFrame:
 
 
 def _refuse_mixtures(runs: pd.DataFrame) -> None:
-    where = datasets.labels(runs)
+    where = data_set_labels(runs)
     _refuse_settings(runs, where)
     if "dataset_fingerprint" in runs.columns:
         for name, found in runs["dataset_fingerprint"].dropna().groupby(where):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from analysis.comparison.all_pairs import Growth
 from analysis.comparison.power import MOST_SEEDS
 from analysis.config import Direction
 
@@ -18,6 +19,11 @@ def number(value: float | None) -> str:
 def p_value(p: float | None) -> str:
     """`p 0.0123`, or `p < 0.0001`."""
     return "p < 0.0001" if p is not None and p < 1e-4 else f"p {number(p)}"
+
+
+def in_words(rows: Sequence[Mapping[str, Any]], alpha: float, direction: Direction) -> list[dict[str, Any]]:
+    """The rows of `compare_all`, each with its `sentence` and its `advice` (None where nothing is to be advised)."""
+    return [{**row, "advice": advice(row), "sentence": sentence(row, alpha, direction)} for row in rows]
 
 
 def sentence(row: Mapping[str, Any], alpha: float, direction: Direction) -> str:
@@ -48,8 +54,17 @@ def _observed(row: Mapping[str, Any], alpha: float) -> str:
     return f"; observed difference {number(row['mean_diff'])}{interval}"
 
 
-def advice(row: Mapping[str, Any], needed: int | None) -> str:
-    """What would decide an open pair: more seeds, or, where the items are the limit, more items."""
+def advice(row: Mapping[str, Any]) -> str | None:
+    """What would decide an open pair: more seeds, or, where the items are the limit, more items; None for any other."""
+    growth: Growth | None = row["growth"]
+    if growth is None:
+        return None
+    if not growth.is_estimated:
+        return f"a verdict takes at least {growth.fewest} seeds in common"
+    return _estimated(row, growth.seeds)
+
+
+def _estimated(row: Mapping[str, Any], needed: int | None) -> str:
     size = f"a true difference of {number(abs(row['mean_diff']))} (the observed one)"
     if needed is None and row["variance_items"]:
         limit = f"the variance of the {row['n_items']} items is too large"

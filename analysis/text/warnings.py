@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.comparison.failure_sensitivity import Sensitivity
 from analysis.comparison.pair import PairResult
 from analysis.comparison.verdict import FEWEST_FOR_INTERVALS, FEWEST_FOR_VERDICT, FEWEST_WITHOUT_WARNING, in_common
 from analysis.config import CompareConfig
@@ -16,6 +17,9 @@ from analysis.text.sentences import number
 
 Rows = Sequence[Mapping[str, Any]]
 MOST_NAMED = 10
+_NO_BASELINE = (
+    "runs without a score cannot be scored at the majority baseline: it takes item predictions or a collapsed run"
+)
 
 
 def about_systems(systems: pd.DataFrame) -> list[str]:
@@ -80,6 +84,21 @@ def about_failures(rows: Rows, config: CompareConfig) -> list[str]:
         if row["failure_difference"]
     ]
     return _first(found, "failure_difference")
+
+
+def about_sensitivity(found: Sensitivity) -> list[str]:
+    """What becomes of the verdicts where runs without a score count as majority-class runs, or why nobody knows."""
+    if found.lacks_baseline:
+        return [_NO_BASELINE]
+    if found.pairs.empty:
+        return []
+    changed = [
+        f"{row['a']} against {row['b']} ({row['main_verdict']} -> {row['verdict']})"
+        for row in found.pairs[found.pairs["changed"].astype(bool)].to_dict("records")
+    ]
+    said = f"change {'; '.join(changed[:MOST_NAMED])}" if changed else "change no verdict"
+    baseline = found.pairs["baseline"].iloc[0]
+    return [f"runs without a score, taken at the majority baseline ({baseline:.4g}), {said}"]
 
 
 def about_controls(rows: Rows, controls: Mapping[str, str], config: CompareConfig, known: set[str]) -> list[str]:

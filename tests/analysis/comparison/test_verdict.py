@@ -69,5 +69,14 @@ def test_unequal_failures_block_a_clear_difference() -> None:
 
 
 def test_two_tests_that_disagree_are_inconclusive_and_named() -> None:
-    evidence = replace(CLEAR, p_holm=0.06, disagreement="paired t and sign-flip do not agree")
-    assert decide(evidence, 0.05, None, "maximize") == ("inconclusive", "paired t and sign-flip do not agree")
+    evidence = replace(CLEAR, p_holm=0.0625, both_p_holm=(0.0123, 0.0625))
+    reason = "paired t (Holm p 0.0123) and exact sign-flip (Holm p 0.0625) do not agree at 0.05"
+    assert decide(evidence, 0.05, None, "maximize") == ("inconclusive", reason)
+    assert "do not agree" in decide(replace(evidence, both_p_holm=(0.05, 0.049)), 0.05, None, "maximize")[1]
+
+
+@pytest.mark.parametrize("both", [(0.05, 0.0625), (0.2, 0.3), (0.049, 0.01)])
+def test_two_tests_that_agree_are_not_named(both: tuple[float, float]) -> None:
+    evidence = replace(CLEAR, p_holm=0.0625, both_p_holm=both)
+    reason = "Holm p 0.0625 is not below 0.05; that is no proof of equality"
+    assert decide(evidence, 0.05, None, "maximize") == ("inconclusive", reason)

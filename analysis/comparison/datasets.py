@@ -4,26 +4,15 @@ from __future__ import annotations
 
 import pandas as pd
 
+from analysis.tables.normalize import data_set_labels
+
 FEWEST_DATA_SETS = 6  # Demsar 2006: below it, no rank test over data sets can decide
 TASK_COLUMNS = ("dataset", "task", "metric", "system", "n", "mean", "std", "rank", "scoreless")
-_WHERE = ["task", "dataset"]
-
-
-def labels(runs: pd.DataFrame) -> pd.Series[str]:
-    """The data set of each run, with its task where one data set is used for several."""
-    parts = runs.reindex(columns=_WHERE).astype(object)
-    for name in _WHERE:  # what a run does not say is what all others say, where they say one thing
-        known = parts[name].dropna().unique()
-        parts[name] = parts[name].where(parts[name].notna(), known[0] if len(known) == 1 else "")
-    unclear = (parts.groupby("dataset")["task"].transform("nunique") > 1) | (parts["dataset"] == "")
-    joined = (parts["dataset"] + " " + parts["task"]).str.strip()
-    found: pd.Series[str] = parts["dataset"].where(~unclear, joined).astype(str)
-    return found
 
 
 def several(runs: pd.DataFrame) -> bool:
     """Whether the runs are of more than one data set or task."""
-    return bool(labels(runs).nunique() > 1)
+    return bool(data_set_labels(runs).nunique() > 1)
 
 
 def over_data_sets(runs: pd.DataFrame, larger_is_better: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -31,7 +20,7 @@ def over_data_sets(runs: pd.DataFrame, larger_is_better: bool) -> tuple[pd.DataF
 
     A system that has no score on a data set has none in its row, and a status that says why.
     """
-    named = runs.assign(_where=labels(runs))
+    named = runs.assign(_where=data_set_labels(runs))
     rows, tasks = [], []
     for (where, system), own in named.groupby(["_where", "system"], sort=True):
         scores = own["score"].dropna()
