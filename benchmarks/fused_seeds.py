@@ -43,9 +43,9 @@ from benchmarks.seed_trainers import (
     sentences,
 )
 from trainables.config import Precision
-from trainables.system.allocator import keep_freed_memory
 from trainables.system.fast_dropout import quick_masks
 from trainables.system.hardware import this_machine
+from trainables.system.memory import keep_freed_memory
 from trainables.tools.flops import wait
 
 WARMUP = 4

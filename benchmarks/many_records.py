@@ -22,7 +22,7 @@ from orchestrator.config import grid
 from orchestrator.config.load import load
 from orchestrator.config.resolve import resolve
 from orchestrator.storage import Store
-from orchestrator.storage.records import cell_columns
+from orchestrator.storage.cells import cell_columns
 from tests.tiny import tiny_data, tiny_model
 from trainables.training.outcome import Outcome
 

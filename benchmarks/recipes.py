@@ -34,9 +34,9 @@ from benchmarks.machine import spread, write
 from orchestrator.api import load_experiment
 from trainables.config import RunConfig
 from trainables.data.batch_loader import Feed
-from trainables.system.allocator import keep_freed_memory
 from trainables.system.fast_dropout import quick_masks
 from trainables.system.hardware import this_machine
+from trainables.system.memory import keep_freed_memory
 from trainables.tools.flops import matrix_product_rate, operations_per_token, wait
 from trainables.tools.profile import spaced
 from trainables.training.distributed import Group

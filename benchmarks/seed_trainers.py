@@ -15,7 +15,8 @@ from trainables.config import Precision, TrainConfig
 from trainables.data.batching import POOL_BATCHES, Indices, bucketed_batches
 from trainables.system.attention_kernels import chosen_kernels
 from trainables.system.fast_dropout import quick_masks
-from trainables.training.optimizer import autocast, decay_groups, fused_adamw
+from trainables.system.precision import autocast
+from trainables.training.optimizer import decay_groups, fused_adamw
 
 BATCH_SIZE, CLASSES, COMPARED_STEPS, ITEMS = 8, 5, 6, 1024
 TRAIN = TrainConfig(batch_size=BATCH_SIZE, learning_rate=3e-5)

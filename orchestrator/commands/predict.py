@@ -14,8 +14,7 @@ from orchestrator.errors import CorruptResults, UserError
 from orchestrator.storage.find_results import find_run
 from trainables.config import DataConfig
 from trainables.data.dataset import DataError, Item
-from trainables.data.fields import Columns, sources
-from trainables.data.items import read_items
+from trainables.data.items import Columns, read_items, sources
 from trainables.data.load import load_corpus
 from trainables.modeling.remote_code import HubCode
 from trainables.modeling.saved_model import Damaged, NotSaved, exported, fetched, saved_task

@@ -14,7 +14,7 @@ from transformers.models.bert.modeling_bert import eager_attention_forward
 
 from trainables.config import Precision
 from trainables.modeling.unpadding import Packed, attend
-from trainables.training.optimizer import DTYPES
+from trainables.system.precision import DTYPES
 
 ROWS, HEADS, SIZE = 3, 2, 64
 SCALE = SIZE**-0.5

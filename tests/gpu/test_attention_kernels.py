@@ -17,7 +17,7 @@ from trainables.config import Precision
 from trainables.protocols.variant import resolve_variants, unsupported_on
 from trainables.system.attention_kernels import REFUSED
 from trainables.system.hardware import this_machine
-from trainables.training.optimizer import autocast
+from trainables.system.precision import autocast
 from trainables.training.run_cache import Warm
 from trainables.training.setup import Prepared, prepare
 from trainables.variants.attention import FLASH

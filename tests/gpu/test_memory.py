@@ -24,9 +24,8 @@ from trainables.config import RunConfig
 from trainables.data import batch_loader
 from trainables.data.batch_loader import Feed
 from trainables.data.load import fingerprint
-from trainables.system.allocator import return_freed_memory
 from trainables.system.hardware import hardware_name
-from trainables.system.memory import GIB, peak_memory_gib, reset_peak_memory
+from trainables.system.memory import GIB, peak_memory_gib, reset_peak_memory, return_freed_memory
 from trainables.training.distributed import Group
 from trainables.training.run import run
 from trainables.training.run_cache import Warm

@@ -2,6 +2,8 @@
 
 Each module holds one architecture and imports nothing but torch and transformers, so that `save_pretrained` can put a
 copy of it beside the weights and `Auto*.from_pretrained(folder, trust_remote_code=True)` works without this package.
+
+Start with `feed_forward.py`. May import nothing of this package, as a copy of each module travels with the weights.
 """
 
 from __future__ import annotations

@@ -1,16 +1,20 @@
-"""Turns rows of a file into items: columns get the task's names, word rows become sentences, ids are checked."""
+"""Turns rows of a file into items: columns get the task's names, word rows become sentences, ids are checked.
+
+Several columns of 0 and 1 can become one field: the list of those that hold 1.
+"""
 
 from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from trainables.data.dataset import DataError, Item
-from trainables.data.fields import Columns, mapped, sources
 from trainables.data.readers import Row, read_rows
+
+Columns = Mapping[str, str | Sequence[str]]
 
 _SENTENCE = "sentence_id"
 
@@ -26,6 +30,31 @@ def read_items(path: Path, format: str | None = None, columns: Columns | None = 
     if not items:
         raise DataError(f"{path}: the file holds no items")
     return items
+
+
+def mapped(row: Mapping[str, Any], columns: Columns) -> dict[str, Any]:
+    """The fields that `columns` maps: a column's value, or of several columns the list of those that hold 1.
+
+    Raises ValueError for a column that the row does not have, and as `marked` does.
+    """
+    absent = next((column for column in sources(columns) if column not in row), None)
+    if absent is not None:
+        raise ValueError(f"no column {absent!r}; there are: {', '.join(map(str, row))}")
+    return {field: row[column] if isinstance(column, str) else marked(row, column) for field, column in columns.items()}
+
+
+def sources(columns: Columns) -> list[str]:
+    """Every column that a field is made from."""
+    return [column for given in columns.values() for column in ([given] if isinstance(given, str) else given)]
+
+
+def marked(row: Mapping[str, Any], columns: Iterable[str]) -> list[str]:
+    """Those of the columns that hold 1 (or true), in order. Raises ValueError where one holds neither 1 nor 0."""
+    columns = list(columns)
+    wrong = next((column for column in columns if row[column] not in (0, 1, "0", "1")), None)
+    if wrong is not None:
+        raise ValueError(f"{wrong} must be 0 or 1, got {row[wrong]!r}")
+    return [column for column in columns if row[column] in (1, "1")]
 
 
 def _renamed(path: Path, rows: Iterable[Row], columns: Columns) -> Iterator[Row]:

@@ -15,6 +15,7 @@ from trainables.data import hub
 from trainables.data.dataset import Corpus, DataError, Dataset, HubSource, Item, Reading
 from trainables.data.items import read_items
 from trainables.system.disk_cache import file_sha256, files_sha256, text_sha256
+from trainables.system.hub_access import commit, is_offline
 
 READING = 1  # raise it whenever the same bytes are read as other items: fingerprints then change
 
@@ -125,14 +126,14 @@ def _spellings(name: str) -> list[str]:
 
 
 def _reachable(repository: str, revision: str | None, offline: bool) -> bool:
-    if not hub.is_offline(offline):
+    if not is_offline(offline):
         return True
-    return hub.commit(repository.partition(":")[0], revision, "dataset", offline=True) is not None
+    return commit(repository.partition(":")[0], revision, "dataset", offline=True) is not None
 
 
 def _commit(data: DataConfig, repository: str, offline: bool) -> str:
     dataset = _dataset(data)
-    found = hub.commit(repository.partition(":")[0], _revision(data, dataset), "dataset", offline)
+    found = commit(repository.partition(":")[0], _revision(data, dataset), "dataset", offline)
     if found is None:
         raise DataError(_not_found(data, dataset, repository))
     return found

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from trainables.data.dataset import DataError, Dataset, HeldOut, Item, Reading
-from trainables.data.fields import marked
+from trainables.data.items import marked
 from trainables.data.readers import read_rows
 
 TRAIN, DEV, TEST = "2018-E-c-En-train.txt", "2018-E-c-En-dev.txt", "2018-E-c-En-test-gold.txt"

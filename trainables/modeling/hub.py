@@ -7,9 +7,8 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from trainables.data import hub
-from trainables.system.disk_cache import cache_folder, text_sha256
-from trainables.system.node_lock import node_lock
+from trainables.system.disk_cache import cache_folder, node_lock, text_sha256
+from trainables.system.hub_access import is_offline
 
 TOKEN = "HF_TOKEN"
 _SETTINGS = (".json", ".txt", ".model", ".py", ".jinja")
@@ -28,7 +27,7 @@ def prefetch(source: str, revision: str | None, download: Download | None = None
     Nothing happens for a folder or offline. Where the hub cannot be asked, loading will look into the cache and say
     what it lacks. Raises the hub library's OSErrors for files that it refuses.
     """
-    if Path(source).is_absolute() or hub.is_offline():
+    if Path(source).is_absolute() or is_offline():
         return
     _once(source, revision, download or _download)
 

@@ -18,13 +18,13 @@ from torch import nn
 from trainables import architectures
 from trainables.architectures.mean_pooling import MeanPoolingConfig, MeanPoolingForSequenceClassification
 from trainables.config import ModelConfig
-from trainables.data.hub import is_commit
 from trainables.modeling import unpadding
 from trainables.modeling.heads import Outputs, head_of, outside_body, owners
 from trainables.modeling.hf_errors import ModelError, code_of, explained, origin, quiet
 from trainables.modeling.hub import prefetch
 from trainables.modeling.quantization import quantization_arguments, quantized_layers, settle
 from trainables.modeling.tokenizer import Texts, align, builds_vocabulary, load_tokenizer
+from trainables.system.hub_access import is_commit
 
 __all__ = ["ModelError", "ModelSource", "Pristine", "instantiate", "load_tokenizer", "new_parameters", "quiet"]
 

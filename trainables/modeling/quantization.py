@@ -1,6 +1,7 @@
 """Frozen weights in four bits: NF4 with double quantisation, block by block (Dettmers et al. 2023, QLoRA).
 
-Weights are quantised while they are loaded, on the CPU, and multiplied in the run's own precision.
+Weights are quantised while they are loaded, on the CPU, and multiplied in the run's own precision. `merge` turns a
+trained model, adapters included, into a plain one of the same function that any tool can load.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from torch import nn
 
 from trainables.config import Precision
 from trainables.system.extras import install
-from trainables.training.optimizer import DTYPES
+from trainables.system.precision import DTYPES
 
 NOT_IN_BLOCKS = "pooler.dense"  # some checkpoints lack it: it is drawn from the seed and trains
+_QUANTIZER = ("hf_quantizer", "is_loaded_in_4bit", "is_quantized", "quantization_method")
+_ADAPTER = "default"
 
 
 def quantization_arguments(architecture: nn.Module, precision: Precision) -> dict[str, Any]:
@@ -72,10 +75,44 @@ def dequantized(weight: Any) -> torch.Tensor:
     return dequantize_4bit(weight.data, state).float()
 
 
+def merge(model: nn.Module) -> nn.Module:
+    """The model, changed in place: adapters are added to the weights they adapt, weights in four bits become float32.
+
+    What it computes stays the same up to rounding.
+    """
+    for name, layer in list(model.named_modules()):
+        if hasattr(layer, "get_delta_weight"):
+            base = layer.get_base_layer()
+            model.set_submodule(name, _linear(base, dequantized(base.weight) + layer.get_delta_weight(_ADAPTER)))
+    for name, layer in list(quantized_layers(model)):
+        model.set_submodule(name, _linear(layer, dequantized(layer.weight)))
+    _forget_quantizer(model)
+    return model
+
+
 def num_entries(parameter: Any) -> int:
     """Weights that a parameter stands for; two of four bits share a byte."""
     state = getattr(parameter, "quant_state", None)
     return int(parameter.numel() if state is None else torch.Size(state.shape).numel())
+
+
+def _linear(layer: Any, weight: torch.Tensor) -> nn.Linear:
+    bias = layer.bias
+    plain = nn.Linear(layer.in_features, layer.out_features, bias=bias is not None, device="meta")
+    plain.weight = nn.Parameter(weight.detach().float())
+    if bias is not None:
+        plain.bias = nn.Parameter(bias.detach().float())
+    return plain
+
+
+def _forget_quantizer(model: Any) -> None:
+    for module in model.modules():
+        for name in (*_QUANTIZER, "peft_config"):
+            if name in vars(module):
+                delattr(module, name)
+        config = getattr(module, "config", None)
+        if config is not None and hasattr(config, "quantization_config"):
+            del config.quantization_config
 
 
 def _require(*packages: str) -> None:

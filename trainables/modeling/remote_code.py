@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from trainables.config import ModelConfig
-from trainables.data.hub import is_commit
 from trainables.modeling.hub import ModelError
 from trainables.modeling.saved_model import json_of
+from trainables.system.hub_access import is_commit
 
 CONFIGURATIONS = ("config.json", "tokenizer_config.json")
 _WRITTEN = re.compile(r"([A-Za-z0-9][\w.-]*/[\w.-]+)@([0-9a-f]{40})")

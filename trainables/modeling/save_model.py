@@ -16,8 +16,8 @@ from typing import Any
 from torch import nn
 
 from trainables.config import RunConfig
-from trainables.modeling.merging import merge
 from trainables.modeling.pretrained import load_tokenizer, quiet
+from trainables.modeling.quantization import merge
 from trainables.modeling.remote_code import point_to_hub
 from trainables.modeling.saved_model import FORMAT, HASHED, MANIFEST, TASK_FILE, manifest_of
 from trainables.modeling.vocabulary_trimming import Vocabulary, restore_embedding

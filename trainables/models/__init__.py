@@ -1,4 +1,8 @@
-"""One model preset a file, each exporting MODEL; `resolve` turns a name and a user's overrides into settings."""
+"""One model preset a file, each exporting `MODEL`; `resolve` turns a name and a user's overrides into settings.
+
+Read `protocols/model_preset.py` for the contract and `roberta_base.py` for an example. May import `protocols` and
+whatever stands below it.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +16,11 @@ from typing import Any
 
 from trainables import registry
 from trainables.config import ModelConfig, Precision
-from trainables.data import hub
 from trainables.modeling.hub import TOKEN
 from trainables.protocols.model_preset import ModelPreset, PackagedWeights, PrecisionChoice
 from trainables.system.disk_cache import files_sha256
 from trainables.system.hardware import Hardware, training_hardware
+from trainables.system.hub_access import commit, is_commit
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _KEYS = (
@@ -88,7 +92,7 @@ def resolved(name: str, override: Mapping[str, Any] | None = None, hardware: Har
             f"model {name}: trust_remote_code: code in a folder is never run; name the hub repository that it comes "
             "from (hub: owner/name) with its commit (revision), or drop the key"
         )
-    if config.trust_remote_code and not hub.is_commit(config.revision):
+    if config.trust_remote_code and not is_commit(config.revision):
         raise ValueError(f"model {name}: trust_remote_code also needs a pinned revision (a full commit hash)")
     notes = (*chosen_precision.notes, *_gate(name, source, preset))
     return Resolved(config, preset, notes, chosen_precision.why, chosen_precision.makeshift)
@@ -99,17 +103,17 @@ def pin(config: ModelConfig, *, offline: bool = False) -> ModelConfig:
 
     Raises ValueError where neither the hub nor the local cache knows the model.
     """
-    if not Path(config.source).is_absolute() and not hub.is_commit(config.revision):
+    if not Path(config.source).is_absolute() and not is_commit(config.revision):
         config = config.model_copy(update={"revision": _commit(config.name, config.source, config.revision, offline)})
     other = config.tokenizer.get("from", "words")
-    if other != "words" and not Path(other).is_absolute() and not hub.is_commit(config.tokenizer.get("revision")):
+    if other != "words" and not Path(other).is_absolute() and not is_commit(config.tokenizer.get("revision")):
         revision = _commit(config.name, other, config.tokenizer.get("revision"), offline)
         config = config.model_copy(update={"tokenizer": {**config.tokenizer, "revision": revision}})
     return config
 
 
 def _commit(name: str, source: str, revision: str | None, offline: bool) -> str:
-    found = hub.commit(source, revision, "model", offline)
+    found = commit(source, revision, "model", offline)
     if found is None:
         at = f" at revision {revision}" if revision else ""
         where = "cannot be reached on the Hugging Face Hub and is not in the local cache"

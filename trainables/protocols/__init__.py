@@ -1,4 +1,5 @@
 """What an entry must offer: the contracts of a task, a variant and a model preset.
 
-Start with `task.py`. Contracts and the values they exchange, no algorithm. May import `modeling`, `data` and `system`.
+Start with `task.py`. Contracts and the values they exchange; `variant.py` also checks the variants of a run and applies
+them in the order of their stages. May import `modeling`, `data` and whatever stands below it.
 """

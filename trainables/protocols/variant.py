@@ -7,18 +7,20 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from trainables.config import Frozen, Precision, TrainConfig
 from trainables.system.hardware import Hardware
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
     from numpy.typing import NDArray
     from torch import nn
     from torch.optim import Optimizer
 
-    from trainables.training.captured_steps import Recorder
+Compute: TypeAlias = "Callable[[], tuple[torch.Tensor, torch.Tensor]]"  # a whole step: its loss and gradient norm
+Recorder: TypeAlias = "Callable[[Compute], Compute]"  # gives a step that does the same again without its Python
 
 
 class Stage(IntEnum):

@@ -1,14 +1,18 @@
-"""SHA-256 of files, computed once: the user's cache remembers it by path, size and modification time."""
+"""The user's cache on disk: what is slow and shared is done once, and the other processes of a node wait for it.
+
+The SHA-256 of a file is remembered there by path, size and modification time.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +23,15 @@ def cache_folder() -> Path:
     """The user's cache of this product: `$XDG_CACHE_HOME/orchestrator`, else `~/.cache/orchestrator`."""
     root = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(root).expanduser() / "orchestrator"
+
+
+@contextlib.contextmanager
+def node_lock(path: Path) -> Iterator[None]:
+    """Hold the lock of this file; it ends with the process that holds it. Raises OSError where none can be made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def file_sha256(path: Path, cache: Path | None = None) -> str:

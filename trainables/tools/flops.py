@@ -16,8 +16,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from trainables.config import Precision
 from trainables.data.batch_loader import Feed
 from trainables.data.batching import Indices
+from trainables.system.precision import DTYPES, autocast
 from trainables.training.evaluation import forward_inputs
-from trainables.training.optimizer import DTYPES, autocast
 from trainables.training.trainer import Training
 
 SIZES = {"cpu": 2048, "cuda": 8192}  # edge of the square matrices: large enough for the device's best rate

@@ -24,8 +24,8 @@ from trainables.config import ModelConfig, Precision
 from trainables.modeling.pretrained import ModelError, ModelSource
 from trainables.system.attention_kernels import REFUSED, Kernel, kernels_on, only
 from trainables.system.hardware import this_machine
+from trainables.system.precision import DTYPES
 from trainables.training.distributed import Group
-from trainables.training.optimizer import DTYPES
 
 Result = Literal["finite", "not finite", "inaccurate", "out of memory", "failed", "not here"]
 ROWS, HEADS, DROPOUT = 2, 4, 0.1

@@ -23,10 +23,11 @@ from trainables.data.batch_loader import Feed
 from trainables.data.features import Array, Features, Ragged
 from trainables.system.hardware import this_machine
 from trainables.system.memory import peak_memory_gib, reset_peak_memory
+from trainables.system.precision import autocast
 from trainables.tools.inspect_model import max_positions
 from trainables.training.distributed import Group
 from trainables.training.evaluation import forward_inputs
-from trainables.training.optimizer import Stepper, autocast
+from trainables.training.optimizer import Stepper
 from trainables.training.run_cache import Warm
 from trainables.training.setup import Prepared, prepare
 

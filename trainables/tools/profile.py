@@ -19,9 +19,8 @@ import torch
 
 from trainables.config import RunConfig
 from trainables.data.batching import Indices
-from trainables.system.allocator import keep_freed_memory
 from trainables.system.fast_dropout import quick_masks
-from trainables.system.memory import GIB, peak_memory_gib, reset_peak_memory
+from trainables.system.memory import GIB, keep_freed_memory, peak_memory_gib, reset_peak_memory
 from trainables.tools.flops import matrix_product_rate, operations_per_token, positions, wait
 from trainables.training.distributed import Group
 from trainables.training.run import training_for

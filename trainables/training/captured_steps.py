@@ -12,9 +12,9 @@ from typing import Any
 
 import torch
 
+from trainables.protocols.variant import Compute, Recorder
+
 Inputs = Mapping[str, torch.Tensor]
-Compute = Callable[[], tuple[torch.Tensor, torch.Tensor]]
-Recorder = Callable[[Compute], Compute]
 Shape = tuple[Any, ...]
 
 

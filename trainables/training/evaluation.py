@@ -17,8 +17,8 @@ from trainables.data.batching import Indices, evaluation_batches, shard
 from trainables.data.features import Ragged
 from trainables.protocols.task import Task
 from trainables.system.attention_kernels import chosen_kernels
+from trainables.system.precision import autocast
 from trainables.training.distributed import Group
-from trainables.training.optimizer import autocast
 
 TOKENS_PER_BATCH = 4096
 

@@ -1,9 +1,8 @@
-"""AdamW with weight decay on matrices only, and the precision it steps in."""
+"""AdamW with weight decay on matrices only, clipped gradients, and the gradient scaler that fp16 needs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +12,6 @@ from torch import nn
 from trainables.config import Precision, TrainConfig
 
 MAX_SKIPS_IN_A_ROW = 20
-DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
@@ -42,13 +40,6 @@ def fused_adamw(groups: list[dict[str, Any]], config: TrainConfig) -> torch.opti
         eps=config.epsilon,
         fused=True,
     )
-
-
-def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
-    """Matrix products in `precision`, weights and reductions in fp32; fp32 is a no-op."""
-    if precision == "fp32":
-        return nullcontext()
-    return torch.autocast(device.type, dtype=DTYPES[precision])
 
 
 @dataclass

@@ -16,10 +16,9 @@ from torch import nn
 from trainables.config import RunConfig
 from trainables.modeling.pretrained import instantiate
 from trainables.modeling.save_model import Keepsake
-from trainables.modeling.word_vocabulary import training_texts
-from trainables.system.allocator import keep_freed_memory
+from trainables.modeling.tokenizer import training_texts
 from trainables.system.folder import Folder
-from trainables.system.memory import reset_peak_memory
+from trainables.system.memory import keep_freed_memory, reset_peak_memory
 from trainables.training.checkpoint import Checkpoints
 from trainables.training.control_points import Control, Uncontrolled
 from trainables.training.distributed import Group

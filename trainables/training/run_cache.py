@@ -1,7 +1,11 @@
-"""What a worker keeps between runs: tokenised data, split features, base weights. Only speed depends on it."""
+"""What a worker keeps between runs: tokenised data, split features, base weights. Only speed depends on it.
+
+Compiled graphs live in the process, not in a run: those of one system serve all its runs, and no other's.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
@@ -42,3 +46,10 @@ class Warm:
     def clear(self) -> None:
         """Forget everything (after an out-of-memory, say)."""
         self._values.clear()
+
+
+def drop_graphs() -> None:
+    """Forget every graph that was compiled in this process; nothing where nothing ever was."""
+    dynamo = sys.modules.get("torch._dynamo")
+    if dynamo is not None:
+        dynamo.reset()

@@ -1,4 +1,4 @@
-"""The columns of the `runs` table that the engine knows: what was scored, what was measured, what it ran on."""
+"""The columns of the `runs` table that training fills in: what was scored, what was measured, what it ran on."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from torch import nn
 from trainables.config import RunConfig
 from trainables.data.batch_loader import Feed
 from trainables.data.features import Features
-from trainables.modeling.material import Material
 from trainables.modeling.quantization import num_entries
+from trainables.modeling.vocabulary_trimming import Material
 from trainables.system.attention_kernels import attention_of
 from trainables.system.hardware import hardware_name
 from trainables.system.memory import peak_memory_gib

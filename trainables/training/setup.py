@@ -20,16 +20,15 @@ from trainables.data.dataset import Corpus
 from trainables.data.features import Features, Ragged
 from trainables.data.load import load_corpus
 from trainables.data.splits import PARTS, Split, split_for
-from trainables.modeling.material import Material
 from trainables.modeling.pretrained import ModelSource, Pristine, instantiate
-from trainables.modeling.word_vocabulary import training_texts
+from trainables.modeling.tokenizer import training_texts
+from trainables.modeling.vocabulary_trimming import Material
 from trainables.protocols.task import Task
 from trainables.protocols.variant import Applied, Plan, adjust_model, around, plan_of, resolve_variants
 from trainables.system.attention_kernels import chosen_kernels
 from trainables.system.folder import Folder
-from trainables.training.compiled import drop_graphs
 from trainables.training.init_from import pristine_of
-from trainables.training.run_cache import Warm
+from trainables.training.run_cache import Warm, drop_graphs
 from trainables.training.run_columns import Part
 from trainables.training.seeding import Purpose, derived
 from trainables.training.thresholds import folds_of, tuned, validated

@@ -19,10 +19,8 @@ import numpy as np
 from trainables.config import ModelConfig
 from trainables.data.dataset import Corpus
 from trainables.data.features import Array, Features, Ragged
-from trainables.modeling.word_vocabulary import training_texts
 from trainables.protocols.task import Task
-from trainables.system.disk_cache import cache_folder, file_sha256, files_sha256, text_sha256
-from trainables.system.node_lock import node_lock
+from trainables.system.disk_cache import cache_folder, file_sha256, files_sha256, node_lock, text_sha256
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +62,7 @@ def load_features(
 
 
 def _encode(task: Task, corpus: Corpus, model: ModelConfig, labels: Sequence[str], max_length: int) -> Features:
-    from trainables.modeling.tokenizer import load_tokenizer
+    from trainables.modeling.tokenizer import load_tokenizer, training_texts
 
     tokenizer = load_tokenizer(model, partial(training_texts, corpus))
     return task.encode(corpus.items, tokenizer, labels, max_length)

@@ -18,9 +18,9 @@ from trainables.data.batching import Indices, bucketed_batches, micro_batches, s
 from trainables.data.features import Ragged
 from trainables.protocols.task import Task
 from trainables.protocols.variant import Plan
-from trainables.system.allocator import KeptMemory
 from trainables.system.fast_dropout import quick_masks
-from trainables.system.memory import StepClock
+from trainables.system.memory import KeptMemory, StepClock
+from trainables.system.precision import autocast
 from trainables.training.best_weights import Best
 from trainables.training.captured_steps import RecordedSteps
 from trainables.training.checkpoint import Checkpoints
@@ -28,7 +28,7 @@ from trainables.training.control_points import Control, ControlPoints, Progress
 from trainables.training.distributed import Group
 from trainables.training.evaluation import Evaluation, evaluate, forward_inputs, is_usable
 from trainables.training.lr_schedule import LearningRate
-from trainables.training.optimizer import Stepper, autocast
+from trainables.training.optimizer import Stepper
 from trainables.training.outcome import Diverged, Stopped
 from trainables.training.seeding import Purpose, derived, generator, seed_step
 from trainables.training.train_state import Position, Totals, snapshot_of

@@ -34,7 +34,7 @@ class AdapterOptions(Frozen):
 
 
 def add_adapters(model: nn.Module, options: AdapterOptions, variant: str) -> nn.Module:
-    """The model, changed in place. New weights are drawn from torch's generator, which the engine seeds for it.
+    """The model, changed in place. New weights are drawn from torch's generator, which `training/setup.py` seeds.
 
     Raises WouldDoNothing where no layer is meant, ImportError that says what to install.
     """

@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from trainables.config import Frozen, TrainConfig
-from trainables.protocols.variant import Plan, Stage, Subject, Variant
+from trainables.protocols.variant import Compute, Plan, Stage, Subject, Variant
 from trainables.system.hardware import Hardware
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
-
-    from trainables.training.captured_steps import Compute
 
 BUCKET = 64  # pieces: one graph for each width in these steps
 

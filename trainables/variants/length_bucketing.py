@@ -7,7 +7,7 @@ from trainables.protocols.variant import Plan, Stage, Variant
 
 
 class Options(Frozen):
-    """No options: the pool size is a constant of the engine."""
+    """No options: the pool size is a constant of `data/batching.py`."""
 
 
 def adjust_plan(plan: Plan, options: Options) -> Plan:

@@ -11,7 +11,7 @@ from trainables.variants._freezing import architecture_of
 if TYPE_CHECKING:
     from torch import nn
 
-KERNEL = "unpadded"  # engine/unpadding.py
+KERNEL = "unpadded"  # modeling/unpadding.py
 
 
 class Options(Frozen):

@@ -20,7 +20,7 @@ from orchestrator.commands.plan import plan
 from orchestrator.config import grid
 from orchestrator.config.resolve import Resolved, resolve
 from orchestrator.config.run_spec import RunSpec
-from orchestrator.config.yaml_text import dump
+from orchestrator.config.yaml_file import dump
 from orchestrator.errors import UserError
 from orchestrator.executors import StopMode
 from orchestrator.executors.events import Event, RunFailed, RunFinished

@@ -8,7 +8,7 @@ import psutil
 import torch
 
 from orchestrator.executors.lanes import policy
-from trainables.system.allocator import return_freed_memory
+from trainables.system.memory import return_freed_memory
 from trainables.training.run_cache import Warm
 
 GIB = 1024**3

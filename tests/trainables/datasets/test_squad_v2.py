@@ -18,7 +18,7 @@ from trainables.data.features import Ragged
 from trainables.data.load import load_corpus
 from trainables.datasets.squad_v2 import ARTICLES, DATASET, FILE, NOTE
 from trainables.modeling.pretrained import load_tokenizer
-from trainables.tasks._answer_scores import item_scores
+from trainables.tasks._answers import item_scores
 from trainables.tasks.question_answering import TASK
 
 

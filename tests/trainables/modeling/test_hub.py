@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +15,6 @@ from trainables.modeling import hub
 from trainables.modeling.hf_errors import ModelError, explained
 from trainables.modeling.hub import access_hint, prefetch, wanted
 from trainables.models import resolved
-from trainables.system.node_lock import node_lock
 
 
 def test_settings_tokenizer_and_one_form_of_the_weights_are_wanted() -> None:
@@ -26,24 +23,6 @@ def test_settings_tokenizer_and_one_form_of_the_weights_are_wanted() -> None:
     pickles = ["pytorch_model.bin", "training_args.bin", "original/consolidated.pth", "original/params.json"]
     assert wanted([*files, *weights, *pickles]) == sorted([*files[1:], *weights[:2]])
     assert wanted([*files, *pickles]) == sorted([*files[1:], "pytorch_model.bin"])
-
-
-def test_one_process_of_a_node_works_while_the_others_wait(tmp_path: Path) -> None:
-    inside, most = [0], [0]
-
-    def work() -> None:
-        with node_lock(tmp_path / "a folder" / "it's.lock"):
-            inside[0] += 1
-            most[0] = max(most[0], inside[0])
-            time.sleep(0.02)
-            inside[0] -= 1
-
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert (most, inside) == ([1], [0])
 
 
 def test_nothing_is_fetched_for_a_folder_or_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,8 +12,14 @@ from tests.tiny import SENTENCES, tiny_model
 from trainables.config import ModelConfig
 from trainables.data.dataset import Corpus
 from trainables.modeling.pretrained import ModelError, ModelSource
-from trainables.modeling.tokenizer import align, builds_vocabulary, load_tokenizer
-from trainables.modeling.word_vocabulary import WordVocabulary, training_texts, word_tokenizer
+from trainables.modeling.tokenizer import (
+    WordVocabulary,
+    align,
+    builds_vocabulary,
+    load_tokenizer,
+    training_texts,
+    word_tokenizer,
+)
 from trainables.models import pin, resolve
 
 ITEMS = [{"id": 0, "text": "the bus", "label": "secret"}, {"id": 1, "words": ["a", "bus"]}, {"id": 2, "text": "rare"}]

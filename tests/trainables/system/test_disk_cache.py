@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
-from trainables.system.disk_cache import file_sha256, files_sha256
+from trainables.system.disk_cache import file_sha256, files_sha256, node_lock
 
 
 def _aged(path: Path, content: bytes, age_seconds: float = 60) -> Path:
@@ -53,3 +55,21 @@ def test_several_files_count_by_name_and_content_and_not_by_order(tmp_path: Path
     assert files_sha256([two, one], tmp_path, tmp_path / "cache") == together
     two.rename(tmp_path / "three")
     assert files_sha256([one, tmp_path / "three"], tmp_path, tmp_path / "cache") != together
+
+
+def test_one_process_of_a_node_works_while_the_others_wait(tmp_path: Path) -> None:
+    inside, most = [0], [0]
+
+    def work() -> None:
+        with node_lock(tmp_path / "a folder" / "it's.lock"):
+            inside[0] += 1
+            most[0] = max(most[0], inside[0])
+            time.sleep(0.02)
+            inside[0] -= 1
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (most, inside) == ([1], [0])

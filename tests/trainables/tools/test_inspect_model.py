@@ -1,4 +1,4 @@
-"""The preflight process answers, in JSON and without loading weights, whether a model can do a task."""
+"""The `inspect_model` process answers, in JSON and without loading weights, whether a model can do a task."""
 
 from __future__ import annotations
 

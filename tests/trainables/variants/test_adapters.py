@@ -19,10 +19,10 @@ from trainables.modeling.quantization import dequantized, num_entries, quantized
 from trainables.protocols.variant import Plan, WouldDoNothing, adjust_model, plan_of, resolve_variants
 from trainables.system.folder import Folder
 from trainables.training import control_points
+from trainables.training.best_weights import changing, put_back
 from trainables.training.outcome import Outcome
 from trainables.training.run import run
 from trainables.training.run_cache import Warm
-from trainables.training.weights import changing, put_back
 
 pytest.importorskip("peft", reason="the adapters extra is not installed")
 pytest.importorskip("bitsandbytes", reason="the adapters extra is not installed")
@@ -32,7 +32,7 @@ TEXTS = "AutoModelForSequenceClassification"
 
 
 def adapted(folder: Path, name: str, variant: str = "lora", seed: int = 0, **options: Any) -> Any:
-    """A tiny model with adapters, as the engine prepares one."""
+    """A tiny model with adapters, as `training/setup.py` prepares one."""
     applied = resolve_variants({variant: options}, lambda given: registry.load("variant", given))
     source = ModelSource(model_of(folder, name), quantization=plan_of(applied).quantization, texts=lambda: ["a b"])
     model = instantiate(source.load(TEXTS, LABELS), 1)

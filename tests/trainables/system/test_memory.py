@@ -8,7 +8,7 @@ import psutil
 import pytest
 import torch
 
-from trainables.system.allocator import GIB, KeptMemory, keep_freed_memory
+from trainables.system.memory import GIB, KeptMemory, keep_freed_memory
 
 
 def resident_gib() -> float:
