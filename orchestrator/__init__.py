@@ -1,4 +1,14 @@
-"""Experiments, storage, executors and the command line."""
+"""Experiments, storage, executors and the command line.
+
+Start with `commands/sweep.py`: what `orchestrate sweep` does from the experiment to the exit code. From there, top to
+bottom:
+
+`cli/` parses and prints, `api.py` is the same for Python; `console/` is what a person sees; `commands/` are the verbs;
+`search/` proposes trials and ends them early; `executors/` execute runs, in this process or on Ray; `worker/` turns one
+run into its record; `cluster/` starts clusters and sends jobs; `storage/` owns the results directory; `config/` goes
+from a file to run specs; `errors.py` and `units.py` import nobody. Imports lead down only
+(`tests/architecture/layers.py` has the order).
+"""
 
 from __future__ import annotations
 

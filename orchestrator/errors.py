@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -22,8 +21,6 @@ KINDS = {
     EXIT_CORRUPT: "corrupt",
     EXIT_INTERRUPTED: "interrupted",
 }
-
-_ENVIRONMENT_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO})
 
 
 class UserError(ValueError):
@@ -50,6 +47,30 @@ class CorruptResults(UserError):
     exit_code: ClassVar[int] = EXIT_CORRUPT
 
 
+class ExecutorError(EnvironmentProblem):
+    """Something other than a run went wrong: the message says what and what to do next."""
+
+
+class ClusterLost(ExecutorError):
+    """The cluster went away; records are safe and the same command resumes."""
+
+
+class StorageNotShared(ExecutorError):
+    """A lane cannot read or write the results directory, or cannot read the data."""
+
+
+class ClusterTooSmall(ExecutorError):
+    """The layout that was asked for can never fit the cluster."""
+
+    exit_code: ClassVar[int] = EXIT_USAGE
+
+
+class RemoteClient(ExecutorError):
+    """A `ray://` address was given: the driver must run inside the cluster."""
+
+    exit_code: ClassVar[int] = EXIT_USAGE
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing that is wrong in an experiment: where (line of the file, or another `source`) and what."""
@@ -72,32 +93,3 @@ class InvalidExperiment(UserError):
         self.source = source
         self.problems = tuple(sorted(problems, key=lambda problem: (problem.line or 0, problem.key)))
         super().__init__("\n".join(problem.render(source) for problem in self.problems))
-
-
-def exit_code(error: BaseException) -> int | None:
-    """The exit code an error ends with; None for one that no user can solve, which is a bug of ours."""
-    if isinstance(error, UserError):
-        return error.exit_code
-    if isinstance(error, OSError):
-        return EXIT_ENVIRONMENT if error.errno in _ENVIRONMENT_ERRNOS else None
-    return _foreign_exit_code(error)
-
-
-def _foreign_exit_code(error: BaseException) -> int | None:
-    """Exit codes of the error families that other modules own; imported only once something went wrong."""
-    from analysis.registry import UnknownName as UnknownAnalysis
-    from analysis.tables.folder import LinkedOutside as LinkedOutsideAnalysis
-    from analysis.tables.schema import Corrupt
-    from orchestrator.executors import ClusterTooSmall, ExecutorError, RemoteClient
-    from trainables.data.dataset import DataError
-    from trainables.modeling.hub import ModelError
-    from trainables.modeling.saved_model import Damaged, NotSaved
-    from trainables.registry import UnknownName
-    from trainables.system.folder import LinkedOutside
-
-    if isinstance(error, Corrupt | Damaged):
-        return EXIT_CORRUPT
-    of_the_user = ClusterTooSmall | RemoteClient | DataError | ModelError | NotSaved | UnknownName | UnknownAnalysis
-    if isinstance(error, of_the_user | LinkedOutside | LinkedOutsideAnalysis):
-        return EXIT_USAGE
-    return EXIT_ENVIRONMENT if isinstance(error, ExecutorError) else None

@@ -1,4 +1,9 @@
-"""The command line: one command per verb; each parses, calls one function and prints."""
+"""The command line: one command per verb; each parses, calls one function and prints.
+
+Start with `session.py` for what all commands share, and with `options.py` for their options; this file has the program
+and the verbs that have no file of their own. May import everything in `orchestrator`, and does so when a command is
+called: help and listings stay quick.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +73,7 @@ def validate(console: Console, experiment: str, file_only: bool, **values: Any) 
     Python files that it names are not run, and what rests on them is not checked, unless --run-code is given.
     """
     from orchestrator.config.look import look
-    from orchestrator.config.yaml_text import dump
+    from orchestrator.config.yaml_file import dump
 
     run_code = values["run_code"]
     loaded = options.loaded(experiment, values)
@@ -128,17 +133,19 @@ def sweep(console: Console, experiment: str, dry_run: bool, no_analyze: bool, **
     """Run every cell of an experiment that has no record yet, then analyse. Running it again resumes."""
     from orchestrator.commands.sweep import sweep as execute
     from orchestrator.config.resolve import resolve
-    from orchestrator.console.sweep_summary import report, sweep_options
+    from orchestrator.console.live import shown
+    from orchestrator.console.sweep_summary import report
 
     loaded = options.loaded(experiment, values)
-    chosen = sweep_options(values)
+    chosen = options.sweep_options(values)
     resolved = resolve(loaded, must_be_available=not dry_run)
     if dry_run:
         _show_plan(console, resolved, out=chosen.out, lanes=chosen.layout.lanes, max_runs=chosen.max_runs)
         return 0
     for note in resolved.notes:
         console.warning(note)
-    result = execute(resolved, chosen, watch=_watch(console), tell=console.note)
+    with shown(console) as listener:
+        result = execute(resolved, chosen, listener)
     return report(console, result, analyze=not no_analyze)
 
 
@@ -163,6 +170,7 @@ def run(console: Console, experiment: str, fold: int | None, out: str | None, **
     from orchestrator.config.load import load
     from orchestrator.config.overrides import Changes
     from orchestrator.config.resolve import resolve
+    from orchestrator.console.live import shown
     from orchestrator.console.sweep_summary import report_cell
 
     changes = Changes(
@@ -176,7 +184,9 @@ def run(console: Console, experiment: str, fold: int | None, out: str | None, **
 
     def lead(ranks: Any) -> int:
         loaded = load(experiment, changes, run_code=values["run_code"])
-        return report_cell(console, run_cell(resolve(loaded), fold, _watch(console), out, ranks))
+        with shown(console) as listener:
+            result = run_cell(resolve(loaded), fold, listener, out, ranks)
+        return report_cell(console, result)
 
     return in_ranks(lead)
 
@@ -221,9 +231,3 @@ def _show_plan(
         console.document(text.plan_document(found))
     else:
         console.data(text.plan(found))
-
-
-def _watch(console: Console) -> Any:
-    from orchestrator.console.live import shown
-
-    return lambda progress: shown(progress, console)

@@ -6,7 +6,8 @@ import click
 
 from orchestrator.cli import options as options
 from orchestrator.cli.session import command
-from orchestrator.console.console import Console, plural, size, table
+from orchestrator.console.console import Console, table
+from orchestrator.units import plural, size
 
 
 @click.command()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from orchestrator.commands.sweep import SweepOptions
     from orchestrator.config.load import Loaded
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -98,6 +99,28 @@ def loaded(experiment: str, values: dict[str, Any]) -> Loaded:
         settings=values.pop("settings"),
     )
     return load(experiment, changes, run_code=values.pop("run_code"))
+
+
+def sweep_options(values: dict[str, Any]) -> SweepOptions:
+    """The values of `layout_options` and of what else `sweep` and `search` share."""
+    from orchestrator.commands._executor_choice import LayoutOptions
+    from orchestrator.commands.sweep import SweepOptions
+
+    return SweepOptions(
+        out=values["out"],
+        layout=LayoutOptions(
+            in_process=values["in_process"],
+            workers=values["workers"],
+            lanes=values["lanes"],
+            address=values["address"],
+            stall_seconds=values["stall_timeout"],
+            attempts=values["attempts"],
+        ),
+        accept_new_data=values["accept_new_data"],
+        retry=not values["no_retry"],
+        strict=values["strict"],
+        max_runs=values["max_runs"],
+    )
 
 
 def _names(text: str | None) -> tuple[str, ...] | None:

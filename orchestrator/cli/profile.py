@@ -31,9 +31,8 @@ def profile(
     console: Console, experiment: str, steps: int, warmup: int | None, rounds: int, out: str | None, **values: Any
 ) -> int:
     """Train every system for some steps, each alone in a fresh process: speed, memory, and where the time goes."""
-    from orchestrator.commands.profile import exit_code
+    from orchestrator.commands.profile import check, exit_code
     from orchestrator.commands.profile import profile as measure
-    from orchestrator.commands.profile_files import check
     from orchestrator.config.data_check import check_data
     from orchestrator.config.resolve import resolve
     from orchestrator.storage.find_results import default_out
@@ -56,7 +55,7 @@ def profile(
 def _tell(console: Console, rows: list[dict[str, Any]], out: str) -> None:
     """Write the files and show the table."""
     from analysis.tables import profile as tables
-    from orchestrator.commands.profile_files import TABLE, write
+    from orchestrator.commands.profile import TABLE, write
 
     files = write(rows, out)
     frame = tables.to_table(rows).to_pandas()

@@ -38,10 +38,9 @@ def search(console: Console, experiment: str, then_sweep: bool, dry_run: bool, n
     from orchestrator.console.live import shown
     from orchestrator.console.search_summary import report, show_plan
     from orchestrator.console.sweep_summary import report as report_sweep
-    from orchestrator.console.sweep_summary import sweep_options
 
     loaded = options.loaded(experiment, values)
-    chosen = sweep_options(values)
+    chosen = options.sweep_options(values)
     resolved = resolve(loaded, must_be_available=not dry_run)
     if dry_run:
         show_plan(console, resolved)
@@ -49,12 +48,11 @@ def search(console: Console, experiment: str, then_sweep: bool, dry_run: bool, n
     for note in resolved.notes:
         console.warning(note)
 
-    def watch(progress: Any) -> Any:
-        return shown(progress, console)
-
-    found = look_for(resolved, chosen, watch=watch, tell=console.note)
+    with shown(console) as listener:
+        found = look_for(resolved, chosen, listener)
     winners = with_winners(resolved, found.studies)
     if not then_sweep or found.is_interrupted or not winners.systems:
         return report(console, found, analyze=not no_analyze, then_sweep=then_sweep)
-    swept = sweep(winners, chosen, watch=watch, tell=console.note)
+    with shown(console) as listener:
+        swept = sweep(winners, chosen, listener)
     return report_sweep(console, swept, analyze=not no_analyze, search=found)

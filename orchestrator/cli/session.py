@@ -14,13 +14,13 @@ from typing import Any
 import click
 
 from orchestrator.cli.error_document import document_error, refusals_documented
+from orchestrator.cli.exit_codes import exit_code
 from orchestrator.cli.options import output_options
-from orchestrator.console.console import Console
-from orchestrator.errors import EXIT_BUG, EXIT_INTERRUPTED, exit_code
+from orchestrator.console.console import ARGUMENTS, Console
+from orchestrator.errors import EXIT_BUG, EXIT_INTERRUPTED
 from orchestrator.executors import hard_exit
 
 PACKAGES = ("orchestrator", "trainables", "analysis")
-ARGUMENTS = "orchestrate.arguments"
 _DEBUG, _CONSOLE = "orchestrate.debug", "orchestrate.console"
 
 

@@ -18,7 +18,7 @@ from analysis.tables.schema import Corrupt
 from orchestrator.config.error_messages import from_validation
 from orchestrator.config.yaml_file import Document
 from orchestrator.errors import InvalidExperiment, UserError
-from orchestrator.storage.disk_errors import explained
+from orchestrator.storage import explained
 from orchestrator.storage.find_results import source_of
 
 FOLDER = "analysis"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from orchestrator.commands import machine
+from orchestrator.commands import _machine
 from trainables import registry
 from trainables.system import hardware
 from trainables.system.extras import install
@@ -104,11 +104,11 @@ def _dashboard() -> Finding:
 
 def _processor() -> Finding:
     bf16 = "with bfloat16" if hardware.this_machine().cpu_flags & BF16_FLAGS else "without bfloat16"
-    return Finding("processor", "ok", f"{hardware.this_machine().cpu}, {machine.num_cpus()} cores, {bf16}")
+    return Finding("processor", "ok", f"{hardware.this_machine().cpu}, {_machine.num_cpus()} cores, {bf16}")
 
 
 def _memory() -> Finding:
-    found = machine.memory_gib()
+    found = _machine.memory_gib()
     if found < LOW_MEMORY_GIB:
         return Finding(
             "memory", "warning", f"{found:.1f} GiB", f"a lane needs about {LOW_MEMORY_GIB:g} GiB: use --lanes 1"
@@ -139,7 +139,7 @@ def _shared_memory() -> Finding:
     folder = Path("/dev/shm")
     if not folder.is_dir():
         return Finding("shared memory", "ok", "not used on this system")
-    free = machine.free_gib(folder)
+    free = _machine.free_gib(folder)
     if free < LOW_SHARED_MEMORY_GIB:
         advice = "Ray's object store falls back to the disk; in a container: --shm-size=2g"
         return Finding("shared memory", "warning", f"{free:.1f} GiB free", advice)
@@ -147,11 +147,11 @@ def _shared_memory() -> Finding:
 
 
 def _disk(out: Path) -> Finding:
-    free = machine.free_gib(out)
+    free = _machine.free_gib(out)
     text = f"{free:.1f} GiB free for {out}"
     if free < LOW_DISK_GIB:
         return Finding("disk", "warning", text, "free some space, or choose another --out")
-    if not os.access(machine.existing(out), os.W_OK):
+    if not os.access(_machine.existing(out), os.W_OK):
         return Finding("disk", "problem", f"{out} cannot be written", "choose another --out")
     return Finding("disk", "ok", text)
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from orchestrator.commands import machine
+from orchestrator.commands import _machine
 from orchestrator.config.data_check import DataFacts
 from orchestrator.config.run_spec import RunSpec
 from orchestrator.storage import Store
@@ -43,7 +43,7 @@ class Estimate:
 
 def estimate(store: Store, pending: Sequence[RunSpec], facts: DataFacts, lanes: int | None) -> Estimate:
     """Estimate what `pending` takes on this machine."""
-    devices = len(training_hardware().gpus) or machine.num_cpus()
+    devices = len(training_hardware().gpus) or _machine.num_cpus()
     used = max(1, min(lanes or devices, len(pending) or 1))
     measured = _measured(store)
     sources = {"earlier records" if run.settings_id in measured else "a rough model" for run in pending}
@@ -88,7 +88,7 @@ def _seconds(run: RunSpec, facts: DataFacts, measured: Mapping[str, float], lane
     if num_gpus:
         rate = OPERATIONS_PER_SECOND_AND_GPU * min(1.0, num_gpus / lanes)
     else:
-        rate = OPERATIONS_PER_SECOND_AND_CORE * machine.num_cpus() / lanes
+        rate = OPERATIONS_PER_SECOND_AND_CORE * _machine.num_cpus() / lanes
     return SECONDS_PER_RUN + operations / rate
 
 

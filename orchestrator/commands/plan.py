@@ -15,8 +15,8 @@ from orchestrator.config.resolve import Resolved
 from orchestrator.config.run_spec import RunSpec
 from orchestrator.errors import UserError
 from orchestrator.storage import Store
+from orchestrator.storage.cells import cell_columns
 from orchestrator.storage.find_results import default_out
-from orchestrator.storage.records import cell_columns
 from orchestrator.storage.status import Status, summarise
 from trainables.config import Precision
 
@@ -165,7 +165,7 @@ def _recorded_spread(location: str) -> Spread | None:
     from analysis.tables.schema import Corrupt
 
     store = Store.open(location)
-    if not (store.root.exists("runs.parquet") or store.recorded()):
+    if store.is_empty():
         return None
     try:
         return None if read([location]).runs["score"].notna().sum() < 2 else spread_of(analyze([location]))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.config.resolve import Resolved
-from orchestrator.config.system import System
+from orchestrator.config.run_spec import System
 from trainables.config import Precision
 
 LENGTHS, STEPS = (128, 256, 512), 4

@@ -1,4 +1,7 @@
-"""`orchestrate profile`: speed, memory and time of each system, alone in fresh processes that take turns."""
+"""`orchestrate profile`: speed, memory and time of each system, alone in fresh processes that take turns.
+
+What stays is a table, and bars with their data.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,21 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from analysis.tables.profile import MEASURED
+import pandas as pd
+
+from analysis.plotting import profile_figures
+from analysis.plotting.frames import NotApplicable
+from analysis.tables import csv_export
+from analysis.tables.folder import Place
+from analysis.tables.profile import MEASURED, to_table
+from analysis.tables.schema import to_parquet_bytes
 from orchestrator.config.resolve import Resolved
-from orchestrator.config.system import System
-from orchestrator.errors import EXIT_FAILED_RUNS
+from orchestrator.config.run_spec import System
+from orchestrator.errors import EXIT_FAILED_RUNS, UserError
+from orchestrator.storage import explained
 
 STEPS, ROUNDS = 30, 3
+TABLE, FIGURES = "profile.parquet", "profile"
 Row = dict[str, Any]
 Measure = Callable[[System, int, int], Row]
 
@@ -92,3 +104,33 @@ def _with_utilisation(found: Mapping[str, Any]) -> Row:
         return dict(found)
     share = found["model_operations_per_second"] / found["ceiling_operations_per_second"]
     return {**found, "utilisation": share}
+
+
+def check(out: str) -> None:
+    """Raise UserError for an `out` that `write` would refuse: measuring takes a while, and would be in vain."""
+    try:
+        Place.at(out).child(f"{FIGURES}/{profile_figures.SPEED.name}.csv").refuse_links_out()
+    except (ValueError, OSError) as error:
+        raise UserError(f"--out {out}: {error}") from error
+
+
+def write(rows: Sequence[dict[str, Any]], out: str) -> list[str]:
+    """Write `profile.parquet` and the figures under `profile/` to a directory or URI; returns names, relative to it."""
+    from analysis.plotting import render
+
+    table = to_table(rows)
+    files = {TABLE: to_parquet_bytes(table)}
+    frame: pd.DataFrame = table.to_pandas()
+    for figure, data in ((profile_figures.SPEED, profile_figures.bars), (profile_figures.TIME, profile_figures.phases)):
+        try:
+            drawn = data(frame)
+        except NotApplicable:
+            continue
+        files[f"{FIGURES}/{figure.name}.csv"] = csv_export.to_csv(drawn)
+        for kind, content in render.render(figure, drawn).items():
+            files[f"{FIGURES}/{figure.name}.{kind}"] = content
+    place = Place.at(out)
+    with explained(out):
+        for name, content in files.items():
+            place.child(name).write(content)
+    return sorted(files)

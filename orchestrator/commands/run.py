@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 
 from orchestrator.commands import _adapt_first
 from orchestrator.commands._executor_choice import LayoutOptions, executor_for, is_one_of_several
-from orchestrator.commands.sweep import Watch, check_fingerprint
+from orchestrator.commands.events import Event, Listener, Message, Notifier, ignore
+from orchestrator.commands.sweep import check_fingerprint
 from orchestrator.config.data_check import check_data
 from orchestrator.config.resolve import Resolved
 from orchestrator.config.run_spec import RunSpec
-from orchestrator.console.progress import Progress
 from orchestrator.errors import EXIT_FAILED_RUNS, UserError
-from orchestrator.executors.events import Event, RunFailed, RunFinished
+from orchestrator.executors.events import RunFailed, RunFinished
 from orchestrator.storage import Store
+from orchestrator.storage.cells import spec_columns
 from orchestrator.storage.find_results import default_out
 from orchestrator.storage.init_from import check_starts
-from orchestrator.storage.records import spec_columns
 
 if TYPE_CHECKING:
     from orchestrator.executors.torchrun import Ranks
@@ -60,7 +60,11 @@ def in_ranks(lead: Callable[[Ranks | None], int]) -> int:
 
 
 def run_cell(
-    resolved: Resolved, fold: int | None, watch: Watch, out: str | None = None, ranks: Ranks | None = None
+    resolved: Resolved,
+    fold: int | None,
+    listener: Listener = ignore,
+    out: str | None = None,
+    ranks: Ranks | None = None,
 ) -> CellResult:
     """Run the only system and seed of `resolved`. The experiment that the results are of stays what it is.
 
@@ -85,7 +89,7 @@ def run_cell(
             return CellResult(run, store.location, ran=False, status=recorded[run.run_id])
         check_starts(store, [run], needed)
         first = [earlier for earlier in needed if earlier.run_id not in recorded]
-        result = _execute(resolved, [*first, run], store, watch, ranks)
+        result = _execute(resolved, [*first, run], store, listener, ranks)
         store.compact()
     return result
 
@@ -96,28 +100,28 @@ def _follow(ranks: Ranks) -> None:
     logging.disable(logging.WARNING)  # what all ranks notice is said by rank 0
     for order in ranks.orders():
         store = Store.open(order.out, order.owner)
-        InProcess(store, limits=order.limits, run_layout=order.layout, ranks=ranks).execute(order.runs, _nobody)
-
-
-def _nobody(event: Event) -> None:
-    """Only rank 0 has a listener."""
+        InProcess(store, limits=order.limits, run_layout=order.layout, ranks=ranks).execute(order.runs, ignore)
 
 
 def _execute(
-    resolved: Resolved, runs: Sequence[RunSpec], store: Store, watch: Watch, ranks: Ranks | None
+    resolved: Resolved, runs: Sequence[RunSpec], store: Store, listener: Listener, ranks: Ranks | None
 ) -> CellResult:
     """Execute the last of `runs`, and before it what it begins with."""
     run = runs[-1]
     last: list[Event] = []
     why: list[str] = []
     executor = executor_for(store, resolved.experiment.resources, LayoutOptions(in_process=True, attempts=1), ranks)
-    with watch(Progress(runs, {})) as show:
 
-        def on_event(event: Event) -> None:
-            last[:] = [event] if isinstance(event, RunFinished | RunFailed) and event.run_id == run.run_id else last
-            show(event)
+    def hear(event: Event) -> None:
+        if isinstance(event, Message):
+            why.append(event.text)
+            return
+        last[:] = [event] if isinstance(event, RunFinished | RunFailed) and event.run_id == run.run_id else last
+        listener(event)
 
-        _adapt_first.execute(executor, runs, store, on_event, why.append, lambda: False, runs)
+    notify = Notifier(hear)
+    with notify.executing(runs, {}):
+        _adapt_first.execute(executor, runs, store, notify, lambda: False, runs)
     event = last[0] if last else None
     if isinstance(event, RunFinished):
         return CellResult(run, store.location, True, event.status, event.score, event.error)

@@ -7,18 +7,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from analysis.tables.schema import to_parquet_bytes
-from analysis.tables.trials import TABLE, trials_table
+from analysis.tables.trials import trials_table
 from orchestrator.commands import _adapt_first
 from orchestrator.commands._executor_choice import executor_for, refuse_torchrun
 from orchestrator.commands._signals import EXIT_OF_SIGNALS, stopping
-from orchestrator.commands.sweep import SweepOptions, Watch, check_fingerprint, no_one, unwatched
+from orchestrator.commands.events import Listener, Notifier, RunAdded, TrialsExpected, ignore
+from orchestrator.commands.sweep import SweepOptions, check_fingerprint
 from orchestrator.config.data_check import DataFacts, check_data
 from orchestrator.config.resolve import Resolved
+from orchestrator.config.run_spec import RunSpec, System
 from orchestrator.config.search import Search
-from orchestrator.config.system import System
-from orchestrator.console.console import plural
-from orchestrator.console.progress import Progress
 from orchestrator.errors import EXIT_ENVIRONMENT, EXIT_FAILED_RUNS, UserError
 from orchestrator.executors.scale import Scale
 from orchestrator.search.driver import Steering
@@ -28,6 +26,7 @@ from orchestrator.search.trials_table import seconds_spent, take_in, trial_rows
 from orchestrator.storage import Store, init_from
 from orchestrator.storage.find_results import default_out
 from orchestrator.storage.status import failed_runs
+from orchestrator.units import plural
 
 SECONDS_PER_HOUR = 3600.0
 
@@ -58,19 +57,14 @@ class SearchResult:
         return all(study.coming == 0 for study in self.studies) and not self.count("failed")
 
 
-def search(
-    resolved: Resolved,
-    options: SweepOptions,
-    *,
-    watch: Watch = unwatched,
-    tell: Callable[[str], None] = no_one,
-) -> SearchResult:
-    """Spend the budget of the experiment's `search`. `watch` shows events, `tell` gets remarks in words.
+def search(resolved: Resolved, options: SweepOptions, listener: Listener = ignore) -> SearchResult:
+    """Spend the budget of the experiment's `search`; `listener` gets what happens meanwhile, one event at a time.
 
     Raises UserError (its exit_code says which kind), DataError or an ExecutorError; everything written until then
     stays, and the next call goes on from it.
     """
     refuse_torchrun()
+    notify = Notifier(listener)
     wanted = asked_for(resolved)
     facts = check_data(resolved, strict=options.strict)
     store = Store.open(options.out or default_out(resolved.experiment.experiment))
@@ -78,17 +72,17 @@ def search(
     with store.lock():
         check_fingerprint(store, resolved, options.accept_new_data)
         for line in store.write_experiment(resolved.experiment.model_dump(mode="json"), store.cells()):
-            tell(f"changed since the last time here: {line}")
+            notify.message(f"changed since the last time here: {line}")
         store.write_notes(facts.warnings)
         problems = store.compact().problems
         studies = _studies(wanted, resolved, store, options.retry)
         before = store.recorded()
         try:
-            code = _execute(resolved, store, options, studies, watch, tell)
+            code = _execute(resolved, store, options, studies, notify)
         finally:
             problems += store.compact().problems
             take_in(store, studies)
-            store.root.write(TABLE, to_parquet_bytes(trials_table(trial_rows(store, wanted, studies))))
+            store.write_trials(trials_table(trial_rows(store, wanted, studies)))
     ran = len(set(store.recorded()) - set(before))
     return SearchResult(store.location, tuple(studies), ran, code, facts, problems)
 
@@ -134,33 +128,33 @@ def _studies(wanted: Search, resolved: Resolved, store: Store, retry: bool) -> l
 
 
 def _execute(
-    resolved: Resolved,
-    store: Store,
-    options: SweepOptions,
-    studies: Sequence[Study],
-    watch: Watch,
-    tell: Callable[[str], None],
+    resolved: Resolved, store: Store, options: SweepOptions, studies: Sequence[Study], notify: Notifier
 ) -> int:
     """Adaptations that are missing, then trials; returns the exit code."""
-    progress = _progress(store, studies)
     adaptations = [run for run in resolved.adaptations if store.status(run.run_id) is None]
     init_from.check_starts(store, [study.own_run for study in studies], resolved.adaptations)
     executor = executor_for(store, resolved.experiment.resources, options.layout)
-    tell(_said_of(studies))
-    with stopping(executor, tell) as interruption, watch(progress) as on_event:
+    notify.message(_said_of(studies))
+    recorded = store.recorded()
+    with stopping(executor, notify.message) as interruption, notify.executing(all_runs(studies), recorded):
 
         def is_stopped() -> bool:
             return interruption.exit_code is not None
 
+        def add(run: RunSpec) -> None:
+            notify(RunAdded(run))
+
+        for study in studies:
+            notify(TrialsExpected(study.system.name, study.rules.trials, tuple(study.rules.rungs)))
         for run in adaptations:
-            progress.add(run)
-        _adapt_first.execute(executor, adaptations, store, on_event, tell, is_stopped, resolved.adaptations)
-        ready = [] if is_stopped() else _ready(store, studies, tell)
-        steering = Steering(ready, _is_time_up(store, ready), progress.add)
-        executor.execute(steering.first(), on_event, steering, _scale(studies))
+            add(run)
+        _adapt_first.execute(executor, adaptations, store, notify, is_stopped, resolved.adaptations)
+        ready = [] if is_stopped() else _ready(store, studies, notify)
+        steering = Steering(ready, _is_time_up(store, ready), add)
+        executor.execute(steering.first(), notify, steering, _scale(studies))
     if interruption.exit_code is not None:
         return interruption.exit_code
-    if progress.unwritable:
+    if notify.unwritable:
         return EXIT_ENVIRONMENT
     failed = any(trial.state in ("failed", "waiting") for study in studies for trial in study.trials.values())
     return EXIT_FAILED_RUNS if failed or len(ready) < len(studies) else 0
@@ -172,22 +166,15 @@ def _scale(studies: Sequence[Study]) -> Scale:
     return replace(own, runs=sum(study.search.trials for study in studies))
 
 
-def _progress(store: Store, studies: Sequence[Study]) -> Progress:
-    progress = Progress(all_runs(studies), store.recorded())
-    for study in studies:
-        progress.expect(study.system.name, study.rules.trials, study.rules.rungs)
-    return progress
-
-
-def _ready(store: Store, studies: Sequence[Study], tell: Callable[[str], None]) -> list[Study]:
-    """The systems whose runs can begin; of the others it is told why not."""
+def _ready(store: Store, studies: Sequence[Study], notify: Notifier) -> list[Study]:
+    """The systems whose runs can begin; a message says why the others cannot."""
     found = []
     for study in studies:
         why = init_from.problem(store, study.own_run)
         if why is None:
             found.append(study)
         else:
-            tell(f"no trials of {study.system.name}: {why}")
+            notify.message(f"no trials of {study.system.name}: {why}")
     return found
 
 

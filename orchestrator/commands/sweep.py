@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 from orchestrator.commands import _adapt_first
 from orchestrator.commands._executor_choice import LayoutOptions, executor_for, refuse_torchrun
 from orchestrator.commands._signals import Interruption, stopping
+from orchestrator.commands.events import Listener, Notifier, ignore
 from orchestrator.config import grid
 from orchestrator.config.data_check import DataFacts, check_data
 from orchestrator.config.resolve import Resolved
 from orchestrator.config.run_spec import RunSpec
-from orchestrator.console.progress import Progress
 from orchestrator.errors import EXIT_ENVIRONMENT, EXIT_FAILED_RUNS
-from orchestrator.executors.events import Event
 from orchestrator.storage import Store
+from orchestrator.storage.cells import cell_columns
 from orchestrator.storage.find_results import default_out
 from orchestrator.storage.init_from import check_starts
 from orchestrator.storage.keep_best import keep_the_best
-from orchestrator.storage.records import cell_columns
 from orchestrator.storage.status import Status, failed_runs, summarise
-
-Watch = Callable[[Progress], AbstractContextManager[Callable[[Event], None]]]
 
 
 @dataclass(frozen=True)
@@ -59,28 +54,13 @@ class SweepResult:
         return counts["failed"] == counts["pending"] == 0
 
 
-@contextlib.contextmanager
-def unwatched(progress: Progress) -> Iterator[Callable[[Event], None]]:
-    """Counts events and shows nothing."""
-    yield progress.update
-
-
-def no_one(text: str) -> None:
-    """Listens to nothing."""
-
-
-def sweep(
-    resolved: Resolved,
-    options: SweepOptions,
-    *,
-    watch: Watch = unwatched,
-    tell: Callable[[str], None] = no_one,
-) -> SweepResult:
-    """Execute every cell without a record. `watch` shows events, `tell` gets remarks in words.
+def sweep(resolved: Resolved, options: SweepOptions, listener: Listener = ignore) -> SweepResult:
+    """Execute every cell without a record; `listener` gets what happens meanwhile, one event at a time.
 
     Raises UserError (its exit_code says which kind), DataError or an ExecutorError; records written until then stay.
     """
     refuse_torchrun()
+    notify = Notifier(listener)
     compared = grid.runs(resolved, options.max_runs)
     cells = (*resolved.adaptations, *compared)
     facts = check_data(resolved, strict=options.strict)
@@ -92,22 +72,21 @@ def sweep(
         changed = store.write_experiment(resolved.experiment.model_dump(mode="json"), columns)
         store.write_notes(facts.warnings)
         for line in changed:
-            tell(f"changed since the last sweep here: {line}")
+            notify.message(f"changed since the last sweep here: {line}")
         before, problems = _recorded(store)
         pending = grid.pending(cells, before)
         remaining = to_do(store, pending, options.retry)
         check_starts(store, remaining, resolved.adaptations)
         possible = [run for run in cells if run.unsupported is None or run.run_id in before]
-        tell(_said_of(cells, possible, pending, remaining))
-        progress = Progress(possible, before)
-        signal_code = _execute(resolved, store, options, remaining, progress, watch, tell)
+        notify.message(_said_of(cells, possible, pending, remaining))
+        signal_code = _execute(resolved, store, options, remaining, (possible, before), notify)
         if remaining or not before:
             problems += store.compact().problems
         if resolved.experiment.save == "best-per-system":
             keep_the_best(store, compared)
     after = store.recorded() if remaining else before
     status = summarise(store, columns, after)
-    code = signal_code if signal_code is not None else _exit_code(status, progress)
+    code = signal_code if signal_code is not None else _exit_code(status, notify.unwritable)
     return SweepResult(status, store.location, len(set(after) - set(before)), code, facts, changed, problems)
 
 
@@ -130,9 +109,9 @@ def _recorded(store: Store) -> tuple[dict[str, str], tuple[str, ...]]:
     return store.recorded() if problems else found.recorded, problems
 
 
-def _exit_code(status: Status, progress: Progress) -> int:
+def _exit_code(status: Status, unwritable: bool) -> int:
     """A run whose record could not be written is the environment's failure, and not the run's."""
-    if progress.unwritable:
+    if unwritable:
         return EXIT_ENVIRONMENT
     return EXIT_FAILED_RUNS if unsound(status) else 0
 
@@ -168,18 +147,19 @@ def _execute(
     store: Store,
     options: SweepOptions,
     remaining: Sequence[RunSpec],
-    progress: Progress,
-    watch: Watch,
-    tell: Callable[[str], None],
+    known: tuple[Sequence[RunSpec], Mapping[str, str]],
+    notify: Notifier,
 ) -> int | None:
-    """Run what is to do; returns the exit code of a signal that came meanwhile, or None."""
+    """Run what is to do; returns the exit code of a signal that came meanwhile, or None.
+
+    `known`: every run that this machine can execute, and the statuses of those with a record.
+    """
     if not remaining:
         return None
     executor = executor_for(store, resolved.experiment.resources, options.layout)
     try:
-        with stopping(executor, tell) as interruption, watch(progress) as on_event:
-            stopped = partial(_is_set, interruption)
-            _adapt_first.execute(executor, remaining, store, on_event, tell, stopped, list(progress.runs.values()))
+        with stopping(executor, notify.message) as interruption, notify.executing(*known):
+            _adapt_first.execute(executor, remaining, store, notify, partial(_is_set, interruption), known[0])
     except Exception:
         store.compact()
         raise

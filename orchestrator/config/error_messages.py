@@ -1,19 +1,25 @@
-"""Says what pydantic found wrong in words of the experiment file: the key, its line, what it must be and what it is."""
+"""Says what is wrong in words of the experiment file: the key, its line, what it must be and what it is.
+
+`from_validation` puts pydantic's errors into words. `unknown_names` finds names that nobody registered in a document
+that is not a valid experiment, so that all is reported at once.
+"""
 
 from __future__ import annotations
 
 import difflib
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, TypeGuard, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from orchestrator.config.yaml_file import Document, KeyPath
 from orchestrator.errors import Problem
+from trainables import registry
+from trainables.registry import Kind, UnknownName
 
 _EXPECTED: dict[str, str] = {
     "int_type": "a whole number",
@@ -34,6 +40,7 @@ _EXPECTED: dict[str, str] = {
     "less_than": "below {lt}",
 }
 _TYPES = frozenset({"int_type", "float_type", "string_type", "bool_type", "literal_error", "dict_type", "model_type"})
+_ELSEWHERE = ("path", "hub")
 
 
 def from_validation(
@@ -180,3 +187,48 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     if get_origin(annotation) in (Union, UnionType):
         return next((found for found in map(_model_in, get_args(annotation)) if found is not None), None)
     return None
+
+
+def unknown_names(document: Document) -> list[Problem]:
+    """One problem for each task, data set, model and variant that is written as a plain name and is not registered."""
+    found = []
+    for kind, name, path in _written(document.content):
+        known = registry.names(kind)
+        if name.replace("-", "_") not in (entry.replace("-", "_") for entry in known):
+            found.append(document.problem(path, str(UnknownName(kind, name, known))))
+    return found
+
+
+def _written(content: Mapping[str, Any]) -> Iterator[tuple[Kind, str, KeyPath]]:
+    task, data = content.get("task"), content.get("data")
+    if _is_plain(task):
+        yield "task", task, ("task",)
+    name = data.get("name") if isinstance(data, Mapping) and not any(key in data for key in _ELSEWHERE) else None
+    if _is_plain(name):
+        yield "dataset", name, ("data", "name")
+    yield from _models(content.get("models"))
+    for recipe, variants in _items(content.get("recipes")):
+        for variant, _ in _items(variants):
+            if _is_plain(variant):
+                yield "variant", variant, ("recipes", recipe, variant)
+
+
+def _models(models: Any) -> Iterator[tuple[Kind, str, KeyPath]]:
+    if isinstance(models, list):
+        for place, name in enumerate(models):
+            if _is_plain(name):
+                yield "model", name, ("models", place)
+    for name, settings in _items(models):
+        elsewhere = isinstance(settings, Mapping) and any(key in settings for key in _ELSEWHERE)
+        if _is_plain(name) and not elsewhere:
+            yield "model", name, ("models", name)
+
+
+def _items(value: Any) -> Iterator[tuple[Any, Any]]:
+    if isinstance(value, Mapping):
+        yield from value.items()
+
+
+def _is_plain(name: Any) -> TypeGuard[str]:
+    """Text that can only mean a registered entry: no file, no hub id."""
+    return isinstance(name, str) and bool(name) and not registry.is_path(name)

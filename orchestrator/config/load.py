@@ -12,11 +12,10 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from orchestrator.config import yaml_file
-from orchestrator.config.error_messages import from_validation, suggestion
+from orchestrator.config.error_messages import from_validation, suggestion, unknown_names
 from orchestrator.config.experiment import Experiment
 from orchestrator.config.names import MARK
 from orchestrator.config.overrides import Changes
-from orchestrator.config.unknown_names import unknown_names
 from orchestrator.config.yaml_file import Document
 from orchestrator.errors import InvalidExperiment, UserError
 

@@ -18,9 +18,8 @@ from orchestrator.config.load import Loaded
 from orchestrator.config.named_code import require_permission
 from orchestrator.config.problem_collector import Check
 from orchestrator.config.recipes import check_suited, control_of, recipe_of, subject_of, unsuited_here
-from orchestrator.config.run_spec import RunSpec, tuning_of
+from orchestrator.config.run_spec import RunSpec, System, system_name, tuning_of
 from orchestrator.config.search_space import check_search
-from orchestrator.config.system import System, system_name
 from orchestrator.config.yaml_file import KeyPath
 from orchestrator.errors import UserError
 from trainables import models, registry

@@ -1,4 +1,4 @@
-"""One cell of the grid as a frozen value whose id is its content: what decides a result, and nothing else."""
+"""One cell of the grid as a frozen value whose id is its content, and the system that it is a run of."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ from trainables.config import DataConfig, Frozen, ModelConfig, RunConfig
 IDENTITY_VERSION = 1
 TUNING_VERSION = 2  # of runs that tune decisions; until 2, which ids did not say, epochs were chosen by untuned scores
 ID_LENGTH = 16
+DEFAULT_RECIPE = "default"
 Stage = Literal["adapt", "fine-tune", "search"]
 
 
@@ -137,3 +139,26 @@ def _without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_nulls(item) for key, item in value.items() if item is not None}
     return value
+
+
+@dataclass(frozen=True)
+class System:
+    """What is compared: a model trained by a recipe. `config` is that of its runs, with the first seed and fold.
+
+    `start` is the results directory of the run that `config.init_from` names; None: the sweep's own. `unsupported`
+    says why this machine cannot run it; `winner_of` names the trial of a search that its settings come from.
+    """
+
+    name: str
+    model: str
+    recipe: str
+    control: str | None
+    config: RunConfig
+    start: str | None = None
+    unsupported: str | None = None
+    winner_of: str | None = None
+
+
+def system_name(model: str, recipe: str) -> str:
+    """`model/recipe`, or the model alone for the default recipe; so a recipe that is added later renames nothing."""
+    return model if recipe == DEFAULT_RECIPE else f"{model}/{recipe}"

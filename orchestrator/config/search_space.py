@@ -12,9 +12,8 @@ from pydantic import ValidationError
 
 from orchestrator.config.error_messages import suggestion
 from orchestrator.config.problem_collector import Check
-from orchestrator.config.run_spec import content_id
+from orchestrator.config.run_spec import System, content_id
 from orchestrator.config.search import Distribution, Search
-from orchestrator.config.system import System
 from trainables import registry
 from trainables.config import RunConfig, TrainConfig
 from trainables.protocols.task import Task

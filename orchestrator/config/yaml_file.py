@@ -1,13 +1,16 @@
-"""Reads a YAML file the strict way: plain values only, every key once, and each key's line kept for messages.
+"""Reads and writes YAML the strict way: plain values only, every key once, and each key's line kept for messages.
 
 Scalars follow the core schema of YAML 1.2.2 (section 10.3.2): `3e-5` is a number, `yes` and `2026-01-31` are text and
 `010` is ten, unlike in PyYAML's YAML 1.1. Tags, anchors and aliases are refused: a settings file needs none of them,
-and they are how a file builds objects or grows to gigabytes.
+and they are how a file builds objects or grows to gigabytes. `dump` writes what this reader and readers of YAML 1.1
+read back alike.
 """
 
 from __future__ import annotations
 
 import copy
+import json
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -221,3 +224,33 @@ CORE_SCHEMA: tuple[tuple[re.Pattern[str], Callable[[str], Any]], ...] = (
     (re.compile(r"[-+]?\.(inf|Inf|INF)\Z"), lambda text: float(text.replace(".", ""))),
     (re.compile(r"\.(nan|NaN|NAN)\Z"), lambda text: float("nan")),
 )
+
+
+def dump(content: dict[str, Any]) -> str:
+    """The mapping as text, keys in their order."""
+    return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes no aliases, and quotes text wherever a reader might take it for something else."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    is_plain = text.isprintable() and not any(pattern.match(text) for pattern, _ in CORE_SCHEMA)
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if is_plain else '"')
+
+
+def _represent_float(dumper: yaml.SafeDumper, number: float) -> yaml.Node:
+    if not math.isfinite(number):
+        return dumper.represent_float(number)
+    text = json.dumps(number)
+    if "e" in text and "." not in text:
+        text = text.replace("e", ".0e")  # YAML 1.1 takes 3e-05 for text
+    return dumper.represent_scalar("tag:yaml.org,2002:float", text)
+
+
+_Dumper.add_representer(str, _represent_text)
+_Dumper.add_representer(float, _represent_float)

@@ -1,59 +1,82 @@
-"""Shows a sweep while it runs: a live table on a terminal, else one line an event; always on stderr."""
+"""Listens to a sweep and shows it: a live table on a terminal, else one line an event; always on stderr."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from orchestrator.console.console import Console, clean, duration
+from orchestrator.commands.events import Event, ExecutionEnded, ExecutionStarted, Listener, Message
+from orchestrator.console.console import Console, clean
 from orchestrator.console.progress import Progress, line
-from orchestrator.executors.events import EpochReported, Event, RunStarted
+from orchestrator.executors.events import RunStarted
+from orchestrator.units import duration
 
 if TYPE_CHECKING:
+    from rich.live import Live
     from rich.table import Table
 
 REFRESHES_PER_SECOND = 4
 
 
 @contextlib.contextmanager
-def shown(progress: Progress, console: Console) -> Iterator[Callable[[Event], None]]:
-    """Gives the function to call with each event. On a terminal the table is kept up to date until the block ends."""
-    if console.quiet:
-        yield progress.update
-    elif sys.stderr.isatty():
-        with _live(progress, console) as on_event:
-            yield on_event
-    else:
-        yield _plain(progress, console)
+def shown(console: Console) -> Iterator[Listener]:
+    """The listener that shows what a command does; it lets go of the terminal when the block ends."""
+    screen = _Screen(console)
+    try:
+        yield screen
+    finally:
+        screen.close()
 
 
-def _plain(progress: Progress, console: Console) -> Callable[[Event], None]:
-    def on_event(event: Event) -> None:
-        progress.update(event)
-        text = line(event, progress)
-        if text is not None:
-            console.note(text)
+class _Screen:
+    """Counts the events of one execution after another and shows them: in a live table on a terminal, else as lines."""
 
-    return on_event
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._progress = Progress((), {})
+        self._live: Live | None = None
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Message):
+            self._console.note(event.text)
+        elif isinstance(event, ExecutionStarted):
+            self._begin(event)
+        elif isinstance(event, ExecutionEnded):
+            self.close()
+        else:
+            self._progress.update(event)
+            self._show(event)
+
+    def close(self) -> None:
+        """End the table, if one is shown."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _begin(self, event: ExecutionStarted) -> None:
+        self._progress = Progress(event.runs, event.recorded)
+        if sys.stderr.isatty() and not self._console.quiet:
+            self._live = _live(self._progress, self._console)
+            self._live.start()
+
+    def _show(self, event: Event) -> None:
+        text = line(event, self._progress)
+        if text is None:
+            return
+        if self._live is None:
+            self._console.note(text)
+        elif not isinstance(event, RunStarted):
+            self._live.console.print(clean(text), markup=False)
 
 
-@contextlib.contextmanager
-def _live(progress: Progress, console: Console) -> Iterator[Callable[[Event], None]]:
+def _live(progress: Progress, console: Console) -> Live:
     from rich.console import Console as RichConsole
     from rich.live import Live
 
     terminal = RichConsole(stderr=True, no_color=console.color is False, highlight=False)
-    with Live(console=terminal, refresh_per_second=REFRESHES_PER_SECOND, get_renderable=lambda: _table(progress)):
-
-        def on_event(event: Event) -> None:
-            progress.update(event)
-            text = line(event, progress)
-            if text is not None and not isinstance(event, RunStarted | EpochReported):
-                terminal.print(clean(text), markup=False)
-
-        yield on_event
+    return Live(console=terminal, refresh_per_second=REFRESHES_PER_SECOND, get_renderable=lambda: _table(progress))
 
 
 def _table(progress: Progress) -> Table:

@@ -6,10 +6,10 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from orchestrator.commands.events import Event, RunAdded, TrialsExpected
 from orchestrator.config.run_spec import RunSpec
-from orchestrator.console.console import duration
 from orchestrator.executors import events
-from orchestrator.worker.failure import Failure
+from orchestrator.units import duration
 
 
 @dataclass
@@ -43,7 +43,6 @@ class Progress:
         self.systems: dict[str, SystemProgress] = {}
         self.lanes = 0
         self.dashboard: str | None = None
-        self.unwritable = False
         self.started = time.monotonic()
         for run in list(self.runs.values()):
             system = self._enter(run)
@@ -61,23 +60,30 @@ class Progress:
         found.total, found.expected = total, True
         found.rungs = {rung: set() for rung in rungs}
 
-    def update(self, event: events.Event) -> None:
+    def update(self, event: Event) -> None:
         """Take one event into account."""
-        if isinstance(event, events.ClusterReady):
-            self.dashboard = dashboard(event)
-        elif isinstance(event, events.LanesPlanned):
-            self.lanes = event.lanes
-        elif isinstance(event, events.RunStarted):
-            self._system(event.run_id).running.add(event.run_id)
-        elif isinstance(event, events.EpochReported):
-            self._system(event.run_id).rungs.get(int(event.row["epoch"]), set()).add(event.run_id)
-        elif isinstance(event, events.RunFinished):
-            self._finished(event)
+        if isinstance(event, RunAdded):
+            self.add(event.run)
+        elif isinstance(event, TrialsExpected):
+            self.expect(event.system, event.trials, event.rungs)
+        elif isinstance(event, events.RunStarted | events.EpochReported | events.RunFinished):
+            self._take_in(event)
         elif isinstance(event, events.RunFailed | events.RunStopped):
             system = self._system(event.run_id)
             system.running.discard(event.run_id)
             system.failed += isinstance(event, events.RunFailed) and not event.will_retry
-            self.unwritable |= isinstance(event, events.RunFailed) and event.kind == Failure.STORAGE.word
+        elif isinstance(event, events.ClusterReady):
+            self.dashboard = dashboard(event)
+        elif isinstance(event, events.LanesPlanned):
+            self.lanes = event.lanes
+
+    def _take_in(self, event: events.RunStarted | events.EpochReported | events.RunFinished) -> None:
+        if isinstance(event, events.RunStarted):
+            self._system(event.run_id).running.add(event.run_id)
+        elif isinstance(event, events.EpochReported):
+            self._system(event.run_id).rungs.get(int(event.row["epoch"]), set()).add(event.run_id)
+        else:
+            self._finished(event)
 
     def _enter(self, run: RunSpec) -> SystemProgress:
         self.runs[run.run_id] = run
@@ -131,7 +137,7 @@ class Progress:
         return self.systems[self.runs[run_id].system]
 
 
-def line(event: events.Event, progress: Progress) -> str | None:
+def line(event: Event, progress: Progress) -> str | None:
     """An event as one line for a log; None for one that says nothing new. `progress` has seen the event already."""
     if isinstance(event, events.RunStarted | events.RunFinished | events.RunFailed | events.RunStopped):
         return _run_line(event, progress)
@@ -164,7 +170,7 @@ def dashboard(event: events.ClusterReady) -> str | None:
     return f"dashboard {event.dashboard}{login}"
 
 
-def _lane_line(event: events.Event) -> str | None:
+def _lane_line(event: Event) -> str | None:
     if isinstance(event, events.ClusterReady):
         resources = ", ".join(f"{amount:g} {name}" for name, amount in sorted(event.resources.items()))
         found = dashboard(event)

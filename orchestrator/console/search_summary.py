@@ -7,15 +7,15 @@ from typing import Any
 
 import click
 
-from orchestrator.cli.session import ARGUMENTS
 from orchestrator.commands.search import SearchResult, asked_for
 from orchestrator.config.resolve import Resolved
 from orchestrator.config.search_space import space_of
 from orchestrator.console import text
-from orchestrator.console.console import Console, plural
+from orchestrator.console.console import ARGUMENTS, Console
 from orchestrator.errors import UserError
 from orchestrator.search.study import Study
 from orchestrator.search.trial import State
+from orchestrator.units import plural
 
 STATES: tuple[State, ...] = ("completed", "collapsed", "pruned", "diverged", "failed", "waiting")
 

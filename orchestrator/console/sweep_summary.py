@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from analysis.text import cut_off
-from orchestrator.cli.session import ARGUMENTS
-from orchestrator.commands._executor_choice import LayoutOptions
-from orchestrator.commands.sweep import SweepOptions, SweepResult
+from orchestrator.commands.sweep import SweepResult
 from orchestrator.console import search_summary, text
-from orchestrator.console.console import Console, plural
+from orchestrator.console.console import ARGUMENTS, Console
 from orchestrator.errors import UserError
 from orchestrator.storage import Store
+from orchestrator.units import plural
 
 if TYPE_CHECKING:
     from orchestrator.commands.analyze import Conclusion
@@ -22,25 +21,6 @@ if TYPE_CHECKING:
     from orchestrator.commands.search import SearchResult
 
 SIGNALLED = 128
-
-
-def sweep_options(values: dict[str, Any]) -> SweepOptions:
-    """The command line's values as options of a sweep."""
-    return SweepOptions(
-        out=values["out"],
-        layout=LayoutOptions(
-            in_process=values["in_process"],
-            workers=values["workers"],
-            lanes=values["lanes"],
-            address=values["address"],
-            stall_seconds=values["stall_timeout"],
-            attempts=values["attempts"],
-        ),
-        accept_new_data=values["accept_new_data"],
-        retry=not values["no_retry"],
-        strict=values["strict"],
-        max_runs=values["max_runs"],
-    )
 
 
 def report(console: Console, result: SweepResult, *, analyze: bool, search: SearchResult | None = None) -> int:

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.console.console import aligned, cell, duration, plural, size, table
+from orchestrator.console.console import aligned, cell, table
+from orchestrator.units import duration, plural, size
 
 if TYPE_CHECKING:
     from orchestrator.commands.analyze import Conclusion

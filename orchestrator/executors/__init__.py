@@ -1,4 +1,9 @@
-"""The one seam to the cluster: an executor takes runs and says what happens to them; in process or on Ray lanes."""
+"""The one seam to the cluster: an executor takes runs and says what happens to them; in process or on Ray lanes.
+
+Start with `in_process.py`, the whole contract without Ray. `lanes/` decides who executes which run, `ray_lanes/` acts
+on it; `events.py` is what a caller hears, `run_source.py` how a search begins and ends runs. May import `worker`,
+`storage`, `config`, `errors` and `units`.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +39,7 @@ class Executor(Protocol):
 
         `on_event` is called in the caller's thread, one event at a time, in order; what it raises ends the execution
         and is raised again. A run that fails is an event and not an exception. Raises ClusterLost, ClusterTooSmall,
-        StorageNotShared or RemoteClient (below).
+        StorageNotShared or RemoteClient (errors.py).
         """
 
     def stop(self, mode: StopMode) -> None:
@@ -43,23 +48,3 @@ class Executor(Protocol):
         "checkpoint": runs stop at their next control point, write a checkpoint and stay pending.
         "now": workers are killed.
         """
-
-
-class ExecutorError(Exception):
-    """Something other than a run went wrong: the message says what and what to do next."""
-
-
-class ClusterLost(ExecutorError):
-    """The cluster went away (exit code 4); records are safe and the same command resumes."""
-
-
-class StorageNotShared(ExecutorError):
-    """A lane cannot read or write the results directory, or cannot read the data (exit code 4)."""
-
-
-class ClusterTooSmall(ExecutorError, ValueError):
-    """The layout that was asked for can never fit the cluster (exit code 2)."""
-
-
-class RemoteClient(ExecutorError, ValueError):
-    """A `ray://` address was given: the driver must run inside the cluster (exit code 2)."""

@@ -29,8 +29,7 @@ from orchestrator.executors.scale import Scale
 from orchestrator.executors.torchrun import Order, Parted, Ranks
 from orchestrator.storage import Attempt, Store
 from orchestrator.worker.execute import execute_run
-from orchestrator.worker.failure import classify
-from orchestrator.worker.finished import Finished
+from orchestrator.worker.failure import Finished, classify
 from trainables.training.control_points import Progress, Request
 from trainables.training.distributed import Group
 from trainables.training.run import Layout as RunLayout

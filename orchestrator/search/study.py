@@ -11,17 +11,15 @@ from dataclasses import replace
 from typing import Any, Literal, cast
 
 from orchestrator.config.resolve import Resolved
-from orchestrator.config.run_spec import RunSpec, content_id
+from orchestrator.config.run_spec import RunSpec, System, content_id
 from orchestrator.config.search import Search
 from orchestrator.config.search_registry import load
 from orchestrator.config.search_space import Space, search_id, space_of
-from orchestrator.config.system import System
 from orchestrator.errors import UserError
 from orchestrator.search.schedulers import Decision, Rules, Scheduler
 from orchestrator.search.searchers import Searcher
 from orchestrator.search.trial import State, Trial
-from orchestrator.storage import Store
-from orchestrator.storage.trials import Notebook, Proposal
+from orchestrator.storage import Proposal, Store
 
 OWN = "default"
 
@@ -43,7 +41,7 @@ class Study:
         self._is_exhausted = False
         self.own_run = self._run(1, self.space.own)
         key = content_id({"search": search_id(search), "run": self.own_run.run_id})
-        self.notebook = Notebook.of(store.root, key)
+        self.notebook = store.notebook(key)
         self._recall()
 
     @property

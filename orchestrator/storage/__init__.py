@@ -1,14 +1,24 @@
-"""Everything on disk (or in an object store): records, attempts, compacted tables, the lock. The way in is `Store`."""
+"""Everything on disk or in an object store: records, attempts, compacted tables, searches, the lock.
 
-from orchestrator.storage.store import (
-    Attempt,
-    Compaction,
-    DataChanged,
-    Holder,
-    Locked,
-    StorageFull,
-    StorageUnwritable,
-    Store,
-)
+The way in is `Store`. Start with `store.py`, whose first lines draw a results directory. Beside it other rooms may use
+`find_results.py` (names to directories), `status.py`, `init_from.py`, `keep_best.py` and `cells.py`; the other files
+are its own. May import `config`, `errors`, `units`, `analysis.tables` and `trainables`.
+"""
 
-__all__ = ["Attempt", "Compaction", "DataChanged", "Holder", "Locked", "StorageFull", "StorageUnwritable", "Store"]
+from orchestrator.storage.disk_errors import StorageFull, StorageUnwritable, explained
+from orchestrator.storage.store import Attempt, Compaction, DataChanged, Holder, Locked, Store
+from orchestrator.storage.trials import Notebook, Proposal
+
+__all__ = [
+    "Attempt",
+    "Compaction",
+    "DataChanged",
+    "Holder",
+    "Locked",
+    "Notebook",
+    "Proposal",
+    "StorageFull",
+    "StorageUnwritable",
+    "Store",
+    "explained",
+]

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from orchestrator.config.run_spec import system_name
 from orchestrator.config.search import Search
 from orchestrator.config.search_space import search_id
-from orchestrator.config.system import system_name
 from orchestrator.storage import Store
 from orchestrator.storage.survey import Survey
 from orchestrator.storage.trials import Notebook
@@ -111,7 +111,7 @@ def summarise(store: Store, cells: Sequence[Mapping[str, Any]], recorded: Mappin
         system[state] = system.get(state, 0) + 1
         system["total"] = system.get("total", 0) + 1
     labels = {cell["run_id"]: label(cell) for cell in cells}
-    notebooks = Notebook.all(store.root)
+    notebooks = store.notebooks()
     trials = {found.run_id for notebook in notebooks for found in notebook.proposals()}
     controls = {cell["system"]: cell.get("control") for cell in cells}
     return Status(

@@ -21,11 +21,13 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from pyarrow import parquet
 
-from analysis.tables.schema import Corrupt, Kind, read_parquet, sha256
+from analysis.tables.schema import Corrupt, Kind, read_parquet, sha256, to_parquet_bytes
+from analysis.tables.trials import TABLE as TRIALS_TABLE
 from orchestrator.config.run_spec import RunSpec
 from orchestrator.errors import UserError
-from orchestrator.storage import attempts, compaction, experiment_files, lock, manifest, records
+from orchestrator.storage import attempts, cells, compaction, experiment_files, lock, manifest, records
 from orchestrator.storage.attempts import Attempt, without_host
 from orchestrator.storage.compaction import Compaction
 from orchestrator.storage.disk_errors import StorageFull, StorageUnwritable, explained, free_name
@@ -36,6 +38,7 @@ from orchestrator.storage.manifest import Manifest
 from orchestrator.storage.restore import FORGOTTEN, forgotten_mark, set_aside_record
 from orchestrator.storage.scan import RUN_ID, RUNS, run_ids
 from orchestrator.storage.survey import Survey, status_of, survey
+from orchestrator.storage.trials import SEARCH, Notebook
 from trainables.modeling.saved_model import is_saved
 from trainables.system.folder import Folder
 from trainables.training.outcome import Outcome
@@ -68,6 +71,15 @@ class Store:
     def location(self) -> str:
         """The directory, to show to a person."""
         return self.root.uri
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the results are in local files; else in an object store, where every append writes a whole file."""
+        return self.root.is_local
+
+    def is_empty(self) -> bool:
+        """Whether there is neither a compacted table nor a record."""
+        return not (self.root.exists("runs.parquet") or self.recorded())
 
     def probe(self) -> None:
         """Write, read and remove a small file. Raises StorageUnwritable or StorageFull, before any run starts."""
@@ -129,6 +141,11 @@ class Store:
         name = records.current(folder, names)
         return None if name is None else status_of(folder, name)
 
+    def recorded_value(self, run_id: str, column: str) -> Any:
+        """One value of a run's record, read alone and not verified. Raises OSError or pyarrow's ArrowException."""
+        data = self.folder(run_id).read(records.RUN)
+        return parquet.read_table(pa.BufferReader(data), columns=[column])[column][0].as_py()
+
     def commit(
         self, run: RunSpec, outcome: Outcome, *, attempt: int = 1, columns: Mapping[str, Any] | None = None
     ) -> bool:
@@ -155,7 +172,7 @@ class Store:
         folder = self.folder(run.run_id)
         with explained(folder.uri):
             self._write_spec(folder, run)
-            return attempts.write(folder, records.spec_columns(run), replace(attempt, owner=self.owner))
+            return attempts.write(folder, cells.spec_columns(run), replace(attempt, owner=self.owner))
 
     def attempts(self, run_id: str) -> tuple[Attempt, ...]:
         """Every readable attempt at a run, in order."""
@@ -197,6 +214,20 @@ class Store:
         except Corrupt as error:
             logger.warning("%s; the next compaction builds it anew", error)
             return None
+
+    def notebook(self, key: str) -> Notebook:
+        """What a search proposed for one system, and heard of it; `key` names the two."""
+        return Notebook(self.root.child(f"{SEARCH}/{key}"))
+
+    def notebooks(self) -> list[Notebook]:
+        """Those of every search that was made here."""
+        folder = self.root.child(SEARCH)
+        found = [self.notebook(key) for key in folder.names()]
+        return [notebook for notebook in found if notebook.exists()]
+
+    def write_trials(self, table: pa.Table) -> None:
+        """Write the table of the current search's trials."""
+        self.root.write(TRIALS_TABLE, to_parquet_bytes(table))
 
     def verify(self) -> tuple[str, ...]:
         """Check everything, change nothing; returns what is wrong."""

@@ -43,17 +43,9 @@ class Notebook:
 
     folder: Folder
 
-    @classmethod
-    def of(cls, root: Folder, key: str) -> Notebook:
-        """Of a results directory."""
-        return cls(root.child(f"{SEARCH}/{key}"))
-
-    @classmethod
-    def all(cls, root: Folder) -> list[Notebook]:
-        """Those of every search of a results directory."""
-        folder = root.child(SEARCH)
-        found = [cls(folder.child(key)) for key in folder.names()]
-        return [notebook for notebook in found if notebook.folder.exists(STUDY)]
+    def exists(self) -> bool:
+        """Whether a study was begun here."""
+        return self.folder.exists(STUDY)
 
     def describe(self, content: Mapping[str, Any]) -> None:
         """Say once what the study is about."""

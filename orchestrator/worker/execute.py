@@ -15,12 +15,9 @@ import torch
 
 from orchestrator.config.run_spec import RunSpec
 from orchestrator.errors import UserError
-from orchestrator.storage import Store
-from orchestrator.storage.attempts import Attempt
-from orchestrator.storage.disk_errors import explained
+from orchestrator.storage import Attempt, Store, explained
 from orchestrator.storage.init_from import start_folder
-from orchestrator.worker.failure import Failure, classify
-from orchestrator.worker.finished import Finished
+from orchestrator.worker.failure import Failure, Finished, classify
 from orchestrator.worker.run_log import logging_to
 from orchestrator.worker.versions import software_columns
 from trainables.modeling.save_model import Keepsake, save

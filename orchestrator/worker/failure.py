@@ -1,9 +1,10 @@
-"""Why an attempt at a run failed, and how often such a failure is worth another attempt."""
+"""How an attempt at a run ended: why it failed, and how often such a failure is worth another attempt."""
 
 from __future__ import annotations
 
 import errno
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import Enum
 
 _OF_MEMORY = ("OutOfMemoryError", "can't allocate memory")
@@ -64,3 +65,22 @@ def classify(error: BaseException, *, recording: bool = False) -> Failure:
 
 def _has(text: str, words: Sequence[str]) -> bool:
     return any(word in text for word in words)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How an attempt ended. `status` is the record's, or `failed`, or `stopped`; `recycle` asks for a fresh process.
+
+    `checkpoint` is about stopped runs: whether one was written when the run stopped.
+    """
+
+    run_id: str
+    attempt: int
+    status: str
+    score: float | None = None
+    error: str | None = None
+    failure: str | None = None
+    retriable: bool = False
+    recycle: bool = False
+    seconds: float = 0.0
+    checkpoint: bool = True

@@ -27,7 +27,7 @@ class _ToStore(logging.Handler):
         self._run_id = run_id
         self._lines: list[str] = []
         self._written = time.monotonic()
-        self._pause = 0.0 if store.root.is_local else REMOTE_SECONDS
+        self._pause = 0.0 if store.is_local else REMOTE_SECONDS
         formatter = logging.Formatter(FORMAT, "%Y-%m-%dT%H:%M:%S")
         formatter.converter = time.gmtime
         self.setFormatter(formatter)

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from orchestrator.config.run_spec import RunSpec
-from orchestrator.executors import ClusterTooSmall
+from orchestrator.errors import ClusterTooSmall
 from orchestrator.executors.events import (
     EpochReported,
     Event,

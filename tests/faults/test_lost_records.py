@@ -17,7 +17,7 @@ from orchestrator.cli import main
 from orchestrator.config import grid
 from orchestrator.errors import UserError
 from orchestrator.storage import Store
-from orchestrator.storage.records import cell_columns
+from orchestrator.storage.cells import cell_columns
 from orchestrator.storage.sealed_json import seal
 from orchestrator.storage.status import status_of
 from tests.faults.clean_sweep import NUM_RUNS, assert_clean, finish, tables

@@ -7,7 +7,7 @@ from typing import Any
 
 from orchestrator.config.load import load
 from orchestrator.config.resolve import Resolved, resolve
-from orchestrator.config.yaml_text import dump
+from orchestrator.config.yaml_file import dump
 from tests.tiny import tiny_data, tiny_model
 
 MINIMAL = "experiment: try\ntask: token_classification\ndata: {name: requirements-sample}\nmodels: [minilm-l6]\n"

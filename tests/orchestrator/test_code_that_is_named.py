@@ -17,7 +17,7 @@ from orchestrator.cli import main
 from orchestrator.commands._executor_choice import LayoutOptions
 from orchestrator.commands.sweep import SweepOptions, sweep
 from orchestrator.config import yaml_file
-from orchestrator.config.yaml_text import dump
+from orchestrator.config.yaml_file import dump
 from tests.orchestrator.experiments import resolved, write_experiment
 from tests.tiny import tiny_model
 from trainables.modeling.saved_model import write_manifest

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from orchestrator.cli import main
-from orchestrator.commands.profile_files import write
+from orchestrator.commands.profile import write
 from orchestrator.errors import UserError
 from orchestrator.storage import Store
 from orchestrator.worker.failure import Failure, classify

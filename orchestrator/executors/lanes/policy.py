@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from orchestrator.executors import ClusterTooSmall
+from orchestrator.errors import ClusterTooSmall
 from orchestrator.worker.failure import Failure
 
 LARGEST_LANE = 64

@@ -13,7 +13,7 @@ from orchestrator.executors.lanes.state import Ticket
 from orchestrator.worker.failure import Failure
 
 if TYPE_CHECKING:
-    from orchestrator.worker.finished import Finished
+    from orchestrator.worker.failure import Finished
 
 End = RunFinished | RunFailed | RunStopped
 

@@ -21,12 +21,11 @@ from orchestrator.executors.events import (
 )
 from orchestrator.executors.lanes import policy
 from orchestrator.executors.lanes.policy import Limits
-from orchestrator.executors.lanes.roster import Roster
 from orchestrator.executors.lanes.run_queue import Book, end_of
-from orchestrator.executors.lanes.state import Ask, Gang, Lane, Lease, Member, Ticket, Verdict, Work
+from orchestrator.executors.lanes.state import Ask, Gang, Lane, Lease, Member, Roster, Ticket, Verdict, Work
 
 if TYPE_CHECKING:
-    from orchestrator.worker.finished import Finished
+    from orchestrator.worker.failure import Finished
 
 
 class Board:

@@ -21,7 +21,8 @@ from ray._private import auto_init_hook
 from ray._private import worker as ray_worker
 from ray._private.authentication.authentication_utils import is_token_auth_enabled
 
-from orchestrator.executors import ClusterLost, ExecutorError, RemoteClient, hard_exit
+from orchestrator.errors import ClusterLost, ExecutorError, RemoteClient
+from orchestrator.executors import hard_exit
 from orchestrator.executors.lanes.policy import Node
 from orchestrator.executors.loopback import LOOPBACK
 from orchestrator.executors.ray_lanes import private_cluster

@@ -18,7 +18,7 @@ from orchestrator.executors.lanes.scheduler import Board
 from orchestrator.executors.lanes.state import Ask, Member, Ticket, Verdict, Work
 
 if TYPE_CHECKING:
-    from orchestrator.worker.finished import Finished
+    from orchestrator.worker.failure import Finished
 
 PATIENCE_SECONDS = 1.0
 RAISED_TOGETHER_SECONDS = 5.0

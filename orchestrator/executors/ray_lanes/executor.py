@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import Literal
 
 from orchestrator.config.run_spec import RunSpec
-from orchestrator.executors import ClusterLost, StopMode
+from orchestrator.errors import ClusterLost
+from orchestrator.executors import StopMode
 from orchestrator.executors.events import ClusterReady, Event
 from orchestrator.executors.lanes import policy
 from orchestrator.executors.lanes.policy import Limits

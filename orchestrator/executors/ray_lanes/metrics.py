@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
-from pyarrow import parquet
 from ray.util.metrics import Counter, Gauge
 
 from orchestrator.config.run_spec import RunSpec
@@ -28,7 +27,7 @@ from orchestrator.executors.events import (
     RunStopped,
 )
 from orchestrator.executors.run_source import Orders, Steering
-from orchestrator.storage import Store, records
+from orchestrator.storage import Store
 
 STATUSES = ("pending", "running", "completed", "collapsed", "diverged", "pruned", "failed", "stopped")
 
@@ -164,11 +163,9 @@ class SweepMetrics:
     def _peak_memory(self, run_id: str) -> float | None:
         """From the record; one that cannot be read is for the sweep's compaction to tell, and not for a gauge."""
         try:
-            data = self._store.folder(run_id).read(records.RUN)
-            column = parquet.read_table(pa.BufferReader(data), columns=["peak_memory_gib"])["peak_memory_gib"]
+            found = self._store.recorded_value(run_id, "peak_memory_gib")
         except (pa.ArrowException, OSError):
             return None
-        found = column[0].as_py()
         return None if found is None else float(found)
 
 

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import cast
 
-from orchestrator.executors import ExecutorError, StopMode, StorageNotShared, shared_storage_check
+from orchestrator.errors import ExecutorError, StorageNotShared
+from orchestrator.executors import StopMode, shared_storage_check
 from orchestrator.executors.events import (
     Event,
     LaneStarted,

@@ -16,7 +16,8 @@ import ray
 import ray.util
 from ray.exceptions import GetTimeoutError, RayActorError, RayError
 
-from orchestrator.executors import ClusterLost, ExecutorError, hard_exit, shared_storage_check
+from orchestrator.errors import ClusterLost, ExecutorError
+from orchestrator.executors import hard_exit, shared_storage_check
 from orchestrator.executors.events import Event, LanesPlanned, RunFinished
 from orchestrator.executors.lanes import policy
 from orchestrator.executors.lanes.policy import Layout, Limits, Node

@@ -17,8 +17,8 @@ from ray.tune.search.search_generator import SearchGenerator
 from ray.tune.stopper import Stopper
 
 from orchestrator.executors.lanes.state import Ticket
-from orchestrator.executors.ray_lanes import ray_trial
 from orchestrator.executors.ray_lanes.connection import HEAD
+from orchestrator.executors.ray_lanes.trial import follow
 
 logger = logging.getLogger(__name__)
 TRIAL_FAILURES = 3
@@ -149,7 +149,7 @@ class Tuning:
             logger.debug("Ray Tune ended early", exc_info=True)
 
     def _tuner(self) -> tune.Tuner:
-        trial = functools.partial(ray_trial.follow, control=self._control)
+        trial = functools.partial(follow, control=self._control)
         grid = [{"run": run_id, "name": found.name, "stint": found.stint} for run_id, found in self._tickets.items()]
         return tune.Tuner(
             tune.with_resources(trial, dict(HEAD)),

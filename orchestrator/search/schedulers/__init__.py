@@ -3,6 +3,8 @@
 `decide(trials, number, rules)` says whether the trial `number` should go on, end now ("prune"), or wait until others
 are as far as it is. It is asked after every epoch of a trial, and again for the trials that wait; it has no state, so
 that a search that was killed decides as it would have.
+
+Read `asha.py` for an example. May import `search.trial` and what this file defines.
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 `propose(parameters, trials, number, seed)` gives the values of trial `number`, or None where there is nothing left to
 try. It has no state: the same history, number and seed give the same values, so that a search that was killed goes on
 as it would have.
+
+Read `random.py` for an example. May import `search.trial` and `config`.
 """
 
 from __future__ import annotations

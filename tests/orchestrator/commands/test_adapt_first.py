@@ -11,9 +11,10 @@ import pytest
 
 from analysis.tables.read import read
 from orchestrator.commands._executor_choice import LayoutOptions
+from orchestrator.commands.events import Message
 from orchestrator.commands.plan import plan
 from orchestrator.commands.run import run_cell
-from orchestrator.commands.sweep import SweepOptions, SweepResult, sweep, unwatched
+from orchestrator.commands.sweep import SweepOptions, SweepResult, sweep
 from orchestrator.config import grid
 from orchestrator.config.resolve import Resolved
 from orchestrator.errors import InvalidExperiment, UserError
@@ -35,7 +36,8 @@ def adapted(folder: Path, text: tuple[str, ...] = SENTENCES, **changes: Any) -> 
 def swept(experiment: Resolved, out: Path, heard: list[str] | None = None) -> SweepResult:
     """Sweep in this process; `heard` gets the remarks."""
     options = SweepOptions(out=str(out), layout=LayoutOptions(in_process=True))
-    return sweep(experiment, options, watch=unwatched, tell=(heard if heard is not None else []).append)
+    messages = heard if heard is not None else []
+    return sweep(experiment, options, lambda event: messages.append(event.text) if isinstance(event, Message) else None)
 
 
 def runs(out: Path) -> pd.DataFrame:
@@ -146,7 +148,7 @@ def test_a_plan_counts_adaptations_and_one_cell_runs_its_own(tmp_path: Path) -> 
     experiment, out = adapted(tmp_path / "e"), tmp_path / "out"
     found = plan(experiment, out=str(out))
     assert (found.runs, [run.stage for run in found.pending][:2]) == (6, ["adapt", "adapt"])
-    result = run_cell(experiment, None, unwatched, str(out))
+    result = run_cell(experiment, None, out=str(out))
     assert result.status in ("completed", "collapsed")
     assert runs(out).groupby("stage").size().to_dict() == {"adapt": 1, "fine-tune": 1}
 

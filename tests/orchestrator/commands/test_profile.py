@@ -13,13 +13,13 @@ import pytest
 from click.testing import CliRunner
 
 from analysis.plotting import profile_figures
-from analysis.plotting.figure import NotApplicable
+from analysis.plotting.frames import NotApplicable
 from analysis.tables import profile as tables
 from analysis.tables.schema import read_parquet, to_parquet_bytes
 from orchestrator.cli import main
 from orchestrator.commands import profile as profiling
-from orchestrator.commands.profile_files import write
-from orchestrator.config.system import System
+from orchestrator.commands.profile import write
+from orchestrator.config.run_spec import System
 from tests.orchestrator.experiments import resolved, write_experiment
 
 

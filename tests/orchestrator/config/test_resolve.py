@@ -11,8 +11,7 @@ from orchestrator.config import grid
 from orchestrator.config.experiment import Experiment
 from orchestrator.config.load import load, validate
 from orchestrator.config.resolve import resolve
-from orchestrator.config.yaml_file import parse
-from orchestrator.config.yaml_text import dump
+from orchestrator.config.yaml_file import dump, parse
 from orchestrator.errors import InvalidExperiment, UserError
 from tests.orchestrator.experiments import MINIMAL, resolved, write_experiment
 

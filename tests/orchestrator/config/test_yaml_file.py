@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.config import yaml_file
-from orchestrator.config.yaml_text import dump
+from orchestrator.config.yaml_file import dump
 from orchestrator.errors import InvalidExperiment
 
 PLAIN = st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.floats(allow_nan=False) | st.text(max_size=20)

@@ -8,7 +8,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from orchestrator.console.console import Console, cell, clean, duration, size, table
+from orchestrator.console.console import Console, cell, clean, table
+from orchestrator.units import duration, size
 
 
 def test_columns_are_aligned_numbers_to_the_right() -> None:

@@ -7,6 +7,7 @@ from contextlib import redirect_stderr
 
 import pytest
 
+from orchestrator.commands.events import ExecutionEnded, ExecutionStarted
 from orchestrator.console.console import Console
 from orchestrator.console.live import shown
 from orchestrator.console.progress import Progress, line
@@ -126,11 +127,11 @@ class Terminal(io.StringIO):
 
 def test_on_a_terminal_a_table_shows_every_system_and_no_name_drives_the_terminal() -> None:
     hostile = make_run(9, "small").model_copy(update={"system": "evil\x1b]0;title\x07[red]"})
-    with redirect_stderr(Terminal()) as terminal:
-        progress = Progress([*RUNS, hostile], {})
-        with shown(progress, Console(color=False)) as on_event:
-            on_event(RunStarted(RUNS[0].run_id, 0, 1))
-            on_event(finished(0, 0.625))
+    with redirect_stderr(Terminal()) as terminal, shown(Console(color=False)) as listener:
+        listener(ExecutionStarted((*RUNS, hostile), {}))
+        listener(RunStarted(RUNS[0].run_id, 0, 1))
+        listener(finished(0, 0.625))
+        listener(ExecutionEnded())
     text = terminal.getvalue()
     assert SMALL in text
     assert LARGE in text
@@ -138,11 +139,3 @@ def test_on_a_terminal_a_table_shows_every_system_and_no_name_drives_the_termina
     assert "1 of 7 runs" in text
     assert "\x1b]0" not in text
     assert "[red]" in text
-
-
-def test_a_result_that_cannot_be_written_is_remembered_as_such() -> None:
-    progress, run_id = Progress(RUNS, {}), RUNS[0].run_id
-    progress.update(RunFailed(run_id, 0, 1, "crashed", "boom", will_retry=False, seconds=1.0))
-    assert not progress.unwritable
-    progress.update(RunFailed(run_id, 0, 2, "storage", "no space left", will_retry=False, seconds=1.0))
-    assert progress.unwritable

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.errors import exit_code
+from orchestrator.cli.exit_codes import exit_code
 from orchestrator.storage import Locked, Store, lock
 from trainables.system.folder import Folder
 

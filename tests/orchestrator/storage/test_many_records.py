@@ -18,8 +18,8 @@ from orchestrator.config import grid
 from orchestrator.config.load import load
 from orchestrator.config.resolve import resolve
 from orchestrator.storage import Store
+from orchestrator.storage.cells import cell_columns, spec_columns
 from orchestrator.storage.manifest import Manifest
-from orchestrator.storage.records import cell_columns, spec_columns
 from tests.orchestrator.experiments import write_experiment
 
 NUM_SEEDS = 1500

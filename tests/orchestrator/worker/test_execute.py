@@ -17,8 +17,7 @@ from orchestrator.executors.lanes.policy import Limits
 from orchestrator.executors.lanes.run_queue import end_of
 from orchestrator.storage import StorageFull, Store
 from orchestrator.worker.execute import execute_run
-from orchestrator.worker.failure import Failure, classify
-from orchestrator.worker.finished import Finished
+from orchestrator.worker.failure import Failure, Finished, classify
 from tests.orchestrator.experiments import resolved
 from trainables.system.folder import Folder
 from trainables.training.control_points import Progress, Request

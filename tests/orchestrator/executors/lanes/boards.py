@@ -7,7 +7,7 @@ from typing import Any
 from orchestrator.executors.lanes.policy import Limits
 from orchestrator.executors.lanes.scheduler import Board
 from orchestrator.executors.lanes.state import Member, Ticket
-from orchestrator.worker.finished import Finished
+from orchestrator.worker.failure import Finished
 from tests.orchestrator.storage.stores import make_run
 
 RUNS = [make_run(seed) for seed in range(4)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.executors import ClusterTooSmall
+from orchestrator.errors import ClusterTooSmall
 from orchestrator.executors.lanes import policy
 from orchestrator.executors.lanes.policy import Layout, Limits, Node
 from orchestrator.executors.scale import Scale

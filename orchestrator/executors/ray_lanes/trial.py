@@ -1,4 +1,7 @@
-"""The Tune trial: a thin function that asks for a run to be done on a lane and forwards its epochs to Tune."""
+"""The Tune trial: a thin function that asks for a run to be done on a lane and forwards its epochs to Tune.
+
+A file of its own because a trial's process imports it, and should import little.
+"""
 
 from __future__ import annotations
 
