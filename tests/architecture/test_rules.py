@@ -1,20 +1,18 @@
-"""The arrows of the design hold: who may import whom, and what may be imported without anybody asking for it."""
+"""The rules of the house hold: which package imports which, what is imported only on demand, what stays small."""
 
 from __future__ import annotations
 
 import ast
-import functools
 import sys
 from collections.abc import Iterator
-from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 from analysis.tables.schema import RUNS
+from tests.architecture.imports import PACKAGES, parsed
+from tests.architecture.layers import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("orchestrator", "trainables", "analysis")
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 RAY_MAY_BE_IMPORTED_IN = ("orchestrator/executors/ray_lanes/", "orchestrator/cluster/")
@@ -23,12 +21,6 @@ RAY_MAY_BE_IMPORTED_IN = ("orchestrator/executors/ray_lanes/", "orchestrator/clu
 def relative(path: Path) -> str:
     """The path as the tree shows it."""
     return path.relative_to(ROOT).as_posix()
-
-
-@functools.cache
-def parsed(path: Path) -> ast.Module:
-    """The file's tree, read once."""
-    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def imported(path: Path, *, at_module_level: bool = False) -> Iterator[str]:
@@ -70,35 +62,6 @@ def wrong_arrows(path: Path) -> Iterator[str]:
             yield f"{relative(path)} imports {module}"
 
 
-def module_of(path: Path) -> str:
-    """The dotted name that a file is imported by."""
-    return relative(path).removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-
-
-def imported_within(path: Path, modules: set[str]) -> set[str]:
-    """Which of these modules a file names in an import, at any depth and for types only included."""
-    named: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            named |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            members = {f"{node.module}.{alias.name}" for alias in node.names}
-            named |= members & modules or {str(node.module)}
-    return named & modules - {module_of(path)}
-
-
-@pytest.mark.parametrize("package", PACKAGES)
-def test_modules_of_a_package_never_import_in_a_circle_not_even_for_types(package: str) -> None:
-    files = {module_of(path): path for path in FILES if relative(path).startswith(f"{package}/")}
-    arrows = {module: imported_within(path, set(files)) for module, path in files.items()}
-    try:
-        TopologicalSorter(arrows).prepare()
-    except CycleError as error:
-        pytest.fail(" <- ".join(error.args[1]))
-    assert len(arrows) > 20
-    assert any(arrows.values())
-
-
 def test_ray_is_imported_only_where_the_design_says() -> None:
     others = [path for path in FILES if not relative(path).startswith(RAY_MAY_BE_IMPORTED_IN)]
     assert [relative(path) for path in others if "ray" in {top(module) for module in imported(path)}] == []
@@ -111,17 +74,23 @@ def test_a_registered_module_does_not_import_torch_when_it_is_looked_at(kind: st
         assert not heavy, relative(path)
 
 
-def test_the_engine_never_names_a_task_model_or_variant() -> None:
+def test_only_the_plug_ins_name_a_task_a_model_or_a_variant() -> None:
+    kinds = ("tasks", "models", "variants")
     names = {
         path.stem
-        for kind in ("tasks", "models", "variants")
+        for kind in kinds
         for path in (ROOT / "trainables" / kind).glob("*.py")
         if not path.stem.startswith("_")
     } - set(RUNS.names)  # `attention` is a variant, and a column of the `runs` table
-    kinds = ("trainables.tasks", "trainables.models", "trainables.variants")
-    for path in (ROOT / "trainables" / "training").glob("*.py"):
-        assert not [module for module in imported(path) if module.startswith(kinds)], relative(path)
-        constants = {node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)}
+    rooms = ("system", "data", "modeling", "protocols", "training", "tools")
+    files = [path for room in rooms for path in (ROOT / "trainables" / room).glob("*.py")]
+    assert len(files) > 50
+    for path in files:
+        imports = [
+            module for module in imported(path) if module.startswith(tuple(f"trainables.{kind}" for kind in kinds))
+        ]
+        assert imports == [], relative(path)
+        constants = {node.value for node in ast.walk(parsed(path)) if isinstance(node, ast.Constant)}
         assert not names & {value for value in constants if isinstance(value, str)}, relative(path)
 
 
@@ -131,10 +100,10 @@ def test_every_module_begins_with_a_sentence_that_says_what_it_is_for() -> None:
 
 
 def test_files_and_functions_stay_small() -> None:
-    long = [relative(path) for path in FILES if len(path.read_text(encoding="utf-8").splitlines()) > 280]
+    long = [relative(path) for path in FILES if len(path.read_text(encoding="utf-8").splitlines()) > 400]
     assert long == []
     functions = ((path, node) for path in FILES for node in ast.walk(parsed(path)) if isinstance(node, FUNCTIONS))
-    assert [f"{relative(path)}: {node.name}" for path, node in functions if num_lines(node) > 55] == []
+    assert [f"{relative(path)}: {node.name}" for path, node in functions if num_lines(node) > 50] == []
 
 
 def num_lines(node: ast.stmt) -> int:
