@@ -1,8 +1,12 @@
 """One metric a file. Each is a sum of counts over items and a value of that sum, so plain and weighted forms agree.
 
-Start with `Metric` in this file, the contract, and with `accuracy.py` for an example. A task declares which metrics it
-has (`metrics` in `trainables/tasks/`), and the columns `gold` and `predicted` that they are given. Imports numpy alone:
-`trainables` scores with these files, too.
+Start with `Metric` in this file, the contract, and with `accuracy.py` for an example; what goes by classes builds on
+`_classes.py`. Write `counts` and `value`; plain and weighted scores follow. An item of weight 0 must be as if it were
+not there: a class that occurs in no other item must not count.
+
+A task lists the metrics that it has (`metrics` in `trainables/tasks/`) and scores its columns `gold` and `predicted`
+with them; `comparison/item_counts.py` counts the same columns for the verdict. Imports numpy alone, as `trainables`
+uses these files, too.
 """
 
 from __future__ import annotations
