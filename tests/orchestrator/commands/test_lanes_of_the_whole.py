@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.commands import _adapt_first
+from orchestrator.commands.events import Notifier, ignore
 from orchestrator.config.run_spec import RunSpec
 from orchestrator.executors import StopMode
 from orchestrator.executors.events import Event
@@ -46,8 +47,7 @@ def test_each_phase_is_laid_out_for_all_of_its_runs_and_not_for_those_that_are_p
         executor,
         pending,
         Store.open(tmp_path),
-        lambda event: None,
-        lambda text: None,
+        Notifier(ignore),
         lambda: False,
         [*adaptations, *runs],
     )
