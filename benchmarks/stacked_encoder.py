@@ -81,7 +81,7 @@ class Stacked:
         return self._normed(f"{name}.output.LayerNorm", self._dropped(narrow, widths, 2) + hidden)
 
     def _attention(self, name: str, hidden: Tensor, bias: Tensor, widths: Sequence[int]) -> Tensor:
-        """The heads' answers, KNH: written out on the CPU (as the engine does there), one kernel on a device."""
+        """The heads' answers, KNH: written out on the CPU (as training does there), one kernel on a device."""
         num_models, num_items, width, size = hidden.shape
         heads = self.config.num_attention_heads  # type: ignore[attr-defined]
         flat = hidden.flatten(1, 2)

@@ -1,4 +1,4 @@
-"""Fresh processes for tests: forked from a server that imported the engine once, and that knows nothing of the test."""
+"""Fresh processes for tests: forked from a server that imported what training needs, and knows nothing of the test."""
 
 from __future__ import annotations
 

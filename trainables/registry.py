@@ -11,6 +11,8 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any, Literal
 
+from trainables import old_names
+
 Kind = Literal["task", "dataset", "model", "variant", "metric"]
 
 _PACKAGES: dict[str, str] = {
@@ -81,6 +83,7 @@ def _import_file(kind: str, path: Path) -> Any:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    old_names.provide(path.read_text(encoding="utf-8", errors="replace"))
     try:
         spec.loader.exec_module(module)
     except BaseException:

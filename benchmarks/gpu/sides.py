@@ -110,7 +110,7 @@ class Ours:
         return {**found, "peak_memory_gib": self.memory.peak(at_start)}
 
     def operations_per_token(self) -> float:
-        """What training on one real token needs; see `profiling_work`."""
+        """What training on one real token needs; see `tools/flops.py`."""
         with self.prepared.around(), quick_masks(self.device):
             return operations_per_token(self.training, self._epoch()[:COUNTED_BATCHES])
 

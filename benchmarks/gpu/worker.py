@@ -25,7 +25,7 @@ def main() -> None:
     """Until standard input ends, or a task has failed."""
     rows = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     os.dup2(2, 1)
-    importlib.import_module("trainables.tools.profile")  # torch, transformers and the engine
+    importlib.import_module("trainables.tools.profile")  # torch, transformers and the training
     _write(rows, {"kind": "ready", "machine": _machine()})
     for line in sys.stdin:
         if not _measure(json.loads(line), rows):

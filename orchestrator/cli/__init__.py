@@ -1,8 +1,8 @@
 """The command line: one command per verb; each parses, calls one function and prints.
 
 Start with `session.py` for what all commands share, and with `options.py` for their options; this file has the program
-and the verbs that have no file of their own. May import everything in `orchestrator`, and does so when a command is
-called: help and listings stay quick.
+and the verbs that have no file of their own. May import everything in `orchestrator`, `analysis` and `trainables`, and
+does so when a command is called: help and listings stay quick.
 """
 
 from __future__ import annotations

@@ -57,12 +57,12 @@ class _Screen:
 
     def _begin(self, event: ExecutionStarted) -> None:
         self._progress = Progress(event.runs, event.recorded)
-        if sys.stderr.isatty() and not self._console.quiet:
+        if not self._console.quiet and sys.stderr.isatty():
             self._live = _live(self._progress, self._console)
             self._live.start()
 
     def _show(self, event: Event) -> None:
-        text = line(event, self._progress)
+        text = None if self._console.quiet else line(event, self._progress)
         if text is None:
             return
         if self._live is None:

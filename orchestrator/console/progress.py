@@ -157,7 +157,8 @@ def _run_line(event: events.RunEvent, progress: Progress) -> str:
         return f"{label}: {event.status}{score}, {event.seconds:.1f} s{reason}"
     if isinstance(event, events.RunFailed):
         then = "trying again" if event.will_retry else "giving up; the next sweep tries again"
-        return f"{label}: failed ({event.kind}): {event.error.strip().splitlines()[-1] if event.error else ''}; {then}"
+        why = (event.error or "").strip().splitlines() or [""]
+        return f"{label}: failed ({event.kind}): {why[-1]}; {then}"
     assert isinstance(event, events.RunStopped)
     return f"{label}: {'waits' if event.paused else 'stopped'} {'with' if event.checkpoint else 'without'} a checkpoint"
 

@@ -85,7 +85,7 @@ class RunStarted:
 
 @dataclass(frozen=True)
 class EpochReported:
-    """One epoch's row of the `epochs` table, as the engine wrote it."""
+    """One epoch's row of the `epochs` table, as the training wrote it."""
 
     run_id: str
     lane: int

@@ -175,7 +175,7 @@ class _Teller:
 
 @dataclass(frozen=True)
 class _Control:
-    """What the engine asks and tells while a run is on."""
+    """What a training asks and tells while a run is on."""
 
     mode: Callable[[], StopMode | None]
     tell: _Teller

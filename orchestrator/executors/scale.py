@@ -22,6 +22,9 @@ class Scale:
 
     @classmethod
     def of(cls, runs: Iterable[RunSpec]) -> Scale:
-        """The scale of these runs, at least one; those that this machine does not support do not count."""
-        sizes = [run.config.train.batch_size for run in runs if run.unsupported is None]
-        return cls(len(sizes), min(sizes))
+        """The scale of these runs, at least one; those that this machine does not support do not count.
+
+        Twins count once: winners of a search are the same run where only a searched setting told their systems apart.
+        """
+        sizes = {run.run_id: run.config.train.batch_size for run in runs if run.unsupported is None}
+        return cls(len(sizes), min(sizes.values()))

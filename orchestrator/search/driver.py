@@ -37,7 +37,7 @@ class Steering:
         return list(self._begun(1).start)
 
     def react(self, event: Event) -> Orders:
-        """See executors.steering.Steering."""
+        """See executors.run_source.Steering."""
         if isinstance(event, LanesPlanned):
             self.lanes = event.lanes
         elif isinstance(event, EpochReported):

@@ -1,6 +1,6 @@
 """The results directory of one experiment: every path in it, local or in an object store, belongs to this module.
 
-    <out>/experiment.yaml  cells.json  datasets.json  notes.json     what the results are results of (ledger)
+    <out>/experiment.yaml  cells.json  datasets.json  notes.json     what the results are results of (experiment_files)
     <out>/runs/<run_id>/   run.parquet and its parts (records), spec.json, log.txt, attempts/, checkpoints/, best/,
                            epochs/
     <out>/runs.parquet  epochs.parquet  predictions.parquet  manifest.json     compacted, can be built anew (compaction)
@@ -149,7 +149,7 @@ class Store:
     def commit(
         self, run: RunSpec, outcome: Outcome, *, attempt: int = 1, columns: Mapping[str, Any] | None = None
     ) -> bool:
-        """Write the record of a run that came to its end. `columns` are `runs` columns the engine does not know.
+        """Write the record of a run that came to its end. `columns` are `runs` columns that `trainables` does not know.
 
         False when the run has a whole record already: the first one counts, and this end becomes an attempt.
         Raises StorageFull or StorageUnwritable (nothing is committed then), ValueError for a stopped run or for

@@ -1,4 +1,4 @@
-"""The log of one run: what the engine logs while it executes, kept beside the run's record."""
+"""The log of one run: what training logs while it executes, kept beside the run's record."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class _ToStore(logging.Handler):
 
 @contextmanager
 def logging_to(store: Store, run_id: str, *, enabled: bool) -> Iterator[None]:
-    """Everything the engine and the worker log meanwhile goes to the run's log as well."""
+    """Everything that training and the worker log meanwhile goes to the run's log as well."""
     if not enabled:
         yield
         return

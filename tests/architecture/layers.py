@@ -32,7 +32,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     ),
     "trainables": (
         *("tools", "training", "tasks", "variants", "models", "datasets", "protocols", "modeling", "architectures"),
-        *("data", "system", "config", "registry"),
+        *("data", "system", "config", "registry", "old_names"),
     ),
 }
 """The rooms of each package from top to bottom: a room imports from rooms that stand after it only."""

@@ -121,6 +121,21 @@ def test_every_folder_says_what_lives_there_what_it_may_import_and_where_to_star
         assert any((place / name).is_file() for place in places), f"{name} is not there"
 
 
+@pytest.mark.parametrize("path", FOLDERS, ids=lambda path: path.parent.relative_to(ROOT).as_posix())
+def test_what_a_folder_says_that_it_may_import_is_what_it_imports(path: Path) -> None:
+    known = modules(ROOT)
+    package, *rooms = path.parent.relative_to(ROOT).parts
+    text = re.split(r"May\s+import", ast.get_docstring(parsed(path)) or "")[-1]
+    allowed = set(re.findall(r"`(\w+)", text))
+    all_below = re.search(r"whatever\s+stands\s+below|everything\s+in", text) is not None
+    folder = ".".join([package, *rooms])
+    for one in imports(known) if rooms else ():
+        if one.importer == folder or one.importer.startswith(f"{folder}."):
+            other, _, rest = one.imported.partition(".")
+            name = rest.partition(".")[0] if other == package else other
+            assert name == rooms[0] or name in allowed or (all_below and other == package), f"{one.importer}: {name}"
+
+
 def test_the_figures_count_rooms_layers_arrows_and_circles(tmp_path: Path) -> None:
     files = {
         "analysis/__init__.py": "",

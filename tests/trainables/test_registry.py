@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from trainables import registry
+from trainables import old_names, registry
 
 
 def test_names_come_from_files_and_read_as_users_write_them() -> None:
@@ -79,3 +79,40 @@ def test_loading_entries_imports_neither_torch_nor_ray() -> None:
     )
     finished = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert (finished.returncode, finished.stderr) == (0, "")
+
+
+USERS_FILE = """import trainables.engine.items
+from trainables.engine import config, data
+from trainables.engine.corpus import Dataset, Reading
+
+assert trainables.engine.items.read_items is not None
+TASK = (config.DataConfig, data.load_corpus, Dataset, Reading)
+"""
+
+
+def test_a_file_of_a_user_may_import_by_old_names_because_an_edit_would_change_its_runs_ids(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(USERS_FILE, encoding="utf-8")
+    script = (
+        "import sys\n"
+        "from trainables import registry\n"
+        f"found = registry.load('task', {str(path)!r})\n"
+        "from trainables import config\n"
+        "from trainables.data import dataset, load\n"
+        "assert found == (config.DataConfig, load.load_corpus, dataset.Dataset, dataset.Reading)\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    finished = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (finished.returncode, finished.stderr) == (0, "")
+
+
+def test_an_old_name_that_never_was_is_no_module(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text("from trainables.engine.nothing import x\n", encoding="utf-8")
+    with pytest.raises(ModuleNotFoundError, match=r"trainables\.engine\.nothing"):
+        registry.load("task", str(path))
+
+
+@pytest.mark.parametrize("new", sorted(set(old_names.NEW_NAMES.values())))
+def test_every_old_name_leads_to_a_module_that_is_there(new: str) -> None:
+    assert Path(registry.__file__).parent.joinpath(*new.split(".")).with_suffix(".py").is_file()

@@ -1,7 +1,7 @@
 """Writes a run's best weights as a folder that Hugging Face tools load, and what it takes to predict as the run did.
 
 The folder holds the model (safetensors, with its whole vocabulary), the tokenizer, `task.json` (task, options, labels,
-decisions, settings) and a manifest (see `saved`).
+decisions, settings) and a manifest (see `saved_model`).
 """
 
 from __future__ import annotations

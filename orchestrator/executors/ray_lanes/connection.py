@@ -88,7 +88,7 @@ def connected(address: str | None, start_seconds: float, stall_seconds: float) -
     """Start a cluster here (`address` None) or join one; on leaving, everything that this started is gone.
 
     A connection that the process already has is used and left open. A cluster that was lost meanwhile cannot be left in
-    order: see `ending`. Raises RemoteClient or ExecutorError.
+    order: see `hard_exit`. Raises RemoteClient or ExecutorError.
     """
     if address is not None and address.startswith("ray://"):
         raise RemoteClient(f"{address}: the driver must run inside the cluster; use `orchestrate cluster submit`")

@@ -60,7 +60,7 @@ class Seat:
 
 @dataclass(frozen=True)
 class SeatControl:
-    """What the engine asks and tells while a run is on. Without its control actor a run stops, with a checkpoint."""
+    """What a training asks and tells while a run is on. Without its control actor a run stops, with a checkpoint."""
 
     seat: Seat
     work: Work

@@ -52,3 +52,8 @@ def test_each_phase_is_laid_out_for_all_of_its_runs_and_not_for_those_that_are_p
         [*adaptations, *runs],
     )
     assert executor.asked == [(1, Scale(2, 16)), (1, Scale(3, 4))]
+
+
+def test_twins_are_one_run() -> None:
+    run = make_run(1, train=TrainConfig(batch_size=8))
+    assert Scale.of([run, run.model_copy(update={"system": "its twin"}), make_run(2)]) == Scale(2, 8)
