@@ -1,5 +1,7 @@
 """Measures every verb that only reads on 10,000 records of two systems, made through `Store`: seconds and peak memory.
 
+The second table is of a sweep that goes on: as many of the records as a sweep leaves single are not compacted yet.
+
 Usage: python -m benchmarks.many_records [RECORDS] [WORDS]; writes benchmarks/results/many_records.json and .md.
 WORDS are the predicted words of each record. Each verb is a process of its own, as a person would start it.
 """
@@ -10,6 +12,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ import pandas as pd
 import yaml
 
 from benchmarks.machine import write as write_page
+from orchestrator.commands._compacting import FEWEST, SHARE
 from orchestrator.config import grid
 from orchestrator.config.load import load
 from orchestrator.config.resolve import resolve
@@ -80,19 +84,26 @@ def made_up_outcome(generator: np.random.Generator, words: int) -> Outcome:
     return Outcome("completed", None, columns, epochs, predictions)
 
 
-def make(folder: Path, records: int, words: int) -> tuple[Path, Path]:
-    """A finished sweep of `records` runs, compacted; returns its experiment file and its results."""
+def make(folder: Path, records: int, words: int) -> tuple[Path, Path, float]:
+    """A sweep of `records` runs before its last compaction; returns its experiment file, its results, and the seconds
+    that the last compaction but one took."""
     generator = np.random.default_rng(0)
     path, out = write_experiment(folder, records), folder / "results"
     resolved = resolve(load(str(path)))
     runs = grid.runs(resolved, records)
     store = Store.open(out)
     store.write_experiment(resolved.experiment.model_dump(mode="json"), [cell_columns(run) for run in runs])
-    for run in runs:
+    single = max(FEWEST, records // SHARE) - 1
+    for number, run in enumerate(runs):
+        if number == records - 2 * single:
+            store.compact()
+        if number == records - single:
+            started = time.process_time()
+            store.compact()
+            seconds = time.process_time() - started
         store.commit(run, made_up_outcome(generator, words))
     store.append_log(runs[-1].run_id, "made up\n")
-    store.compact()
-    return path, out
+    return path, out, seconds
 
 
 def verbs(path: Path, out: Path) -> dict[str, list[str]]:
@@ -105,7 +116,7 @@ def verbs(path: Path, out: Path) -> dict[str, list[str]]:
         "logs": ["logs", cells[-1]["run_id"], "--out", str(out)],
         "plan": ["plan", str(path), "--out", str(out)],
         "sweep --no-analyze, nothing to do": ["sweep", str(path), "--out", str(out), "--no-analyze"],
-        "analyze": ["analyze", str(out)],
+        "analyze (draws and writes eleven figures)": ["analyze", str(out)],
     }
 
 
@@ -118,16 +129,23 @@ def measured(arguments: list[str]) -> tuple[float, float, float, int]:
 
 def measure(folder: Path, records: int, words: int) -> list[dict[str, Any]]:
     """A row a verb."""
-    path, out = make(folder, records, words)
-    return [row(name, arguments) for name, arguments in verbs(path, out).items()]
+    path, out, seconds = make(folder, records, words)
+    commands = verbs(path, out)
+    going_on = ("status", "results", "results --json", "logs", "plan")
+    rows = [row("while the sweep goes on", name, commands[name]) for name in going_on]
+    compaction = {"verb": "compacting, each time", "processor seconds": round(seconds, 2)}
+    rows.append({"results": "while the sweep goes on", **compaction})
+    Store.open(out).compact()
+    return rows + [row("finished", name, arguments) for name, arguments in commands.items()]
 
 
-def row(name: str, arguments: list[str]) -> dict[str, Any]:
+def row(results: str, name: str, arguments: list[str]) -> dict[str, Any]:
     """Of the repetitions the fastest and the largest."""
     found = [measured(arguments) for _ in range(REPETITIONS)]
     assert {code for *_, code in found} == {0}, (name, found)
     seconds, processor_seconds, peaks, _ = zip(*found, strict=True)
     return {
+        "results": results,
         "verb": name,
         "seconds": round(min(seconds), 2),
         "processor seconds": round(min(processor_seconds), 2),

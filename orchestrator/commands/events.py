@@ -56,17 +56,22 @@ def ignore(event: Event) -> None:
 
 
 class Notifier:
-    """Passes events on to a listener. `unwritable`: a record could not be written, which decides an exit code."""
+    """Passes events on to listeners. `unwritable`: a record could not be written, which decides an exit code."""
 
     def __init__(self, listener: Listener) -> None:
         """Nothing has happened yet."""
-        self._listener = listener
+        self._listeners = [listener]
         self.unwritable = False
+
+    def also(self, listener: Listener) -> None:
+        """From now on tell another listener, too, after the others."""
+        self._listeners.append(listener)
 
     def __call__(self, event: Event) -> None:
         """Pass one event on."""
         self.unwritable |= isinstance(event, events.RunFailed) and event.kind == Failure.STORAGE.word
-        self._listener(event)
+        for listener in self._listeners:
+            listener(event)
 
     def message(self, text: str) -> None:
         """Pass a remark on."""

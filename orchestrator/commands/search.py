@@ -9,6 +9,7 @@ from functools import partial
 
 from analysis.tables.trials import trials_table
 from orchestrator.commands import _adapt_first
+from orchestrator.commands._compacting import Compacting
 from orchestrator.commands._executor_choice import executor_for, refuse_torchrun
 from orchestrator.commands._signals import EXIT_OF_SIGNALS, stopping
 from orchestrator.commands.events import Listener, Notifier, RunAdded, TrialsExpected, ignore
@@ -77,10 +78,12 @@ def search(resolved: Resolved, options: SweepOptions, listener: Listener = ignor
         problems = store.compact().problems
         studies = _studies(wanted, resolved, store, options.retry)
         before = store.recorded()
+        compacting = Compacting(store, len(before))
+        notify.also(compacting)
         try:
             code = _execute(resolved, store, options, studies, notify)
         finally:
-            problems += store.compact().problems
+            problems += compacting.problems + store.compact().problems
             take_in(store, studies)
             store.write_trials(trials_table(trial_rows(store, wanted, studies)))
     ran = len(set(store.recorded()) - set(before))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from orchestrator.commands import _adapt_first
+from orchestrator.commands._compacting import Compacting
 from orchestrator.commands._executor_choice import LayoutOptions, executor_for, refuse_torchrun
 from orchestrator.commands._signals import Interruption, stopping
 from orchestrator.commands.events import Listener, Notifier, ignore
@@ -78,10 +79,12 @@ def sweep(resolved: Resolved, options: SweepOptions, listener: Listener = ignore
         remaining = to_do(store, pending, options.retry)
         check_starts(store, remaining, resolved.adaptations)
         possible = [run for run in cells if run.unsupported is None or run.run_id in before]
+        compacting = Compacting(store, len(before))
+        notify.also(compacting)
         notify.message(_said_of(cells, possible, pending, remaining))
         signal_code = _execute(resolved, store, options, remaining, (possible, before), notify)
         if remaining or not before:
-            problems += store.compact().problems
+            problems += compacting.problems + store.compact().problems
         if resolved.experiment.save == "best-per-system":
             keep_the_best(store, compared)
     after = store.recorded() if remaining else before

@@ -11,6 +11,7 @@ import pytest
 
 from analysis.tables.schema import (
     EPOCHS,
+    FEW_ROWS,
     RUNS,
     VOLATILE_COLUMNS,
     Corrupt,
@@ -36,10 +37,23 @@ def test_the_same_rows_give_the_same_bytes() -> None:
     assert to_parquet_bytes(to_table("runs", [ROW])) == to_parquet_bytes(to_table("runs", [dict(ROW)]))
 
 
-def test_the_file_is_compressed_with_zstd_and_says_its_schema_version() -> None:
-    metadata = pq.ParquetFile(pa.BufferReader(to_parquet_bytes(to_table("runs", [ROW])))).metadata
-    assert metadata.row_group(0).column(0).compression == "ZSTD"
+@pytest.mark.parametrize(("rows", "compression"), [(1, "UNCOMPRESSED"), (FEW_ROWS, "UNCOMPRESSED"), (17, "ZSTD")])
+def test_a_file_of_many_rows_is_compressed_and_every_file_says_its_schema_version(rows: int, compression: str) -> None:
+    data = to_parquet_bytes(to_table("runs", [ROW] * rows))
+    metadata = pq.ParquetFile(pa.BufferReader(data)).metadata
+    assert metadata.row_group(0).column(0).compression == compression
     assert metadata.metadata[b"orchestrate_schema_version"] == b"1"
+    assert read_parquet(data, kind="runs").equals(to_table("runs", [ROW] * rows))
+
+
+def test_a_schema_that_once_passed_lets_no_other_pass() -> None:
+    good = to_table("runs", [ROW])
+    assert read_parquet(to_parquet_bytes(good), kind="runs").num_rows == 1
+    renamed = good.rename_columns(["runid", *good.schema.names[1:]]).replace_schema_metadata(good.schema.metadata)
+    sink = pa.BufferOutputStream()
+    pq.write_table(renamed, sink)
+    with pytest.raises(Corrupt, match="missing: run_id"):
+        read_parquet(bytes(sink.getvalue()), kind="runs")
 
 
 def test_metric_columns_follow_the_fixed_ones() -> None:
