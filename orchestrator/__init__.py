@@ -6,8 +6,8 @@ bottom:
 `cli/` parses and prints, `api.py` is the same for Python; `console/` is what a person sees; `commands/` are the verbs;
 `search/` proposes trials and ends them early; `executors/` execute runs, in this process or on Ray; `worker/` turns one
 run into its record; `cluster/` starts clusters and sends jobs; `storage/` owns the results directory; `config/` goes
-from a file to run specs; `errors.py` and `units.py` import nobody. Imports lead down only
-(`tests/architecture/layers.py` has the order).
+from a file to run specs; `ray_private.py` has all that is private of Ray; `errors.py` and `units.py` import nobody.
+Imports lead down only (`tests/architecture/layers.py` has the order).
 """
 
 from __future__ import annotations

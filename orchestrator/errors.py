@@ -35,6 +35,10 @@ class EnvironmentProblem(UserError):
     exit_code: ClassVar[int] = EXIT_ENVIRONMENT
 
 
+class UnsupportedVersion(EnvironmentProblem):
+    """The installed version of a library lacks a part that is needed; the message says which versions have it."""
+
+
 class LockedBySweep(UserError):
     """Another sweep works in the same results directory."""
 

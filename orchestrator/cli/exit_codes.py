@@ -28,8 +28,11 @@ def _foreign_exit_code(error: BaseException) -> int | None:
     from trainables.modeling.saved_model import Damaged, NotSaved
     from trainables.registry import UnknownName
     from trainables.system.folder import LinkedOutside
+    from trainables.system.private_parts import PrivatePartMissing
 
     if isinstance(error, Corrupt | Damaged):
         return EXIT_CORRUPT
+    if isinstance(error, PrivatePartMissing):
+        return EXIT_ENVIRONMENT
     of_the_user = DataError | ModelError | NotSaved | UnknownName | UnknownAnalysis
     return EXIT_USAGE if isinstance(error, of_the_user | LinkedOutside | LinkedOutsideAnalysis) else None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import functools
-import importlib.util
 import io
 import json
 import logging
@@ -16,10 +15,11 @@ from typing import Any
 
 import yaml
 
+from orchestrator import ray_private
 from orchestrator.config import yaml_file
 from orchestrator.config.error_messages import suggestion
 from orchestrator.config.yaml_file import Document, KeyPath
-from orchestrator.errors import EnvironmentProblem, InvalidExperiment, Problem
+from orchestrator.errors import InvalidExperiment, Problem
 
 PLACEHOLDER = "CHANGE-ME"
 EXAMPLE_ADDRESSES = ("192.0.2.", "198.51.100.", "203.0.113.")  # reserved for documentation (RFC 5737)
@@ -170,13 +170,13 @@ def _provider_of(document: Document) -> str:
 def _launcher_problems(document: Document) -> list[Problem]:
     """What only Ray's launcher itself finds, e.g. more workers at least than at most. Asks no machine."""
     import click
-    from ray.autoscaler._private.util import prepare_config, validate_config
 
+    prepare, validate = ray_private.PREPARE_CONFIG.get(), ray_private.VALIDATE_CONFIG.get()
     content = copy.deepcopy(document.content)
     said = io.StringIO()
     try:
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said), _quiet():
-            validate_config(prepare_config(content))
+            validate(prepare(content))
     except (ValueError, RuntimeError, KeyError, AttributeError, click.ClickException) as error:
         words = " ".join(f"{said.getvalue()} {error}".split()) or "Ray's launcher refuses it; `ray up` says why"
         return [document.problem(_place_of(content), words)]
@@ -200,21 +200,13 @@ def _place_of(content: Mapping[str, Any]) -> KeyPath:
 
 
 @functools.cache
-def _ray_folder() -> Path:
-    found = importlib.util.find_spec("ray")
-    if found is None or found.origin is None:
-        raise EnvironmentProblem("Ray is not installed: pip install 'ray[default,train,tune]'")
-    return Path(found.origin).parent / "autoscaler"
-
-
-@functools.cache
 def _schema() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((_ray_folder() / "ray-schema.json").read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads(ray_private.launcher_file("ray-schema.json").read_text(encoding="utf-8"))
     return found
 
 
 def _defaults(provider: str) -> dict[str, Any]:
-    path = _ray_folder() / provider / "defaults.yaml"
+    path = ray_private.launcher_file(f"{provider}/defaults.yaml")
     found: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
     return found
 

@@ -7,11 +7,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from orchestrator import ray_private
 from orchestrator.cluster.cluster_file import ClusterFile
 from orchestrator.cluster.ssh import answers, failure_of, hosts, known_hosts
 from orchestrator.errors import EnvironmentProblem
+from trainables.system.private_parts import require
 
-RAY = (sys.executable, "-P", "-m", "ray.scripts.scripts")
 STATUS = "ray status"
 STOP = "ray stop"
 
@@ -55,15 +56,21 @@ def head_address(file: ClusterFile) -> str:
     """The address of the running head as it is reached from here. Raises EnvironmentProblem."""
     if file.provider == "local":
         return hosts(file)[0]
-    found = subprocess.run([*RAY, "get-head-ip", str(file.path)], capture_output=True, text=True, check=False)
+    found = subprocess.run([*_ray(), "get-head-ip", str(file.path)], capture_output=True, text=True, check=False)
     if found.returncode or not found.stdout.strip():
         raise EnvironmentProblem(f"no running head of {file.name}: {_last_line(found.stderr)}; start it: cluster up")
     return found.stdout.strip().splitlines()[-1]
 
 
+def _ray() -> list[str]:
+    """Ray's command line in this Python. Raises UnsupportedVersion."""
+    require(ray_private.LAUNCHER)
+    return [sys.executable, "-P", "-m", str(ray_private.LAUNCHER)]
+
+
 def _run(*arguments: str, output_is_data: bool = False) -> None:
     """Ray's own lines go to stderr, as progress does, unless they are what was asked for."""
-    code = _call([*RAY, *arguments], output_is_data)
+    code = _call([*_ray(), *arguments], output_is_data)
     if code:
         raise EnvironmentProblem(f"ray {arguments[0]} ended with code {code}; what it said is above")
 

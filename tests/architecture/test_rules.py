@@ -12,10 +12,12 @@ import pytest
 from analysis.tables.schema import RUNS
 from tests.architecture.imports import PACKAGES, parsed
 from tests.architecture.layers import ROOT
+from tests.architecture.private_use import private_uses
 
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-RAY_MAY_BE_IMPORTED_IN = ("orchestrator/executors/ray_lanes/", "orchestrator/cluster/")
+RAY_MAY_BE_IMPORTED_IN = ("orchestrator/executors/ray_lanes/", "orchestrator/cluster/", "orchestrator/ray_private.py")
+PRIVATE_PARTS_OF = {"ray": "orchestrator/ray_private.py", "torch": "trainables/system/torch_private.py"}
 
 
 def relative(path: Path) -> str:
@@ -65,6 +67,13 @@ def wrong_arrows(path: Path) -> Iterator[str]:
 def test_ray_is_imported_only_where_the_design_says() -> None:
     others = [path for path in FILES if not relative(path).startswith(RAY_MAY_BE_IMPORTED_IN)]
     assert [relative(path) for path in others if "ray" in {top(module) for module in imported(path)}] == []
+
+
+def test_what_ray_and_torch_keep_to_themselves_is_used_in_one_file_of_each_package() -> None:
+    others = [path for path in FILES if relative(path) not in PRIVATE_PARTS_OF.values()]
+    assert [f"{relative(path)}:{use}" for path in others for use in private_uses(path)] == []
+    for library, file in PRIVATE_PARTS_OF.items():
+        assert any(f": {library}." in use for use in private_uses(ROOT / file))
 
 
 @pytest.mark.parametrize("kind", ["tasks", "datasets", "models", "variants"])

@@ -21,6 +21,7 @@ from trainables.modeling.quantization import merge
 from trainables.modeling.remote_code import point_to_hub
 from trainables.modeling.saved_model import FORMAT, HASHED, MANIFEST, TASK_FILE, manifest_of
 from trainables.modeling.vocabulary_trimming import Vocabulary, restore_embedding
+from trainables.system import torch_private
 from trainables.system.folder import Folder
 
 
@@ -64,8 +65,7 @@ def save(kept: Keepsake, folder: Folder, facts: Mapping[str, Any]) -> None:
 
 
 def _write(kept: Keepsake, folder: Path) -> None:
-    module: Any = getattr(kept.module, "_orig_mod", kept.module)  # what torch.compile wraps
-    module = merge(module)
+    module: Any = merge(torch_private.uncompiled(kept.module))
     if kept.vocabulary is not None:
         restore_embedding(module, kept.vocabulary, kept.whole())
     with quiet():

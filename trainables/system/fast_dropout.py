@@ -12,6 +12,8 @@ from contextlib import contextmanager
 
 import torch
 
+from trainables.system import torch_private
+
 _BITS = 16
 _VALUES = 1 << _BITS
 
@@ -25,6 +27,7 @@ def quick_masks(device: torch.device) -> Iterator[None]:
     if device.type != "cpu":
         yield
         return
+    destroy = torch_private.DESTROY_LIBRARY.get()
     library = torch.library.Library("aten", "IMPL")
     try:
         with warnings.catch_warnings():
@@ -32,7 +35,7 @@ def quick_masks(device: torch.device) -> Iterator[None]:
             library.impl("bernoulli_.float", draw_, "CPU")
         yield
     finally:
-        library._destroy()
+        destroy(library)
 
 
 def draw_(values: torch.Tensor, p: float = 0.5, *, generator: torch.Generator | None = None) -> torch.Tensor:

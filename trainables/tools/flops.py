@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -16,6 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from trainables.config import Precision
 from trainables.data.batch_loader import Feed
 from trainables.data.batching import Indices
+from trainables.system import torch_private
 from trainables.system.precision import DTYPES, autocast
 from trainables.training.evaluation import forward_inputs
 from trainables.training.trainer import Training
@@ -83,7 +83,7 @@ def _counted(training: Training, rows: Indices) -> tuple[int, int]:
 def _as_written(device: torch.device) -> Iterator[None]:
     """Compiled parts run as they were written; on the CPU attention too, whose fused kernel is not counted."""
     with ExitStack() as stack:
-        if "torch._dynamo" in sys.modules:
+        if torch_private.may_have_compiled():
             stack.enter_context(torch.compiler.set_stance("force_eager"))
         if device.type == "cpu":
             stack.enter_context(sdpa_kernel(SDPBackend.MATH))

@@ -17,6 +17,7 @@ from trainables.config import RunConfig
 from trainables.modeling.pretrained import instantiate
 from trainables.modeling.save_model import Keepsake
 from trainables.modeling.tokenizer import training_texts
+from trainables.system import torch_private
 from trainables.system.folder import Folder
 from trainables.system.memory import keep_freed_memory, reset_peak_memory
 from trainables.training.checkpoint import Checkpoints
@@ -179,8 +180,7 @@ def _kept(config: RunConfig, prepared: Prepared, training: Training, scored: Sco
 
 def _copied(config: RunConfig, prepared: Prepared, decisions: Mapping[str, float]) -> Keepsake:
     """The model as it is now, which goes on training untouched by what saving does to the copy."""
-    module = getattr(prepared.model, "_orig_mod", prepared.model)  # what torch.compile wraps
-    return _keepsake(config, prepared, copy.deepcopy(module), decisions)
+    return _keepsake(config, prepared, copy.deepcopy(torch_private.uncompiled(prepared.model)), decisions)
 
 
 def _keepsake(config: RunConfig, prepared: Prepared, module: nn.Module, decisions: Mapping[str, float]) -> Keepsake:

@@ -5,10 +5,11 @@ Compiled graphs live in the process, not in a run: those of one system serve all
 
 from __future__ import annotations
 
-import sys
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
+
+from trainables.system import torch_private
 
 Value = TypeVar("Value")
 KEPT_PER_KIND = 4
@@ -50,6 +51,7 @@ class Warm:
 
 def drop_graphs() -> None:
     """Forget every graph that was compiled in this process; nothing where nothing ever was."""
-    dynamo = sys.modules.get("torch._dynamo")
-    if dynamo is not None:
-        dynamo.reset()
+    if torch_private.may_have_compiled():
+        import torch
+
+        torch.compiler.reset()

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from trainables.config import Frozen
 from trainables.protocols.variant import Plan, Stage, Variant
+from trainables.system import torch_private
 from trainables.system.hardware import Hardware
 
 if TYPE_CHECKING:
@@ -65,16 +66,11 @@ def around(options: Options) -> Iterator[None]:
     generated code (docs/experiments.md).
     """
     import torch
-    import torch._dynamo
-    import torch._inductor.config
-    from torch._dynamo.exc import FailOnRecompileLimitHit
 
-    limits = {"recompile_limit": options.recompile_limit, "accumulated_recompile_limit": 64 * options.recompile_limit}
-    masks = torch._inductor.config.patch(fallback_random=not torch.cuda.is_available())
-    with masks, torch._dynamo.config.patch(**limits, fail_on_recompile_limit_hit=True):
+    with torch_private.strict_compiling(options.recompile_limit, usual_masks=not torch.cuda.is_available()):
         try:
             yield
-        except FailOnRecompileLimitHit as error:
+        except torch_private.RECOMPILE_LIMIT_HIT.get() as error:
             raise RuntimeError(
                 f"torch_compile: a function was compiled {options.recompile_limit} times for new inputs; "
                 "use shapes: dynamic or pad_to_max, or raise torch_compile.recompile_limit"

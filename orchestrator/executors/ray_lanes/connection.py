@@ -16,11 +16,8 @@ from typing import Any
 
 import psutil
 import ray
-from ray._common.utils import get_system_memory
-from ray._private import auto_init_hook
-from ray._private import worker as ray_worker
-from ray._private.authentication.authentication_utils import is_token_auth_enabled
 
+from orchestrator import ray_private
 from orchestrator.errors import ClusterLost, ExecutorError, RemoteClient
 from orchestrator.executors import hard_exit
 from orchestrator.executors.lanes.policy import Node
@@ -29,6 +26,7 @@ from orchestrator.executors.ray_lanes import private_cluster
 from orchestrator.executors.ray_lanes.quiet import quiet
 from orchestrator.executors.ray_lanes.reaper import Reaper, members
 from orchestrator.executors.ray_lanes.start_detached import detached
+from trainables.system.private_parts import require
 
 logger = logging.getLogger(__name__)
 GIB = 1024**3
@@ -88,12 +86,13 @@ def connected(address: str | None, start_seconds: float, stall_seconds: float) -
     """Start a cluster here (`address` None) or join one; on leaving, everything that this started is gone.
 
     A connection that the process already has is used and left open. A cluster that was lost meanwhile cannot be left in
-    order: see `hard_exit`. Raises RemoteClient or ExecutorError.
+    order: see `hard_exit`. Raises RemoteClient, UnsupportedVersion or ExecutorError.
     """
     if address is not None and address.startswith("ray://"):
         raise RemoteClient(f"{address}: the driver must run inside the cluster; use `orchestrate cluster submit`")
+    require(*ray_private.LANES)
     # A call of Ray without a connection would start a second cluster, say in a thread that outlives this context.
-    auto_init_hook.enable_auto_connect = False
+    ray_private.AUTO_CONNECT.put(False)
     timeouts = {
         "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": f"{start_seconds:g}",
         "RAY_TRAIN_WORKER_HEALTH_CHECK_TIMEOUT_S": f"{stall_seconds:g}",
@@ -127,8 +126,7 @@ def _started(address: str | None) -> Iterator[Path | None]:
     local = {
         "include_dashboard": True,
         "dashboard_host": LOOPBACK,
-        "_temp_dir": str(temporary / private_cluster.RAY),
-        "_memory": int(MEMORY_SHARE * get_system_memory()),
+        **ray_private.cluster_options(temporary / private_cluster.RAY, int(MEMORY_SHARE * ray_private.MEMORY.get()())),
     }
     try:
         environment = partial(private_cluster.environment, temporary=temporary)
@@ -170,11 +168,10 @@ def _described(temporary: Path | None) -> Cluster:
     nodes = living_nodes()
     if not nodes:
         raise ClusterLost("the Ray cluster has no living node")
-    node = ray_worker.global_worker.node
-    dashboard = node.webui_url if temporary is not None and node is not None else None
-    return Cluster(
-        _control_service(), _own_node(), dashboard and f"http://{dashboard}", is_token_auth_enabled(), nodes, temporary
-    )
+    node = ray_private.own_node()
+    dashboard = f"http://{node.dashboard}" if temporary is not None and node.dashboard else None
+    needs_token = ray_private.ASKS_FOR_TOKEN.get()()
+    return Cluster(_control_service(), node.address, dashboard, needs_token, nodes, temporary)
 
 
 def _control_service() -> str:
@@ -183,9 +180,7 @@ def _control_service() -> str:
 
 
 def _own_node() -> str:
-    node = ray_worker.global_worker.node
-    assert node is not None, "a driver is connected by way of a node"
-    return f"{node.node_ip_address}:{node.node_manager_port}"
+    return ray_private.own_node().address
 
 
 def living_nodes() -> tuple[Node, ...]:

@@ -16,12 +16,12 @@ from typing import Any
 import ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayError
 from ray.train.torch import TorchTrainer
-from ray.train.v2._internal.callbacks.datasets import DatasetsCallback
 from ray.train.v2.api.config import FailureConfig, RunConfig, ScalingConfig
 from ray.train.v2.api.exceptions import TrainingFailedError
 from ray.util.placement_group import PlacementGroup, remove_placement_group
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from orchestrator import ray_private
 from orchestrator.executors import hard_exit
 from orchestrator.executors.events import Event, LaneWaiting
 from orchestrator.executors.lanes.policy import Layout, needs
@@ -32,14 +32,6 @@ from orchestrator.executors.ray_lanes.worker_loop import LaneSetup, serve
 
 logger = logging.getLogger(__name__)
 KILL_SECONDS = 20.0
-
-
-class LaneTrainer(TorchTrainer):
-    """Without Train's own data feed, which costs a process for each gang even where no data set is given."""
-
-    def _create_default_callbacks(self) -> list[Any]:
-        usual = super()._create_default_callbacks()  # type: ignore[misc]
-        return [callback for callback in usual if not isinstance(callback, DatasetsCallback)]
 
 
 @dataclass(frozen=True)
@@ -91,13 +83,13 @@ class LaneSupervisor:
         place = self.setup.control, self.setup.lane
         return [GangWatch(*place), Announcement(*place)]
 
-    def _trainer(self) -> LaneTrainer:
+    def _trainer(self) -> TorchTrainer:
         resources = {"CPU": self.layout.cpus_per_worker}
         on_gpu = self.layout.gpus_per_worker > 0
         if on_gpu:
             resources["GPU"] = self.layout.gpus_per_worker
         train: Any = functools.partial(serve, self.setup)
-        return LaneTrainer(
+        return ray_private.lane_trainer()(
             train,
             torch_config=LaneTorchConfig(backend="cpu:gloo,cuda:nccl" if on_gpu else "gloo"),
             scaling_config=ScalingConfig(

@@ -14,8 +14,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil
-from ray._private import ray_constants, services
 
+from orchestrator import ray_private
 from orchestrator.executors import loopback
 
 RAY = "r"
@@ -40,12 +40,8 @@ def make_folder() -> Path:
 @contextlib.contextmanager
 def on_loopback() -> Iterator[None]:
     """While Ray starts: its node has the loopback address, which it takes where it does not form clusters."""
-    usual = ray_constants.ENABLE_RAY_CLUSTER
-    ray_constants.ENABLE_RAY_CLUSTER = False
-    try:
+    with ray_private.FORMS_CLUSTERS.replaced(False):
         yield
-    finally:
-        ray_constants.ENABLE_RAY_CLUSTER = usual
 
 
 def environment(command: Sequence[str], temporary: Path) -> dict[str, str]:
@@ -54,4 +50,4 @@ def environment(command: Sequence[str], temporary: Path) -> dict[str, str]:
     The raylet's workers keep the user's place for these: compiled graphs lie there from one sweep to the next.
     """
     found = dict.fromkeys(("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"), loopback.interface())
-    return found if command[0] == services.RAYLET_EXECUTABLE else {**found, "TMPDIR": str(temporary)}
+    return found if command[0] == ray_private.RAYLET.get() else {**found, "TMPDIR": str(temporary)}

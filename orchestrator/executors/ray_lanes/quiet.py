@@ -7,8 +7,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ray._private import worker
-from ray._private.authentication import authentication_token_setup
+from orchestrator import ray_private
 
 logger = logging.getLogger(__name__)
 LOGGERS = ("ray", "ray.tune", "ray.train")
@@ -18,14 +17,12 @@ LOGGERS = ("ray", "ray.tune", "ray.train")
 def quiet() -> Iterator[None]:
     """Ray prints messages of the raylet on stdout, which belongs to data, and advises to switch its token off."""
     before = {name: logging.getLogger(name).level for name in LOGGERS}
-    usual = worker.print_to_stdstream, authentication_token_setup._warn_token_auth_enabled
     for name in LOGGERS:
         logging.getLogger(name).setLevel(logging.ERROR)
-    worker.print_to_stdstream, authentication_token_setup._warn_token_auth_enabled = _log, _unadvised
     try:
-        yield
+        with ray_private.PRINT.replaced(_log), ray_private.TOKEN_ADVICE.replaced(_unadvised):
+            yield
     finally:
-        worker.print_to_stdstream, authentication_token_setup._warn_token_auth_enabled = usual
         for name, level in before.items():
             logging.getLogger(name).setLevel(level)
 

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import importlib
 import socket
 from datetime import timedelta
 from typing import Any
 
 from ray.train.torch import TorchConfig
-from ray.train.torch.config import _TorchBackend
 from torch.distributed import Store, TCPStore  # type: ignore[attr-defined]
 
+from orchestrator import ray_private
+from orchestrator.ray_private import TorchBackend
+
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
-rendezvous = importlib.import_module("torch.distributed.rendezvous")  # a function of that name hides it
-_usual = rendezvous._create_c10d_store
+_usual = ray_private.CREATE_STORE.get()
 
 
 class LaneTorchConfig(TorchConfig):
     """Train's own, but for the store's address."""
 
     @property
-    def backend_cls(self) -> type[_TorchBackend]:
+    def backend_cls(self) -> type[TorchBackend]:
         """What sets the gang's process group up."""
         return LaneTorchBackend
 
 
-class LaneTorchBackend(_TorchBackend):
+class LaneTorchBackend(TorchBackend):
     """In the Train controller: prepares the workers before they make their process group."""
 
     def on_start(self, worker_group: Any, backend_config: Any) -> None:
@@ -36,7 +36,7 @@ class LaneTorchBackend(_TorchBackend):
 
 def keep_stores_local() -> None:
     """In a worker: from now on a store whose address is this machine's loopback listens there and nowhere else."""
-    rendezvous._create_c10d_store = create_store  # type: ignore[attr-defined]
+    ray_private.CREATE_STORE.put(create_store)
 
 
 def create_store(

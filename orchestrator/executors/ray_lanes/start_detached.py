@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ray._private import services, utils
+from orchestrator import ray_private
 
 Environment = Callable[[Sequence[str]], Mapping[str, str]]
 
@@ -29,18 +29,18 @@ def detached(started: Callable[[int], None], environment: Environment = _unchang
     and in C when it connects.
     """
 
-    class Detached(services.ConsolePopen):
-        def __init__(self, command: Sequence[str], *, env: Mapping[str, str], **named: Any) -> None:
-            super().__init__(command, env={**env, **environment(command)}, **named, start_new_session=True)
-            started(self.pid)
+    usual = ray_private.POPEN.get()
+
+    def start(command: Sequence[str], *, env: Mapping[str, str], **named: Any) -> Any:
+        process = usual(command, env={**env, **environment(command)}, **named, start_new_session=True)
+        started(process.pid)
+        return process
 
     handler = _own_handler()
-    usual = services.ConsolePopen, utils.set_sigterm_handler
-    services.ConsolePopen, utils.set_sigterm_handler = Detached, lambda handler: None  # type: ignore[assignment,misc]
     try:
-        yield
+        with ray_private.POPEN.replaced(start), ray_private.SET_SIGTERM_HANDLER.replaced(lambda handler: None):
+            yield
     finally:
-        services.ConsolePopen, utils.set_sigterm_handler = usual  # type: ignore[misc]
         if handler is not None:
             signal.signal(signal.SIGTERM, handler)
 

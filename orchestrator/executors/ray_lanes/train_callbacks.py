@@ -10,8 +10,9 @@ from typing import Any
 
 import ray
 from ray.exceptions import RayError
-from ray.train.v2._internal.execution.callback import ControllerCallback
 from ray.train.v2.api.callback import UserCallback
+
+from orchestrator.ray_private import ControllerCallback
 
 
 class LaneGivenUp(Exception):

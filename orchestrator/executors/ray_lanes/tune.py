@@ -10,12 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ray import tune
-from ray.tune.experimental import output
 from ray.tune.search import Searcher
 from ray.tune.search.basic_variant import BasicVariantGenerator
 from ray.tune.search.search_generator import SearchGenerator
 from ray.tune.stopper import Stopper
 
+from orchestrator import ray_private
 from orchestrator.executors.lanes.state import Ticket
 from orchestrator.executors.ray_lanes.connection import HEAD
 from orchestrator.executors.ray_lanes.trial import follow
@@ -141,7 +141,7 @@ class Tuning:
 
     def _fit(self) -> None:
         """Tune prints its configuration on stdout at any verbosity, and stdout belongs to data."""
-        output.print = _unheard  # type: ignore[attr-defined]
+        ray_private.TUNE_OUTPUT.get().print = _unheard
         try:
             self._tuner().fit()
         except Exception as error:

@@ -30,7 +30,7 @@ def test_every_finding_that_is_not_ok_says_what_to_do(tmp_path: Path, monkeypatc
     monkeypatch.setattr(doctor, "DASHBOARD_MODULES", ("no_such_module",))
     monkeypatch.setattr(doctor, "LOW_DISK_GIB", 1e9)
     found = examine(tmp_path)
-    assert finding("ray", found).advice == "pip install 'ray>=999'"
+    assert finding("ray", found).advice == "pip install 'ray>=999,<2.61'"
     assert finding("no-such-package", found).text == "not installed"
     assert "ray[default,train,tune]" in finding("dashboard", found).advice
     assert finding("disk", found).state == "warning"
