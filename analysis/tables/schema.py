@@ -84,6 +84,10 @@ TRIALS = _schema(  # of the current search; what the columns mean: analysis/tabl
 SCHEMAS: dict[Kind, pa.Schema] = {"runs": RUNS, "epochs": EPOCHS, "predictions": PREDICTIONS, "trials": TRIALS}
 # what the columns beyond the fixed ones are called, and may hold; those of predictions are the task's own
 _EXTRA_NAMES = {"runs": (*METRIC_PREFIXES, *COUNT_PREFIXES), "epochs": METRIC_PREFIXES, "trials": (PARAMETER_PREFIX,)}
+# Columns that came later: files from before lack them, so they stand among the extra ones, and need not be there.
+LATER_COLUMNS: dict[Kind, dict[str, pa.DataType]] = {
+    "runs": {"orchestrate_version": pa.string(), "orchestrate_commit": pa.string()},
+}
 _EXTRA_TYPES = {"runs": [pa.float64(), pa.int64()], "epochs": [pa.float64()], "trials": [pa.float64(), pa.string()]}
 
 # Times, speeds, memory, attempt, hardware, software and dates: what two honest executions may differ in.
@@ -91,6 +95,7 @@ VOLATILE_COLUMNS = frozenset((
     "attempt", "seconds", "seconds_total", "seconds_train", "seconds_eval", "seconds_setup", "samples_per_second",
     "tokens_per_second", "step_seconds_p50", "peak_memory_gib", "world_size", "cpu_threads", "device", "hardware",
     "torch_version", "transformers_version", "ray_version", "python_version", "git_commit", "started_at", "finished_at",
+    *LATER_COLUMNS["runs"],
 ))  # fmt: skip
 
 
@@ -141,6 +146,8 @@ def _column(frame: pd.DataFrame, field: pa.Field) -> pa.Array:
 def _extra_column(kind: Kind, name: str, frame: pd.DataFrame) -> pa.Array:
     if kind == "predictions":
         return _array(frame[name], None)
+    if name in (later := LATER_COLUMNS.get(kind, {})):
+        return _column(frame, pa.field(name, later[name]))
     if not name.startswith(_EXTRA_NAMES[kind]):
         raise ValueError(f"column {name} is not one of {kind}")
     if name.startswith(COUNT_PREFIXES):
@@ -196,6 +203,8 @@ def _check_field(kind: Kind, field: pa.Field, expected: pa.Field | None) -> None
             raise ValueError(f"column {field.name} is {field.type}, not {expected.type}")
     elif kind == "predictions":
         _check_plain(field.name, field.type)
+    elif LATER_COLUMNS.get(kind, {}).get(field.name) == field.type:
+        return
     elif not field.name.startswith(_EXTRA_NAMES[kind]) or field.type not in _EXTRA_TYPES[kind]:
         raise ValueError(f"column {field.name} ({field.type}) is not one of {kind}")
 

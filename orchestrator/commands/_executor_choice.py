@@ -1,4 +1,4 @@
-"""Chooses the executor of a sweep and its layout: what the command line says, else what the experiment file says."""
+"""Makes the executor of a sweep: its layout as the command line says, else the experiment file, and its provenance."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from orchestrator.config.experiment import Resources
+from orchestrator.commands._provenance import collect
+from orchestrator.config.resolve import Resolved
 from orchestrator.errors import UserError
 from orchestrator.executors import Executor
 from orchestrator.executors.lanes.policy import Limits
@@ -52,15 +53,16 @@ class LayoutOptions:
         return limits if self.attempts is None else replace(limits, attempts_per_run=self.attempts)
 
 
-def executor_for(store: Store, resources: Resources, options: LayoutOptions, ranks: Ranks | None = None) -> Executor:
+def executor_for(store: Store, resolved: Resolved, options: LayoutOptions, ranks: Ranks | None = None) -> Executor:
     """In this process, with other `ranks` if there are any, or on Ray lanes; Ray and torch are imported only now."""
     from trainables.training.run import Layout
 
+    resources, provenance = resolved.experiment.resources, collect(resolved.folder)
     layout = Layout(resources.accumulation, resources.checkpoint_minutes * 60)
     if options.in_process:
         from orchestrator.executors.in_process import InProcess
 
-        return InProcess(store, limits=options.limits(), run_layout=layout, ranks=ranks)
+        return InProcess(store, limits=options.limits(), run_layout=layout, provenance=provenance, ranks=ranks)
     from orchestrator.executors.ray_lanes.executor import RayLanes
 
     return RayLanes(
@@ -71,6 +73,7 @@ def executor_for(store: Store, resources: Resources, options: LayoutOptions, ran
         address=options.address,
         limits=options.limits(),
         run_layout=layout,
+        provenance=provenance,
     )
 
 

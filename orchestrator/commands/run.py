@@ -100,7 +100,10 @@ def _follow(ranks: Ranks) -> None:
     logging.disable(logging.WARNING)  # what all ranks notice is said by rank 0
     for order in ranks.orders():
         store = Store.open(order.out, order.owner)
-        InProcess(store, limits=order.limits, run_layout=order.layout, ranks=ranks).execute(order.runs, ignore)
+        executor = InProcess(
+            store, limits=order.limits, run_layout=order.layout, provenance=order.provenance, ranks=ranks
+        )
+        executor.execute(order.runs, ignore)
 
 
 def _execute(
@@ -110,7 +113,7 @@ def _execute(
     run = runs[-1]
     last: list[Event] = []
     why: list[str] = []
-    executor = executor_for(store, resolved.experiment.resources, LayoutOptions(in_process=True, attempts=1), ranks)
+    executor = executor_for(store, resolved, LayoutOptions(in_process=True, attempts=1), ranks)
 
     def hear(event: Event) -> None:
         if isinstance(event, Message):

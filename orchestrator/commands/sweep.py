@@ -159,7 +159,7 @@ def _execute(
     """
     if not remaining:
         return None
-    executor = executor_for(store, resolved.experiment.resources, options.layout)
+    executor = executor_for(store, resolved, options.layout)
     try:
         with stopping(executor, notify.message) as interruption, notify.executing(*known):
             _adapt_first.execute(executor, remaining, store, notify, partial(_is_set, interruption), known[0])

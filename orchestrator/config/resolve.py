@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal
 
 from orchestrator.config.absolute_paths import anchored, file_hashes
@@ -39,7 +40,8 @@ class Resolved:
 
     `metric` is what scores are; `file_hashes` pins the user's own files that are named by path; `notes` are remarks
     about this machine, e.g. that it lacks a precision. `adaptations` are the runs that have to come first. `models`
-    are the experiment's by name, with the reasons for their precisions.
+    are the experiment's by name, with the reasons for their precisions. `folder` holds the experiment file; None where
+    that came with results, which are data.
     """
 
     experiment: Experiment
@@ -50,6 +52,7 @@ class Resolved:
     notes: tuple[str, ...] = ()
     adaptations: tuple[RunSpec, ...] = ()
     models: Mapping[str, models.Resolved] = field(default_factory=dict)
+    folder: Path | None = None
 
     @property
     def folds(self) -> tuple[int | None, ...]:
@@ -134,7 +137,7 @@ def resolve(loaded: Loaded, *, must_be_available: bool = True) -> Resolved:
     unique = tuple({run.run_id: run for run in adapted.values()}.values())
     resolved = Resolved(experiment, systems, metric, experiment.compare.direction, hashes, tuple(check.notes), unique)
     _check_systems(check, resolved, task, presets)
-    return replace(resolved, models=presets)
+    return replace(resolved, models=presets, folder=loaded.folder if loaded.may_run_code else None)
 
 
 def model_of(check: Check, name: str, experiment: Experiment, must_be_available: bool) -> models.Resolved:

@@ -30,6 +30,7 @@ from orchestrator.executors.torchrun import Order, Parted, Ranks
 from orchestrator.storage import Attempt, Store
 from orchestrator.worker.execute import execute_run
 from orchestrator.worker.failure import Finished, classify
+from orchestrator.worker.versions import Provenance
 from trainables.training.control_points import Progress, Request
 from trainables.training.distributed import Group
 from trainables.training.run import Layout as RunLayout
@@ -56,6 +57,7 @@ class InProcess:
         *,
         limits: Limits | None = None,
         run_layout: RunLayout | None = None,
+        provenance: Provenance | None = None,
         threads: int | None = None,
         group: Group | None = None,
         ranks: Ranks | None = None,
@@ -63,6 +65,7 @@ class InProcess:
         self._store = store
         self._limits = limits or Limits()
         self._run_layout = run_layout or RunLayout()
+        self._provenance = provenance or Provenance()
         self._threads = threads
         self._group = group if ranks is None else ranks.group
         self._ranks = ranks
@@ -92,7 +95,8 @@ class InProcess:
         tell = _Teller(on_event if group.is_main else _nobody, steering or Unsteered(), self._store, book)
         tell(LanesPlanned(1, group.world_size, float(torch.get_num_threads()), float(group.device.type == "cuda")))
         tell(LaneStarted(LANE, 1, (ALONE,) * group.world_size, 0.0))
-        order = Order(runs, self._store.location, self._store.owner, self._limits, self._run_layout)
+        out, owner = self._store.location, self._store.owner
+        order = Order(runs, out, owner, self._limits, self._run_layout, self._provenance)
         with contextlib.nullcontext() if self._ranks is None else self._ranks.working(order):
             self._work_off(book, group, tell)
 
@@ -124,7 +128,14 @@ class InProcess:
         """What the worker made of it; None where it was left at once."""
         try:
             return execute_run(
-                run, self._store, group=group, warm=warm, control=control, attempt=attempt, layout=self._run_layout
+                run,
+                self._store,
+                group=group,
+                warm=warm,
+                control=control,
+                attempt=attempt,
+                layout=self._run_layout,
+                provenance=self._provenance,
             )
         except StoppedNow:
             return None

@@ -18,6 +18,7 @@ from orchestrator.config.run_spec import RunSpec
 from orchestrator.errors import EXIT_FAILED_RUNS, UserError
 from orchestrator.executors import loopback
 from orchestrator.executors.lanes.policy import Limits
+from orchestrator.worker.versions import Provenance
 from trainables.training.distributed import Group
 from trainables.training.run import Layout
 
@@ -40,6 +41,7 @@ class Order:
     owner: str
     limits: Limits
     layout: Layout
+    provenance: Provenance
 
 
 class Ranks:

@@ -19,7 +19,7 @@ from orchestrator.storage import Attempt, Store, explained
 from orchestrator.storage.init_from import start_folder
 from orchestrator.worker.failure import Failure, Finished, classify
 from orchestrator.worker.run_log import logging_to
-from orchestrator.worker.versions import software_columns
+from orchestrator.worker.versions import Provenance, software_columns
 from trainables.modeling.save_model import Keepsake, save
 from trainables.modeling.saved_model import TASK_SHA256
 from trainables.system.folder import LinkedOutside
@@ -52,7 +52,15 @@ class WorkerControl(Protocol):
 
 
 def execute_run(
-    spec: RunSpec, store: Store, *, group: Group, warm: Warm, control: WorkerControl, attempt: int, layout: Layout
+    spec: RunSpec,
+    store: Store,
+    *,
+    group: Group,
+    warm: Warm,
+    control: WorkerControl,
+    attempt: int,
+    layout: Layout,
+    provenance: Provenance,
 ) -> Finished:
     """Run `spec` and commit its record, or write the attempt down. All ranks of the group call it alike.
 
@@ -60,7 +68,7 @@ def execute_run(
     to end, and whoever started it writes the attempt. One that comes while the run is asked to stop may be what became
     of it (Ctrl-C reaches the compiler that the run started, too): the run then counts as stopped, and stays pending.
     """
-    this = _Attempt(spec, store, attempt, datetime.now(UTC), time.monotonic())
+    this = _Attempt(spec, store, attempt, provenance, datetime.now(UTC), time.monotonic())
     finished: Finished | None = None
     with logging_to(store, spec.run_id, enabled=group.is_main):
         try:
@@ -73,7 +81,7 @@ def execute_run(
                 layout=layout,
                 start=start_folder(store, spec),
                 keep=spec.keep,
-                last_epochs=_last_epochs(spec, store),
+                last_epochs=_last_epochs(spec, store, provenance),
             )
         except Exception as error:
             if group.world_size > 1 and not control.all_ranks_raised():
@@ -94,6 +102,7 @@ class _Attempt:
     spec: RunSpec
     store: Store
     number: int
+    provenance: Provenance
     started_at: datetime
     clock: float
 
@@ -108,7 +117,8 @@ class _Attempt:
         if outcome.status == "stopped":
             self._record(Attempt(self.number, "stopped", "stopped", outcome.error), group)
             return self._finished("stopped", error=outcome.error)
-        columns = {"started_at": self.started_at, "finished_at": datetime.now(UTC), **software_columns()}
+        software = software_columns(self.provenance)
+        columns = {"started_at": self.started_at, "finished_at": datetime.now(UTC), **software}
         if outcome.kept is not None and self.store.status(self.spec.run_id) is None:
             self._save(outcome.kept, outcome.columns)
         first = self.store.commit(self.spec, outcome, attempt=self.number, columns=columns)
@@ -123,7 +133,7 @@ class _Attempt:
         """Write the best weights, before the record that they belong to."""
         metrics = [name for name in columns if name.startswith("metric_")]
         known = ("metric", "score", "score_split", "best_epoch", "train_items", *metrics)
-        facts = {**_facts(self.spec), "scores": {name: columns.get(name) for name in known}}
+        facts = {**_facts(self.spec, self.provenance), "scores": {name: columns.get(name) for name in known}}
         folder = self.store.weights(self.spec.run_id)
         with explained(folder.uri):
             save(kept, folder, facts)
@@ -179,17 +189,17 @@ def _is_own(error: Exception, control: WorkerControl, group: Group) -> bool:
     return not group.is_main or classify(error) is not Failure.CRASHED or control.poll(Progress(0, 0, 0)) != "stop"
 
 
-def _last_epochs(spec: RunSpec, store: Store) -> LastEpochs | None:
+def _last_epochs(spec: RunSpec, store: Store, provenance: Provenance) -> LastEpochs | None:
     if not spec.keep_epochs:
         return None
-    return LastEpochs(store.epoch_models(spec.run_id), spec.keep_epochs, _facts(spec))
+    return LastEpochs(store.epoch_models(spec.run_id), spec.keep_epochs, _facts(spec, provenance))
 
 
-def _facts(spec: RunSpec) -> dict[str, Any]:
+def _facts(spec: RunSpec, provenance: Provenance) -> dict[str, Any]:
     """What saved weights say of the run that they come from."""
     names = {name: getattr(spec, name) for name in ("run_id", "experiment", "system", "stage")}
     files = {TASK_SHA256: spec.file_hashes[spec.config.task]} if spec.config.task in spec.file_hashes else {}
-    return {**names, **files, "data": spec.config.data.label, "versions": software_columns()}
+    return {**names, **files, "data": spec.config.data.label, "versions": software_columns(provenance)}
 
 
 def _release_memory(group: Group) -> None:

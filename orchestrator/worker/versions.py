@@ -1,38 +1,42 @@
-"""What a record says about the software that made it: library versions and the commit of the working directory."""
+"""What a record says about the software that made it: which code the driver knows of, and this worker's libraries."""
 
 from __future__ import annotations
 
 import functools
 import platform
-import subprocess
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 LIBRARIES = ("torch", "transformers", "ray")
 
 
-@functools.cache
-def software_columns() -> dict[str, str | None]:
+@dataclass(frozen=True)
+class Provenance:
+    """Which code a run comes from, as columns of the `runs` table; None: not known.
+
+    The driver collects it (`commands/_provenance.py`) and every executor hands it to its workers: a worker on Ray works
+    in "/", on a node that may have no checkout.
+    """
+
+    orchestrate_version: str | None = None
+    orchestrate_commit: str | None = None
+    git_commit: str | None = None
+
+
+def software_columns(provenance: Provenance) -> dict[str, str | None]:
     """The version and commit columns of the `runs` table."""
-    columns: dict[str, str | None] = {f"{name}_version": _version(name) for name in LIBRARIES}
-    return {**columns, "python_version": platform.python_version(), "git_commit": _git_commit()}
+    return {**_libraries(), **asdict(provenance)}
 
 
-def _version(name: str) -> str | None:
+def installed_version(name: str) -> str | None:
+    """The version of an installed distribution; None where it is not installed."""
     try:
         return version(name)
     except PackageNotFoundError:
         return None
 
 
-def _git_commit() -> str | None:
-    """The commit checked out in the working directory, with `-dirty` where files differ; None outside a repository."""
-    try:
-        commit = _git("rev-parse", "HEAD")
-        return f"{commit}-dirty" if _git("status", "--porcelain", "--untracked-files=no") else commit
-    except (OSError, subprocess.SubprocessError):
-        return None
-
-
-def _git(*arguments: str) -> str:
-    command = ["git", *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=10).stdout.strip()
+@functools.cache
+def _libraries() -> dict[str, str | None]:
+    versions = {f"{name}_version": installed_version(name) for name in LIBRARIES}
+    return {**versions, "python_version": platform.python_version()}

@@ -22,6 +22,7 @@ from orchestrator.executors.ray_lanes.session_actors import ControlLost, Plan, p
 from orchestrator.executors.run_source import Steering, Unsteered
 from orchestrator.executors.scale import Scale
 from orchestrator.storage import Store
+from orchestrator.worker.versions import Provenance
 from trainables.system.folder import Folder
 from trainables.training.run import Layout as RunLayout
 
@@ -47,6 +48,7 @@ class RayLanes:
         address: str | None = None,
         limits: Limits | None = None,
         run_layout: RunLayout | None = None,
+        provenance: Provenance | None = None,
         threads: int | None = None,
     ) -> None:
         self._store = store
@@ -56,6 +58,7 @@ class RayLanes:
         self._address = address
         self._limits = limits or Limits()
         self._run_layout = run_layout or RunLayout()
+        self._provenance = provenance or Provenance()
         self._threads = threads
         self._mode: StopMode | None = None
 
@@ -85,9 +88,19 @@ class RayLanes:
             on_event(planned(layout))
             orders = steering.react(planned(layout))
             with self._ray_files(cluster) as storage:
-                plan = Plan(self._store, cluster, layout, self._limits, self._run_layout, storage, self._lanes is None)
-                first = replace(plan, tickets=tickets([*runs, *orders.start], self._store), coming=orders.coming)
-                self._sessions(first, on_event, steering)
+                plan = Plan(
+                    self._store,
+                    cluster,
+                    layout,
+                    self._limits,
+                    self._run_layout,
+                    self._provenance,
+                    storage,
+                    grows=self._lanes is None,
+                    tickets=tickets([*runs, *orders.start], self._store),
+                    coming=orders.coming,
+                )
+                self._sessions(plan, on_event, steering)
 
     def _layout(self, scale: Scale, cluster: Cluster) -> policy.Layout:
         layout = policy.plan(

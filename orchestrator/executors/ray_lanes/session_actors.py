@@ -29,6 +29,7 @@ from orchestrator.executors.ray_lanes.tune import Tuning
 from orchestrator.executors.ray_lanes.worker_loop import LaneSetup
 from orchestrator.executors.shared_storage_check import Preflight
 from orchestrator.storage import Store
+from orchestrator.worker.versions import Provenance
 from trainables.training.run import Layout as RunLayout
 
 logger = logging.getLogger(__name__)
@@ -59,6 +60,7 @@ class Plan:
     layout: Layout
     limits: Limits
     run_layout: RunLayout
+    provenance: Provenance
     storage: str
     grows: bool = False
     tickets: tuple[Ticket, ...] = ()
@@ -162,6 +164,7 @@ class Crew:
             owner=plan.store.owner,
             threads=plan.layout.threads,
             layout=plan.run_layout,
+            provenance=plan.provenance,
             preflight=self.preflight,
         )
         return LaneSupervisor(setup, plan.layout, plan.storage, self.inbox.put, self._lost.is_set).start()

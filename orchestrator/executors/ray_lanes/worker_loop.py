@@ -22,6 +22,7 @@ from orchestrator.executors.ray_lanes.memory_leak import Memory
 from orchestrator.executors.shared_storage_check import Preflight
 from orchestrator.storage import Store
 from orchestrator.worker.execute import execute_run
+from orchestrator.worker.versions import Provenance
 from trainables.training.control_points import Progress, Request
 from trainables.training.distributed import Group
 from trainables.training.run import Layout
@@ -42,6 +43,7 @@ class LaneSetup:
     owner: str
     threads: int
     layout: Layout
+    provenance: Provenance
     preflight: Preflight
 
 
@@ -123,6 +125,7 @@ def _execute(seat: Seat, store: Store, warm: Warm, work: Work) -> None:
             control=SeatControl(seat, work),
             attempt=work.attempt,
             layout=seat.setup.layout,
+            provenance=seat.setup.provenance,
         )
     except Exception as error:
         text = f"rank {seat.group.rank}: {type(error).__name__}: {error}\n{traceback.format_exc()}"

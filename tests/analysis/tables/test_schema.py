@@ -12,6 +12,7 @@ import pytest
 from analysis.tables.schema import (
     EPOCHS,
     FEW_ROWS,
+    LATER_COLUMNS,
     RUNS,
     VOLATILE_COLUMNS,
     Corrupt,
@@ -96,6 +97,21 @@ def test_a_column_that_is_not_of_the_table_is_refused() -> None:
         to_table("runs", [{**ROW, "metric_x": "high"}])
 
 
+def test_columns_that_came_later_are_text_of_exactly_their_names_and_need_not_be_there() -> None:
+    made = to_table("runs", [{**ROW, "orchestrate_version": "0.1.0", "orchestrate_commit": None, "metric_x": 0.5}])
+    assert made.schema.names[len(RUNS) :] == ["metric_x", "orchestrate_commit", "orchestrate_version"]
+    assert read_parquet(to_parquet_bytes(made), kind="runs").equals(made)
+    without = made.drop_columns(["orchestrate_commit", "orchestrate_version"])
+    assert read_parquet(to_parquet_bytes(without), kind="runs").equals(without)
+    with pytest.raises(ValueError, match="orchestrate_versions"):
+        to_table("runs", [{**ROW, "orchestrate_versions": "0.1.0"}])
+    wrong = without.append_column("orchestrate_version", pa.array([0.1]))
+    with pytest.raises(ValueError, match=r"column orchestrate_version \(double\)"):
+        to_parquet_bytes(wrong)
+    with pytest.raises(ValueError, match="orchestrate_version"):
+        to_table("epochs", [{"run_id": "a", "epoch": 1, "orchestrate_version": "0.1.0"}])
+
+
 def test_nan_in_a_metric_is_refused_on_writing() -> None:
     made = to_table("runs", [ROW])
     column = pa.array([float("nan")])
@@ -175,7 +191,7 @@ def test_predictions_may_have_plain_columns_and_lists_of_their_own_and_nothing_d
 
 
 def test_volatile_columns_are_columns() -> None:
-    assert set(RUNS.names) | set(EPOCHS.names) >= VOLATILE_COLUMNS
+    assert {*RUNS.names, *EPOCHS.names, *LATER_COLUMNS["runs"]} >= VOLATILE_COLUMNS
     assert not {"run_id", "score", "status", "seed", "train_loss", "best_epoch"} & VOLATILE_COLUMNS
 
 

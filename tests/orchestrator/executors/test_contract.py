@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -30,18 +30,22 @@ from orchestrator.executors.ray_lanes.executor import RayLanes
 from orchestrator.executors.run_source import Orders
 from orchestrator.executors.scale import Scale
 from orchestrator.storage import Store
+from orchestrator.worker.versions import Provenance
 from tests.orchestrator.executors.scene import broken_run, crawling, lanes, of_run, open_gate, prepare, tables, tiny_run
 
 MakeExecutor = Callable[[Store], Executor]
 pytestmark = pytest.mark.filterwarnings("default")  # Ray warns of its own code, in this process
 
 
+PROVENANCE = Provenance("1.2.3", "a" * 40, f"{'b' * 40}-dirty")
+
+
 def in_process(store: Store) -> Executor:
-    return InProcess(store, threads=1)
+    return InProcess(store, threads=1, provenance=PROVENANCE)
 
 
 def one_lane(store: Store) -> Executor:
-    return lanes(store, lanes=1)
+    return lanes(store, lanes=1, provenance=PROVENANCE)
 
 
 EXECUTORS = [
@@ -118,6 +122,16 @@ def test_events_come_in_order(make: MakeExecutor, execute_grid: Callable[[MakeEx
             RunFinished,
         ]
         assert [event.row["epoch"] for event in of_run(executed.events, run)[1:3]] == [1, 2]
+
+
+@pytest.mark.parametrize("make", EXECUTORS)
+def test_every_record_says_what_the_driver_knows_of_the_code(
+    make: MakeExecutor, execute_grid: Callable[[MakeExecutor], Executed]
+) -> None:
+    executed = execute_grid(make)
+    for run in executed.good:
+        said = {name: executed.store.recorded_value(run.run_id, name) for name in asdict(PROVENANCE)}
+        assert said == asdict(PROVENANCE)
 
 
 @pytest.mark.ray

@@ -9,6 +9,7 @@ import shutil
 import socket
 from collections.abc import Iterator
 from datetime import timedelta
+from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
@@ -101,6 +102,7 @@ def test_the_ranks_train_one_run_together_and_rank_0_prints_and_records_it(folde
     assert attempts(folder, answer["run_id"]) == []
     recorded = pd.read_parquet(folder / "out/runs.parquet").set_index("run_id")
     assert recorded.loc[answer["run_id"], "world_size"] == WORKERS
+    assert recorded.loc[answer["run_id"], "orchestrate_version"] == version("orchestrator")
 
     alone = CliRunner().invoke(
         main, ["run", str(folder / "tiny.yaml"), "--out", str(tmp_path), "--model", "tiny", "--seed", "1"]

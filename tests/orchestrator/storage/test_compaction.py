@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from analysis.tables.schema import EPOCHS, PREDICTIONS, RUNS, Kind
+from analysis.tables.schema import EPOCHS, LATER_COLUMNS, PREDICTIONS, RUNS, Kind
 from orchestrator.storage import Attempt, Store
 from tests.orchestrator.storage.stores import fill, make_outcome, make_run, read_table
 from trainables.training.outcome import Outcome
@@ -46,6 +46,26 @@ def test_the_tables_hold_every_row_of_every_record(store: Store) -> None:
         run.run_id: run.config.seed % 4 for run in runs if run.config.seed % 4
     }
     assert tables["predictions"]["run_id"].is_monotonic_increasing
+
+
+def test_records_from_before_a_column_was_added_stand_beside_those_that_have_it(store: Store) -> None:
+    before, after = make_run(0), make_run(1)
+    store.commit(before, make_outcome(), columns={"git_commit": "abc"})
+    store.compact()
+    assert [name for name in read_table(store, "runs") if name in LATER_COLUMNS["runs"]] == []
+    store.commit(after, make_outcome(), columns={"orchestrate_version": "0.1.0", "orchestrate_commit": "def"})
+    assert store.compact().problems == ()
+    kept = read_table(store, "runs").set_index("run_id")
+    said = kept[["git_commit", *LATER_COLUMNS["runs"]]].fillna("").T.to_dict("list")
+    assert said == {before.run_id: ["abc", "", ""], after.run_id: ["", "0.1.0", "def"]}
+
+    for run in (before, after):
+        for name in ("run.parquet", "epochs-", "predictions-", "record-"):
+            (found,) = store.folder(run.run_id).names(name)
+            store.folder(run.run_id).delete(found)
+    assert "restored from the tables" in " ".join(store.compact().problems)
+    pd.testing.assert_frame_equal(read_table(store, "runs").set_index("run_id"), kept)
+    assert store.verify() == ()
 
 
 def test_an_empty_results_directory_gives_empty_tables(store: Store) -> None:

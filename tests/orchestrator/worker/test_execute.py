@@ -18,6 +18,7 @@ from orchestrator.executors.lanes.run_queue import end_of
 from orchestrator.storage import StorageFull, Store
 from orchestrator.worker.execute import execute_run
 from orchestrator.worker.failure import Failure, Finished, classify
+from orchestrator.worker.versions import Provenance
 from tests.orchestrator.experiments import resolved
 from trainables.system.folder import Folder
 from trainables.training.control_points import Progress, Request
@@ -53,7 +54,16 @@ def attempted(folder: Path, error: Exception, request: Request) -> tuple[Finishe
     found, store = resolved(folder, train={"epochs": 2, "batch_size": 8, "learning_rate": 1e-3}), Store.open(folder)
     run = found.run(found.systems[0], 1, None)
     control = Interrupting(error, request)
-    finished = execute_run(run, store, group=Group.current(), warm=Warm(), control=control, attempt=1, layout=Layout())
+    finished = execute_run(
+        run,
+        store,
+        group=Group.current(),
+        warm=Warm(),
+        control=control,
+        attempt=1,
+        layout=Layout(),
+        provenance=Provenance(),
+    )
     assert control.raised
     assert store.status(run.run_id) is None
     return finished, store
@@ -160,7 +170,14 @@ def test_results_that_cannot_be_written_are_a_failure_of_storage_and_checkpoints
     run, store = found.run(found.systems[0], 1, None), Store.open(tmp_path / "out")
     broken = replace(store, root=Failing(store.root.filesystem, store.root.path, lost=lost))
     finished = execute_run(
-        run, broken, group=Group.current(), warm=Warm(), control=Calm(), attempt=1, layout=Layout(1, 0.0)
+        run,
+        broken,
+        group=Group.current(),
+        warm=Warm(),
+        control=Calm(),
+        attempt=1,
+        layout=Layout(1, 0.0),
+        provenance=Provenance(),
     )
     assert (finished.status.replace("collapsed", "completed"), finished.failure) == ended
     assert not finished.retriable
