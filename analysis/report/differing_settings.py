@@ -31,6 +31,8 @@ RECORDED = (
     "transformers_version",
     "ray_version",
     "python_version",
+    "orchestrate_version",
+    "orchestrate_commit",
     "git_commit",
 )
 

@@ -139,7 +139,8 @@ def _generator_seed(analysis: Analysis) -> list[str]:
 
 
 def _recorded(runs: pd.DataFrame) -> dict[str, str]:
-    """Fingerprint, commit and versions that the runs recorded; several values where runs mix them."""
-    names = ["dataset_fingerprint", "git_commit", *sorted(name for name in runs.columns if name.endswith("_version"))]
+    """Fingerprint, commits and versions that the runs recorded; several values where runs mix them."""
+    versions = sorted(name for name in runs.columns if name.endswith("_version"))
+    names = ["dataset_fingerprint", "git_commit", "orchestrate_commit", *versions]
     known = [name for name in names if name in runs.columns and runs[name].notna().any()]
     return {name: ", ".join(sorted(map(str, runs[name].dropna().unique()))) for name in known}

@@ -23,7 +23,7 @@ SUFFIXES = (".csv", ".tsv", ".parquet")
 # What may honestly differ between two executions and still must not go unsaid when it does.
 _ENVIRONMENT = (
     "device", "hardware", "world_size", "torch_version", "transformers_version", "ray_version", "python_version",
-    "git_commit",
+    "orchestrate_version", "orchestrate_commit", "git_commit",
 )  # fmt: skip
 
 

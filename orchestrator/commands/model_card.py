@@ -88,10 +88,15 @@ def _settings(task: Mapping[str, Any]) -> str:
     lines = [f"- {name}: {value}" for name, value in train.items()]
     lines += [f"- {name}: {options or 'on'}" for name, options in task["config"]["variants"].items()]
     lines += [f"- {name}: {value}" for name, value in task["task_options"].items() if value is not None]
-    versions = ", ".join(f"{name} {value}" for name, value in task["versions"].items() if value)
     return "Settings:\n\n" + "\n".join(
-        [*lines, f"- precision: {task['config']['model']['precision']}", f"- {versions}"]
+        [*lines, f"- precision: {task['config']['model']['precision']}", f"- {software(task['versions'])}"]
     )
+
+
+def software(versions: Mapping[str, str | None]) -> str:
+    """The versions and commits that are known: `torch 2.11.0, git commit 1a2b3c`."""
+    known = {name.removesuffix("_version").replace("_", " "): value for name, value in versions.items() if value}
+    return ", ".join(f"{name} {value}" for name, value in known.items())
 
 
 def loading(auto_class: str, configuration: Mapping[str, Any], task: Mapping[str, Any]) -> str:

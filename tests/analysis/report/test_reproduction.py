@@ -11,7 +11,7 @@ import yaml
 
 from analysis.analyze import analyze_results
 from analysis.config import CompareConfig
-from analysis.report.reproduction import experiment_text, lines
+from analysis.report.reproduction import experiment_text, lines, reproduction
 from analysis.result import Analysis
 from analysis.tables.read import Origin
 from orchestrator.config import yaml_file
@@ -39,6 +39,15 @@ def test_an_experiment_is_written_run_and_analysed() -> None:
         "orchestrate sweep experiment.yaml",
         "orchestrate analyze results/study",
     ]
+
+
+def test_what_the_runs_recorded_of_the_code_is_said() -> None:
+    found = study.analysis(study.THREE[:2], seeds=3)
+    runs = found.results.runs.assign(orchestrate_version="0.1.0", orchestrate_commit=["a", "b"] * 3)
+    said = reproduction(replace(found, results=replace(found.results, runs=runs)))["provenance"]
+    names = ("git_commit", "orchestrate_commit", "orchestrate_version")
+    assert [said[name] for name in names] == ["0123abc", "a, b", "0.1.0"]
+    assert "orchestrate_commit" not in reproduction(found)["provenance"]
 
 
 def test_a_search_is_repeated_as_it_was_made() -> None:

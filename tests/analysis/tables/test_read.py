@@ -254,6 +254,19 @@ def test_mixed_versions_and_hardware_are_said(tmp_path: Path) -> None:
     assert read([tmp_path]).warnings == ("runs mix torch version: 2.13.0 (3 runs), 2.12.0 (1 runs)",)
 
 
+def test_mixed_versions_and_commits_of_the_code_are_said_and_unknown_ones_are_no_mixture(tmp_path: Path) -> None:
+    listed = rows(SCORES, git_commit=None)
+    listed[0] |= {"orchestrate_version": "0.1.0", "orchestrate_commit": "a" * 40, "git_commit": "c"}
+    write_compacted(tmp_path / "once", listed)
+    assert read([tmp_path / "once"]).warnings == ()
+    listed[1] |= {"orchestrate_version": "0.2.0", "orchestrate_commit": "a" * 40, "git_commit": "c-dirty"}
+    write_compacted(tmp_path / "twice", listed)
+    assert read([tmp_path / "twice"]).warnings == (
+        "runs mix orchestrate version: 0.1.0 (1 runs), 0.2.0 (1 runs)",
+        "runs mix git commit: c (1 runs), c-dirty (1 runs)",
+    )
+
+
 def test_a_limited_data_set_is_stamped_as_not_real(tmp_path: Path) -> None:
     write_compacted(tmp_path, rows(SCORES))
     (tmp_path / "experiment.yaml").write_text(yaml.safe_dump({"data": {"name": "x", "limit": 40}}))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.commands.model_card import deciding, loading
+from orchestrator.commands.model_card import deciding, loading, software
 
 MANY = {"problem_type": "multi_label_classification"}
 TEXTS = "AutoModelForSequenceClassification"
@@ -52,6 +52,13 @@ def test_the_pipeline_is_told_what_it_needs_to_say_what_was_evaluated() -> None:
     words = loading("AutoModelForTokenClassification", {}, task())
     assert f'pipeline("token-classification", {named}, aggregation_strategy="first")' in words
     assert "import AutoTokenizer, AutoModelForTokenClassification, pipeline\n" in words
+
+
+def test_software_is_said_with_its_commits_also_of_a_folder_from_before_they_were_known() -> None:
+    before = {"torch_version": "2.11.0", "ray_version": None, "git_commit": "abc"}
+    assert software(before) == "torch 2.11.0, git commit abc"
+    after = {**before, "orchestrate_version": "0.1.0", "orchestrate_commit": "def-dirty"}
+    assert software(after) == "torch 2.11.0, git commit abc, orchestrate 0.1.0, orchestrate commit def-dirty"
 
 
 def test_no_pipeline_is_named_where_the_library_has_none_or_the_task_is_our_own() -> None:

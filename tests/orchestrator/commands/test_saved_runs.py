@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,7 @@ def test_an_exported_folder_has_a_card_no_paths_of_this_machine_and_predicts_the
     card = (folder / "README.md").read_text()
     assert card.startswith("---\nlibrary_name: transformers\npipeline_tag: token-classification\n")
     assert "mean of 2 runs" in card
+    assert f"orchestrate {version('orchestrator')}" in card
     assert "AutoModelForTokenClassification.from_pretrained(folder)" in card
     assert str(out.parent) not in card + (folder / "task.json").read_text() + (folder / "config.json").read_text()
     here, there = (typed("predict", where, "The power bus", "--out", str(out)) for where in ("tiny:1", str(folder)))
