@@ -84,13 +84,16 @@ def read_trials(directory: Place) -> pd.DataFrame:
     file = directory.child(TABLE)
     if not file.is_file():
         return empty_trials()
-    table = read_parquet(file.read(), kind="trials", name=file.label)
-    if (table.schema.metadata or {}).get(_DIGEST) != _digest(table):
-        raise Corrupt(
-            f"{file.label}: its rows are not as they were written; the same search, started again, rebuilds it"
-        )
-    frame: pd.DataFrame = table.to_pandas()
+    frame: pd.DataFrame = trials_in(file.read(), file.label).to_pandas()
     return frame
+
+
+def trials_in(data: bytes, name: str) -> pa.Table:
+    """The table in the bytes of the file `name`. Raises Corrupt where it is damaged."""
+    table = read_parquet(data, kind="trials", name=name)
+    if (table.schema.metadata or {}).get(_DIGEST) != _digest(table):
+        raise Corrupt(f"{name}: its rows are not as they were written; the same search, started again, rebuilds it")
+    return table
 
 
 def parameters_of(trials: pd.DataFrame) -> list[str]:

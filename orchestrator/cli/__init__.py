@@ -17,7 +17,7 @@ from orchestrator.cli.export import export
 from orchestrator.cli.predict import predict
 from orchestrator.cli.probe import probe
 from orchestrator.cli.profile import profile
-from orchestrator.cli.results import analyze, forget, logs, results, status
+from orchestrator.cli.results import analyze, forget, logs, results, status, verify
 from orchestrator.cli.search import search
 from orchestrator.cli.session import Commands, command
 from orchestrator.console.console import Console
@@ -212,7 +212,7 @@ def doctor(console: Console, out: str) -> int:
     return EXIT_ENVIRONMENT if any(finding.state == "problem" for finding in found) else 0
 
 
-for _command in (search, status, logs, results, forget, analyze, predict, export, probe, profile, cluster):
+for _command in (search, status, logs, results, verify, forget, analyze, predict, export, probe, profile, cluster):
     main.add_command(_command)
 
 

@@ -1,4 +1,4 @@
-"""The commands that only need results: status, logs, results, forget, analyze."""
+"""The commands that only need results: status, logs, results, verify, forget, analyze."""
 
 from __future__ import annotations
 
@@ -78,6 +78,31 @@ def results(console: Console, where: str | None, metric: str | None, sort: str |
         console.document({"location": store.location, "runs": found, "warnings": list(warnings)})
     else:
         console.data(table(headings, lines))
+
+
+@click.command()
+@where_argument
+@click.option("--repair", is_flag=True, help="Restore, build anew or set aside what can be; nothing is deleted.")
+@options.json_option
+@command
+def verify(console: Console, where: str | None, repair: bool) -> int:
+    """Check every file of the results that has a hash or a schema, and list the damage. Changes nothing.
+
+    Ends with 6 where something is damaged; with --repair, where only another sweep can replace something.
+    """
+    from orchestrator.commands.verify import document, verify
+    from orchestrator.console import text
+    from orchestrator.errors import EXIT_CORRUPT
+    from orchestrator.storage.find_results import open_results
+
+    found = verify(open_results(where), where, repair=repair)
+    for warning in found.warnings:
+        console.warning(warning)
+    if console.as_json:
+        console.document(document(found))
+    else:
+        console.data(text.verification(found))
+    return EXIT_CORRUPT if found.damage else 0
 
 
 @click.command()

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from orchestrator.commands.doctor import Finding
     from orchestrator.commands.list import Entry, Kind
     from orchestrator.commands.plan import Plan
+    from orchestrator.commands.verify import Finding as DamageFinding
+    from orchestrator.commands.verify import Verification
     from orchestrator.storage.status import Status, TrialStatus
 
 STATES = ("total", "completed", "collapsed", "diverged", "pruned", "failed", "unsupported", "pending")
@@ -152,6 +154,22 @@ def plan_document(found: Plan) -> dict[str, Any]:
         "power": None if found.outlook is None else asdict(found.outlook),
         "warnings": list(found.warnings),
     }
+
+
+def verification(found: Verification) -> str:
+    """What is damaged, a line each with what to do; after a repair, first what was repaired."""
+    parts = [found.location]
+    if found.repaired:
+        parts += ["repaired:", *map(_damage, found.repaired)]
+    if found.damage:
+        parts += [*(["left:"] if found.repaired else []), *map(_damage, found.damage)]
+    elif not found.repaired:
+        parts.append("nothing is damaged")
+    return "\n".join(parts)
+
+
+def _damage(found: DamageFinding) -> str:
+    return f"  {cell(found.path)}: {cell(found.reason)}; {found.action}"
 
 
 def findings(found: Sequence[Finding]) -> str:

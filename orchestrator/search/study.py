@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from itertools import count
 from typing import Any, Literal, cast
 
 from orchestrator.config.resolve import Resolved
@@ -129,6 +130,8 @@ class Study:
                 )
             known = self._signed(scores.get(found.number, {}))
             self._enter(found.number, found.values, found.proposed_by, run, "waiting", known)
+        if self.trials and not self.notebook.exists():
+            self._describe()
 
     def _taken_up(self) -> tuple[int, bool] | None:
         for number in self.waiting:
@@ -141,7 +144,7 @@ class Study:
     def _propose(self) -> int | None:
         if not self._unproposed:
             return None
-        number = len(self.trials) + 1
+        number = next(number for number in count(1) if number not in self.trials)  # one that was lost is free again
         if number == 1:
             self._describe()
         proposed = self._proposal(number)

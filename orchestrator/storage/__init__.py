@@ -5,6 +5,7 @@ The way in is `Store`. Start with `store.py`, whose first lines draw a results d
 are its own. May import `config`, `errors`, `units`, `analysis.tables` and `trainables`.
 """
 
+from orchestrator.storage.damage import Damage
 from orchestrator.storage.disk_errors import StorageFull, StorageUnwritable, explained
 from orchestrator.storage.store import Attempt, Compaction, DataChanged, Holder, Locked, Store
 from orchestrator.storage.trials import Notebook, Proposal
@@ -12,6 +13,7 @@ from orchestrator.storage.trials import Notebook, Proposal
 __all__ = [
     "Attempt",
     "Compaction",
+    "Damage",
     "DataChanged",
     "Holder",
     "Locked",

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
+from analysis.tables.schema import Corrupt
 from orchestrator.storage.sealed_json import seal, unseal
 from trainables.system.folder import Folder
 
@@ -57,10 +58,16 @@ def write(folder: Folder, columns: Mapping[str, Any], attempt: Attempt) -> int:
 def read(folder: Folder, number: int) -> tuple[Attempt, dict[str, Any]]:
     """An attempt and the run's columns. Raises Corrupt, or FileNotFoundError."""
     name = f"{ATTEMPTS}/{number}.json"
-    content = unseal(folder.read(name), f"{folder.uri}/{name}")
-    times = {key: content[key] and datetime.fromisoformat(content[key]) for key in ("started_at", "finished_at")}
-    columns = content.pop("run")
-    return Attempt(**{**content, **times}), columns
+    label = f"{folder.uri}/{name}"
+    try:
+        content = unseal(folder.read(name), label)
+        times = {key: content[key] and datetime.fromisoformat(content[key]) for key in ("started_at", "finished_at")}
+        columns = content.pop("run")
+        return Attempt(**{**content, **times}), columns
+    except IsADirectoryError as error:
+        raise Corrupt(f"{label}: is a folder") from error
+    except (KeyError, TypeError) as error:
+        raise Corrupt(f"{label}: is not the file of an attempt") from error
 
 
 def numbers(names: Sequence[str]) -> list[int]:

@@ -28,7 +28,7 @@ from orchestrator.storage.merge_tables import (
     rows_of,
     streamed,
 )
-from orchestrator.storage.restore import Mending, lost, mend
+from orchestrator.storage.restore import Mending, mend
 from orchestrator.storage.scan import RUNS, Scan, scan
 from trainables.system.folder import Folder
 
@@ -91,23 +91,6 @@ def compact(root: Folder, owner: str, recheck: bool = False) -> Compaction:
             problems=tuple(work.problems),
             pending=tuple(work.pending),
         )
-
-
-def verify(root: Folder) -> tuple[str, ...]:
-    """Check every hash, schema and id of manifest, tables and records; returns what is wrong, and changes nothing."""
-    known, problems = _known(root)
-    for table in TABLES if known else ():
-        if state_of(root, known or Manifest(), table) == "damaged":
-            problems.append(f"{root.uri}/{table}: its SHA-256 is not the recorded one")
-    found = scan(root)
-    gone = [run_id for run_id in lost(root, known or Manifest(), found) if run_id not in found.committed]
-    problems += [f"{root.uri}/{RUNS}/{run_id}: its record is missing" for run_id in gone]
-    for run_id, name in found.committed.items():
-        try:
-            records.load(root.child(f"{RUNS}/{run_id}"), name, run_id)
-        except Corrupt as error:
-            problems.append(str(error))
-    return tuple(problems)
 
 
 def _known(root: Folder) -> tuple[Manifest | None, list[str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -18,6 +18,7 @@ from trainables.system.folder import Folder
 
 EXPERIMENT, CELLS, DATASETS, NOTES = "experiment.yaml", "cells.json", "datasets.json", "notes.json"
 ABSENT = "(absent)"
+EXPERIMENT_HASH = "experiment_sha256"  # in cells.json; what earlier versions wrote has none
 
 
 class DataChanged(UserError):
@@ -29,7 +30,8 @@ def write_experiment(
 ) -> tuple[str, ...]:
     """Write `experiment.yaml` and `cells.json`; returns what changed since the last time, one line a key.
 
-    A file that differs is kept as `experiment-<n>.yaml`; nothing is written where nothing changed.
+    A file that differs is kept as `experiment-<n>.yaml`; nothing is written where nothing changed. `cells.json` holds
+    the hash of `experiment.yaml`.
     """
     old = root.read(EXPERIMENT) if root.exists(EXPERIMENT) else None
     lines: tuple[str, ...] = ()
@@ -39,7 +41,7 @@ def write_experiment(
             lines = _difference(old, yaml.safe_load(data))
             _keep(root, old)
         root.write(EXPERIMENT, MARK + data)
-    content = {"cells": [dict(cell) for cell in cells]}
+    content = {EXPERIMENT_HASH: root.sha256(EXPERIMENT), "cells": [dict(cell) for cell in cells]}
     if not (root.exists(CELLS) and holds(root.read(CELLS), content)):
         root.write(CELLS, seal(content))
     return lines
@@ -52,7 +54,7 @@ def _says(data: bytes, experiment: Mapping[str, Any]) -> bool:
 
 def write_notes(root: Folder, notes: Sequence[str]) -> None:
     """Keep what every reader of the results must be told about the data; reports repeat it."""
-    data = (json.dumps({"notes": list(notes)}, indent=1, ensure_ascii=False) + "\n").encode()
+    data = seal({"notes": list(notes)})
     if not (root.exists(NOTES) and root.read(NOTES) == data):
         root.write(NOTES, data)
 
@@ -61,8 +63,10 @@ def read_notes(root: Folder) -> tuple[str, ...]:
     """The notes of the last sweep; none before the first one. Raises CorruptResults."""
     if not root.exists(NOTES):
         return ()
+    data = root.read(NOTES)
     try:
-        return tuple(map(str, json.loads(root.read(NOTES))["notes"]))
+        content = json.loads(data)  # earlier versions wrote it without a hash
+        return tuple(map(str, (content if set(content) == {"notes"} else unseal(data, NOTES))["notes"]))
     except (ValueError, KeyError, TypeError) as error:
         raise CorruptResults(f"{root.uri}/{NOTES} is damaged; running the sweep again writes it anew") from error
 
@@ -81,10 +85,18 @@ def read_cells(root: Folder) -> list[dict[str, Any]]:
     """The cells of the current grid, in its order; empty before the first sweep. Raises CorruptResults."""
     if not root.exists(CELLS):
         return []
+    return list(_grid(root)["cells"])
+
+
+def _grid(root: Folder) -> dict[str, Any]:
+    label = f"{root.uri}/{CELLS}"
     try:
-        return list(unseal(root.read(CELLS), f"{root.uri}/{CELLS}")["cells"])
+        content = unseal(root.read(CELLS), label)
+        if "cells" not in content:
+            raise Corrupt(f"{label}: is not a list of cells")
     except Corrupt as error:
         raise CorruptResults(f"{error}; running the sweep again writes it anew") from error
+    return content
 
 
 def check_fingerprint(root: Folder, dataset: str, fingerprint: str, accept: bool) -> None:
@@ -109,13 +121,61 @@ def _fingerprints(root: Folder, accept: bool) -> dict[str, list[str]]:
     if not root.exists(DATASETS):
         return {}
     try:
-        return unseal(root.read(DATASETS), f"{root.uri}/{DATASETS}")
+        return _remembered(root)
     except Corrupt as error:
         if not root.exists("runs.parquet") and not accept:
             raise CorruptResults(f"{error}; pass --accept-new-data if the data is what it was") from error
         found = _recorded_fingerprints(root)
         move_aside(root, DATASETS, QUARANTINE)
         return found
+
+
+def _remembered(root: Folder) -> dict[str, list[str]]:
+    content = unseal(root.read(DATASETS), f"{root.uri}/{DATASETS}")
+    if not all(isinstance(fingerprints, list) for fingerprints in content.values()):
+        raise Corrupt(f"{root.uri}/{DATASETS}: is not a list of data sets")
+    return content
+
+
+def rebuild_fingerprints(root: Folder) -> None:
+    """Write `datasets.json` anew from the compacted `runs`, which must be whole; what was there is set aside."""
+    known = _recorded_fingerprints(root)
+    if root.exists(DATASETS):
+        move_aside(root, DATASETS, QUARANTINE)
+    root.write(DATASETS, seal(known))
+
+
+def unsound(root: Folder) -> Iterator[tuple[str, str]]:
+    """Each of the four files that is not as it was written, and what is wrong: `missing`, or why it is not believed.
+
+    Where a sweep was never started none is missing. `notes.json` is not missed: earlier versions wrote none.
+    """
+    there = [name for name in (EXPERIMENT, CELLS, DATASETS, NOTES) if root.exists(name)]
+    yield from ((name, "missing") for name in (EXPERIMENT, CELLS, DATASETS) if there and name not in there)
+    readers: dict[str, Callable[[], object]] = {
+        EXPERIMENT: lambda: _as_swept(root),
+        CELLS: lambda: _grid(root),
+        DATASETS: lambda: _remembered(root),
+        NOTES: lambda: read_notes(root),
+    }
+    for name in there:
+        try:
+            readers[name]()
+        except IsADirectoryError:
+            yield name, "is a folder"
+        except (Corrupt, CorruptResults):
+            yield name, "is not what the sweep wrote"
+
+
+def _as_swept(root: Folder) -> None:
+    """Raise Corrupt or CorruptResults unless `experiment.yaml` is a mapping and has the hash in `cells.json`."""
+    read_experiment(root)
+    try:
+        expected = _grid(root).get(EXPERIMENT_HASH) if root.exists(CELLS) else None
+    except (CorruptResults, IsADirectoryError):
+        return
+    if expected is not None and root.sha256(EXPERIMENT) != expected:
+        raise Corrupt(f"{root.uri}/{EXPERIMENT}: its SHA-256 is not the recorded one")
 
 
 def _recorded_fingerprints(root: Folder) -> dict[str, list[str]]:

@@ -77,7 +77,8 @@ def is_held(root: Folder) -> bool:
         return False
     if not root.is_local:
         return True
-    descriptor = os.open(root.child(LOCK).local_path, os.O_RDONLY | os.O_NOFOLLOW)
+    with explained(root.uri):
+        descriptor = os.open(root.child(LOCK).local_path, os.O_RDONLY | os.O_NOFOLLOW)
     try:
         return _flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB) is not True
     finally:

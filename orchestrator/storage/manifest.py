@@ -48,21 +48,29 @@ class Manifest:
 
 def read(root: Folder) -> Manifest | None:
     """The manifest; None before the first compaction. Raises Corrupt."""
+    label = f"{root.uri}/{MANIFEST}"
     try:
-        data = root.read(MANIFEST)
+        content = unseal(root.read(MANIFEST), label)
     except FileNotFoundError:
         return None
-    content = unseal(data, f"{root.uri}/{MANIFEST}")
+    except IsADirectoryError as error:
+        raise Corrupt(f"{label}: is a folder") from error
     if content.pop("schema_version", None) != SCHEMA_VERSION:
-        raise Corrupt(f"{root.uri}/{MANIFEST}: its schema version is not {SCHEMA_VERSION}")
-    return Manifest(**content)
+        raise Corrupt(f"{label}: its schema version is not {SCHEMA_VERSION}")
+    try:
+        return Manifest(**content)
+    except TypeError as error:
+        raise Corrupt(f"{label}: is not a manifest") from error
 
 
 def state_of(root: Folder, manifest: Manifest, table: str) -> Literal["whole", "older", "absent", "damaged"]:
     """How a compacted table stands to the manifest; `older` is what a killed compaction leaves, and is whole."""
     if not root.exists(table):
         return "absent"
-    found = root.sha256(table)
+    try:
+        found = root.sha256(table)
+    except IsADirectoryError:
+        return "damaged"
     if found == manifest.hashes().get(table):
         return "whole"
     return "older" if found == manifest.previous.get(table) else "damaged"

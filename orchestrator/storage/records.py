@@ -118,14 +118,37 @@ def _withdraw(folder: Folder, record: Record) -> None:
 
 def only(names: Sequence[str]) -> str | None:
     """The record file among `names` where there is exactly one: then it is the run's, or the record is damaged."""
-    candidates = [name for name in names if name.startswith(RECORD)]
+    candidates = candidates_in(names)
     return candidates[0] if len(candidates) == 1 else None
+
+
+def candidates_in(names: Sequence[str]) -> list[str]:
+    """Those of the names that a record file can have."""
+    return [name for name in names if name.startswith(RECORD) and name.endswith(".json")]
 
 
 def current(folder: Folder, names: Sequence[str]) -> str | None:
     """Which of the record files `names` has the hash of the folder's `run.parquet`; None if none has."""
-    expected = f"{RECORD}{folder.sha256(RUN)[:HASH_LENGTH]}.json"
+    expected = belonging(folder)
     return expected if expected in names else None
+
+
+def belonging(folder: Folder) -> str | None:
+    """The name that the record file of the folder's `run.parquet` must have; None where that is no file."""
+    try:
+        return f"{RECORD}{folder.sha256(RUN)[:HASH_LENGTH]}.json"
+    except IsADirectoryError:
+        return None
+
+
+def whose(folder: Folder, name: str) -> str:
+    """The run that a record file says it belongs to. Raises Corrupt."""
+    return str(_content(folder, name)["run_id"])
+
+
+def hashes(folder: Folder, name: str) -> dict[str, str]:
+    """File -> SHA-256 of the tables of a record. Raises Corrupt."""
+    return {file: str(described["sha256"]) for file, described in _content(folder, name)["files"].items()}
 
 
 def status(folder: Folder, name: str) -> str:
@@ -181,12 +204,11 @@ def move(root: Folder, source: str, target: str) -> None:
 
 def _content(folder: Folder, name: str) -> dict[str, Any]:
     label = f"{folder.uri}/{name}"
-    try:
-        content = unseal(folder.read(name), label)
-    except FileNotFoundError as error:
-        raise Corrupt(f"{label}: missing") from error
+    content = unseal(_read(folder, name), label)
     if content.get("schema_version") != SCHEMA_VERSION:
         raise Corrupt(f"{label}: schema version {content.get('schema_version')}, this program reads {SCHEMA_VERSION}")
+    if not {"run_id", "status", "files"} <= content.keys():
+        raise Corrupt(f"{label}: is not the file of a record")
     return content
 
 
@@ -198,12 +220,16 @@ def _only(files: Mapping[str, Any], prefix: str, folder: Folder) -> str:
 
 
 def _table(folder: Folder, name: str, content: Mapping[str, Any], kind: Kind) -> pa.Table:
-    label = f"{folder.uri}/{name}"
+    return read_parquet(_read(folder, name), content["files"][name]["sha256"], kind=kind, name=f"{folder.uri}/{name}")
+
+
+def _read(folder: Folder, name: str) -> bytes:
     try:
-        data = folder.read(name)
+        return folder.read(name)
     except FileNotFoundError as error:
-        raise Corrupt(f"{label}: missing") from error
-    return read_parquet(data, content["files"][name]["sha256"], kind=kind, name=label)
+        raise Corrupt(f"{folder.uri}/{name}: missing") from error
+    except IsADirectoryError as error:
+        raise Corrupt(f"{folder.uri}/{name}: is a folder") from error
 
 
 def _short(data: bytes) -> str:

@@ -7,6 +7,7 @@
     <out>/search/<search key>/  trials.parquet                what searches proposed and heard (trials), a row a trial
     <out>/quarantine/  forgotten/  sweep.lock  compaction.lock
 
+`verify` says which of these files are damaged, `repair` what was done about it.
 Nothing inside names the place it lies in, so a results directory can be moved.
 """
 
@@ -27,9 +28,20 @@ from analysis.tables.schema import Corrupt, Kind, read_parquet, sha256, to_parqu
 from analysis.tables.trials import TABLE as TRIALS_TABLE
 from orchestrator.config.run_spec import RunSpec
 from orchestrator.errors import UserError
-from orchestrator.storage import attempts, cells, compaction, experiment_files, lock, manifest, records
+from orchestrator.storage import (
+    attempts,
+    cells,
+    compaction,
+    experiment_files,
+    lock,
+    manifest,
+    records,
+    repair,
+    verify,
+)
 from orchestrator.storage.attempts import Attempt, without_host
 from orchestrator.storage.compaction import Compaction
+from orchestrator.storage.damage import Damage
 from orchestrator.storage.disk_errors import StorageFull, StorageUnwritable, explained, free_name
 from orchestrator.storage.experiment_files import DataChanged
 from orchestrator.storage.find_run import find_run
@@ -39,6 +51,7 @@ from orchestrator.storage.restore import FORGOTTEN, forgotten_mark, set_aside_re
 from orchestrator.storage.scan import RUN_ID, RUNS, run_ids
 from orchestrator.storage.survey import Survey, status_of, survey
 from orchestrator.storage.trials import SEARCH, Notebook
+from orchestrator.storage.verify import BEST, CHECKPOINTS, EPOCHS
 from trainables.modeling.saved_model import is_saved
 from trainables.system.folder import Folder
 from trainables.training.outcome import Outcome
@@ -46,7 +59,7 @@ from trainables.training.outcome import Outcome
 __all__ = ["Attempt", "Compaction", "DataChanged", "Holder", "Locked", "StorageFull", "StorageUnwritable", "Store"]
 
 logger = logging.getLogger(__name__)
-SPEC, LOG, CHECKPOINTS, BEST, EPOCHS = "spec.json", "log.txt", "checkpoints", "best", "epochs"
+SPEC, LOG = "spec.json", "log.txt"
 PROBE = "probe-"
 
 
@@ -198,9 +211,9 @@ class Store:
         """Where a run's log lies; None where the results are not in local files."""
         return self.folder(run_id).child(LOG).local_path if self.root.is_local else None
 
-    def compact(self, recheck: bool = False) -> Compaction:
+    def compact(self) -> Compaction:
         """Bring the three tables up to date; see `compaction.compact`."""
-        return compaction.compact(self.root, self.owner, recheck)
+        return compaction.compact(self.root, self.owner)
 
     def table(self, kind: Kind) -> pa.Table | None:
         """A table of the last compaction, verified; None before the first one, and where it is damaged."""
@@ -229,9 +242,13 @@ class Store:
         """Write the table of the current search's trials."""
         self.root.write(TRIALS_TABLE, to_parquet_bytes(table))
 
-    def verify(self) -> tuple[str, ...]:
-        """Check everything, change nothing; returns what is wrong."""
-        return compaction.verify(self.root)
+    def verify(self) -> tuple[Damage, ...]:
+        """Everything that is damaged, missing or foreign; see `verify.find`."""
+        return verify.find(self.root)
+
+    def repair(self) -> tuple[tuple[Damage, ...], tuple[Damage, ...]]:
+        """Repair what can be repaired while the lock is held; what was repaired, and what is left (`repair.repair`)."""
+        return repair.repair(self.root, self.owner)
 
     def lock(self, owner: str | None = None) -> AbstractContextManager[Holder]:
         """Keep other sweeps out while the context lasts. Raises Locked, which names the holder."""

@@ -55,14 +55,21 @@ class Notebook:
     def description(self) -> dict[str, Any]:
         """What the study is about. Raises CorruptResults."""
         try:
-            return unseal(self.folder.read(STUDY), f"{self.folder.uri}/{STUDY}")
-        except Corrupt as error:
+            content = unseal(self.folder.read(STUDY), f"{self.folder.uri}/{STUDY}")
+            if not {"search", "system", "rungs"} <= content.keys():
+                raise Corrupt(f"{self.folder.uri}/{STUDY}: does not describe a study")
+            return content
+        except (Corrupt, IsADirectoryError) as error:
             raise CorruptResults(f"{error}; move the file aside: the next search writes it anew") from error
 
     def proposals(self) -> list[Proposal]:
         """All of them, by number. Raises CorruptResults for a damaged one."""
         names = [name for name in self.folder.names() if PROPOSAL.match(name)]
         return sorted((self._read(name) for name in names), key=lambda found: found.number)
+
+    def numbers(self) -> list[int]:
+        """The numbers that were proposed, by the names of their files alone."""
+        return [int(found[1]) for found in map(PROPOSAL.match, self.folder.names()) if found is not None]
 
     def propose(self, proposal: Proposal) -> None:
         """Write a proposal down. Raises StorageFull or StorageUnwritable."""
@@ -73,7 +80,7 @@ class Notebook:
             "values": dict(proposal.values),
         }
         with explained(self.folder.uri):
-            created = self.folder.create(f"{proposal.number:04d}.json", seal(content))
+            created = self.folder.create(file_of(proposal.number), seal(content))
         assert created, "the lock keeps other searches out, so that no number is given twice"
 
     def scores(self) -> dict[int, dict[int, float]]:
@@ -93,11 +100,20 @@ class Notebook:
         with explained(self.folder.uri):
             self.folder.append(SCORES, f"{line}\n".encode())
 
+    def proposal(self, number: int) -> Proposal:
+        """One of them. Raises CorruptResults, or FileNotFoundError."""
+        return self._read(file_of(number))
+
     def _read(self, name: str) -> Proposal:
         try:
             return Proposal(**unseal(self.folder.read(name), f"{self.folder.uri}/{name}"))
-        except (Corrupt, TypeError) as error:
+        except (Corrupt, TypeError, IsADirectoryError) as error:
             raise CorruptResults(f"{error}; move the file aside: its trial is then proposed anew") from error
+
+
+def file_of(number: int) -> str:
+    """The name of the file that has a proposal."""
+    return f"{number:04d}.json"
 
 
 def _parsed(line: str) -> tuple[int, int, float] | None:

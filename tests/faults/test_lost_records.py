@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from analysis.tables.schema import Kind
 from orchestrator.cli import main
+from orchestrator.commands.sweep import check_fingerprint
 from orchestrator.config import grid
 from orchestrator.errors import UserError
 from orchestrator.storage import Store
@@ -31,6 +32,7 @@ LOST = make_run(3)
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished sweep, its tables not made yet."""
     store = Store.open(tmp_path_factory.mktemp("finished"))
+    store.check_fingerprint("demo-data", "f" * 64)
     store.write_experiment({"experiment": "demo"}, [{"experiment": "demo", **cell} for cell in cells(fill(store, 4))])
     return store.root.local_path
 
@@ -69,7 +71,7 @@ def test_a_record_without_its_file_that_no_table_holds_is_no_dead_end(
     (warning,) = found.warnings
     assert warning.startswith("records are damaged (the next sweep moves them to quarantine/ and runs them again): ")
     assert warning.endswith("small/default seed 3")
-    assert any(LOST.run_id in problem for problem in store.verify())
+    assert any(LOST.run_id in damage.path for damage in store.verify())
 
     summary = store.compact()
     assert summary.pending == (LOST.run_id,)
@@ -87,7 +89,7 @@ def test_a_record_that_was_deleted_after_compaction_comes_back_from_the_tables(
     store.compact()
     delete(store, *prefixes)
 
-    assert any(LOST.run_id in problem for problem in store.verify())
+    assert any(LOST.run_id in damage.path for damage in store.verify())
     assert status_of(store).warnings == (
         "records of finished runs are lost (the next sweep restores those that the tables hold, and runs the others): "
         "small/default seed 3",
@@ -123,7 +125,8 @@ def test_a_deleted_part_comes_back_when_everything_is_checked(
     delete(store, prefix)
 
     assert len(store.verify()) == 1
-    assert "restored from the tables" in store.compact(recheck=True).problems[0]
+    repaired, left = store.repair()
+    assert ([damage.remedy for damage in repaired], left) == (["restored from the tables"], ())
     assert_clean(store, clean)
 
 
@@ -234,6 +237,7 @@ def test_many_lost_records_are_one_line(tmp_path: Path) -> None:
 def test_a_single_run_and_a_sweep_restore_what_is_lost_and_execute_nothing(tmp_path: Path) -> None:
     experiment = resolved(tmp_path)
     store, runs = Store.open(tmp_path / "out"), grid.runs(experiment)
+    check_fingerprint(store, experiment, accept=False)
     store.write_experiment(experiment.experiment.model_dump(mode="json"), [cell_columns(run) for run in runs])
     for run in runs:
         store.commit(run, make_outcome(run.config.seed / 10))

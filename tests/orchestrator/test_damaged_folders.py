@@ -87,7 +87,11 @@ def test_an_export_carries_its_hashes_and_every_flipped_bit_is_named(exported: P
 def test_a_run_whose_weights_were_flipped_is_neither_exported_nor_asked(results: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(results, tmp_path / "out")
     weights = next((copy / "runs").iterdir()) / "best" / "model.safetensors"
+    assert typed("verify", copy).exit_code == 0
     flip(weights, 0.7)
+    found = typed("verify", copy)
+    assert found.exit_code == 6
+    assert "best/model.safetensors: is not the file that was written; restore the folder, or `orch" in found.stdout
     for arguments in (["predict", "tiny:1", "x"], ["export", "tiny:1", "--to", str(tmp_path / "model")]):
         found = typed(*arguments, "--out", copy)
         assert found.exit_code == 6, found.output

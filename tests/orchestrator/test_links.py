@@ -56,13 +56,13 @@ def table(folder: Path) -> Path:
     return folder / "mine.csv"
 
 
-@pytest.mark.parametrize("command", ["status", "forget"])
+@pytest.mark.parametrize("command", ["status", "verify", "forget"])
 @pytest.mark.parametrize("part", ["runs", f"runs/{make_run(0).run_id}"])
 def test_a_link_that_leads_out_of_the_results_ends_with_2_and_says_which_to_remove(
     out: Path, outside: Path, command: str, part: str
 ) -> None:
     put_link(out / part, outside / "x")
-    arguments = ["status", out] if command == "status" else ["forget", make_run(0).run_id, "--yes", "--out", out]
+    arguments = ["forget", make_run(0).run_id, "--yes", "--out", out] if command == "forget" else [command, out]
     found = invoke(*arguments)
     assert found.exit_code == 2, found.stderr
     assert f"{out / part} leads out of {out} through a link" in found.stderr

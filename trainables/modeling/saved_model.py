@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 
@@ -102,6 +102,32 @@ def verify(folder: Path) -> None:
         raise Damaged(f"{folder / added}: was added after the folder was saved; remove it")
 
 
+def differences(folder: Folder) -> Iterator[tuple[str, Literal["damaged", "missing", "foreign"]]]:
+    """Every file of a folder with a manifest that is not as the manifest says, wherever the folder lies.
+
+    Checkpoints have a manifest of the same form. `foreign`: loading would read it, and nobody of ours wrote it.
+    """
+    try:
+        hashes = _hashes(f"{folder.uri}/{MANIFEST}", folder.read(MANIFEST))
+    except Damaged:
+        yield MANIFEST, "damaged"
+        return
+    except FileNotFoundError:
+        yield MANIFEST, "missing"
+        return
+    for name, digest in hashes.items():
+        try:
+            if folder.sha256(name) != digest:
+                yield name, "damaged"
+        except FileNotFoundError:
+            yield name, "missing"
+        except (IsADirectoryError, NotADirectoryError):
+            yield name, "damaged"
+    for name in folder.files():
+        if name != MANIFEST and name not in hashes and _is_loaded(PurePosixPath(name)):
+            yield name, "foreign"
+
+
 def hashes_of(folder: Path) -> dict[str, str]:
     """The manifest of a local folder: name of a file -> SHA-256. Raises Damaged or NotSaved where it can't be read."""
     return _hashes(str(folder / MANIFEST), _read(folder / MANIFEST))
@@ -133,9 +159,12 @@ def exported(folder: Path) -> Path:
 
 def loaded_from(folder: Path) -> list[str]:
     """Names of the files that loading may read, without the manifest and folders of other tools (.git)."""
-    names = (path.relative_to(folder) for path in folder.rglob("*") if path.suffix in LOADED)
-    visible = (name for name in names if not any(part.startswith(".") for part in name.parts))
-    return sorted(name.as_posix() for name in visible if name.as_posix() != MANIFEST)
+    names = (PurePosixPath(path.relative_to(folder)) for path in folder.rglob("*"))
+    return sorted(str(name) for name in names if _is_loaded(name) and str(name) != MANIFEST)
+
+
+def _is_loaded(name: PurePosixPath) -> bool:
+    return name.suffix in LOADED and not any(part.startswith(".") for part in name.parts)
 
 
 def write_manifest(folder: Path) -> None:

@@ -176,6 +176,18 @@ def test_a_line_that_a_kill_has_cut_is_passed_over_and_a_damaged_proposal_is_not
         Talk(study_of(tmp_path), tmp_path / "out")
 
 
+@pytest.mark.parametrize("lost", ["0002.json", "study.json"])
+def test_a_file_that_was_lost_is_written_again_as_it_was(tmp_path: Path, lost: str) -> None:
+    Talk(study_of(tmp_path), tmp_path / "out", lanes=3)
+    (folder,) = (tmp_path / "out" / "search").iterdir()
+    before = {path.name: path.read_bytes() for path in folder.glob("*.json")}
+    assert len(before) == 4
+    (folder / lost).unlink()
+
+    Talk(study_of(tmp_path), tmp_path / "out", lanes=3)
+    assert {path.name: path.read_bytes() for path in folder.glob("*.json")} == before
+
+
 def test_a_cohort_is_paused_compared_and_taken_up_again(tmp_path: Path) -> None:
     """Nine epochs, factor three: the first cohort has nine trials that wait for each other after one epoch."""
     talk = Talk(study_of(tmp_path, scheduler="hyperband", trials=9), tmp_path / "out")

@@ -231,6 +231,7 @@ def test_foreign_files_among_the_runs_are_left_alone(tmp_path: Path) -> None:
 def test_a_results_directory_can_be_moved(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "before")
     runs = fill(store, 3)
+    store.check_fingerprint("demo-data", "f" * 64)
     store.write_experiment({"experiment": "demo"}, cells(runs))
     store.compact()
     shutil.move(tmp_path / "before", tmp_path / "after")

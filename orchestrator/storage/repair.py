@@ -1,0 +1,43 @@
+"""Repairs what can be repaired of a results directory without running anything again; nothing is deleted."""
+
+from __future__ import annotations
+
+from orchestrator.storage import compaction, experiment_files
+from orchestrator.storage.damage import Damage
+from orchestrator.storage.disk_errors import QUARANTINE, explained, free_name, move_aside
+from orchestrator.storage.scan import RUNS
+from orchestrator.storage.verify import find
+from orchestrator.storage.verify_search import restore_proposals
+from trainables.system.folder import Folder
+
+
+def repair(root: Folder, owner: str) -> tuple[tuple[Damage, ...], tuple[Damage, ...]]:
+    """Set aside what is damaged, restore what the tables hold, build tables anew; returns what was repaired, and what
+    is left for a sweep or a person.
+
+    Where nothing is damaged nothing is written. Raises what `find` and `compact` raise. The caller holds the lock.
+    """
+    found = find(root)
+    if not found:
+        return (), ()
+    with explained(root.uri):
+        for damage in found:
+            if damage.aside is not None and root.exists(damage.aside):
+                _set_aside(root, damage.aside)
+        compaction.compact(root, owner, recheck=True)
+        if any(damage.path == experiment_files.DATASETS for damage in found):
+            experiment_files.rebuild_fingerprints(root)
+        restore_proposals(root)
+    left = {damage.path: damage for damage in find(root)}
+    left |= {damage.path: damage for damage in found if not damage.repairable}
+    return tuple(damage for damage in found if damage.path not in left), tuple(left[path] for path in sorted(left))
+
+
+def _set_aside(root: Folder, path: str) -> None:
+    """Move a file or folder to quarantine; what is of a run goes to a folder named after it."""
+    top, _, rest = path.partition("/")
+    run_id, _, name = rest.partition("/")
+    if top == RUNS and name:
+        root.move(path, f"{QUARANTINE}/{free_name(root, QUARANTINE, run_id)}/{name}")
+    else:
+        move_aside(root, path, QUARANTINE)

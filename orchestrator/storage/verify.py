@@ -1,0 +1,240 @@
+"""Checks every file of a results directory that carries a hash or a schema; changes nothing.
+
+Start with `find`. Not checked, because nothing says what it should hold: logs, `spec.json`, the scores of trials,
+earlier experiment files, `analysis/`, and what was set aside. What a killed process leaves is no damage: a table of the
+compaction before, parts of a record that was never committed, a checkpoint or weights without their manifest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from analysis.tables.schema import Corrupt, read_parquet
+from analysis.tables.trials import TABLE as TRIALS_TABLE
+from analysis.tables.trials import trials_in
+from orchestrator.errors import UserError
+from orchestrator.storage import attempts, experiment_files, manifest, records
+from orchestrator.storage.damage import (
+    ASIDE,
+    PROFILE_WRITES,
+    REASONS,
+    REBUILT,
+    RESTORED,
+    RUN_AGAIN,
+    SEARCH_WRITES,
+    SWEEP_WRITES,
+    Damage,
+    DamageKind,
+)
+from orchestrator.storage.manifest import MANIFEST, TABLES, Manifest, state_of
+from orchestrator.storage.restore import FORGOTTEN, is_forgotten, lost
+from orchestrator.storage.scan import RUNS, Scan, run_ids, scan
+from orchestrator.storage.verify_search import of_searches
+from trainables.modeling.saved_model import MANIFEST as HASHES
+from trainables.modeling.saved_model import TASK_FILE, differences
+from trainables.system.folder import Folder
+
+CHECKPOINTS, BEST, EPOCHS, PROFILE = "checkpoints", "best", "epochs", "profile.parquet"
+
+
+@dataclass(frozen=True)
+class _Results:
+    """A results directory as its manifest and its listings have it. `whole`: the tables are what the manifest says."""
+
+    root: Folder
+    known: Manifest
+    found: Scan
+    whole: bool
+
+    def remedy(self, run_id: str) -> tuple[bool, str]:
+        """Whether the tables hold a run's record, and what becomes of it."""
+        held = self.whole and run_id in self.known.records and not is_forgotten(self.root, run_id, self.known)
+        return held, RESTORED if held else RUN_AGAIN
+
+
+def find(root: Folder) -> tuple[Damage, ...]:
+    """Everything that is damaged, missing or foreign, sorted by path.
+
+    Raises UserError where there is nothing at all, LinkedOutside for a link that leads out, OSError where a file cannot
+    be read.
+    """
+    if not root.names():
+        raise UserError(f"no results in {root.uri}")
+    known, damage = _manifest(root)
+    states: dict[str, str] = {table: state_of(root, known, table) for table in TABLES if known.tables}
+    results = _Results(root, known, scan(root), bool(states) and set(states.values()) == {"whole"})
+    damage += _of_experiment(root)
+    damage += [_of_table(table, state) for table, state in states.items() if state in ("damaged", "absent")]
+    damage += _without_record(results)
+    for run_id in run_ids(root):
+        if root.child(f"{RUNS}/{run_id}").names():
+            damage += _of_run(results, run_id)
+    damage += _of_other_tables(root)
+    damage += of_searches(root)
+    return tuple(sorted(damage, key=lambda found: found.path))
+
+
+def _manifest(root: Folder) -> tuple[Manifest, list[Damage]]:
+    """What the manifest says; where it is damaged or gone, nothing can be told of the tables."""
+    kind: DamageKind = "missing"
+    try:
+        known = manifest.read(root)
+        if known is not None or not any(map(root.exists, TABLES)):
+            return known or Manifest(), []
+    except Corrupt:
+        kind = "damaged"
+    return Manifest(), [Damage.plain(MANIFEST, kind, True, REBUILT)]
+
+
+def _of_table(table: str, state: str) -> Damage:
+    kind: DamageKind = "missing" if state == "absent" else "damaged"
+    return Damage.plain(table, kind, True, REBUILT)
+
+
+def _of_experiment(root: Folder) -> Iterator[Damage]:
+    for name, reason in experiment_files.unsound(root):
+        kind: DamageKind = "missing" if reason == "missing" else "damaged"
+        said = REASONS[kind] if kind == "missing" else reason
+        repairable = name == experiment_files.DATASETS
+        yield Damage(name, kind, said, repairable, REBUILT if repairable else SWEEP_WRITES)
+
+
+def _without_record(results: _Results) -> Iterator[Damage]:
+    """Runs that the tables were made with and whose record is gone, and failed ones whose attempt is."""
+    root, known, found = results.root, results.known, results.found
+    gone = [run_id for run_id in lost(root, known, found) if run_id not in found.committed]
+    for run_id in gone or _only_in_tables(results):
+        folder, (repairable, remedy) = f"{RUNS}/{run_id}", results.remedy(run_id)
+        if root.exists(folder) and not root.child(folder).names():
+            yield Damage(folder, "foreign", "is not the folder of the run", repairable, remedy, folder)
+        else:
+            path = f"{folder}/{records.RUN}" if root.exists(folder) else folder
+            yield Damage.plain(path, "missing", repairable, remedy)
+    for run_id, number in known.failed.items():
+        name = f"{RUNS}/{run_id}/{attempts.ATTEMPTS}/{number}.json"
+        if run_id not in found.committed and not (root.exists(name) or _was_forgotten(root, run_id)):
+            yield Damage.plain(name, "missing", False, RUN_AGAIN)
+
+
+def _only_in_tables(results: _Results) -> list[str]:
+    """Where the manifest is gone: finished runs in a `runs` table that can be read, and nowhere else."""
+    root = results.root
+    if results.known.tables or not root.exists(TABLES[0]):
+        return []
+    try:
+        table = read_parquet(root.read(TABLES[0]), kind="runs")
+    except (Corrupt, IsADirectoryError):
+        return []
+    rows = table.select(["run_id", "status"]).to_pylist()
+    finished = {row["run_id"] for row in rows if row["status"] != "failed"} - set(results.found.committed)
+    return sorted(run_id for run_id in finished if not _was_forgotten(root, run_id))
+
+
+def _was_forgotten(root: Folder, run_id: str) -> bool:
+    return bool(root.child(FORGOTTEN).names(f"{run_id}-"))
+
+
+def _of_run(results: _Results, run_id: str) -> Iterator[Damage]:
+    path = f"{RUNS}/{run_id}"
+    folder = results.root.child(path)
+    if run_id in results.found.committed:
+        for name, kind, reason in _of_record(folder, results.found.committed[run_id], run_id):
+            yield Damage(f"{path}/{name}" if name else path, kind, reason, *results.remedy(run_id))
+    files = folder.files()
+    yield from _of_attempts(folder, path)
+    for name in files:
+        place, _, file = name.rpartition("/")
+        is_weights = place == BEST or place.startswith(f"{EPOCHS}/")
+        if file == HASHES and (is_weights or place.startswith(f"{CHECKPOINTS}/")):
+            yield from _of_hashed(results, run_id, place)
+        without_hashes = is_weights and file == TASK_FILE and f"{place}/{HASHES}" not in files
+        if without_hashes and run_id in results.found.committed:
+            yield Damage.plain(f"{path}/{place}/{HASHES}", "missing", False, _of_weights(results, run_id))
+
+
+def _of_record(folder: Folder, name: str | None, run_id: str) -> Iterator[tuple[str, DamageKind, str]]:
+    """What is wrong with a record, by file; without a file, with all of it."""
+    if name is None:
+        expected = records.belonging(folder)
+        if expected is None or records.candidates_in(folder.names()):
+            yield records.RUN, "damaged", "no record file belongs to it"
+        else:
+            yield expected, "missing", REASONS["missing"]
+        return
+    try:
+        records.load(folder, name, run_id)
+    except Corrupt as error:
+        yield from _blamed(folder, name, run_id) or [(records.RUN, "damaged", str(error))]
+
+
+def _blamed(folder: Folder, name: str, run_id: str) -> list[tuple[str, DamageKind, str]]:
+    """The files that are not what the record says; all of it where it is another run's."""
+    try:
+        owner, hashes = records.whose(folder, name), records.hashes(folder, name)
+    except Corrupt:
+        kind: DamageKind = "damaged" if folder.exists(name) else "missing"
+        return [(name, kind, REASONS[kind])]
+    if owner != run_id:
+        return [("", "foreign", f"holds the record of run {owner}")]
+    found: list[tuple[str, DamageKind, str]] = []
+    for file, digest in hashes.items():
+        state = _state(folder, file, digest)
+        if state is not None:
+            found.append((file, state, REASONS[state]))
+    return found
+
+
+def _state(folder: Folder, file: str, digest: str) -> DamageKind | None:
+    try:
+        return None if folder.sha256(file) == digest else "damaged"
+    except FileNotFoundError:
+        return "missing"
+    except IsADirectoryError:
+        return "damaged"
+
+
+def _of_attempts(folder: Folder, path: str) -> Iterator[Damage]:
+    for number in attempts.numbers(folder.child(attempts.ATTEMPTS).names()):
+        try:
+            attempts.read(folder, number)
+        except Corrupt:
+            name = f"{path}/{attempts.ATTEMPTS}/{number}.json"
+            yield Damage.plain(name, "damaged", True, ASIDE, name)
+
+
+def _of_hashed(results: _Results, run_id: str, place: str) -> Iterator[Damage]:
+    """A checkpoint or saved weights. Of a checkpoint nothing but what its manifest names is ever read."""
+    path = f"{RUNS}/{run_id}/{place}"
+    is_checkpoint = place.startswith(CHECKPOINTS)
+    found = list(differences(results.root.child(path)))
+    if is_checkpoint and not results.root.exists(f"{path}/{HASHES}"):
+        return  # removed meanwhile: the run has a newer one, or has ended
+    for file, kind in found:
+        name = f"{path}/{file}"
+        if kind == "foreign" and not is_checkpoint:
+            yield Damage.plain(name, kind, True, ASIDE, name)
+        elif is_checkpoint and kind != "foreign":
+            yield Damage.plain(name, kind, True, f"its checkpoint {ASIDE}", path)
+        elif kind != "foreign":
+            yield Damage.plain(name, kind, False, _of_weights(results, run_id))
+
+
+def _of_weights(results: _Results, run_id: str) -> str:
+    if run_id not in results.found.committed:
+        return RUN_AGAIN
+    return f"restore the folder, or `orchestrate forget {run_id[:8]}`: then the next sweep runs it again"
+
+
+def _of_other_tables(root: Folder) -> Iterator[Damage]:
+    """Tables that are in no manifest: their pages carry checksums, and their rows a digest or a schema."""
+    readers: dict[str, tuple[Callable[[bytes], object], str]] = {
+        TRIALS_TABLE: (lambda data: trials_in(data, TRIALS_TABLE), SEARCH_WRITES),
+        PROFILE: (lambda data: read_parquet(data, name=PROFILE), PROFILE_WRITES),
+    }
+    for name, (check, remedy) in readers.items():
+        if root.exists(name):
+            try:
+                check(root.read(name))
+            except (Corrupt, IsADirectoryError):
+                yield Damage.plain(name, "damaged", False, remedy)
