@@ -86,9 +86,10 @@ def results(console: Console, where: str | None, metric: str | None, sort: str |
 @options.json_option
 @command
 def verify(console: Console, where: str | None, repair: bool) -> int:
-    """Check every file of the results that has a hash or a schema, and list the damage. Changes nothing.
+    """Check every file of the results that has a hash or a schema, and list the damage.
 
-    Ends with 6 where something is damaged; with --repair, where only another sweep can replace something.
+    Nothing is changed without --repair. Ends with 6 where something is damaged; after a repair, where something is left
+    that only a sweep, a search or a person can replace.
     """
     from orchestrator.commands.verify import document, verify
     from orchestrator.console import text

@@ -207,10 +207,6 @@ class Store:
         folder = self.folder(run_id)
         return folder.read(LOG).decode("utf-8", "replace") if folder.exists(LOG) else None
 
-    def log_path(self, run_id: str) -> Path | None:
-        """Where a run's log lies; None where the results are not in local files."""
-        return self.folder(run_id).child(LOG).local_path if self.root.is_local else None
-
     def compact(self) -> Compaction:
         """Bring the three tables up to date; see `compaction.compact`."""
         return compaction.compact(self.root, self.owner)

@@ -116,16 +116,21 @@ def differences(folder: Folder) -> Iterator[tuple[str, Literal["damaged", "missi
         yield MANIFEST, "missing"
         return
     for name, digest in hashes.items():
-        try:
-            if folder.sha256(name) != digest:
-                yield name, "damaged"
-        except FileNotFoundError:
-            yield name, "missing"
-        except (IsADirectoryError, NotADirectoryError):
-            yield name, "damaged"
+        difference = _difference(folder, name, digest)
+        if difference is not None:
+            yield name, difference
     for name in folder.files():
         if name != MANIFEST and name not in hashes and _is_loaded(PurePosixPath(name)):
             yield name, "foreign"
+
+
+def _difference(folder: Folder, name: str, digest: str) -> Literal["damaged", "missing"] | None:
+    try:
+        return None if folder.sha256(name) == digest else "damaged"
+    except FileNotFoundError:
+        return "missing"
+    except (IsADirectoryError, NotADirectoryError):
+        return "damaged"
 
 
 def hashes_of(folder: Path) -> dict[str, str]:

@@ -152,7 +152,6 @@ def test_a_run_has_its_own_log(store: Store) -> None:
     store.append_log(run_id, "zwei ü\n")
 
     assert store.log(run_id) == "one\nzwei ü\n"
-    assert (store.log_path(run_id) is None) is not store.root.is_local
 
 
 def test_forgetting_moves_a_run_aside_as_often_as_needed(store: Store) -> None:
