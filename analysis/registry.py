@@ -1,14 +1,24 @@
-"""Find statistical tests, figures and metrics: a module on disk is an entry, its one constant is the value."""
+"""Find entries by name: a module on disk is an entry, its one constant is the value. And files of users, by content.
+
+`Entries` is how every registry finds them; this file lists the kinds of `analysis`, `trainables/registry.py` and
+`orchestrator/config/search_registry.py` list theirs. Listing imports no entry.
+"""
 
 from __future__ import annotations
 
 import difflib
+import hashlib
 import importlib
+import importlib.util
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from types import CodeType, ModuleType
 from typing import Any, Literal
 
 Kind = Literal["test", "figure", "metric"]
-_FOLDERS: dict[Kind, str] = {"test": "statistics", "figure": "figures", "metric": "metrics"}
 
 
 class UnknownName(ValueError):
@@ -20,21 +30,109 @@ class UnknownName(ValueError):
         super().__init__(f"unknown {kind} {name!r}{hint} known: {', '.join(known) or 'none'}")
 
 
+@dataclass(frozen=True)
+class Entries:
+    """The entries of one kind: the modules of a package. `hyphenated`: people write their names with hyphens."""
+
+    kind: str
+    package: str
+    hyphenated: bool = False
+
+    def names(self) -> list[str]:
+        """Every entry, sorted, read from the file names alone: none is imported."""
+        stems = (path.stem for path in self._folder().glob("*.py") if not path.stem.startswith("_"))
+        return sorted(stem.replace("_", "-") if self.hyphenated else stem for stem in stems)
+
+    def file_of(self, name: str) -> Path:
+        """The module of an entry, which is not imported. Raises UnknownName."""
+        stem, known = name.replace("-", "_"), self.names()
+        if stem not in (entry.replace("-", "_") for entry in known):
+            raise UnknownName(self.kind, name, known)
+        return self._folder() / f"{stem}.py"
+
+    def module(self, name: str) -> ModuleType:
+        """The module of an entry, imported. Raises UnknownName; whatever a broken module raises is not hidden."""
+        return importlib.import_module(f"{self.package}.{self.file_of(name).stem}")
+
+    def load(self, name: str) -> Any:
+        """The constant of an entry, such as METRIC. Raises UnknownName; see `module`."""
+        return self.constant(self.module(name), name)
+
+    def constant(self, module: ModuleType, name: str) -> Any:
+        """The constant of a module that `name` stands for. Raises ValueError for a module without one."""
+        constant = self.kind.upper()
+        if not hasattr(module, constant):
+            raise ValueError(f"{self.kind} {name!r}: {module.__file__} does not define {constant}")
+        return getattr(module, constant)
+
+    def _folder(self) -> Path:
+        """Found without importing the package of the entries, which may be heavy."""
+        top, *inner = self.package.split(".")
+        return Path(next(iter(importlib.import_module(top).__path__))).joinpath(*inner)
+
+
+METRICS = Entries("metric", "analysis.metrics")
+_ENTRIES: dict[Kind, Entries] = {
+    "test": Entries("test", "analysis.statistics"),
+    "figure": Entries("figure", "analysis.figures"),
+    "metric": METRICS,
+}
+
+
 def names(kind: Kind) -> list[str]:
     """Every entry of a kind, sorted, read from the file names alone: nothing is imported."""
-    folder = Path(__file__).parent / _FOLDERS[kind]
-    return sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
+    return _ENTRIES[kind].names()
 
 
 def load(kind: Kind, name: str) -> Any:
     """The constant TEST, FIGURE or METRIC of the entry `name`; raises UnknownName where there is none."""
-    module = f"analysis.{_FOLDERS[kind]}.{file_of(kind, name).stem}"
-    return getattr(importlib.import_module(module), kind.upper())
+    return _ENTRIES[kind].load(name)
 
 
 def file_of(kind: Kind, name: str) -> Path:
     """The module of an entry, which is not imported. Raises UnknownName."""
-    stem = name.replace("-", "_")
-    if stem not in names(kind):
-        raise UnknownName(kind, name, names(kind))
-    return Path(__file__).parent / _FOLDERS[kind] / f"{stem}.py"
+    return _ENTRIES[kind].file_of(name)
+
+
+def import_file(path: Path, label: str, before: Callable[[str], None] = lambda source: None) -> ModuleType:
+    """The module that a user's file is now: imported once for its path and content, and anew after an edit.
+
+    The module of an edited file takes the place of the one before, which leaves `sys.modules`. `path` is resolved;
+    `label` begins the module's name; `before` is given the source before it is executed. Raises OSError, and whatever
+    the file raises.
+    """
+    data = path.read_bytes()
+    of_path = f"{label}_{_digest(str(path).encode())}"
+    name = f"{of_path}_{_digest(data)}"
+    if name in sys.modules:
+        return sys.modules[name]
+    loader = _Loader(name, str(path), data)
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    before(data.decode("utf-8", "replace"))
+    sys.modules[name] = module
+    try:
+        loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    for other in [other for other in list(sys.modules) if other.startswith(f"{of_path}_") and other != name]:
+        del sys.modules[other]
+    return module
+
+
+class _Loader(SourceFileLoader):
+    """Compiles the very bytes that were hashed. Kept bytecode goes by size and second, which an edit can leave."""
+
+    def __init__(self, name: str, path: str, data: bytes) -> None:
+        super().__init__(name, path)
+        self._data = data
+
+    def get_code(self, fullname: str) -> CodeType:
+        code: CodeType = self.source_to_code(self._data, self.path)
+        return code
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:12]

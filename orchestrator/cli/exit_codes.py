@@ -20,13 +20,12 @@ def exit_code(error: BaseException) -> int | None:
 
 def _foreign_exit_code(error: BaseException) -> int | None:
     """Exit codes of the errors of `analysis` and `trainables`, which are imported only once something went wrong."""
-    from analysis.registry import UnknownName as UnknownAnalysis
+    from analysis.registry import UnknownName
     from analysis.tables.folder import LinkedOutside as LinkedOutsideAnalysis
     from analysis.tables.schema import Corrupt
     from trainables.data.dataset import DataError
     from trainables.modeling.hub import ModelError
     from trainables.modeling.saved_model import Damaged, NotSaved
-    from trainables.registry import UnknownName
     from trainables.system.folder import LinkedOutside
     from trainables.system.private_parts import PrivatePartMissing
 
@@ -34,5 +33,5 @@ def _foreign_exit_code(error: BaseException) -> int | None:
         return EXIT_CORRUPT
     if isinstance(error, PrivatePartMissing):
         return EXIT_ENVIRONMENT
-    of_the_user = DataError | ModelError | NotSaved | UnknownName | UnknownAnalysis
+    of_the_user = DataError | ModelError | NotSaved | UnknownName
     return EXIT_USAGE if isinstance(error, of_the_user | LinkedOutside | LinkedOutsideAnalysis) else None

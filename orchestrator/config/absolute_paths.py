@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from orchestrator.config.adapt import Adapt, AdaptOverride
 from orchestrator.config.experiment import Experiment, ModelEntry
 from orchestrator.config.names import init_from_parts
+from orchestrator.config.run_spec import RunSpec
 from orchestrator.errors import UserError
 from trainables import registry
 from trainables.config import DataConfig, SplitConfig
@@ -54,6 +55,14 @@ def file_hashes(experiment: Experiment) -> dict[str, str]:
         named.append(experiment.adapt.data.name)
     found = {name: _sha256(Path(name)) for name in named if name is not None and registry.is_path(name)}
     return found | {split.ids: ids_fingerprint(split.ids) for split in splits if split.ids is not None}
+
+
+def require_unchanged(spec: RunSpec) -> None:
+    """Raise UserError where a Python file that a run names is no longer the one that its id stands for."""
+    named = (spec.config.task, spec.config.data.name, spec.config.metric, *spec.config.variants)
+    for name in named:
+        if name in spec.file_hashes and _sha256(Path(name)) != spec.file_hashes[name]:
+            raise UserError(f"{name} was edited after the sweep began; run the sweep again to run the edited file")
 
 
 def _anchored_model(entry: ModelEntry, folder: Path) -> ModelEntry:

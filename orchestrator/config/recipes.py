@@ -83,7 +83,7 @@ def subject_of(found: models.Resolved, task: str, asks_architecture: bool) -> Su
     """What is known of a model: what its preset declares, or what its architecture says on the meta device."""
     config, preset = found.config, found.preset
     if preset is None:
-        facts = _inspected(config.model_dump_json(), task) if asks_architecture else {}
+        facts = _inspected(config.model_dump_json(), task, registry.content_of(task)) if asks_architecture else {}
         attentions = facts.get("attentions")
         known = {name: facts.get(name) for name in ("has_biases", "layers", "unpads")}
         kernels = None if attentions is None else tuple(attentions)
@@ -94,8 +94,11 @@ def subject_of(found: models.Resolved, task: str, asks_architecture: bool) -> Su
 
 
 @functools.lru_cache(maxsize=32)
-def _inspected(config: str, task: str) -> dict[str, Any]:
-    """The facts of a model from a process of its own; {} where it cannot say, and the run will."""
+def _inspected(config: str, task: str, content: str) -> dict[str, Any]:
+    """The facts of a model from a process of its own; {} where it cannot say, and the run will.
+
+    They hold for this `content` of the task.
+    """
     question = json.dumps([{"model": json.loads(config), "task": task}])
     command = [sys.executable, "-P", "-m", "trainables.tools.inspect_model"]
     ended = subprocess.run(command, input=question, capture_output=True, text=True, check=False)

@@ -102,11 +102,13 @@ class RunSpec(Frozen):
 
 def tuning_of(config: RunConfig) -> int | None:
     """TUNING_VERSION where the task tunes decisions with these options, so that what that means can change; or None."""
-    return TUNING_VERSION if _tunes(config.task, json.dumps(config.task_options, sort_keys=True)) else None
+    options = json.dumps(config.task_options, sort_keys=True)
+    return TUNING_VERSION if _tunes(config.task, registry.content_of(config.task), options) else None
 
 
-@functools.cache
-def _tunes(task: str, options: str) -> bool:
+@functools.lru_cache(maxsize=32)
+def _tunes(task: str, content: str, options: str) -> bool:
+    """`content` is what the answer holds for."""
     return bool(registry.load("task", task).configured(json.loads(options)).tunes)
 
 

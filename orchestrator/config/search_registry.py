@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from typing import Any, Literal
 
+from analysis.registry import Entries
+
 Kind = Literal["searcher", "scheduler"]
-_SEARCH = Path(__file__).parents[1] / "search"
+_ENTRIES: dict[Kind, Entries] = {
+    "searcher": Entries("searcher", "orchestrator.search.searchers"),
+    "scheduler": Entries("scheduler", "orchestrator.search.schedulers"),
+}
 
 
 def names(kind: Kind) -> list[str]:
     """Every entry of a kind, sorted; nothing is imported."""
-    folder = _SEARCH / f"{kind}s"
-    return sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
+    return _ENTRIES[kind].names()
 
 
 def file_of(kind: Kind, name: str) -> Path:
-    """The module of an entry, which is not imported."""
-    return _SEARCH / f"{kind}s" / f"{name}.py"
+    """The module of an entry, which is not imported. Raises UnknownName."""
+    return _ENTRIES[kind].file_of(name)
 
 
 def load(kind: Kind, name: str) -> Any:
-    """The module of an entry."""
-    return importlib.import_module(f"orchestrator.search.{kind}s.{name}")
+    """The module of an entry. Raises UnknownName."""
+    return _ENTRIES[kind].module(name)

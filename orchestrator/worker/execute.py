@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import torch
 
+from orchestrator.config.absolute_paths import require_unchanged
 from orchestrator.config.run_spec import RunSpec
 from orchestrator.errors import UserError
 from orchestrator.storage import Attempt, Store, explained
@@ -72,6 +73,7 @@ def execute_run(
     finished: Finished | None = None
     with logging_to(store, spec.run_id, enabled=group.is_main):
         try:
+            require_unchanged(spec)
             outcome = run(
                 spec.config,
                 group=group,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -12,7 +14,17 @@ from orchestrator.commands.sweep import SweepOptions, sweep
 from orchestrator.config import grid
 from orchestrator.config.load import load
 from orchestrator.config.resolve import resolve
+from orchestrator.config.run_spec import RunSpec
+from orchestrator.storage import Store
+from orchestrator.worker.execute import execute_run
+from orchestrator.worker.failure import Finished
 from tests.orchestrator.experiments import resolved, write_experiment
+from trainables.training.control_points import Progress, Request
+from trainables.training.distributed import Group
+from trainables.training.run import Layout
+from trainables.training.run_cache import Warm
+
+ITEMS = ("train_items", "evaluation_items")
 
 METRIC = """
 from analysis.metrics import Metric
@@ -76,6 +88,63 @@ def test_a_metric_is_identified_by_its_content_and_not_by_its_place(tmp_path: Pa
         (tmp_path / name).write_text(code)
         ids.append(grid.runs(resolved(tmp_path, compare={"metric": f"./{name}"}))[0].run_id)
     assert ids[0] == ids[1] != ids[2]
+
+
+def test_an_edited_metric_is_what_the_next_sweep_of_the_same_process_runs(tmp_path: Path) -> None:
+    for divisor in (2, 3):
+        (tmp_path / "half.py").write_text(METRIC.replace("/ 2", f"/ {divisor}"))
+        path = write_experiment(
+            tmp_path, compare={"metric": "./half.py"}, models={"tiny": {"path": "model"}}, seeds=[1]
+        )
+        newest = swept(tmp_path, path).sort_values("finished_at").iloc[-1]
+        assert newest["score"] == pytest.approx(newest["metric_accuracy"] / divisor)
+
+
+def test_a_warm_worker_reads_the_data_again_with_an_edited_data_set(tmp_path: Path) -> None:
+    (tmp_path / "source.txt").touch()
+    sizes, warm = [], Warm()
+    for size in (20, 16):
+        source = DATASET.replace("tiny_items(20)", f"tiny_items({size})").replace("own_dataset.py", "source.txt")
+        (tmp_path / "own_dataset.py").write_text(source)
+        run = first_run(tmp_path, data={"name": "./own_dataset.py"})
+        assert executed(run, tmp_path, warm).status == "completed"
+        sizes += [Store.open(tmp_path / "out").recorded_value(run.run_id, name) for name in ITEMS]
+    assert [sum(sizes[:2]), sum(sizes[2:])] == [20, 16]
+
+
+def test_a_run_whose_file_was_edited_meanwhile_fails_and_says_so(tmp_path: Path) -> None:
+    (tmp_path / "half.py").write_text(METRIC)
+    run = first_run(tmp_path, compare={"metric": "./half.py"})
+    (tmp_path / "half.py").write_text(METRIC.replace("/ 2", "/ 3"))
+    finished = executed(run, tmp_path, Warm())
+    assert (finished.status, finished.failure, finished.retriable) == ("failed", "data", False)
+    assert "half.py was edited after the sweep began; run the sweep again" in str(finished.error)
+
+
+def first_run(folder: Path, **changes: Any) -> RunSpec:
+    """The first cell of the tiny experiment."""
+    return grid.runs(resolved(folder, **changes))[0]
+
+
+def executed(run: RunSpec, folder: Path, warm: Warm) -> Finished:
+    """One attempt at a run in this process."""
+    store = Store.open(folder / "out")
+    return execute_run(run, store, group=Group.current(), warm=warm, control=GoOn(), attempt=1, layout=Layout())
+
+
+class GoOn:
+    """Lets a run go on."""
+
+    def poll(self, progress: Progress) -> Request:
+        """Go on."""
+        return "continue"
+
+    def report(self, row: Mapping[str, Any]) -> None:
+        """Nothing is shown."""
+
+    def all_ranks_raised(self) -> bool:
+        """The only one did."""
+        return True
 
 
 def test_a_task_and_a_data_set_by_path_run_like_built_in_ones(tmp_path: Path) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -45,6 +47,42 @@ def test_a_file_of_the_user_is_an_entry(tmp_path: Path) -> None:
     path = tmp_path / "my metric's file.py"
     path.write_text("METRIC = 'mine'\n", encoding="utf-8")
     assert registry.load("metric", str(path)) == "mine"
+
+
+def test_an_edited_file_is_imported_anew_even_when_size_and_time_say_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text("METRIC = 'one'\n", encoding="utf-8")
+    first = path.stat()
+    assert registry.load("metric", str(path)) == "one"
+    path.write_text("METRIC = 'two'\n", encoding="utf-8")
+    os.utime(path, ns=(first.st_atime_ns, first.st_mtime_ns))
+    assert registry.load("metric", str(path)) == "two"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_edited_file_leaves_no_module_of_what_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    found = []
+    for value in ("[1]", "[2]", "[1]"):
+        path.write_text(f"METRIC = {value}\n", encoding="utf-8")
+        found.append(registry.load("metric", str(path)))
+        assert registry.load("metric", str(path)) is found[-1]
+        assert [module.METRIC for module in modules_of(path)] == [found[-1]]
+    assert found == [[1], [2], [1]]
+
+
+def test_equal_files_in_two_folders_each_have_their_own_neighbours(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "value.txt").write_text(name, encoding="utf-8")
+        source = "from pathlib import Path\nMETRIC = Path(__file__).with_name('value.txt').read_text()\n"
+        (tmp_path / name / "mine.py").write_text(source, encoding="utf-8")
+    assert [registry.load("metric", str(tmp_path / name / "mine.py")) for name in ("a", "b", "a")] == ["a", "b", "a"]
+
+
+def modules_of(path: Path) -> list[ModuleType]:
+    """The modules in this process that were made from a file."""
+    return [module for module in list(sys.modules.values()) if getattr(module, "__file__", None) == str(path)]
 
 
 def test_a_broken_file_raises_what_it_raises_each_time(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -95,11 +95,10 @@ def prepare(config: RunConfig, device: torch.device, warm: Warm, start: Folder |
     task: Task = registry.load("task", config.task).configured(config.task_options)
     applied = resolve_variants(config.variants, lambda name: registry.load("variant", name))
     plan = plan_of(applied)
-    if warm.changed("system", config.model_copy(update={"seed": 0, "fold": None}).model_dump_json()):
+    if warm.changed("system", _system_key(config)):
         drop_graphs()
-    data = config.data.model_dump_json()
-    corpus = warm.get("corpus", data, lambda: load_corpus(config.data))
-    labels = warm.get("labels", (config.task, task.options.model_dump_json(), data), lambda: _labels(task, corpus))
+    corpus = warm.get("corpus", _data_key(config), lambda: load_corpus(config.data))
+    labels = warm.get("labels", _labels_key(config, task), lambda: _labels(task, corpus))
     split = split_for(task, corpus, config.split, config.split_seed, config.fold)
     task.check_split(corpus.items, split, labels)
     task = task.fitted([corpus.items[index] for index in split.train], labels)
@@ -144,6 +143,20 @@ def _tell(model: str, pristine: Pristine) -> None:
         logger.log(logging.WARNING if drawn else logging.INFO, "%s: %s", model, pristine.remark)
 
 
+def _system_key(config: RunConfig) -> Hashable:
+    """The settings of a system, and the code that they name."""
+    settings = config.model_copy(update={"seed": 0, "fold": None}).model_dump_json()
+    return settings, _data_key(config), *map(registry.content_of, (config.task, *config.variants))
+
+
+def _data_key(config: RunConfig) -> Hashable:
+    return config.data.model_dump_json(), registry.content_of(config.data.name or "")
+
+
+def _labels_key(config: RunConfig, task: Task) -> Hashable:
+    return registry.content_of(config.task), task.options.model_dump_json(), _data_key(config)
+
+
 def _labels(task: Task, corpus: Corpus) -> tuple[str, ...]:
     task.check(corpus.items)
     return task.label_space(corpus.items)
@@ -160,10 +173,8 @@ def _material(
 ) -> Material:
     """Tokenised data and base weights of one model on one data set: what all its runs share."""
     train = config.train
-    settings = (config.data.model_dump_json(), config.model.model_dump_json())
-    options = task.options.model_dump_json()
     choices = (train.max_length, train.dropout, source.attention, source.quantization, config.init_from)
-    key = (config.task, options, *settings, *choices)
+    key = (_labels_key(config, task), config.model.model_dump_json(), *choices)
 
     def build() -> Material:
         features = load_features(task, corpus, config.model, labels, train.max_length)
