@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
+from analysis.yaml_text import dump
 from benchmarks.machine import write as write_page
 from orchestrator.commands._compacting import FEWEST, SHARE
 from orchestrator.config import grid
@@ -52,7 +52,7 @@ def write_experiment(folder: Path, records: int) -> Path:
         "train": {"epochs": 2, "batch_size": 8, "max_length": 32},
     }
     path = folder / "many.yaml"
-    path.write_text(yaml.safe_dump(experiment), encoding="utf-8")
+    path.write_text(dump(experiment), encoding="utf-8")
     return path
 
 

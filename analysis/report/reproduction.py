@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import math
-import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from analysis.config import CompareConfig
 from analysis.formatting import visible
 from analysis.report import differing_settings
 from analysis.result import Analysis
+from analysis.yaml_text import dump
 
 OPTIONS = ("metric", "direction", "alpha", "rope")  # the parts of `compare` that `orchestrate analyze` has options for
 END = "END"
-_MAY_BE_A_NUMBER = re.compile(r"[-+.]?[0-9]")
 
 
 def reproduction(analysis: Analysis) -> dict[str, Any]:
@@ -78,33 +76,15 @@ class _Made:
 def experiment_text(experiment: Mapping[str, Any]) -> str:
     """The experiment as YAML that the product and readers of YAML 1.1 read alike, all of it visible in print.
 
-    Nothing is folded, so that no line is a part of a text alone: none can pass for the end of the file.
+    Nothing is folded, so that no line is a part of a text alone: none can pass for the end of the file. Text that acts
+    on a screen is in double quotes, where the escapes of `visible` are YAML's own.
     """
-    style: dict[str, Any] = {"sort_keys": False, "allow_unicode": True, "default_flow_style": None}
-    return visible_lines(yaml.dump(dict(experiment), Dumper=_Dumper, width=math.inf, **style))
+    return visible_lines(dump(experiment, width=math.inf))
 
 
 def visible_lines(text: str) -> str:
     """The text with what would act on a screen written as escapes, but for the ends of its lines."""
     return "\n".join(map(visible, text.split("\n")))
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes no aliases, and quotes text that one of the readers would take for a number or that acts on a screen.
-
-    Within double quotes, the escapes of `visible` are YAML's own.
-    """
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
-def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
-    is_plain = visible(text) == text and not _MAY_BE_A_NUMBER.match(text)
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if is_plain else '"')
-
-
-_Dumper.add_representer(str, _represent_text)
 
 
 def quoted(text: str) -> str:

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
-import yaml
 
+from analysis.tables import experiment_file
 from analysis.tables.folder import Place
 from analysis.tables.run_directory import RunFolder, file_hashes, read_json, run_folders, tables_of
 from analysis.tables.schema import SCHEMAS, Corrupt, Kind, read_parquet, sha256, to_table
 from analysis.tables.trials import empty_trials, read_trials
 
-SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's reads thousands of seeds at once
 OF_TRIALS = ("metric", "score_split")  # what the runs of trials say of them
 
 
@@ -96,16 +95,13 @@ def _notes(place: Place) -> list[str]:
 
 
 def _experiment(place: Place) -> dict[str, Any] | None:
-    file = place.child("experiment.yaml")
+    file = place.child(experiment_file.EXPERIMENT)
     if not file.is_file():
         return None
     try:
-        content = yaml.load(file.read(), Loader=SafeLoader)
-    except yaml.YAMLError as error:
+        return experiment_file.from_bytes(file.read())
+    except ValueError as error:
         raise Corrupt(f"{file.label}: {error}") from error
-    if not isinstance(content, dict):
-        raise Corrupt(f"{file.label}: is not a mapping")
-    return content
 
 
 def _cells(place: Place) -> list[dict[str, Any]] | None:

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from analysis.tables.experiment_file import EXPERIMENT, MARK, says_how
+from analysis.yaml_text import plain_or_old_text
 from orchestrator.config import yaml_file
 from orchestrator.config.error_messages import from_validation, suggestion, unknown_names
 from orchestrator.config.experiment import Experiment
-from orchestrator.config.names import MARK
 from orchestrator.config.overrides import Changes
 from orchestrator.config.yaml_file import Document
 from orchestrator.errors import InvalidExperiment, UserError
@@ -22,7 +23,6 @@ from orchestrator.errors import InvalidExperiment, UserError
 NO_CHANGES = Changes()
 SUFFIXES = (".yaml", ".yml")
 _RUN_ID = re.compile(r"[0-9a-f]{16}")
-WRITTEN = "experiment.yaml"  # what a sweep writes into its results directory
 
 
 @dataclass(frozen=True)
@@ -84,9 +84,38 @@ def is_swept(folder: Path) -> bool:
     )
 
 
+def _document(path: Path, source: str) -> Document:
+    """A file's content; one that a sweep wrote before it said how to read it means what it meant.
+
+    There, what only YAML 1.2 takes for a number was text (`analysis/tables/experiment_file.py`). Where that is no
+    experiment, a person has edited the file since, and it is read as files of people are.
+    """
+    document = yaml_file.read(path, source)
+    if not _is_old(path):
+        return document
+    as_written = yaml_file.read(path, source, plain_or_old_text)
+    return as_written if as_written.content != document.content and _is_valid(as_written) else document
+
+
+def _is_old(path: Path) -> bool:
+    with path.open("rb") as stream:
+        start = stream.readline() + stream.readline()
+    return not says_how(start) and (
+        start.startswith(MARK) or (path.name == EXPERIMENT and is_swept(path.absolute().parent))
+    )
+
+
+def _is_valid(document: Document) -> bool:
+    try:
+        validate(document)
+    except InvalidExperiment:
+        return False
+    return True
+
+
 def name_in(path: Path) -> str:
     """The experiment's name as a file states it. Raises InvalidExperiment for a file that states none."""
-    document = yaml_file.read(path)
+    document = _document(path, str(path))
     name = document.content.get("experiment")
     if not isinstance(name, str):
         raise InvalidExperiment(document.source, [document.problem(("experiment",), "is needed")])
@@ -121,8 +150,8 @@ def _read(name_or_path: str) -> tuple[Document, Path, bool]:
     path = Path(name_or_path).expanduser()
     if path.suffix.lower() in SUFFIXES or path.is_file():
         folder = path.absolute().parent
-        return yaml_file.read(path, name_or_path), folder, not came_with_results(path)
-    if (path / WRITTEN).is_file():
-        return yaml_file.read(path / WRITTEN), path.absolute(), False
+        return _document(path, name_or_path), folder, not came_with_results(path)
+    if (path / EXPERIMENT).is_file():
+        return _document(path / EXPERIMENT, str(path / EXPERIMENT)), path.absolute(), False
     hint = suggestion(name_or_path, built_in_names())
     raise UserError(f"unknown experiment {name_or_path!r}{hint}; or give the path of a YAML file")

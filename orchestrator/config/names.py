@@ -8,7 +8,6 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 MAXIMUM_LENGTH = 100
-MARK = b"# written by orchestrate sweep: the resolved experiment of these results\n"  # first line of experiment.yaml
 _RUN_ID = re.compile(r"[0-9a-f]{16}")
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 _WITH_FOLDERS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_][A-Za-z0-9_.+-]*)*")

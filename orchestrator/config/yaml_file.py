@@ -1,25 +1,22 @@
-"""Reads and writes YAML the strict way: plain values only, every key once, and each key's line kept for messages.
+"""Reads YAML the strict way: plain values only, every key once, and each key's line kept for messages.
 
-Scalars follow the core schema of YAML 1.2.2 (section 10.3.2): `3e-5` is a number, `yes` and `2026-01-31` are text and
-`010` is ten, unlike in PyYAML's YAML 1.1. Tags, anchors and aliases are refused: a settings file needs none of them,
-and they are how a file builds objects or grows to gigabytes. `dump` writes what this reader and readers of YAML 1.1
-read back alike.
+What a scalar means, and the writer `dump`, are `analysis/yaml_text.py`. Tags, anchors and aliases are refused: a
+settings file needs none of them, and they are how a file builds objects or grows to gigabytes.
 """
 
 from __future__ import annotations
 
 import copy
-import json
-import math
-import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from analysis.yaml_text import Scalar, dump, is_text, plain
 from orchestrator.errors import InvalidExperiment, Problem
+
+__all__ = ["Document", "KeyPath", "dotted", "dump", "parse", "read", "scalar"]
 
 MAXIMUM_BYTES = 1_000_000
 MAXIMUM_DEPTH = 40
@@ -69,8 +66,8 @@ class Document:
         return Document(self.source, content, lines, {**self.origins, path: origin})
 
 
-def read(path: Path, source: str | None = None) -> Document:
-    """Read a file. `source` is what messages call it. Raises InvalidExperiment."""
+def read(path: Path, source: str | None = None, unquoted: Scalar = plain) -> Document:
+    """Read a file. `source` is what messages call it; `unquoted` reads scalars. Raises InvalidExperiment."""
     source = source or str(path)
     try:
         data = path.read_bytes()
@@ -83,16 +80,16 @@ def read(path: Path, source: str | None = None) -> Document:
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise InvalidExperiment(source, [Problem("", "is not valid UTF-8; save it as UTF-8", line)]) from error
-    return parse(text, source)
+    return parse(text, source, unquoted)
 
 
-def parse(text: str, source: str) -> Document:
+def parse(text: str, source: str, unquoted: Scalar = plain) -> Document:
     """Parse the text of one document whose top level is a mapping. Raises InvalidExperiment."""
     node = _compose(text, source)
     if not isinstance(node, yaml.MappingNode):
         what = "is empty" if node is None else "must hold `key: value` lines at its top level"
         raise InvalidExperiment(source, [Problem("", what, None if node is None else 1)])
-    reader = _Reader()
+    reader = _Reader(unquoted)
     content = reader.value(node, ())
     if reader.problems:
         raise InvalidExperiment(source, reader.problems)
@@ -164,7 +161,8 @@ def _syntax_problem(error: yaml.MarkedYAMLError, text: str) -> Problem:
 class _Reader:
     """Turns nodes into values, and remembers lines and everything that is wrong."""
 
-    def __init__(self) -> None:
+    def __init__(self, unquoted: Scalar = plain) -> None:
+        self.unquoted = unquoted
         self.lines: dict[KeyPath, int] = {}
         self.problems: list[Problem] = []
 
@@ -196,14 +194,11 @@ class _Reader:
 
     def _plain(self, node: yaml.Node, path: KeyPath) -> Any:
         text: str = node.value
-        for pattern, construct in CORE_SCHEMA:
-            if pattern.match(text):
-                if len(text) > MAXIMUM_DIGITS:
-                    message = f"a number of {len(text)} characters"
-                    self.problems.append(Problem(dotted(path), message, node.start_mark.line + 1))
-                    return 0
-                return construct(text)
-        return text
+        if len(text) > MAXIMUM_DIGITS and not is_text(text):
+            message = f"a number of {len(text)} characters"
+            self.problems.append(Problem(dotted(path), message, node.start_mark.line + 1))
+            return 0
+        return self.unquoted(text)
 
 
 def dotted(path: KeyPath) -> str:
@@ -212,45 +207,3 @@ def dotted(path: KeyPath) -> str:
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
     return text
-
-
-CORE_SCHEMA: tuple[tuple[re.Pattern[str], Callable[[str], Any]], ...] = (
-    (re.compile(r"(?:null|Null|NULL|~|)\Z"), lambda text: None),
-    (re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z"), lambda text: text.lower() == "true"),
-    (re.compile(r"[-+]?[0-9]+\Z"), int),
-    (re.compile(r"0o[0-7]+\Z"), lambda text: int(text[2:], 8)),
-    (re.compile(r"0x[0-9a-fA-F]+\Z"), lambda text: int(text[2:], 16)),
-    (re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z"), float),
-    (re.compile(r"[-+]?\.(inf|Inf|INF)\Z"), lambda text: float(text.replace(".", ""))),
-    (re.compile(r"\.(nan|NaN|NAN)\Z"), lambda text: float("nan")),
-)
-
-
-def dump(content: dict[str, Any]) -> str:
-    """The mapping as text, keys in their order."""
-    return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes no aliases, and quotes text wherever a reader might take it for something else."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
-def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
-    is_plain = text.isprintable() and not any(pattern.match(text) for pattern, _ in CORE_SCHEMA)
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if is_plain else '"')
-
-
-def _represent_float(dumper: yaml.SafeDumper, number: float) -> yaml.Node:
-    if not math.isfinite(number):
-        return dumper.represent_float(number)
-    text = json.dumps(number)
-    if "e" in text and "." not in text:
-        text = text.replace("e", ".0e")  # YAML 1.1 takes 3e-05 for text
-    return dumper.represent_scalar("tag:yaml.org,2002:float", text)
-
-
-_Dumper.add_representer(str, _represent_text)
-_Dumper.add_representer(float, _represent_float)

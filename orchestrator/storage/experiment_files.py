@@ -6,17 +6,15 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-import yaml
-
-from analysis.tables.results_directory import SafeLoader
+from analysis.tables import experiment_file
+from analysis.tables.experiment_file import EXPERIMENT
 from analysis.tables.schema import Corrupt, read_parquet
-from orchestrator.config.names import MARK
 from orchestrator.errors import CorruptResults, UserError
 from orchestrator.storage.disk_errors import QUARANTINE, move_aside
 from orchestrator.storage.sealed_json import holds, seal, unseal
 from trainables.system.folder import Folder
 
-EXPERIMENT, CELLS, DATASETS, NOTES = "experiment.yaml", "cells.json", "datasets.json", "notes.json"
+CELLS, DATASETS, NOTES = "cells.json", "datasets.json", "notes.json"
 ABSENT = "(absent)"
 EXPERIMENT_HASH = "experiment_sha256"  # in cells.json; what earlier versions wrote has none
 
@@ -36,11 +34,11 @@ def write_experiment(
     old = root.read(EXPERIMENT) if root.exists(EXPERIMENT) else None
     lines: tuple[str, ...] = ()
     if old is None or not _says(old, experiment):
-        data = yaml.safe_dump(dict(experiment), sort_keys=False, allow_unicode=True, width=120).encode()
+        data = experiment_file.to_bytes(experiment)
         if old is not None:
-            lines = _difference(old, yaml.safe_load(data))
+            lines = _difference(old, experiment_file.from_bytes(data))
             _keep(root, old)
-        root.write(EXPERIMENT, MARK + data)
+        root.write(EXPERIMENT, data)
     content = {EXPERIMENT_HASH: root.sha256(EXPERIMENT), "cells": [dict(cell) for cell in cells]}
     if not (root.exists(CELLS) and holds(root.read(CELLS), content)):
         root.write(CELLS, seal(content))
@@ -201,10 +199,9 @@ def _keep(root: Folder, old: bytes) -> None:
 
 def _parsed(data: bytes) -> dict[str, Any] | None:
     try:
-        content = yaml.load(data, Loader=SafeLoader)
-    except (yaml.YAMLError, UnicodeDecodeError):
+        return experiment_file.from_bytes(data)
+    except ValueError:
         return None
-    return content if isinstance(content, dict) else None
 
 
 def _difference(old: bytes, new: Mapping[str, Any]) -> tuple[str, ...]:

@@ -28,7 +28,17 @@ LAYERS: dict[str, tuple[str, ...]] = {
     ),
     "analysis": (
         *("analyze", "report", "figures", "plotting", "text", "search_only", "design_power", "result", "search"),
-        *("comparison", "statistics", "inference", "metrics", "tables", "formatting", "config", "registry"),
+        *(
+            "comparison",
+            "statistics",
+            "inference",
+            "metrics",
+            "tables",
+            "formatting",
+            "config",
+            "registry",
+            "yaml_text",
+        ),
     ),
     "trainables": (
         *("tools", "training", "tasks", "variants", "models", "datasets", "protocols", "modeling", "architectures"),
