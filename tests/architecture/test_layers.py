@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.architecture.imports import PACKAGES, imports, modules, named, parsed
+from tests.architecture.imports import PACKAGES, Import, imports, modules, named, parsed
 from tests.architecture.layers import LAYERS, ROOT, circles, figures, upward
 
 FOLDERS = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("__init__.py"))
@@ -20,6 +21,12 @@ FORMS = {
     "for types": "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    from {module} import {name}",
     "of the package": "import {module}",
 }
+
+
+@functools.cache
+def ours() -> list[Import]:
+    """Every import of this checkout."""
+    return list(imports(modules(ROOT)))
 
 
 def copy(target: Path) -> Path:
@@ -98,7 +105,7 @@ def test_errors_and_units_import_nobody() -> None:
 def test_the_store_is_the_way_in() -> None:
     known = modules(ROOT)
     outside = {module: path for module, path in known.items() if not module.startswith("orchestrator.storage")}
-    reached = {one.imported for one in imports(known) if one.importer in outside}
+    reached = {one.imported for one in ours() if one.importer in outside}
     doors = {"orchestrator.storage", *(f"orchestrator.storage.{name}" for name in DOORS_OF_STORAGE)}
     assert {module for module in reached if module.startswith("orchestrator.storage")} == doors
     attributes = [
@@ -123,13 +130,12 @@ def test_every_folder_says_what_lives_there_what_it_may_import_and_where_to_star
 
 @pytest.mark.parametrize("path", FOLDERS, ids=lambda path: path.parent.relative_to(ROOT).as_posix())
 def test_what_a_folder_says_that_it_may_import_is_what_it_imports(path: Path) -> None:
-    known = modules(ROOT)
     package, *rooms = path.parent.relative_to(ROOT).parts
     text = re.split(r"May\s+import", ast.get_docstring(parsed(path)) or "")[-1]
     allowed = set(re.findall(r"`(\w+)", text))
     all_below = re.search(r"whatever\s+stands\s+below|everything\s+in", text) is not None
     folder = ".".join([package, *rooms])
-    for one in imports(known) if rooms else ():
+    for one in ours() if rooms else ():
         if one.importer == folder or one.importer.startswith(f"{folder}."):
             other, _, rest = one.imported.partition(".")
             name = rest.partition(".")[0] if other == package else other
