@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.tables import experiment_file
+from analysis.tables.attempts import file_name
 from analysis.tables.folder import Place
 from analysis.tables.run_directory import RunFolder, file_hashes, read_json, run_folders, tables_of
 from analysis.tables.schema import SCHEMAS, Corrupt, Kind, read_parquet, sha256, to_table
@@ -148,10 +149,15 @@ def _runs(place: Place, own: Mapping[str, RunFolder], warnings: list[str]) -> pd
         compacted = _still_there(compacted, own, place.label, warnings)
     settled = set(compacted.loc[compacted["status"] != "failed", "run_id"])
     fresh = sorted(run_id for run_id, folder in own.items() if folder.is_recorded and run_id not in settled)
-    frames = [compacted[~compacted["run_id"].isin(fresh)], tables_of((own[run_id] for run_id in fresh), "runs")]
-    known = set().union(*(frame["run_id"] for frame in frames))
-    attempts = [folder.failed_attempt() for run_id, folder in sorted(own.items()) if run_id not in known]
-    frames.append(to_table("runs", [_of_runs(row) for row in attempts if row]).to_pandas())
+    tried = {run_id: own[run_id].newest_attempt() for run_id in sorted(set(own) - settled) if own[run_id].attempts}
+    frames = [
+        compacted[~compacted["run_id"].isin([*fresh, *tried])],
+        tables_of((own[run_id] for run_id in fresh), "runs"),
+        to_table("runs", [_of_runs(row) for one in tried.values() if (row := one.failed_row())]).to_pandas(),
+    ]
+    damaged = [f"runs/{run_id}/{file_name(number)}" for run_id, one in tried.items() for number in one.damaged]
+    if damaged:
+        warnings.append(f"{place.label}: attempts are damaged and left out: {_listed(damaged)}")
     return _stacked(frames)
 
 

@@ -1,7 +1,7 @@
 """The files that a run's worker wrote itself, `runs/<run_id>/`: what the compacted tables are made of, and can lack.
 
 `run.parquet` is the commit; `record-<first 16 digits of its SHA-256>.json` names the files of the record with their
-hashes; `attempts/<n>.json` are tries that left no record, the newest with the largest number.
+hashes; `attempts/<n>.json` are tries that left no record (`attempts.py`).
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from analysis.tables.attempts import ATTEMPTS, Newest, newest, numbers
 from analysis.tables.folder import Place
 from analysis.tables.schema import SCHEMAS, Corrupt, Kind, read_parquet, sha256
 
-RUN, ATTEMPTS = "run.parquet", "attempts"
+RUN = "run.parquet"
 TABLES_IN_A_PILE = 256  # 10,000 small tables are large
 _PREFIX: dict[Kind, str] = {"runs": "run.", "epochs": "epochs", "predictions": "predictions"}
 
@@ -49,15 +50,15 @@ class RunFolder:
             raise Corrupt(f"{file.label}: missing")
         return read_parquet(file.read(), hashes[name], kind=kind, name=file.label)
 
-    def failed_attempt(self) -> dict[str, Any] | None:
-        """The newest attempt's columns of the `runs` table where the run has no record and that attempt failed."""
-        numbers = [int(stem) for stem in map(_attempt, self.files) if stem.isdecimal()]
-        if self.is_recorded or not numbers:
-            return None
-        content = read_json(self.place.child(f"attempts/{max(numbers)}.json"))
-        if not isinstance(content, dict) or content.get("status") != "failed":
-            return None
-        return {**content.get("run", {}), "status": "failed", "attempt": max(numbers), "error": content.get("message")}
+    @property
+    def attempts(self) -> list[int]:
+        """The numbers of the attempts at a run without a record."""
+        files = [name.removeprefix(f"{ATTEMPTS}/") for name in self.files if name.startswith(f"{ATTEMPTS}/")]
+        return [] if self.is_recorded else numbers(files)
+
+    def newest_attempt(self) -> Newest:
+        """The newest whole attempt at a run without a record, and which newer ones are damaged."""
+        return newest(self.attempts, lambda name: self.place.child(name).read(), self.place.label)
 
     def _hashes(self) -> dict[str, str]:
         records = [name for name in self.files if name.startswith("record-") and name.endswith(".json")]
@@ -70,11 +71,6 @@ class RunFolder:
                 "runs it again"
             )
         return file_hashes(self.place.child(records[0]))
-
-
-def _attempt(name: str) -> str:
-    folder, _, file = name.partition("/")
-    return file.removesuffix(".json") if folder == ATTEMPTS else ""
 
 
 def run_folders(place: Place) -> dict[str, RunFolder]:

@@ -143,19 +143,12 @@ def _read_records(work: _Work, fitting: set[str], recheck: bool) -> None:
 def _read_failures(work: _Work) -> None:
     """The rows of runs without a record whose newest attempt failed."""
     for run_id, numbers in work.found.tried.items():
-        newest = _newest_attempt(work, run_id, numbers)
-        if newest is not None and newest[0].status == "failed":
-            work.failed[run_id] = newest[0].number
-            work.failed_rows.append(attempts.failed_row(*newest))
-
-
-def _newest_attempt(work: _Work, run_id: str, numbers: list[int]) -> tuple[attempts.Attempt, dict[str, Any]] | None:
-    for number in reversed(numbers):
-        try:
-            return attempts.read(work.root.child(f"{RUNS}/{run_id}"), number)
-        except Corrupt as error:
-            work.problems.append(f"{error}; this attempt is left out")
-    return None
+        newest = attempts.newest_of(work.root.child(f"{RUNS}/{run_id}"), numbers)
+        work.problems += [f"{problem}; this attempt is left out" for problem in newest.problems]
+        row = newest.failed_row()
+        if row is not None:
+            work.failed[run_id] = row["attempt"]
+            work.failed_rows.append(row)
 
 
 def _write_tables(work: _Work, kept: set[str]) -> None:

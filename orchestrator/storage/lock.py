@@ -19,9 +19,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from analysis.tables.schema import Corrupt
+from analysis.tables.sealed_json import seal, unseal
 from orchestrator.errors import LockedBySweep
 from orchestrator.storage.disk_errors import explained
-from orchestrator.storage.sealed_json import seal, unseal
 from trainables.system.durable_files import make_directory
 from trainables.system.folder import Folder
 

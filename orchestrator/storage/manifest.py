@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from analysis.tables.schema import SCHEMA_VERSION, Corrupt
-from orchestrator.storage.sealed_json import seal, unseal
+from analysis.tables.sealed_json import seal, unseal
 from trainables.system.folder import Folder
 
 MANIFEST = "manifest.json"

@@ -24,10 +24,10 @@ from analysis.tables.schema import (
     to_parquet_bytes,
     to_table,
 )
+from analysis.tables.sealed_json import seal, unseal
 from orchestrator.config.run_spec import RunSpec
 from orchestrator.storage.attempts import without_host
 from orchestrator.storage.cells import spec_columns
-from orchestrator.storage.sealed_json import seal, unseal
 from trainables.system.folder import Folder
 from trainables.training.outcome import Outcome
 

@@ -9,7 +9,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from orchestrator.storage import attempts, records
+from analysis.tables.attempts import ATTEMPTS, numbers
+from orchestrator.storage import records
 from trainables.system.folder import Folder
 
 RUNS = "runs"
@@ -56,7 +57,7 @@ def _listings(root: Folder) -> Iterator[tuple[str, list[str]]]:
 
 
 def _attempt_numbers(root: Folder, run_id: str, names: list[str]) -> list[int]:
-    if root.is_local and attempts.ATTEMPTS in names:
-        return attempts.numbers(root.child(f"{RUNS}/{run_id}/{attempts.ATTEMPTS}").names())
-    prefix = f"{attempts.ATTEMPTS}/"
-    return attempts.numbers([name.removeprefix(prefix) for name in names if name.startswith(prefix)])
+    if root.is_local and ATTEMPTS in names:
+        return numbers(root.child(f"{RUNS}/{run_id}/{ATTEMPTS}").names())
+    prefix = f"{ATTEMPTS}/"
+    return numbers([name.removeprefix(prefix) for name in names if name.startswith(prefix)])

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from analysis.tables.attempts import Newest, file_name
 from orchestrator.config.run_spec import system_name
 from orchestrator.config.search import Search
 from orchestrator.config.search_space import search_id
@@ -19,6 +20,8 @@ FAILED, PENDING, UNSUPPORTED = "failed", "pending", "unsupported"
 SHOWN = 10
 LOST = "records of finished runs are lost (the next sweep restores those that the tables hold, and runs the others)"
 DAMAGED = "records are damaged (the next sweep moves them to quarantine/ and runs them again)"
+
+DAMAGED_ATTEMPTS = "attempts are damaged and left out"
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class Status:
     """All systems of the current grid, and its search. `others`: records that are no cells of it and no trials.
 
     `failures`: run -> why it failed; `unsupported`: system -> why its runs are left out; `warnings` say which records
-    are lost or damaged, and what becomes of them.
+    and attempts are lost or damaged, and what becomes of them.
     """
 
     location: str
@@ -85,7 +88,8 @@ class Status:
 def status_of(store: Store) -> Status:
     """The status of the results' current grid. Raises CorruptResults."""
     cells, found = store.cells(), store.survey()
-    return replace(summarise(store, cells, found.recorded), warnings=_about_records(found, cells))
+    status = summarise(store, cells, found.recorded)
+    return replace(status, warnings=(*_about_records(found, cells), *status.warnings))
 
 
 def _about_records(found: Survey, cells: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
@@ -103,7 +107,8 @@ def first_of(names: Sequence[str]) -> str:
 
 def summarise(store: Store, cells: Sequence[Mapping[str, Any]], recorded: Mapping[str, str]) -> Status:
     """The status of a grid, given its cells (run_id, system, seed, fold) and the recorded runs (run_id -> status)."""
-    failures = failed_runs(store, [cell["run_id"] for cell in cells if cell["run_id"] not in recorded])
+    tried = {cell["run_id"]: store.newest_attempt(cell["run_id"]) for cell in cells if cell["run_id"] not in recorded}
+    failures = _failures(tried)
     counts: dict[str, dict[str, int]] = {}
     for cell in cells:
         state = recorded.get(cell["run_id"]) or _without_record(cell, failures)
@@ -122,6 +127,7 @@ def summarise(store: Store, cells: Sequence[Mapping[str, Any]], recorded: Mappin
         failures={labels[run_id]: why for run_id, why in failures.items()},
         unsupported={cell["system"]: cell[UNSUPPORTED] for cell in cells if cell.get(UNSUPPORTED)},
         search=tuple(_trials(notebook, recorded) for notebook in _of_this_search(store, notebooks)),
+        warnings=_about_attempts(tried, labels),
     )
 
 
@@ -152,15 +158,23 @@ def _without_record(cell: Mapping[str, Any], failures: Mapping[str, str]) -> str
 
 
 def failed_runs(store: Store, run_ids: Sequence[str]) -> dict[str, str]:
-    """Of these runs without a record, those whose newest attempt failed, and why."""
+    """Of these runs without a record, those whose newest whole attempt failed, and why."""
+    return _failures({run_id: store.newest_attempt(run_id) for run_id in run_ids})
+
+
+def _failures(tried: Mapping[str, Newest]) -> dict[str, str]:
     found = {}
-    for run_id in run_ids:
-        attempts = store.attempts(run_id)
-        if attempts and attempts[-1].status == FAILED:
-            newest = attempts[-1]
-            reason = (newest.message or "").strip().splitlines()
-            found[run_id] = ": ".join(filter(None, [newest.kind, reason[-1] if reason else ""]))
+    for run_id, newest in tried.items():
+        if newest.attempt is not None and newest.attempt.status == FAILED:
+            reason = (newest.attempt.message or "").strip().splitlines()
+            found[run_id] = ": ".join(filter(None, [newest.attempt.kind, reason[-1] if reason else ""]))
     return found
+
+
+def _about_attempts(tried: Mapping[str, Newest], labels: Mapping[str, str]) -> tuple[str, ...]:
+    """Which attempts cannot be read."""
+    named = [f"{labels[run_id]} ({file_name(number)})" for run_id, one in tried.items() for number in one.damaged]
+    return (f"{DAMAGED_ATTEMPTS}: {first_of(named)}",) if named else ()
 
 
 def label(cell: Mapping[str, Any]) -> str:

@@ -24,6 +24,7 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import parquet
 
+from analysis.tables.attempts import ATTEMPTS, Attempt, Newest, numbers
 from analysis.tables.schema import Corrupt, Kind, read_parquet, sha256, to_parquet_bytes
 from analysis.tables.trials import TABLE as TRIALS_TABLE
 from orchestrator.config.run_spec import RunSpec
@@ -39,7 +40,7 @@ from orchestrator.storage import (
     repair,
     verify,
 )
-from orchestrator.storage.attempts import Attempt, without_host
+from orchestrator.storage.attempts import without_host
 from orchestrator.storage.compaction import Compaction
 from orchestrator.storage.damage import Damage
 from orchestrator.storage.disk_errors import StorageFull, StorageUnwritable, explained, free_name
@@ -188,15 +189,20 @@ class Store:
             return attempts.write(folder, cells.spec_columns(run), replace(attempt, owner=self.owner))
 
     def attempts(self, run_id: str) -> tuple[Attempt, ...]:
-        """Every readable attempt at a run, in order."""
+        """Every attempt at a run, in order; of a damaged one, that it is."""
         folder = self.folder(run_id)
         found = []
-        for number in attempts.numbers(folder.child(attempts.ATTEMPTS).names()):
+        for number in numbers(folder.child(ATTEMPTS).names()):
             try:
-                found.append(attempts.read(folder, number)[0])
+                found.append(attempts.read(folder, number))
             except Corrupt:
                 found.append(Attempt(number, kind="damaged", message="the file of this attempt is damaged"))
         return tuple(found)
+
+    def newest_attempt(self, run_id: str) -> Newest:
+        """The newest whole attempt at a run, and which newer ones are damaged."""
+        folder = self.folder(run_id)
+        return attempts.newest_of(folder, numbers(folder.child(ATTEMPTS).names()))
 
     def append_log(self, run_id: str, text: str) -> None:
         """Add to a run's own log; this machine's name is left out. Raises OSError: a log is no reason to end a run."""

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from analysis.tables.schema import Corrupt
+from analysis.tables.sealed_json import seal, unseal
 from orchestrator.errors import CorruptResults
 from orchestrator.storage.disk_errors import explained
-from orchestrator.storage.sealed_json import seal, unseal
 from trainables.system.folder import Folder
 
 SEARCH = "search"

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from analysis.tables.attempts import ATTEMPTS, file_name, numbers
 from analysis.tables.schema import Corrupt, read_parquet
 from analysis.tables.trials import TABLE as TRIALS_TABLE
 from analysis.tables.trials import trials_in
@@ -112,7 +113,7 @@ def _without_record(results: _Results) -> Iterator[Damage]:
             path = f"{folder}/{records.RUN}" if root.exists(folder) else folder
             yield Damage.plain(path, "missing", repairable, remedy)
     for run_id, number in known.failed.items():
-        name = f"{RUNS}/{run_id}/{attempts.ATTEMPTS}/{number}.json"
+        name = f"{RUNS}/{run_id}/{file_name(number)}"
         if run_id not in found.committed and not (root.exists(name) or _was_forgotten(root, run_id)):
             yield Damage.plain(name, "missing", False, RUN_AGAIN)
 
@@ -195,11 +196,11 @@ def _state(folder: Folder, file: str, digest: str) -> DamageKind | None:
 
 
 def _of_attempts(folder: Folder, path: str) -> Iterator[Damage]:
-    for number in attempts.numbers(folder.child(attempts.ATTEMPTS).names()):
+    for number in numbers(folder.child(ATTEMPTS).names()):
         try:
             attempts.read(folder, number)
         except Corrupt:
-            name = f"{path}/{attempts.ATTEMPTS}/{number}.json"
+            name = f"{path}/{file_name(number)}"
             yield Damage.plain(name, "damaged", True, ASIDE, name)
 
 

@@ -13,13 +13,13 @@ import pytest
 from click.testing import CliRunner
 
 from analysis.tables.schema import Kind
+from analysis.tables.sealed_json import seal
 from orchestrator.cli import main
 from orchestrator.commands.sweep import check_fingerprint
 from orchestrator.config import grid
 from orchestrator.errors import UserError
 from orchestrator.storage import Store
 from orchestrator.storage.cells import cell_columns
-from orchestrator.storage.sealed_json import seal
 from orchestrator.storage.status import status_of
 from tests.faults.clean_sweep import NUM_RUNS, assert_clean, finish, tables
 from tests.orchestrator.experiments import resolved

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
 
+from analysis.tables.attempts import Attempt, file_name
 from analysis.tables.read import read
 from analysis.tables.schema import Corrupt
+from analysis.tables.sealed_json import seal
 from tests.analysis.frames import csv, rows, write_compacted, write_run
 
 SCORES = {"a": [0.8, 0.81], "b": [0.7, 0.72]}
@@ -20,6 +23,12 @@ SCORES = {"a": [0.8, 0.81], "b": [0.7, 0.72]}
 def cells(folder: Path, listed: list[dict[str, object]]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "cells.json").write_text(json.dumps({"cells": listed, "content_sha256": "of this file"}))
+
+
+def write_attempt(folder: Path, columns: dict[str, object], attempt: Attempt) -> None:
+    path = folder / file_name(attempt.number)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(seal({**asdict(attempt), "run": columns}))
 
 
 def test_a_compacted_directory_is_read_with_its_experiment(tmp_path: Path) -> None:
@@ -121,11 +130,9 @@ def test_the_adapt_stage_is_left_out_with_a_warning(tmp_path: Path) -> None:
 
 def test_a_failed_attempt_without_a_record_is_a_failed_run(tmp_path: Path) -> None:
     write_run(tmp_path, rows({"a": [0.8]})[0])
-    attempts = tmp_path / "runs" / "b-42" / "attempts"
-    attempts.mkdir(parents=True)
     columns = {name: value for name, value in rows({"b": [0.7]})[0].items() if name not in ("status", "score")}
-    (attempts / "1.json").write_text(json.dumps({"status": "failed", "message": "out of memory", "run": columns}))
-    (attempts / "2.json").write_text(json.dumps({"status": "failed", "message": "out again", "run": columns}))
+    write_attempt(tmp_path / "runs" / "b-42", columns, Attempt(1, message="out of memory"))
+    write_attempt(tmp_path / "runs" / "b-42", columns, Attempt(2, message="out again"))
     results = read([tmp_path])
     failed = results.runs[results.runs["system"] == "b"].iloc[0]
     assert (failed["status"], failed["error"], failed["attempt"]) == ("failed", "out again", 2)
