@@ -264,7 +264,7 @@ def test_a_proposal_is_given_back_as_it_was(out: Path) -> None:
 
 
 def test_results_of_an_earlier_version_are_whole(out: Path) -> None:
-    from orchestrator.storage.sealed_json import seal, unseal
+    from analysis.tables.sealed_json import seal, unseal
 
     content = unseal((out / "cells.json").read_bytes(), "")
     (out / "cells.json").write_bytes(seal({"cells": content["cells"]}))
