@@ -10,11 +10,11 @@ from orchestrator.executors.events import RunFinished
 from orchestrator.storage import Store
 
 logger = logging.getLogger(__name__)
-FEWEST, SHARE = 250, 8  # reading a record takes about a millisecond, and compacting costs more the more there is
+FEWEST, SHARE = 250, 16  # reading a record takes about a millisecond, and compacting costs more the more there is
 
 
 class Compacting:
-    """Compacts after every 250 records, and later after every eighth of what there is. `problems`: what that found."""
+    """Compacts after every 250 records, and later after a sixteenth more than there is. `problems`: what that found."""
 
     def __init__(self, store: Store, recorded: int) -> None:
         """`recorded` runs have a record by now, all of them compacted."""
