@@ -18,6 +18,7 @@ from orchestrator.config.run_spec import RunSpec
 from orchestrator.storage import Store
 from orchestrator.worker.execute import execute_run
 from orchestrator.worker.failure import Finished
+from orchestrator.worker.versions import Provenance
 from tests.orchestrator.experiments import resolved, write_experiment
 from trainables.training.control_points import Progress, Request
 from trainables.training.distributed import Group
@@ -129,7 +130,16 @@ def first_run(folder: Path, **changes: Any) -> RunSpec:
 def executed(run: RunSpec, folder: Path, warm: Warm) -> Finished:
     """One attempt at a run in this process."""
     store = Store.open(folder / "out")
-    return execute_run(run, store, group=Group.current(), warm=warm, control=GoOn(), attempt=1, layout=Layout())
+    return execute_run(
+        run,
+        store,
+        group=Group.current(),
+        warm=warm,
+        control=GoOn(),
+        attempt=1,
+        layout=Layout(),
+        provenance=Provenance(),
+    )
 
 
 class GoOn:
