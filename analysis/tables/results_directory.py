@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -158,7 +158,14 @@ def _runs(place: Place, own: Mapping[str, RunFolder], warnings: list[str]) -> pd
     damaged = [f"runs/{run_id}/{file_name(number)}" for run_id, one in tried.items() for number in one.damaged]
     if damaged:
         warnings.append(f"{place.label}: attempts are damaged and left out: {_listed(damaged)}")
-    return _stacked(frames)
+    return _in_order(_stacked(frames), compacted.loc[~compacted["run_id"].isin(fresh), "run_id"])
+
+
+def _in_order(runs: pd.DataFrame, first: Iterable[str]) -> pd.DataFrame:
+    """The rows of these runs first, in this order; the others after them, as they are."""
+    place = {run_id: number for number, run_id in enumerate(first)}
+    order = runs["run_id"].map(place).fillna(len(place)).argsort(kind="stable")
+    return runs.iloc[order].reset_index(drop=True)
 
 
 def _still_there(

@@ -14,7 +14,7 @@ from analysis.tables.sealed_json import seal
 from orchestrator.cli import main
 from orchestrator.storage import Attempt, Store
 from orchestrator.storage.status import status_of
-from tests.orchestrator.storage.stores import cells, fill, make_run
+from tests.orchestrator.storage.stores import cells, fill, make_outcome, make_run
 
 TRIED = make_run(9)
 LABEL = f"{TRIED.system} seed 9"
@@ -107,3 +107,18 @@ def test_status_and_results_end_well_and_name_the_file(tmp_path: Path) -> None:
         assert (shown.exit_code, shown.exception) == (0, None), shown.output
         assert "attempts are damaged and left out" in shown.stderr + shown.stdout
     assert [attempt.kind for attempt in store.attempts(TRIED.run_id)] == ["damaged"]
+
+
+def test_a_failed_run_keeps_its_place_among_the_compacted_ones(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "out")
+    first, failing, last = (make_run(seed) for seed in (1, 2, 3))
+    store.write_experiment(
+        {"experiment": "demo"}, [{**cell, "experiment": "demo"} for cell in cells([first, failing, last])]
+    )
+    for run in (first, last):
+        assert store.commit(run, make_outcome())
+    store.record_attempt(failing, Attempt(1, kind="crashed", message="once"))
+    store.compact()
+    table = store.table("runs")
+    assert table is not None
+    assert read([store.location]).runs["run_id"].tolist() == table["run_id"].to_pylist()
