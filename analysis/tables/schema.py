@@ -20,7 +20,7 @@ COUNT_PREFIXES = ("train_", "evaluation_")  # what was cut off of the items of t
 PARAMETER_PREFIX = "parameter_"
 _SCORES = ("score", "best_score")
 
-FEW_ROWS = 16
+FEW_ROWS, MANY_ROWS = 16, 10_000
 _passed: dict[Kind | None, pa.Schema] = {}  # by kind, the last schema that was found right
 _KIND_KEY, _VERSION_KEY = b"orchestrate_table", b"orchestrate_schema_version"
 _REQUIRED = {"run_id", "epoch", "system", "seed", "status", "split", "item", "search", "trial"}
@@ -276,7 +276,8 @@ def _checked(file: pq.ParquetFile, kind: Kind | None) -> pa.Table:
             _check_field("predictions", field, None)
     if kind is not None and found != kind:
         raise ValueError(f"it is not a {kind} table" + (f" but a {found} table" if found else ""))
-    table = file.read(use_threads=file.metadata.num_rows > 1)  # a run's one row is read faster without
+    # Threads cost more than they save in small tables, and a process that ends just after they started can abort.
+    table = file.read(use_threads=file.metadata.num_rows >= MANY_ROWS)
     if found is not None:
         check(found, table)
     return table
