@@ -25,8 +25,9 @@ def rows(store: Store) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
     except ValueError as error:
         raise UserError(str(error)) from error
     frame = results.runs.sort_values(["system", "seed", "fold"], kind="stable")
-    values = frame.astype(object).where(frame.notna(), None)
-    return [{str(name): value for name, value in row.items()} for row in values.to_dict("records")], results.warnings
+    names = [str(name) for name in frame.columns]
+    columns = [column.astype(object).where(column.notna(), None).tolist() for _, column in frame.items()]
+    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)], results.warnings
 
 
 def column_of(found: list[dict[str, Any]], name: str) -> str:

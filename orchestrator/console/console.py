@@ -30,7 +30,11 @@ class Console:
     def document(self, content: Mapping[str, Any]) -> None:
         """The whole answer as one JSON document, on stdout. A number that does not exist is null."""
         document = {"schema_version": SCHEMA_VERSION, **content}
-        click.echo(json.dumps(_finite(document), indent=2, ensure_ascii=False, allow_nan=False, default=str))
+        try:
+            text = _as_json(document)
+        except ValueError:  # infinite or not a number: rare, and to look for them takes as long as to write
+            text = _as_json(_finite(document))
+        click.echo(text)
 
     def note(self, text: str) -> None:
         """Progress and remarks, on stderr."""
@@ -47,6 +51,11 @@ class Console:
 
     def _styled(self, text: str, color: str) -> str:
         return text if self.color is False else click.style(text, fg=color, bold=True)
+
+
+def _as_json(content: Any) -> str:
+    """Raises ValueError for numbers that JSON has not."""
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False, default=str)
 
 
 def clean(text: str) -> str:
