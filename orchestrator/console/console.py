@@ -55,7 +55,11 @@ class Console:
 
 def _as_json(content: Any) -> str:
     """Raises ValueError for numbers that JSON has not."""
-    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False, default=str)
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    return dict(value) if isinstance(value, Mapping) else str(value)
 
 
 def clean(text: str) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from types import MappingProxyType
 
 import click
 import pytest
@@ -25,6 +27,19 @@ def test_a_number_that_does_not_exist_is_a_dash_in_a_table_and_null_in_a_documen
 
     printed = json.loads(CliRunner().invoke(show).stdout)
     assert printed == {"schema_version": 1, "a": None, "b": [None, 1.5], "c": {"d": None}}
+
+
+def test_a_document_takes_any_mapping_and_writes_what_json_does_not_know_as_text() -> None:
+    @click.command()
+    def answer() -> None:
+        Console(as_json=True).document({"runs": MappingProxyType({"a": 1}), "where": Path("x"), "scores": (1.0, 2)})
+
+    assert json.loads(CliRunner().invoke(answer).stdout) == {
+        "schema_version": 1,
+        "runs": {"a": 1},
+        "where": "x",
+        "scores": [1.0, 2],
+    }
 
 
 def test_no_name_can_drive_the_terminal() -> None:
