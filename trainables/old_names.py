@@ -23,8 +23,8 @@ NEW_NAMES = {
     **{"quantized": "modeling.quantization", "merging": "modeling.quantization"},
     **{"vocabulary": "modeling.vocabulary_trimming", "material": "modeling.vocabulary_trimming"},
     **{"preset": "protocols.model_preset", "task": "protocols.task", "variant": "protocols.variant"},
-    **{name: f"system.{name}" for name in ("attention_kernels", "extras", "folder", "hardware")},
-    **{"dropout": "system.fast_dropout", "durable": "system.durable_files", "fingerprint": "system.disk_cache"},
+    **{name: f"system.{name}" for name in ("attention_kernels", "extras", "hardware")},
+    **{"dropout": "system.fast_dropout", "fingerprint": "system.disk_cache"},
     **{"allocator": "system.memory", "measure": "system.memory", "node_lock": "system.disk_cache"},
     **{"kernel_probing": "tools.kernel_probe", "predicting": "tools.predictor", "preflight": "tools.inspect_model"},
     **{"probing": "tools.probe", "profiling": "tools.profile", "profiling_work": "tools.flops"},
@@ -37,10 +37,19 @@ NEW_NAMES = {
     **{"starting": "training.init_from", "tokens": "training.token_cache", "training": "training.trainer"},
     "config": "config",
 }
+LEFT_FROM = "trainables.system"
+LEFT = {name: f"analysis.tables.{name}" for name in ("folder", "durable_files")}
+NEW_PLACES = {
+    **{name: f"trainables.{new}" for name, new in NEW_NAMES.items()},
+    "folder": LEFT["folder"],
+    "durable": LEFT["durable_files"],
+}
 
 
 def provide(source: str) -> None:
     """Make the modules importable that this source asks for by an old name; only these are imported."""
+    if LEFT_FROM in source:
+        _provide_left(source)
     if OLD_PACKAGE not in source:
         return
     package = ModuleType(OLD_PACKAGE, "Modules by the names that they once had.")
@@ -48,11 +57,18 @@ def provide(source: str) -> None:
     package.__getattr__ = _module  # type: ignore[method-assign]
     sys.modules.setdefault(OLD_PACKAGE, package)
     vars(sys.modules["trainables"]).setdefault("engine", sys.modules[OLD_PACKAGE])
-    for name in set(re.findall(rf"{re.escape(OLD_PACKAGE)}\.(\w+)", source)) & set(NEW_NAMES):
+    for name in set(re.findall(rf"{re.escape(OLD_PACKAGE)}\.(\w+)", source)) & set(NEW_PLACES):
         sys.modules[f"{OLD_PACKAGE}.{name}"] = _module(name)
 
 
+def _provide_left(source: str) -> None:
+    """The modules that went from a package that is still there to another one."""
+    for name in set(re.findall(r"\w+", source)) & set(LEFT):
+        module = sys.modules[f"{LEFT_FROM}.{name}"] = importlib.import_module(LEFT[name])
+        setattr(importlib.import_module(LEFT_FROM), name, module)
+
+
 def _module(name: str) -> Any:
-    if name not in NEW_NAMES:
+    if name not in NEW_PLACES:
         raise AttributeError(name)
-    return importlib.import_module(f"trainables.{NEW_NAMES[name]}")
+    return importlib.import_module(NEW_PLACES[name])

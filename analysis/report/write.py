@@ -12,7 +12,7 @@ from analysis import registry
 from analysis.report import export_tables
 from analysis.result import Analysis
 from analysis.tables import csv_export
-from analysis.tables.folder import Place
+from analysis.tables.folder import Folder
 from analysis.tables.schema import to_parquet_bytes
 
 TABLES = (
@@ -21,7 +21,7 @@ TABLES = (
 )  # fmt: skip
 
 
-def write(analysis: Analysis, folder: str | Path | Place) -> list[str]:
+def write(analysis: Analysis, folder: str | Path | Folder) -> list[str]:
     """Write the tables, `figures/` and `report.html` to a directory or URI; returns the files, relative and sorted."""
     return put(render(analysis), folder)
 
@@ -38,27 +38,28 @@ def render(analysis: Analysis) -> dict[str, bytes]:
     return files | {"report.html": page.render(analysis, drawn.svgs, drawn.notes).encode()}
 
 
-def put(files: Mapping[str, bytes], folder: str | Path | Place) -> list[str]:
+def put(files: Mapping[str, bytes], folder: str | Path | Folder) -> list[str]:
     """Write these files to a directory or URI, and take away what an earlier analysis left; returns their names.
 
     Raises LinkedOutside, before anything is written, where a directory in there is a link that leads out of it.
     """
-    place = folder if isinstance(folder, Place) else Place.at(folder)
-    written, stale = ([place.child(name) for name in names] for names in (files, _stale(place, files)))
-    for file in (*written, *stale):
-        file.refuse_links_out()
-    for file, content in zip(written, files.values(), strict=True):
-        file.write(content)
-    for file in stale:
-        file.remove()
+    target = folder if isinstance(folder, Folder) else Folder.at(folder, private=False)
+    stale = _stale(target, files)
+    for name in (*files, *stale):
+        target.refuse_link_out(name)
+    for name, content in files.items():
+        target.write(name, content)
+    for name in stale:
+        target.delete(name)
     return sorted(files)
 
 
-def _stale(place: Place, files: Mapping[str, bytes]) -> list[str]:
+def _stale(folder: Folder, files: Mapping[str, bytes]) -> list[str]:
     """What an earlier analysis wrote and this one has nothing for; files of other names are somebody else's."""
     ours = set(registry.names("figure"))
-    pictures = [f"figures/{name}" for name in place.child("figures").names() if name.partition(".")[0] in ours]
-    written = [name for name in place.names() if name.partition(".")[0] in TABLES]
+    figures = folder.child("figures").file_names()
+    pictures = [f"figures/{name}" for name in figures if name.partition(".")[0] in ours]
+    written = [name for name in folder.file_names() if name.partition(".")[0] in TABLES]
     return [name for name in (*pictures, *written) if name not in files]
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.tables.folder import Place
+from analysis.tables.folder import Folder
 from analysis.tables.normalize import KEYS, data_set_labels, normalize
 from analysis.tables.results_directory import Part, is_results_directory, read_directory
 from analysis.tables.schema import EPOCHS, PREDICTIONS, Corrupt, read_parquet
@@ -77,7 +77,7 @@ def read(sources: Sequence[str | Path], *, only_runs: bool = False) -> Results:
     """
     if not sources:
         raise ValueError("nothing to read: name a results directory or a CSV, TSV or Parquet file")
-    parts = [_read(Place.at(source), only_runs) for source in sources]
+    parts = [_read(Folder.at(source), only_runs) for source in sources]
     warnings = [warning for part in parts for warning in part.warnings]
     runs = _once(_below_each_other([part.runs for part in parts]), warnings)
     _refuse_mixtures(runs)
@@ -132,32 +132,32 @@ def _experiment(found: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
     return {"experiment": " + ".join(names), "compare": shared}
 
 
-def _read(place: Place, only_runs: bool) -> Part:
-    if place.is_directory():
-        if not is_results_directory(place):
-            raise ValueError(f"{place.label}: is not a results directory: it has neither runs.parquet nor runs/")
-        part = read_directory(place, only_runs=only_runs)
-    elif place.is_file():
+def _read(folder: Folder, only_runs: bool) -> Part:
+    if folder.is_directory():
+        if not is_results_directory(folder):
+            raise ValueError(f"{folder.label()}: is not a results directory: it has neither runs.parquet nor runs/")
+        part = read_directory(folder, only_runs=only_runs)
+    elif folder.is_file():
         empty = (EPOCHS.empty_table().to_pandas(), PREDICTIONS.empty_table().to_pandas())
-        part = Part(place.label, _read_file(place), *empty)
+        part = Part(folder.label(), _read_file(folder), *empty)
     else:
-        raise FileNotFoundError(f"{place.label}: there is no such file or directory")
+        raise FileNotFoundError(f"{folder.label()}: there is no such file or directory")
     runs, warnings = normalize(part.runs, part.label)
     return replace(part, runs=runs, warnings=[*part.warnings, *warnings])
 
 
-def _read_file(place: Place) -> pd.DataFrame:
+def _read_file(folder: Folder) -> pd.DataFrame:
     """The runs of one file. Raises ValueError for another kind of file or no rows, Corrupt for a broken one."""
-    suffix = "." + place.path.rsplit(".", 1)[-1].lower()
+    suffix = "." + folder.path.rsplit(".", 1)[-1].lower()
     if suffix not in SUFFIXES:
-        raise ValueError(f"{place.label}: is neither a results directory nor one of {', '.join(SUFFIXES)}")
-    data = place.read()
+        raise ValueError(f"{folder.label()}: is neither a results directory nor one of {', '.join(SUFFIXES)}")
+    data = folder.content()
     if suffix == ".parquet":
-        frame: pd.DataFrame = read_parquet(data, name=place.label).to_pandas()
+        frame: pd.DataFrame = read_parquet(data, name=folder.label()).to_pandas()
     else:
-        frame = _delimited(data, "\t" if suffix == ".tsv" else ",", place.label)
+        frame = _delimited(data, "\t" if suffix == ".tsv" else ",", folder.label())
     if frame.empty:
-        raise ValueError(f"{place.label}: holds no runs")
+        raise ValueError(f"{folder.label()}: holds no runs")
     return frame
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.tables import experiment_file
 from analysis.tables.attempts import file_name
-from analysis.tables.folder import Place
+from analysis.tables.folder import Folder
 from analysis.tables.run_directory import RunFolder, file_hashes, read_json, run_folders, tables_of
 from analysis.tables.schema import SCHEMAS, Corrupt, Kind, read_parquet, sha256, to_table
 from analysis.tables.trials import empty_trials, read_trials
@@ -35,12 +35,12 @@ class Part:
     trial_epochs: pd.DataFrame = field(default_factory=lambda: SCHEMAS["epochs"].empty_table().to_pandas())
 
 
-def is_results_directory(place: Place) -> bool:
+def is_results_directory(folder: Folder) -> bool:
     """Whether runs of ours lie here."""
-    return place.child("runs.parquet").is_file() or place.child("runs").is_directory()
+    return folder.is_file("runs.parquet") or folder.is_directory("runs")
 
 
-def read_directory(place: Place, *, only_runs: bool = False) -> Part:
+def read_directory(results: Folder, *, only_runs: bool = False) -> Part:
     """The fine-tune runs of the current experiment (`experiment.yaml`, `cells.json`), whatever else is there.
 
     Beside them the trials of its search, where it has any; then there may be no fine-tune run at all.
@@ -48,23 +48,23 @@ def read_directory(place: Place, *, only_runs: bool = False) -> Part:
     it. `only_runs`: epochs and predictions are not read, and empty. Raises Corrupt for a damaged file that nothing can
     replace, ValueError where no run and no trial is usable.
     """
-    warnings: list[str] = _notes(place)
-    cells = _cells(place)
-    own = run_folders(place)
-    every = _runs(place, own, warnings)
-    trials = read_trials(place)
-    runs = _current(every, cells, set(trials["run_id"]), place.label, warnings)
+    warnings: list[str] = _notes(results)
+    cells = _cells(results)
+    own = run_folders(results)
+    every = _runs(results, own, warnings)
+    trials = read_trials(results)
+    runs = _current(every, cells, set(trials["run_id"]), results.label(), warnings)
     if runs.empty and trials.empty:
-        raise ValueError(f"{place.label}: has no fine-tune run of the current experiment yet")
+        raise ValueError(f"{results.label()}: has no fine-tune run of the current experiment yet")
     wanted = set() if only_runs else set(runs["run_id"])
     of_trials = set() if only_runs else set(trials["run_id"]) & set(every["run_id"])
-    epochs = _table(place, "epochs", own, wanted | of_trials, warnings)
+    epochs = _table(results, "epochs", own, wanted | of_trials, warnings)
     return Part(
-        place.label,
+        results.label(),
         _with_winners(runs, cells),
         epochs[epochs["run_id"].isin(wanted)],
-        _table(place, "predictions", own, wanted, warnings),
-        _experiment(place),
+        _table(results, "predictions", own, wanted, warnings),
+        _experiment(results),
         warnings,
         _with_runs(trials, every),
         epochs[epochs["run_id"].isin(trials["run_id"])],
@@ -83,70 +83,69 @@ def _with_runs(trials: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     return trials.assign(**{name: trials["run_id"].map(said[name]) for name in OF_TRIALS})
 
 
-def _notes(place: Place) -> list[str]:
+def _notes(results: Folder) -> list[str]:
     """What the sweep knew of its data and every reader must be told."""
-    file = place.child("notes.json")
-    if not file.is_file():
+    if not results.is_file("notes.json"):
         return []
-    content = read_json(file)
+    content = read_json(results, "notes.json")
     notes = content.get("notes") if isinstance(content, dict) else None
     if not isinstance(notes, list):
-        raise Corrupt(f"{file.label}: is not a list of notes")
+        raise Corrupt(f"{results.label('notes.json')}: is not a list of notes")
     return [str(note) for note in notes]
 
 
-def _experiment(place: Place) -> dict[str, Any] | None:
-    file = place.child(experiment_file.EXPERIMENT)
-    if not file.is_file():
+def _experiment(results: Folder) -> dict[str, Any] | None:
+    if not results.is_file(experiment_file.EXPERIMENT):
         return None
+    data = results.read(experiment_file.EXPERIMENT)
     try:
-        return experiment_file.from_bytes(file.read())
+        return experiment_file.from_bytes(data)
     except ValueError as error:
-        raise Corrupt(f"{file.label}: {error}") from error
+        raise Corrupt(f"{results.label(experiment_file.EXPERIMENT)}: {error}") from error
 
 
-def _cells(place: Place) -> list[dict[str, Any]] | None:
-    file = place.child("cells.json")
-    if not file.is_file():
+def _cells(results: Folder) -> list[dict[str, Any]] | None:
+    if not results.is_file("cells.json"):
         return None
-    content = read_json(file)
+    content = read_json(results, "cells.json")
     cells = content.get("cells") if isinstance(content, dict) else content
     if not isinstance(cells, list) or not all(isinstance(cell, dict) and "run_id" in cell for cell in cells):
-        raise Corrupt(f"{file.label}: is not a list of cells with a run_id")
+        raise Corrupt(f"{results.label('cells.json')}: is not a list of cells with a run_id")
     return cells
 
 
-def _compacted(place: Place, kind: Kind, warnings: list[str]) -> pd.DataFrame | None:
-    file = place.child(f"{kind}.parquet")
-    if not file.is_file():
+def _compacted(results: Folder, kind: Kind, warnings: list[str]) -> pd.DataFrame | None:
+    name = f"{kind}.parquet"
+    if not results.is_file(name):
         return None
     try:
-        data = file.read()
-        expected = _expected_hash(place.child("manifest.json"), file, data)
-        frame: pd.DataFrame = read_parquet(data, expected, kind=kind, name=file.label).to_pandas()
+        data = results.read(name)
+        expected = _expected_hash(results, name, data)
+        frame: pd.DataFrame = read_parquet(data, expected, kind=kind, name=results.label(name)).to_pandas()
     except Corrupt as error:
         warnings.append(f"{error}; the runs' own files were read instead")
         return None
     return frame
 
 
-def _expected_hash(manifest: Place, file: Place, data: bytes) -> str | None:
+def _expected_hash(results: Folder, name: str, data: bytes) -> str | None:
     """The manifest's hash of a table, or of the table before, which a killed compaction leaves; None: no manifest."""
-    if not manifest.is_file():
+    if not results.is_file("manifest.json"):
         return None
-    name = file.path.rsplit("/", 1)[-1]
-    before = file_hashes(manifest, "previous").get(name)
-    return before if before == sha256(data) else file_hashes(manifest, "tables").get(name, "")
+    before = file_hashes(results, "manifest.json", "previous").get(name)
+    return before if before == sha256(data) else file_hashes(results, "manifest.json", "tables").get(name, "")
 
 
-def _runs(place: Place, own: Mapping[str, RunFolder], warnings: list[str]) -> pd.DataFrame:
-    compacted = _compacted(place, "runs", warnings)
+def _runs(results: Folder, own: Mapping[str, RunFolder], warnings: list[str]) -> pd.DataFrame:
+    compacted = _compacted(results, "runs", warnings)
     if compacted is None and not own:
-        raise Corrupt(f"{place.label}: runs.parquet cannot be used and there is no runs directory to rebuild it from")
+        raise Corrupt(
+            f"{results.label()}: runs.parquet cannot be used and there is no runs directory to rebuild it from"
+        )
     if compacted is None:
         compacted = SCHEMAS["runs"].empty_table().to_pandas()
-    if place.child("runs").is_directory():
-        compacted = _still_there(compacted, own, place.label, warnings)
+    if results.is_directory("runs"):
+        compacted = _still_there(compacted, own, results.label(), warnings)
     settled = set(compacted.loc[compacted["status"] != "failed", "run_id"])
     fresh = sorted(run_id for run_id, folder in own.items() if folder.is_recorded and run_id not in settled)
     tried = {run_id: own[run_id].newest_attempt() for run_id in sorted(set(own) - settled) if own[run_id].attempts}
@@ -157,7 +156,7 @@ def _runs(place: Place, own: Mapping[str, RunFolder], warnings: list[str]) -> pd
     ]
     damaged = [f"runs/{run_id}/{file_name(number)}" for run_id, one in tried.items() for number in one.damaged]
     if damaged:
-        warnings.append(f"{place.label}: attempts are damaged and left out: {_listed(damaged)}")
+        warnings.append(f"{results.label()}: attempts are damaged and left out: {_listed(damaged)}")
     return _in_order(_stacked(frames), compacted.loc[~compacted["run_id"].isin(fresh), "run_id"])
 
 
@@ -233,10 +232,10 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _table(
-    place: Place, kind: Kind, own: Mapping[str, RunFolder], wanted: set[str], warnings: list[str]
+    results: Folder, kind: Kind, own: Mapping[str, RunFolder], wanted: set[str], warnings: list[str]
 ) -> pd.DataFrame:
     """Epochs or predictions of the wanted runs."""
-    compacted = _compacted(place, kind, warnings) if wanted else None
+    compacted = _compacted(results, kind, warnings) if wanted else None
     if compacted is None:
         compacted = SCHEMAS[kind].empty_table().to_pandas()
     fresh = sorted(wanted - set(compacted["run_id"]))

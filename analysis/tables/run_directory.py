@@ -18,7 +18,7 @@ import pandas as pd
 import pyarrow as pa
 
 from analysis.tables.attempts import ATTEMPTS, Newest, newest, numbers
-from analysis.tables.folder import Place
+from analysis.tables.folder import Folder
 from analysis.tables.schema import SCHEMAS, Corrupt, Kind, read_parquet, sha256
 
 RUN = "run.parquet"
@@ -28,10 +28,10 @@ _PREFIX: dict[Kind, str] = {"runs": "run.", "epochs": "epochs", "predictions": "
 
 @dataclass(frozen=True)
 class RunFolder:
-    """One run's directory and the names of the files in it."""
+    """One run's directory in the folder `runs/`, and the names of the files in it."""
 
     run_id: str
-    place: Place
+    runs: Folder
     files: frozenset[str]
 
     @property
@@ -44,11 +44,10 @@ class RunFolder:
         hashes = self._hashes()
         name = next((name for name in hashes if name.startswith(_PREFIX[kind])), None)
         if name is None:
-            raise Corrupt(f"{self.place.label}: its record names no {kind} file")
-        file = self.place.child(name)
+            raise Corrupt(f"{self._label}: its record names no {kind} file")
         if name not in self.files:
-            raise Corrupt(f"{file.label}: missing")
-        return read_parquet(file.read(), hashes[name], kind=kind, name=file.label)
+            raise Corrupt(f"{self._label}/{name}: missing")
+        return read_parquet(self._read(name), hashes[name], kind=kind, name=f"{self._label}/{name}")
 
     @property
     def attempts(self) -> list[int]:
@@ -58,26 +57,33 @@ class RunFolder:
 
     def newest_attempt(self) -> Newest:
         """The newest whole attempt at a run without a record, and which newer ones are damaged."""
-        return newest(self.attempts, lambda name: self.place.child(name).read(), self.place.label)
+        return newest(self.attempts, self._read, self._label)
 
     def _hashes(self) -> dict[str, str]:
         records = [name for name in self.files if name.startswith("record-") and name.endswith(".json")]
         if len(records) > 1:
-            expected = f"record-{sha256(self.place.child(RUN).read())[:16]}.json"
+            expected = f"record-{sha256(self._read(RUN))[:16]}.json"
             records = [name for name in records if name == expected]
         if not records:
             raise Corrupt(
-                f"{self.place.child(RUN).label}: no record belongs to it; the next sweep moves it to quarantine/ and "
-                "runs it again"
+                f"{self._label}/{RUN}: no record belongs to it; the next sweep moves it to quarantine/ and runs it "
+                "again"
             )
-        return file_hashes(self.place.child(records[0]))
+        return file_hashes(self.runs, f"{self.run_id}/{records[0]}")
+
+    @property
+    def _label(self) -> str:
+        return self.runs.label(self.run_id)
+
+    def _read(self, name: str) -> bytes:
+        return self.runs.read(f"{self.run_id}/{name}")
 
 
-def run_folders(place: Place) -> dict[str, RunFolder]:
+def run_folders(results: Folder) -> dict[str, RunFolder]:
     """Run id -> its folder, for everything under `runs/` of a results directory."""
-    runs = place.child("runs")
-    found = _listed(Path(runs.path)) if runs.is_local else _grouped(runs.files())
-    return {run_id: RunFolder(run_id, runs.child(run_id), frozenset(names)) for run_id, names in found}
+    runs = results.child("runs")
+    named = _listed(runs.local_path) if runs.is_local else _grouped(runs.files())
+    return {run_id: RunFolder(run_id, runs, frozenset(names)) for run_id, names in named}
 
 
 def tables_of(folders: Iterable[RunFolder], kind: Kind) -> pd.DataFrame:
@@ -96,11 +102,11 @@ def _merged(tables: Sequence[pa.Table]) -> pa.Table:
 
 
 def _grouped(files: Iterable[str]) -> Iterable[tuple[str, set[str]]]:
-    found: dict[str, set[str]] = defaultdict(set)
+    names: dict[str, set[str]] = defaultdict(set)
     for name in files:
         run_id, _, rest = name.partition("/")
-        found[run_id].add(rest)
-    return found.items()
+        names[run_id].add(rest)
+    return names.items()
 
 
 def _listed(runs: Path) -> Iterator[tuple[str, set[str]]]:
@@ -116,18 +122,19 @@ def _listed(runs: Path) -> Iterator[tuple[str, set[str]]]:
             yield run_id, names
 
 
-def read_json(file: Place) -> Any:
+def read_json(folder: Folder, name: str) -> Any:
     """The content of a JSON file; raises Corrupt for one that is not JSON."""
+    data = folder.read(name)
     try:
-        return json.loads(file.read())
+        return json.loads(data)
     except ValueError as error:
-        raise Corrupt(f"{file.label}: {error}") from error
+        raise Corrupt(f"{folder.label(name)}: {error}") from error
 
 
-def file_hashes(file: Place, key: str = "files") -> dict[str, str]:
+def file_hashes(folder: Folder, name: str, key: str = "files") -> dict[str, str]:
     """File name -> SHA-256 out of a record (`files`) or manifest (`tables`, `previous`); raises Corrupt."""
-    content = read_json(file)
+    content = read_json(folder, name)
     files = content.get(key) if isinstance(content, dict) else None
     if not isinstance(files, Mapping):
-        raise Corrupt(f"{file.label}: has no {key}")
-    return {name: str(entry.get("sha256") if isinstance(entry, Mapping) else entry) for name, entry in files.items()}
+        raise Corrupt(f"{folder.label(name)}: has no {key}")
+    return {file: str(entry.get("sha256") if isinstance(entry, Mapping) else entry) for file, entry in files.items()}

@@ -20,7 +20,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from analysis.tables.folder import Place
+from analysis.tables.folder import Folder
 from analysis.tables.schema import PARAMETER_PREFIX, STATUSES, TRIALS, Corrupt, read_parquet, sha256, to_table
 
 TABLE = "trials.parquet"
@@ -79,12 +79,11 @@ def empty_trials() -> pd.DataFrame:
     return frame
 
 
-def read_trials(directory: Place) -> pd.DataFrame:
+def read_trials(directory: Folder) -> pd.DataFrame:
     """The trials of a results directory; empty where it has none. Raises Corrupt for a damaged file."""
-    file = directory.child(TABLE)
-    if not file.is_file():
+    if not directory.is_file(TABLE):
         return empty_trials()
-    frame: pd.DataFrame = trials_in(file.read(), file.label).to_pandas()
+    frame: pd.DataFrame = trials_in(directory.read(TABLE), directory.label(TABLE)).to_pandas()
     return frame
 
 

@@ -21,17 +21,16 @@ def exit_code(error: BaseException) -> int | None:
 def _foreign_exit_code(error: BaseException) -> int | None:
     """Exit codes of the errors of `analysis` and `trainables`, which are imported only once something went wrong."""
     from analysis.registry import UnknownName
-    from analysis.tables.folder import LinkedOutside as LinkedOutsideAnalysis
+    from analysis.tables.folder import LinkedOutside
     from analysis.tables.schema import Corrupt
     from trainables.data.dataset import DataError
     from trainables.modeling.hub import ModelError
     from trainables.modeling.saved_model import Damaged, NotSaved
-    from trainables.system.folder import LinkedOutside
     from trainables.system.private_parts import PrivatePartMissing
 
     if isinstance(error, Corrupt | Damaged):
         return EXIT_CORRUPT
     if isinstance(error, PrivatePartMissing):
         return EXIT_ENVIRONMENT
-    of_the_user = DataError | ModelError | NotSaved | UnknownName
-    return EXIT_USAGE if isinstance(error, of_the_user | LinkedOutside | LinkedOutsideAnalysis) else None
+    of_the_user = DataError | LinkedOutside | ModelError | NotSaved | UnknownName
+    return EXIT_USAGE if isinstance(error, of_the_user) else None

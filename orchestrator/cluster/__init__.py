@@ -1,6 +1,6 @@
 """Clusters of many machines: checks a cluster file, starts and ends clusters, sends sweeps to them and follows them.
 
 Start with `cluster_file.py` (what a file may say) and `jobs.py` (sending and following). May import `storage`,
-`config`, `ray_private`, `errors` and `trainables`. Imports Ray, as `executors/ray_lanes` does, and what is private
-of Ray from `orchestrator/ray_private.py`.
+`config`, `ray_private`, `errors`, `analysis.tables.folder` and `trainables`. Imports Ray, as `executors/ray_lanes`
+does, and what is private of Ray from `orchestrator/ray_private.py`.
 """

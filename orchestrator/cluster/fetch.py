@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
+from analysis.tables.folder import Folder
 from orchestrator.cluster import launcher
 from orchestrator.cluster.cluster_file import ClusterFile
 from orchestrator.errors import EnvironmentProblem, UserError
 from orchestrator.storage.find_results import RESULTS
-from trainables.system.folder import Folder
 
 
 def target_of(results: str) -> Path:

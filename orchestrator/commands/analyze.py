@@ -12,8 +12,8 @@ from pydantic import ValidationError
 from analysis.analyze import Analysis, analyze_results
 from analysis.config import CompareConfig
 from analysis.report.write import write
-from analysis.tables.folder import LinkedOutside, Place
-from analysis.tables.read import read
+from analysis.tables.folder import Folder, LinkedOutside
+from analysis.tables.read import SUFFIXES, read
 from analysis.tables.schema import Corrupt
 from orchestrator.config.error_messages import from_validation
 from orchestrator.config.yaml_file import Document
@@ -52,7 +52,7 @@ def conclude(
     for an `out` that cannot be written to, Corrupt for damaged sources.
     """
     sources = [source_of(source) for source in sources]
-    place = _place(sources, out)
+    folder = _opened(out) if out else _default_folder(sources)
     try:
         results = read(sources)
         options = _options(results.experiment, compare or {})
@@ -64,24 +64,21 @@ def conclude(
         raise UserError(f"{named}: there is no such file or directory" if named else str(error)) from error
     except ValueError as error:
         raise UserError(str(error)) from error
-    _write(found, place)
-    return Conclusion(found, place.label)
+    _write(found, folder)
+    return Conclusion(found, folder.label())
 
 
-def _place(sources: Sequence[str], out: str | None) -> Place:
-    """Where the files go. An `out` may be a link to anywhere; a folder that nobody named may not."""
-    if not out:
-        return Place.at(default_folder(sources)).named_by_us()
+def _opened(out: str) -> Folder:
     try:
-        return Place.at(out)
-    except (ValueError, OSError) as error:
+        return Folder.at(out, private=False)
+    except (ValueError, ImportError, OSError) as error:
         raise UserError(f"--out {out!r} cannot be opened: {error}") from error
 
 
-def _write(found: Analysis, place: Place) -> None:
+def _write(found: Analysis, folder: Folder) -> None:
     try:
-        with explained(place.label):
-            write(found, place)
+        with explained(folder.label()):
+            write(found, folder)
     except LinkedOutside as error:
         raise UserError(str(error)) from error
 
@@ -95,11 +92,23 @@ def _options(experiment: Mapping[str, Any] | None, changes: Mapping[str, Any]) -
         raise InvalidExperiment("compare", from_validation(error, document, CompareConfig)) from None
 
 
-def default_folder(sources: Sequence[str]) -> str:
-    """`analysis/` inside the only results directory; beside a table, `<name>-analysis/`; of several, `analysis/`."""
+def _default_folder(sources: Sequence[str]) -> Folder:
+    """`analysis/` inside the only results directory; beside a table, `<name>-analysis/`; of several, `analysis/`.
+
+    Nobody named this folder, so it may be no link that leads out of the one above. Raises UserError.
+    """
+    above, name = _above(sources)
+    try:
+        return Folder.at(above, private=False).child(name)
+    except (ValueError, ImportError, OSError) as error:
+        raise UserError(str(error)) from error
+
+
+def _above(sources: Sequence[str]) -> tuple[str, str]:
     if len(sources) != 1:
-        return FOLDER
+        return ".", FOLDER
     source = sources[0].rstrip("/")
-    if Path(source).is_file() or source.endswith((".csv", ".tsv", ".parquet")):
-        return f"{source.rpartition('.')[0]}-{FOLDER}"
-    return f"{source}/{FOLDER}"
+    if Path(source).is_file() or source.endswith(SUFFIXES):
+        above, separator, name = source.rpartition("/")
+        return above + separator or ".", f"{name.rpartition('.')[0]}-{FOLDER}"
+    return source or "/", FOLDER

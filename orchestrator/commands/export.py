@@ -53,7 +53,7 @@ def export(reference: str, where: str | None, to: str | None) -> Exported:
     if to is not None and to.startswith(HUB):
         _require_token(to)
     store, run_id = find_run(reference, where)
-    weights = weights_of(run_id, store.location)
+    weights = weights_of(run_id, store.address)
     target = Path(_default_name(store, run_id) if to is None or to.startswith(HUB) else to).expanduser()
     files = _write(store, run_id, weights, target)
     if to is None or not to.startswith(HUB):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from analysis.comparison import power
@@ -51,7 +51,10 @@ class ModelPrecision:
 
 @dataclass(frozen=True)
 class Plan:
-    """A sweep that has not happened yet. `pending` are the runs it would execute, in their order."""
+    """A sweep that has not happened yet. `pending` are the runs it would execute, in their order.
+
+    `out` is to be shown, `address` to be opened: it may hold credentials.
+    """
 
     experiment: str
     question: str | None
@@ -66,6 +69,7 @@ class Plan:
     notes: tuple[str, ...] = ()
     outlook: Outlook | None = None
     precisions: tuple[ModelPrecision, ...] = ()
+    address: str = field(kw_only=True, repr=False)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -90,6 +94,7 @@ def plan(
         question=resolved.experiment.question,
         metric=resolved.metric,
         out=store.location,
+        address=store.address,
         runs=len(cells),
         pending=pending,
         status=summarise(store, [cell_columns(run) for run in cells], recorded),
@@ -147,7 +152,7 @@ def foresee(found: Plan, spread: float | None = None) -> Plan:
     `spread` is the standard deviation of a pair's score difference over seeds. Raises UserError where there is neither,
     and Corrupt for results that are damaged.
     """
-    known = _recorded_spread(found.out) if spread is None else Spread(spread, 0.0, "an assumed spread")
+    known = _recorded_spread(found.address) if spread is None else Spread(spread, 0.0, "an assumed spread")
     if known is None:
         raise UserError(
             "no two systems have three finished seeds yet, so nothing is known about their spread; "
@@ -157,19 +162,19 @@ def foresee(found: Plan, spread: float | None = None) -> Plan:
     return replace(found, outlook=outlook(known, reached.pairs, reached.comparisons, reached.alpha))
 
 
-def _recorded_spread(location: str) -> Spread | None:
+def _recorded_spread(address: str) -> Spread | None:
     """None where nothing is there yet, or too little. Raises UserError for runs that do not compare, and Corrupt."""
     from analysis.analyze import analyze
     from analysis.tables.folder import LinkedOutside
     from analysis.tables.read import read
     from analysis.tables.schema import Corrupt
 
-    store = Store.open(location)
+    store = Store.open(address)
     if store.is_empty():
         return None
     try:
-        return None if read([location]).runs["score"].notna().sum() < 2 else spread_of(analyze([location]))
+        return None if read([address]).runs["score"].notna().sum() < 2 else spread_of(analyze([address]))
     except (Corrupt, LinkedOutside):
         raise
     except ValueError as error:
-        raise UserError(f"what {location} shows of the spread cannot be used: {error}; pass --spread") from error
+        raise UserError(f"what {store.location} shows of the spread cannot be used: {error}; pass --spread") from error

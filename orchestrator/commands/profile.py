@@ -16,7 +16,7 @@ import pandas as pd
 from analysis.plotting import profile_figures
 from analysis.plotting.frames import NotApplicable
 from analysis.tables import csv_export
-from analysis.tables.folder import Place
+from analysis.tables.folder import Folder
 from analysis.tables.profile import MEASURED, to_table
 from analysis.tables.schema import to_parquet_bytes
 from orchestrator.config.resolve import Resolved
@@ -109,8 +109,8 @@ def _with_utilisation(found: Mapping[str, Any]) -> Row:
 def check(out: str) -> None:
     """Raise UserError for an `out` that `write` would refuse: measuring takes a while, and would be in vain."""
     try:
-        Place.at(out).child(f"{FIGURES}/{profile_figures.SPEED.name}.csv").refuse_links_out()
-    except (ValueError, OSError) as error:
+        Folder.at(out).refuse_link_out(f"{FIGURES}/{profile_figures.SPEED.name}.csv")
+    except (ValueError, ImportError, OSError) as error:
         raise UserError(f"--out {out}: {error}") from error
 
 
@@ -129,8 +129,8 @@ def write(rows: Sequence[dict[str, Any]], out: str) -> list[str]:
         files[f"{FIGURES}/{figure.name}.csv"] = csv_export.to_csv(drawn)
         for kind, content in render.render(figure, drawn).items():
             files[f"{FIGURES}/{figure.name}.{kind}"] = content
-    place = Place.at(out)
-    with explained(out):
+    folder = Folder.at(out, private=False)
+    with explained(folder.label()):
         for name, content in files.items():
-            place.child(name).write(content)
+            folder.write(name, content)
     return sorted(files)

@@ -19,7 +19,7 @@ def rows(store: Store) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
     Raises UserError where nothing has run yet, Corrupt for damaged files.
     """
     try:
-        results = read([store.location], only_runs=True)
+        results = read([store.address], only_runs=True)
     except Corrupt:
         raise
     except ValueError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from orchestrator.commands import _adapt_first
@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CellResult:
-    """How a single run ended. `ran` is False where it had a record already; `score` is known only where it ran."""
+    """How a single run ended. `ran` is False where it had a record already; `score` is known only where it ran.
+
+    `out` is to be shown, `address` to be opened: it may hold credentials.
+    """
 
     run: RunSpec
     out: str
@@ -35,6 +38,7 @@ class CellResult:
     status: str
     score: float | None = None
     error: str | None = None
+    address: str = field(kw_only=True, repr=False)
 
     @property
     def exit_code(self) -> int:
@@ -86,7 +90,7 @@ def run_cell(
             store.compact()
         recorded = store.recorded()
         if run.run_id in recorded:
-            return CellResult(run, store.location, ran=False, status=recorded[run.run_id])
+            return CellResult(run, store.location, ran=False, status=recorded[run.run_id], address=store.address)
         check_starts(store, [run], needed)
         first = [earlier for earlier in needed if earlier.run_id not in recorded]
         result = _execute(resolved, [*first, run], store, listener, ranks)
@@ -127,9 +131,9 @@ def _execute(
         _adapt_first.execute(executor, runs, store, notify, lambda: False, runs)
     event = last[0] if last else None
     if isinstance(event, RunFinished):
-        return CellResult(run, store.location, True, event.status, event.score, event.error)
+        return CellResult(run, store.location, True, event.status, event.score, event.error, address=store.address)
     error = event.error if isinstance(event, RunFailed) else "\n".join(why) or None
-    return CellResult(run, store.location, True, "failed", error=error)
+    return CellResult(run, store.location, True, "failed", error=error, address=store.address)
 
 
 def _fold(resolved: Resolved, fold: int | None) -> int | None:

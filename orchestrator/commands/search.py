@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from analysis.tables.trials import trials_table
@@ -34,7 +34,10 @@ SECONDS_PER_HOUR = 3600.0
 
 @dataclass(frozen=True)
 class SearchResult:
-    """How a search ended. `ran`: runs that got their record now. `problems`: what compaction found damaged."""
+    """How a search ended. `ran`: runs that got their record now. `problems`: what compaction found damaged.
+
+    `out` is to be shown, `address` to be opened: it may hold credentials.
+    """
 
     out: str
     studies: tuple[Study, ...]
@@ -42,6 +45,7 @@ class SearchResult:
     exit_code: int
     facts: DataFacts
     problems: tuple[str, ...] = ()
+    address: str = field(kw_only=True, repr=False)
 
     def count(self, state: State) -> int:
         """How many trials are in that state."""
@@ -87,7 +91,7 @@ def search(resolved: Resolved, options: SweepOptions, listener: Listener = ignor
             take_in(store, studies)
             store.write_trials(trials_table(trial_rows(store, wanted, studies)))
     ran = len(set(store.recorded()) - set(before))
-    return SearchResult(store.location, tuple(studies), ran, code, facts, problems)
+    return SearchResult(store.location, tuple(studies), ran, code, facts, problems, address=store.address)
 
 
 def asked_for(resolved: Resolved) -> Search:

@@ -38,7 +38,10 @@ class SweepOptions:
 
 @dataclass(frozen=True)
 class SweepResult:
-    """How a sweep ended. `ran`: runs that it executed. `problems`: what compaction found damaged."""
+    """How a sweep ended. `ran`: runs that it executed. `problems`: what compaction found damaged.
+
+    `out` is to be shown, `address` to be opened: it may hold credentials.
+    """
 
     status: Status
     out: str
@@ -47,6 +50,7 @@ class SweepResult:
     facts: DataFacts
     changed: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    address: str = field(kw_only=True, repr=False)
 
     @property
     def finished(self) -> bool:
@@ -90,7 +94,8 @@ def sweep(resolved: Resolved, options: SweepOptions, listener: Listener = ignore
     after = store.recorded() if remaining else before
     status = summarise(store, columns, after)
     code = signal_code if signal_code is not None else _exit_code(status, notify.unwritable)
-    return SweepResult(status, store.location, len(set(after) - set(before)), code, facts, changed, problems)
+    ran = len(set(after) - set(before))
+    return SweepResult(status, store.location, ran, code, facts, changed, problems, address=store.address)
 
 
 def _said_of(

@@ -87,7 +87,7 @@ def _analysed(console: Console, result: SearchResult) -> str | None:
     if result.is_interrupted or not any(trial.is_over for study in result.studies for trial in study.trials.values()):
         return None
     try:
-        return conclude([result.out]).report
+        return conclude([result.address]).report
     except UserError as error:
         console.warning(f"no analysis: {error}")
         return None

@@ -52,7 +52,7 @@ def report(console: Console, result: SweepResult, *, analyze: bool, search: Sear
 
 def report_cell(console: Console, result: CellResult) -> int:
     """Print how one run ended; returns the exit code."""
-    warnings = _cut_off(result.out, {result.run.run_id})
+    warnings = _cut_off(result.address, {result.run.run_id})
     for line in warnings:
         console.warning(line)
     if console.as_json:
@@ -74,7 +74,7 @@ def _concluded(console: Console, result: SweepResult) -> Conclusion | None:
     from orchestrator.commands.analyze import conclude
 
     try:
-        return conclude([result.out])
+        return conclude([result.address])
     except UserError as error:
         console.warning(f"no analysis: {error}")
         return None
@@ -82,8 +82,8 @@ def _concluded(console: Console, result: SweepResult) -> Conclusion | None:
 
 def _warnings(result: SweepResult) -> tuple[str, ...]:
     """What every reader must know where no analysis says it."""
-    run_ids = {cell["run_id"] for cell in Store.open(result.out).cells()}
-    return (*result.facts.warnings, *_cut_off(result.out, run_ids))
+    run_ids = {cell["run_id"] for cell in Store.open(result.address).cells()}
+    return (*result.facts.warnings, *_cut_off(result.address, run_ids))
 
 
 def _cut_off(out: str, run_ids: set[str]) -> list[str]:

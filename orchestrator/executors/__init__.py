@@ -2,7 +2,7 @@
 
 Start with `in_process.py`, the whole contract without Ray. `lanes/` decides who executes which run, `ray_lanes/` acts
 on it; `events.py` is what a caller hears, `run_source.py` how a search begins and ends runs. May import `worker`,
-`storage`, `config`, `ray_private`, `errors`, `units` and `trainables`.
+`storage`, `config`, `ray_private`, `errors`, `units`, `analysis.tables.folder` and `trainables`.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ class InProcess:
         tell = _Teller(on_event if group.is_main else _nobody, steering or Unsteered(), self._store, book)
         tell(LanesPlanned(1, group.world_size, float(torch.get_num_threads()), float(group.device.type == "cuda")))
         tell(LaneStarted(LANE, 1, (ALONE,) * group.world_size, 0.0))
-        out, owner = self._store.location, self._store.owner
+        out, owner = self._store.address, self._store.owner
         order = Order(runs, out, owner, self._limits, self._run_layout, self._provenance)
         with contextlib.nullcontext() if self._ranks is None else self._ranks.working(order):
             self._work_off(book, group, tell)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from analysis.tables.folder import Folder
 from trainables.config import DataConfig
 from trainables.data.dataset import DataError
 from trainables.data.load import locate
-from trainables.system.folder import Folder
 
 FOLDER = ".preflight"
 
 
 @dataclass(frozen=True)
 class Preflight:
-    """`out` is absolute or a URI; `token` names the driver's file and is its content; `data` is what the runs read."""
+    """`out` is an absolute path or a URI with its credentials; `token` names the driver's file and is its content.
+
+    `data` is what the runs read.
+    """
 
     out: str
     token: str
@@ -44,7 +47,8 @@ def check(preflight: Preflight, answer: str) -> str | None:
             return f"{folder.uri} holds something else here than on the driver"
         folder.write(f"{preflight.token}-{answer}", answer.encode())
     except OSError as error:
-        return f"{preflight.out} is not the driver's: {error}; results must be on a shared file system or a URI"
+        shown = Folder.at(preflight.out).uri
+        return f"{shown} is not the driver's: {error}; results must be on a shared file system or a URI"
     return next((problem for problem in map(_unreadable, preflight.data) if problem is not None), None)
 
 

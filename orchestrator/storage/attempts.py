@@ -9,9 +9,9 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from analysis.tables.attempts import Attempt, Newest, file_name, from_bytes, newest
+from analysis.tables.folder import Folder
 from analysis.tables.schema import Corrupt
 from analysis.tables.sealed_json import seal
-from trainables.system.folder import Folder
 
 LONGEST_TEXT = 100_000
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from analysis.tables.folder import Folder
 from analysis.tables.schema import Corrupt, sha256, to_parquet_bytes, to_table
 from orchestrator.storage import attempts, manifest, records
 from orchestrator.storage.disk_errors import QUARANTINE, explained, move_aside
@@ -30,7 +31,6 @@ from orchestrator.storage.merge_tables import (
 )
 from orchestrator.storage.restore import Mending, mend
 from orchestrator.storage.scan import RUNS, Scan, scan
-from trainables.system.folder import Folder
 
 LOCK = "compaction.lock"
 RUNS_TABLE, EPOCHS_TABLE, PREDICTIONS_TABLE = TABLES

@@ -7,8 +7,8 @@ import errno
 import os
 from collections.abc import Iterator
 
+from analysis.tables.folder import Folder
 from orchestrator.errors import EnvironmentProblem, UserError
-from trainables.system.folder import Folder
 
 QUARANTINE = "quarantine"
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})

@@ -8,11 +8,11 @@ from typing import Any
 
 from analysis.tables import experiment_file
 from analysis.tables.experiment_file import EXPERIMENT
+from analysis.tables.folder import Folder
 from analysis.tables.schema import Corrupt, read_parquet
 from analysis.tables.sealed_json import holds, seal, unseal
 from orchestrator.errors import CorruptResults, UserError
 from orchestrator.storage.disk_errors import QUARANTINE, move_aside
-from trainables.system.folder import Folder
 
 CELLS, DATASETS, NOTES = "cells.json", "datasets.json", "notes.json"
 ABSENT = "(absent)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from analysis.tables.folder import Place
+from analysis.tables.folder import Folder
 from analysis.tables.results_directory import is_results_directory
 from orchestrator.config import load
 from orchestrator.errors import UserError
@@ -41,7 +41,7 @@ def source_of(where: str) -> str:
     """
     path = Path(where).expanduser()
     name = load.named_by(where)
-    if name is None and ("://" in where or path.is_file() or is_results_directory(Place.at(where))):
+    if name is None and ("://" in where or path.is_file() or is_results_directory(Folder.at(where))):
         return where
     if (name or path.name == where) and load.is_results(RESULTS / (name or where)):
         return str(RESULTS / (name or where))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from analysis.tables.folder import Folder
 from orchestrator.config.run_spec import RunSpec
 from orchestrator.errors import UserError
 from orchestrator.storage import Store
-from trainables.system.folder import Folder
 
 
 def start_folder(store: Store, run: RunSpec) -> Folder | None:

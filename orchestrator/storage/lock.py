@@ -18,12 +18,12 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from analysis.tables.durable_files import make_directory
+from analysis.tables.folder import Folder
 from analysis.tables.schema import Corrupt
 from analysis.tables.sealed_json import seal, unseal
 from orchestrator.errors import LockedBySweep
 from orchestrator.storage.disk_errors import explained
-from trainables.system.durable_files import make_directory
-from trainables.system.folder import Folder
 
 logger = logging.getLogger(__name__)
 LOCK = "sweep.lock"

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from analysis.tables.folder import Folder
 from analysis.tables.schema import SCHEMA_VERSION, Corrupt
 from analysis.tables.sealed_json import seal, unseal
-from trainables.system.folder import Folder
 
 MANIFEST = "manifest.json"
 TABLES = ("runs.parquet", "epochs.parquet", "predictions.parquet")

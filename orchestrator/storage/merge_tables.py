@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from analysis.tables.folder import Folder
 from analysis.tables.schema import SCHEMAS, Kind, read_parquet
 from orchestrator.storage.records import Tables
-from trainables.system.folder import Folder
 
 TABLES_IN_A_PILE = 256
 RUNS_ORDER = ("experiment", "stage", "system", "seed", "split_seed", "fold", "run_id")

@@ -14,6 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from analysis.tables.folder import Folder
 from analysis.tables.schema import (
     SCHEMA_VERSION,
     SCHEMAS,
@@ -28,7 +29,6 @@ from analysis.tables.sealed_json import seal, unseal
 from orchestrator.config.run_spec import RunSpec
 from orchestrator.storage.attempts import without_host
 from orchestrator.storage.cells import spec_columns
-from trainables.system.folder import Folder
 from trainables.training.outcome import Outcome
 
 RUN = "run.parquet"

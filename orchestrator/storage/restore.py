@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from analysis.tables.folder import Folder
 from analysis.tables.schema import Corrupt
 from orchestrator.storage import records
 from orchestrator.storage.disk_errors import QUARANTINE, free_name
 from orchestrator.storage.manifest import TABLES, Manifest
 from orchestrator.storage.merge_tables import CompactedPredictions, Gathered, compacted_predictions, table_of
 from orchestrator.storage.scan import RUNS, Scan
-from trainables.system.folder import Folder
 
 FORGOTTEN = "forgotten"
 LISTED = 10

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from analysis.tables.attempts import ATTEMPTS, numbers
+from analysis.tables.folder import Folder
 from orchestrator.storage import records
-from trainables.system.folder import Folder
 
 RUNS = "runs"
 RUN_ID = re.compile(r"[0-9a-f]{16}")

@@ -25,6 +25,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from analysis.tables.attempts import ATTEMPTS, Attempt, Newest, numbers
+from analysis.tables.folder import Folder
 from analysis.tables.schema import Corrupt, Kind, read_parquet, sha256, to_parquet_bytes
 from analysis.tables.trials import TABLE as TRIALS_TABLE
 from orchestrator.config.run_spec import RunSpec
@@ -54,7 +55,6 @@ from orchestrator.storage.survey import Survey, status_of, survey
 from orchestrator.storage.trials import SEARCH, Notebook
 from orchestrator.storage.verify import BEST, CHECKPOINTS, EPOCHS
 from trainables.modeling.saved_model import is_saved
-from trainables.system.folder import Folder
 from trainables.training.outcome import Outcome
 
 __all__ = ["Attempt", "Compaction", "DataChanged", "Holder", "Locked", "StorageFull", "StorageUnwritable", "Store"]
@@ -85,6 +85,11 @@ class Store:
     def location(self) -> str:
         """The directory, to show to a person."""
         return self.root.uri
+
+    @property
+    def address(self) -> str:
+        """What `open` opens again in another process: with the credentials and options of a URI, never to be shown."""
+        return self.root.address
 
     @property
     def is_local(self) -> bool:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
+from analysis.tables.folder import Folder
 from analysis.tables.schema import Corrupt
 from orchestrator.storage import records
 from orchestrator.storage.manifest import Manifest
 from orchestrator.storage.restore import lost
 from orchestrator.storage.scan import RUNS, scan
-from trainables.system.folder import Folder
 
 logger = logging.getLogger(__name__)
 

@@ -15,11 +15,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from analysis.tables.folder import Folder
 from analysis.tables.schema import Corrupt
 from analysis.tables.sealed_json import seal, unseal
 from orchestrator.errors import CorruptResults
 from orchestrator.storage.disk_errors import explained
-from trainables.system.folder import Folder
 
 SEARCH = "search"
 STUDY = "study.json"

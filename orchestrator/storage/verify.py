@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from analysis.tables.attempts import ATTEMPTS, file_name, numbers
+from analysis.tables.folder import Folder
 from analysis.tables.schema import Corrupt, read_parquet
 from analysis.tables.trials import TABLE as TRIALS_TABLE
 from analysis.tables.trials import trials_in
@@ -34,7 +35,6 @@ from orchestrator.storage.scan import RUNS, Scan, run_ids, scan
 from orchestrator.storage.verify_search import of_searches
 from trainables.modeling.saved_model import MANIFEST as HASHES
 from trainables.modeling.saved_model import TASK_FILE, differences
-from trainables.system.folder import Folder
 
 CHECKPOINTS, BEST, EPOCHS, PROFILE = "checkpoints", "best", "epochs", "profile.parquet"
 

@@ -7,12 +7,12 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from analysis.tables.folder import Folder
 from analysis.tables.schema import Corrupt
 from analysis.tables.trials import TABLE, trials_in
 from orchestrator.errors import CorruptResults
 from orchestrator.storage.damage import PROPOSED_AGAIN, SEARCH_WRITES, Damage
 from orchestrator.storage.trials import SEARCH, STUDY, Notebook, Proposal, file_of
-from trainables.system.folder import Folder
 
 FROM_TRIALS = f"restored from {TABLE}"
 

@@ -1,5 +1,5 @@
 """Turns one run into its record, or into an attempt that says why there is none.
 
-Start with `execute.py`, the only place that catches the exceptions of a run. May import `storage`, `config`, `errors`
-and `trainables`.
+Start with `execute.py`, the only place that catches the exceptions of a run. May import `storage`, `config`, `errors`,
+`analysis.tables.folder` and `trainables`.
 """

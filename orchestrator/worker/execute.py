@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import torch
 
+from analysis.tables.folder import LinkedOutside
 from orchestrator.config.absolute_paths import require_unchanged
 from orchestrator.config.run_spec import RunSpec
 from orchestrator.errors import UserError
@@ -23,7 +24,6 @@ from orchestrator.worker.run_log import logging_to
 from orchestrator.worker.versions import Provenance, software_columns
 from trainables.modeling.save_model import Keepsake, save
 from trainables.modeling.saved_model import TASK_SHA256
-from trainables.system.folder import LinkedOutside
 from trainables.system.hardware import hardware_name
 from trainables.training.checkpoint import Checkpoints
 from trainables.training.control_points import Progress, Request

@@ -43,13 +43,13 @@ def classify(error: BaseException, *, recording: bool = False) -> Failure:
     `recording`: it was raised while the run's results were being written. Only then does an OSError say that they
     cannot be: a connection that broke or a file that is missing elsewhere is the run's own affair.
     """
+    from analysis.tables.folder import LinkedOutside
     from orchestrator.errors import EnvironmentProblem, UserError
     from trainables.data.dataset import DataError
     from trainables.modeling.pretrained import ModelError
     from trainables.modeling.saved_model import NotSaved
     from trainables.protocols.variant import WouldDoNothing
     from trainables.registry import UnknownName
-    from trainables.system.folder import LinkedOutside
     from trainables.system.private_parts import PrivatePartMissing
 
     text = f"{type(error).__name__}: {error}"

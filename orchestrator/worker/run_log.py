@@ -8,8 +8,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from analysis.tables.folder import LinkedOutside
 from orchestrator.storage import Store
-from trainables.system.folder import LinkedOutside
 
 FORMAT = "%(asctime)sZ %(levelname)s %(name)s: %(message)s"
 SOURCES = ("trainables", "orchestrator.worker.execute")

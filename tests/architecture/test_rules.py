@@ -16,7 +16,12 @@ from tests.architecture.private_use import private_uses
 
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-TRAINABLES_MAY_IMPORT = ("analysis.metrics", "analysis.registry")
+TRAINABLES_MAY_IMPORT = (
+    "analysis.metrics",
+    "analysis.registry",
+    "analysis.tables.durable_files",
+    "analysis.tables.folder",
+)
 RAY_MAY_BE_IMPORTED_IN = ("orchestrator/executors/ray_lanes/", "orchestrator/cluster/", "orchestrator/ray_private.py")
 PRIVATE_PARTS_OF = {"ray": "orchestrator/ray_private.py", "torch": "trainables/system/torch_private.py"}
 

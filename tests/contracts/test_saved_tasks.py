@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from analysis.tables.folder import Folder
 from tests.contracts import plain
 from tests.contracts.test_tasks import FAMILY, NAMES, SMALL, sample
 from tests.tiny import tiny_model
@@ -24,7 +25,6 @@ from trainables.data.load import load_corpus
 from trainables.modeling.save_model import save
 from trainables.modeling.saved_model import fetched, saved_task
 from trainables.protocols.task import Task
-from trainables.system.folder import Folder
 from trainables.tools.predictor import Predictor
 from trainables.training.outcome import Outcome
 from trainables.training.run import run

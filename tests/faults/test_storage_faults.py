@@ -17,11 +17,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from analysis.tables.folder import Folder
 from analysis.tables.schema import Kind
 from orchestrator.storage import StorageFull, StorageUnwritable, Store
 from tests.faults.clean_sweep import NUM_RUNS, assert_clean, finish, tables
 from tests.orchestrator.storage.stores import fill, make_outcome, make_run, read_table
-from trainables.system.folder import Folder
 
 FORK = multiprocessing.get_context("fork")
 

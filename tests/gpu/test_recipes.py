@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from analysis.tables.folder import Folder
 from tests.gpu.comparing import CLOSE, joined, largest_difference, largest_ratio, relative_error
 from tests.gpu.conftest import SIZES
 from tests.tiny import Family, tiny_model
@@ -17,7 +18,6 @@ from tests.trainables.runs import StopAt, tiny_run
 from trainables import registry
 from trainables.config import Precision, RunConfig, SplitConfig
 from trainables.protocols.variant import resolve_variants, unsupported_on
-from trainables.system.folder import Folder
 from trainables.system.hardware import this_machine
 from trainables.training import control_points
 from trainables.training.distributed import Group

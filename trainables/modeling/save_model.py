@@ -15,6 +15,7 @@ from typing import Any
 
 from torch import nn
 
+from analysis.tables.folder import Folder
 from trainables.config import RunConfig
 from trainables.modeling.pretrained import load_tokenizer, quiet
 from trainables.modeling.quantization import merge
@@ -22,7 +23,6 @@ from trainables.modeling.remote_code import point_to_hub
 from trainables.modeling.saved_model import FORMAT, HASHED, MANIFEST, TASK_FILE, manifest_of
 from trainables.modeling.vocabulary_trimming import Vocabulary, restore_embedding
 from trainables.system import torch_private
-from trainables.system.folder import Folder
 
 
 @dataclass(frozen=True)

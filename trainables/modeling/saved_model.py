@@ -15,8 +15,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 
+from analysis.tables.folder import Folder
 from trainables.system.disk_cache import cache_folder, text_sha256
-from trainables.system.folder import Folder
 
 logger = logging.getLogger(__name__)
 

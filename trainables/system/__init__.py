@@ -1,5 +1,4 @@
-"""The machine a run works on: hardware, memory, precision, files that survive a kill, caches, access to the hub.
+"""The machine a run works on: hardware, memory, precision, caches, access to the hub.
 
-Start with `hardware.py` and `folder.py`. Knows nothing of training, models or data sets. May import `config` and
-`registry` only.
+Start with `hardware.py`. Knows nothing of training, models or data sets. May import `config` and `registry` only.
 """

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from safetensors.torch import load, save
 
-from trainables.system.folder import Folder
+from analysis.tables.folder import Folder
 
 logger = logging.getLogger(__name__)
 KEPT = 2

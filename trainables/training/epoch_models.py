@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from analysis.tables.folder import Folder
 from trainables.modeling.save_model import Keepsake, save
-from trainables.system.folder import Folder
 from trainables.training.control_points import Control, Progress, Request
 
 logger = logging.getLogger(__name__)

@@ -12,13 +12,13 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from analysis.tables.folder import Folder
 from trainables.config import ModelConfig
 from trainables.modeling.heads import listed
 from trainables.modeling.pretrained import ModelError, ModelSource, Pristine, quiet
 from trainables.modeling.remote_code import HubCode, in_folder, trusted
 from trainables.modeling.saved_model import fetched, saved_task
 from trainables.protocols.task import Task
-from trainables.system.folder import Folder
 
 
 def pristine_of(

@@ -13,12 +13,12 @@ from typing import Any
 import pandas as pd
 from torch import nn
 
+from analysis.tables.folder import Folder
 from trainables.config import RunConfig
 from trainables.modeling.pretrained import instantiate
 from trainables.modeling.save_model import Keepsake
 from trainables.modeling.tokenizer import training_texts
 from trainables.system import torch_private
-from trainables.system.folder import Folder
 from trainables.system.memory import keep_freed_memory, reset_peak_memory
 from trainables.training.checkpoint import Checkpoints
 from trainables.training.control_points import Control, Uncontrolled

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from analysis.metrics import Metric
+from analysis.tables.folder import Folder
 from trainables import registry
 from trainables.config import RunConfig
 from trainables.data.batch_loader import Feed
@@ -26,7 +27,6 @@ from trainables.modeling.vocabulary_trimming import Material
 from trainables.protocols.task import Task
 from trainables.protocols.variant import Applied, Plan, adjust_model, around, plan_of, resolve_variants
 from trainables.system.attention_kernels import chosen_kernels
-from trainables.system.folder import Folder
 from trainables.training.init_from import pristine_of
 from trainables.training.run_cache import Warm, drop_graphs
 from trainables.training.run_columns import Part

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Literal
 
+from analysis.tables.folder import Folder
 from orchestrator.config.run_spec import RunSpec
 from orchestrator.errors import ClusterLost
 from orchestrator.executors import StopMode
@@ -23,7 +24,6 @@ from orchestrator.executors.run_source import Steering, Unsteered
 from orchestrator.executors.scale import Scale
 from orchestrator.storage import Store
 from orchestrator.worker.versions import Provenance
-from trainables.system.folder import Folder
 from trainables.training.run import Layout as RunLayout
 
 SESSIONS = 4
@@ -150,8 +150,8 @@ class RayLanes:
         if cluster.temporary is not None:
             yield str(cluster.temporary / "files")
             return
-        folder = Folder.at(self._store.location)
+        folder = Folder.at(self._store.address)
         try:
-            yield folder.child(RAY_FILES).uri
+            yield folder.child(RAY_FILES).address
         finally:
             folder.delete(RAY_FILES)

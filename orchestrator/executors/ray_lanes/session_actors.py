@@ -77,7 +77,7 @@ class Crew:
 
     def __init__(self, plan: Plan) -> None:
         self.inbox: queue.SimpleQueue[Batch | Event | Exception] = queue.SimpleQueue()
-        self.preflight = Preflight(plan.store.location, secrets.token_hex(8), _data(plan.tickets))
+        self.preflight = Preflight(plan.store.address, secrets.token_hex(8), _data(plan.tickets))
         self._plan = plan
         self._coming = plan.coming
         self._over, self._stopping, self._lost = threading.Event(), threading.Event(), threading.Event()
@@ -160,7 +160,7 @@ class Crew:
         setup = LaneSetup(
             lane=lane,
             control=self._control,
-            out=plan.store.location,
+            out=plan.store.address,
             owner=plan.store.owner,
             threads=plan.layout.threads,
             layout=plan.run_layout,

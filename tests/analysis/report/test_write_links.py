@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from analysis.report.write import put
-from analysis.tables.folder import Place
+from analysis.tables.folder import Folder
 
 FILES = {"report.html": b"new", "figures/score_boxplot.csv": b"a,b\n"}
 
@@ -43,7 +43,7 @@ def test_a_folder_that_links_out_is_refused_before_anything_is_written_or_remove
     (tmp_path / "out").mkdir()
     (tmp_path / "out/figures").symlink_to(tmp_path / "outside")
 
-    with pytest.raises(ValueError, match=r"out/figures is a link that leads out of .*: remove it, or choose"):
+    with pytest.raises(ValueError, match=r"out/figures leads out of .*out through a link, .*: remove the link"):
         put(files, tmp_path / "out")
 
     assert names(tmp_path / "outside") == ["score_boxplot.pdf"]
@@ -72,12 +72,12 @@ def test_a_folder_that_the_user_names_may_be_a_link_and_so_may_one_that_stays_in
 def test_a_folder_whose_name_is_ours_may_be_reached_through_a_link_but_is_none_that_leads_out(tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     (tmp_path / "results").symlink_to(tmp_path / "disk")
-    put(FILES, Place.at(tmp_path / "results/analysis").named_by_us())
+    put(FILES, Folder.at(tmp_path / "results", private=False).child("analysis"))
     assert names(tmp_path / "disk/analysis") == ["figures", "report.html"]
 
     (tmp_path / "disk/other").symlink_to(tmp_path)
-    with pytest.raises(ValueError, match=r"results/other is a link that leads out of .*results"):
-        put(FILES, Place.at(tmp_path / "results/other").named_by_us())
+    with pytest.raises(ValueError, match=r"results/other leads out of .*results through a link"):
+        put(FILES, Folder.at(tmp_path / "results").child("other"))
 
 
 def test_of_an_earlier_analysis_only_our_own_files_are_taken_away_and_of_a_link_only_the_link(tmp_path: Path) -> None:
@@ -97,21 +97,22 @@ def test_of_an_earlier_analysis_only_our_own_files_are_taken_away_and_of_a_link_
 def test_a_write_that_breaks_off_leaves_the_old_file_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = Place.at(tmp_path).child("report.html")
-    place.write(b"old")
+    put({"report.html": b"old"}, tmp_path)
 
     def full(self: Path, target: Path) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(OSError, match="No space left"):
-        place.write(b"new")
+        put({"report.html": b"new"}, tmp_path)
 
-    assert place.read() == b"old"
+    assert (tmp_path / "report.html").read_bytes() == b"old"
     assert names(tmp_path) == ["report.html"]
 
 
 def test_files_are_for_everybody_whom_the_user_lets_read_new_files(tmp_path: Path) -> None:
-    Place.at(tmp_path).child("report.html").write(b"page")
-    (tmp_path / "other").write_bytes(b"")
-    assert (tmp_path / "report.html").stat().st_mode == (tmp_path / "other").stat().st_mode
+    put({"report.html": b"page"}, tmp_path / "out")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/page").write_bytes(b"")
+    assert (tmp_path / "out").stat().st_mode == (tmp_path / "other").stat().st_mode
+    assert (tmp_path / "out/report.html").stat().st_mode == (tmp_path / "other/page").stat().st_mode

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from analysis.tables.folder import Place
+from analysis.tables.folder import Folder
 from analysis.tables.read import read
 from analysis.tables.schema import Corrupt, to_parquet_bytes
 from analysis.tables.trials import parameters_of, read_trials, trials_table
@@ -30,7 +30,7 @@ def write(folder: Path, *changes: dict[str, Any]) -> Path:
 def test_trials_come_back_with_a_column_for_every_parameter(tmp_path: Path) -> None:
     later = {"trial": 2, "run_id": "b", "parameters": '{"train.learning_rate": 1, "recipes.x.on": true}'}
     write(tmp_path, {}, later | {"score": float("nan")})
-    found = read_trials(Place.at(tmp_path))
+    found = read_trials(Folder.at(tmp_path))
     assert found["trial"].tolist() == [1, 2]
     assert parameters_of(found) == ["recipes.x.on", "train.learning_rate", "train.schedule"]
     assert found["parameter_train.learning_rate"].tolist() == [3e-5, 1.0]
@@ -55,12 +55,12 @@ def test_a_row_that_is_no_trial_is_refused(change: dict[str, Any], reason: str) 
 
 def test_no_damaged_byte_changes_a_trial_unseen(tmp_path: Path) -> None:
     file = write(tmp_path, {}, {"trial": 2, "run_id": "b"})
-    whole, data = read_trials(Place.at(tmp_path)), file.read_bytes()
+    whole, data = read_trials(Folder.at(tmp_path)), file.read_bytes()
     refused = 0
     for position in range(0, len(data), 61):
         file.write_bytes(data[:position] + bytes([data[position] ^ 1]) + data[position + 1 :])
         try:
-            assert read_trials(Place.at(tmp_path)).equals(whole)
+            assert read_trials(Folder.at(tmp_path)).equals(whole)
         except Corrupt as error:
             refused += str(file) in str(error)
     assert refused > 50
@@ -69,7 +69,7 @@ def test_no_damaged_byte_changes_a_trial_unseen(tmp_path: Path) -> None:
 def test_a_table_of_other_columns_under_that_name_is_refused(tmp_path: Path) -> None:
     (tmp_path / "trials.parquet").write_bytes(to_parquet_bytes(pa.table({"trial": [1]})))
     with pytest.raises(Corrupt, match="it is not a trials table"):
-        read_trials(Place.at(tmp_path))
+        read_trials(Folder.at(tmp_path))
 
 
 def test_trials_beside_a_sweep_are_read_and_never_compared(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def ended(tmp_path: Path) -> CellResult:
     assert store.commit(run, replace(counted, status="collapsed", error=WHY))
     assert store.commit(make_run(2), make_outcome(evaluation_truncated_items=3, evaluation_truncated_words=9))
     store.compact()
-    return CellResult(run, store.location, True, "collapsed", 0.5, WHY)
+    return CellResult(run, store.location, True, "collapsed", 0.5, WHY, address=store.address)
 
 
 def test_a_run_says_what_was_cut_off_and_why_it_collapsed(

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from analysis.tables.folder import Folder
 from orchestrator.cli.exit_codes import exit_code
 from orchestrator.storage import Locked, Store, lock
-from trainables.system.folder import Folder
 
 FORK = multiprocessing.get_context("fork")
 HEARTBEAT_SECONDS, EXPIRY_SECONDS = 0.05, 0.4

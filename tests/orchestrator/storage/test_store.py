@@ -14,11 +14,11 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from analysis.tables.folder import OutsideFolder
 from analysis.tables.schema import EPOCHS, PREDICTIONS, RUNS, read_parquet
 from orchestrator.errors import UserError
 from orchestrator.storage import Attempt, Store
 from tests.orchestrator.storage.stores import cells, fill, make_outcome, make_run, read_table
-from trainables.system.folder import OutsideFolder
 from trainables.training.outcome import Outcome
 
 

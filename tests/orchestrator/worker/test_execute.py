@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from analysis.tables.folder import Folder
 from orchestrator.errors import UserError
 from orchestrator.executors.events import RunStopped
 from orchestrator.executors.lanes import policy
@@ -20,7 +21,6 @@ from orchestrator.worker.execute import execute_run
 from orchestrator.worker.failure import Failure, Finished, classify
 from orchestrator.worker.versions import Provenance
 from tests.orchestrator.experiments import resolved
-from trainables.system.folder import Folder
 from trainables.training.control_points import Progress, Request
 from trainables.training.distributed import Group
 from trainables.training.run import Layout

@@ -10,6 +10,7 @@ import pytest
 import torch
 import transformers
 
+from analysis.tables.folder import Folder
 from tests.tiny import Family, tiny_model
 from tests.trainables.runs import tiny_run
 from trainables import registry
@@ -19,7 +20,6 @@ from trainables.modeling.pretrained import ModelError, ModelSource, Pristine, in
 from trainables.modeling.save_model import save
 from trainables.modeling.saved_model import saved_task
 from trainables.protocols.variant import adjust_model, plan_of, resolve_variants
-from trainables.system.folder import Folder
 from trainables.training.init_from import started
 from trainables.training.run import run
 

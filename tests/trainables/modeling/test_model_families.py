@@ -9,6 +9,7 @@ import pytest
 import torch
 import transformers
 
+from analysis.tables.folder import Folder
 from tests.tiny import DECODERS, ENCODERS, SENTENCES, Family, tiny_model
 from tests.trainables.tasks.texts import tiny_texts
 from tests.trainables.text_runs import model_of, text_run
@@ -16,7 +17,6 @@ from trainables import architectures
 from trainables.config import ModelConfig
 from trainables.modeling.pretrained import ModelError, ModelSource, instantiate, load_tokenizer
 from trainables.modeling.save_model import save
-from trainables.system.folder import Folder
 from trainables.training.outcome import Outcome
 from trainables.training.run import run
 

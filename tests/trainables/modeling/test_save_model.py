@@ -12,6 +12,7 @@ import pytest
 import torch
 from transformers import AutoModelForMaskedLM, AutoModelForTokenClassification, AutoTokenizer
 
+from analysis.tables.folder import Folder
 from tests.processes import in_processes
 from tests.tiny import FAMILIES, SENTENCES, Family, tiny_items
 from tests.trainables.runs import tiny_run
@@ -20,7 +21,6 @@ from trainables.data.dataset import Item
 from trainables.modeling.pretrained import ModelError
 from trainables.modeling.save_model import save
 from trainables.modeling.saved_model import NotSaved, fetched, is_saved, saved_task, write_manifest
-from trainables.system.folder import Folder
 from trainables.tools.predictor import Predictor
 from trainables.training.epoch_models import LastEpochs
 from trainables.training.outcome import Outcome

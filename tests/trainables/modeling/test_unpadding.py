@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
 
+from analysis.tables.folder import Folder
 from tests.tiny import Family
 from tests.trainables.runs import tiny_run
 from tests.trainables.text_runs import model_of, text_run
@@ -22,7 +23,6 @@ from trainables.modeling.pretrained import ModelSource, instantiate
 from trainables.modeling.save_model import save
 from trainables.modeling.unpadding import ATTENTION, Packed, attend, by_kernel, stack_of, unpad
 from trainables.protocols.variant import Subject, WouldDoNothing
-from trainables.system.folder import Folder
 from trainables.tools.flops import operations_per_token, positions
 from trainables.tools.predictor import Predictor
 from trainables.training.distributed import Group

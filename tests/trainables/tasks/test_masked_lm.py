@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 
+from analysis.tables.folder import Folder
 from tests.tiny import FAMILIES, SENTENCES, Family, tiny_model
 from tests.trainables.runs import StopAt, tiny_run
 from trainables.config import DataConfig, ModelConfig, RunConfig, SplitConfig
@@ -22,7 +23,6 @@ from trainables.data.dataset import DataError
 from trainables.data.features import Features
 from trainables.data.load import load_corpus
 from trainables.modeling.pretrained import ModelSource, load_tokenizer
-from trainables.system.folder import Folder
 from trainables.tasks._chunks import Frame, chunked
 from trainables.tasks._masking import most_masked, num_masked, random_bits
 from trainables.tasks.masked_lm import NO_LABEL, TASK

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from trainables.system.folder import Folder
+from analysis.tables.folder import Folder
 from trainables.training.checkpoint import Checkpoints, Snapshot
 
 

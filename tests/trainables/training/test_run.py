@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.tables.folder import Folder
 from tests.tiny import FAMILIES, Family
 from tests.trainables.runs import StopAt, tiny_run
 from trainables.config import EarlyStopping, RunConfig, SplitConfig
-from trainables.system.folder import Folder
 from trainables.training import control_points
 from trainables.training.control_points import Progress, Request
 from trainables.training.outcome import Outcome

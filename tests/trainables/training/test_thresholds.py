@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.tables.folder import Folder
 from tests.tiny import SENTENCES, tiny_model
 from tests.trainables.runs import StopAt
 from tests.trainables.tasks.questions import tiny_questions
@@ -19,7 +20,6 @@ from trainables.config import DataConfig, EarlyStopping, ModelConfig, RunConfig,
 from trainables.data.splits import Split
 from trainables.modeling.saved_model import fetched, saved_task
 from trainables.protocols.task import Task
-from trainables.system.folder import Folder
 from trainables.tools.predictor import Predictor
 from trainables.training import control_points
 from trainables.training.epoch_models import LastEpochs

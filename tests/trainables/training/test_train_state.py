@@ -14,9 +14,9 @@ import pandas as pd
 import pytest
 import torch
 
+from analysis.tables.folder import Folder
 from tests.trainables.runs import StopAt, tiny_run
 from trainables.config import RunConfig
-from trainables.system.folder import Folder
 from trainables.training import control_points
 from trainables.training.distributed import Group
 from trainables.training.run import Layout, run

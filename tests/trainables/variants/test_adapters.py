@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from analysis.tables.folder import Folder
 from tests.tiny import tiny_model
 from tests.trainables.modeling.test_model_families import said_by_others, saved
 from tests.trainables.runs import StopAt
@@ -17,7 +18,6 @@ from trainables.config import ModelConfig
 from trainables.modeling.pretrained import ModelSource, instantiate, new_parameters
 from trainables.modeling.quantization import dequantized, num_entries, quantized_layers
 from trainables.protocols.variant import Plan, WouldDoNothing, adjust_model, plan_of, resolve_variants
-from trainables.system.folder import Folder
 from trainables.training import control_points
 from trainables.training.best_weights import changing, put_back
 from trainables.training.outcome import Outcome

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from analysis.tables.folder import Folder
 from tests.tiny import Family, tiny_model
 from tests.trainables.runs import StopAt, tiny_run
 from tests.trainables.text_runs import model_of, text_run
@@ -19,7 +20,6 @@ from trainables.config import ModelConfig, TrainConfig
 from trainables.data.features import Ragged
 from trainables.modeling.pretrained import ModelSource, instantiate
 from trainables.protocols.variant import Plan, Subject, WouldDoNothing, adjust_model, plan_of, resolve_variants
-from trainables.system.folder import Folder
 from trainables.system.hardware import Gpu, Hardware
 from trainables.training import control_points
 from trainables.training.evaluation import displaced

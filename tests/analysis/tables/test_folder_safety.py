@@ -16,8 +16,8 @@ import pytest
 from fsspec import AbstractFileSystem
 from pyarrow import fs
 
-from trainables.system import durable_files
-from trainables.system.folder import Folder, OutsideFolder
+from analysis.tables import durable_files
+from analysis.tables.folder import Folder, OutsideFolder
 
 HOSTILE = [
     "with space",
@@ -74,6 +74,22 @@ def test_a_log_that_is_a_link_is_not_added_to_and_a_file_that_is_one_is_replaced
 
     assert folder.read("other") == b"other"
     assert folder.read("file") == b"new"
+
+
+def test_of_a_link_that_leads_out_only_the_link_is_replaced_or_deleted(tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside/secret").write_bytes(b"secret")
+    folder = Folder.at(tmp_path / "results")
+    folder.write("own", b"")
+    for name, target in (("file", "outside/secret"), ("gone", "outside/secret"), ("tree", "outside")):
+        (tmp_path / "results" / name).symlink_to(tmp_path / target)
+
+    folder.write("file", b"new")
+    folder.delete("gone")
+    folder.delete("tree")
+
+    assert (folder.files(), folder.read("file")) == (["file", "own"], b"new")
+    assert (tmp_path / "outside/secret").read_bytes() == b"secret"
 
 
 def test_a_link_that_leads_out_is_named_with_what_to_do(tmp_path: Path) -> None:

@@ -1,4 +1,7 @@
-"""Local files that are whole or absent after a kill or a power cut, readable by their owner only."""
+"""Local files that are whole or absent after a kill or a power cut.
+
+Private ones, and the directories made for them, are readable by their owner only; others as the user's umask says.
+"""
 
 from __future__ import annotations
 
@@ -22,20 +25,20 @@ def flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def make_directory(directory: Path) -> None:
-    """Create a directory and what is missing above it, each for its owner only and durable."""
+def make_directory(directory: Path, private: bool = True) -> None:
+    """Create a directory and what is missing above it, each durable."""
     missing = []
     while not directory.is_dir():
         missing.append(directory)
         directory = directory.parent
     for new in reversed(missing):
-        new.mkdir(mode=0o700, exist_ok=True)
+        new.mkdir(mode=0o700 if private else 0o777, exist_ok=True)
         flush(new.parent)
 
 
-def replace(target: Path, data: bytes) -> None:
+def replace(target: Path, data: bytes, private: bool = True) -> None:
     """Put `data` in place of the file: a reader sees the old bytes or the new ones, never a mixture."""
-    with _written_beside(target, data) as temporary:
+    with _written_beside(target, data, private) as temporary:
         temporary.replace(target)
         flush(target.parent)
 
@@ -65,11 +68,11 @@ def move(source: Path, target: Path) -> None:
 
 
 @contextlib.contextmanager
-def _written_beside(target: Path, data: bytes) -> Iterator[Path]:
-    make_directory(target.parent)
+def _written_beside(target: Path, data: bytes, private: bool = True) -> Iterator[Path]:
+    make_directory(target.parent, private)
     temporary = target.parent / f"{TEMPORARY}{secrets.token_hex(8)}"
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o666)
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(data)
             stream.flush()

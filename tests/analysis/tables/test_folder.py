@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import pickle
 import secrets
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from pyarrow import fs
 
-from trainables.system.folder import Folder, OutsideFolder
+from analysis.tables.folder import Folder, OutsideFolder
 
 
 @pytest.fixture(params=["local", "memory", "mock", "subtree"])
@@ -115,6 +117,52 @@ def test_locations_are_shown_without_credentials() -> None:
     assert folder.uri == "s3://bucket/some/path"
     assert folder.child("runs").uri == "s3://bucket/some/path/runs"
     assert "verysecret" not in repr(folder)
+
+
+def test_what_is_opened_again_elsewhere_has_the_options_of_its_uri() -> None:
+    location = "s3://AKIAEXAMPLE:verysecret@bucket/some/path?region=eu-central-1"
+    assert Folder.at(location).address == location
+    child = Folder.at(location).child("runs")
+    assert child.address == "s3://AKIAEXAMPLE:verysecret@bucket/some/path/runs?region=eu-central-1"
+    assert Folder.at(child.address).uri == child.uri == child.label()
+
+
+def test_messages_name_a_local_folder_as_the_user_wrote_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert Folder.at("results").label() == "results"
+    assert Folder.at("results").child("runs").label("a/run.parquet") == "results/runs/a/run.parquet"
+    assert Folder.at(".").label("runs.parquet") == "runs.parquet"
+    assert Folder.at("results").uri == Folder.at("results").address == f"{tmp_path}/results"
+
+
+def test_what_is_opened_may_be_one_file(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_bytes(b"a,b")
+    (tmp_path / "table.csv").symlink_to(tmp_path / "elsewhere")
+    found = Folder.at(tmp_path / "table.csv")
+    assert (found.is_file(), found.is_directory(), found.content()) == (True, False, b"a,b")
+    assert (Folder.at(tmp_path).is_file(), Folder.at(tmp_path).is_directory()) == (False, True)
+
+
+def test_files_and_folders_are_told_apart(folder: Folder) -> None:
+    for name in ("b", "a/deep", "c"):
+        folder.write(name, b"")
+    assert folder.file_names() == ["b", "c"]
+    assert (folder.is_file("b"), folder.is_directory("b")) == (True, False)
+    assert (folder.is_file("a"), folder.is_directory("a")) == (False, True)
+    assert not folder.is_file("nothing")
+    assert not folder.is_directory("nothing")
+
+
+def test_the_class_for_files_loads_neither_pandas_nor_the_rest_of_analysis() -> None:
+    script = (
+        "import sys, analysis.tables.folder\n"
+        "assert not {'pandas', 'pyarrow.parquet', 'torch', 'ray'} & set(sys.modules)\n"
+        "ours = sorted(name for name in sys.modules if name.startswith('analysis'))\n"
+        "tables = [f'analysis.tables.{name}' for name in ('durable_files', 'folder')]\n"
+        "assert ours == ['analysis', 'analysis.tables', *tables], ours\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_a_file_uri_is_a_local_directory(tmp_path: Path) -> None:
