@@ -1,17 +1,24 @@
-# Two commands from a fresh clone: `make sweep` runs the quick start, `make test` checks everything.
+# From a fresh clone: `make sweep` runs the quick start, `make test` checks the code, `make test-faults` what it survives.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest --durations 15
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: sweep test format lint check benchmarks cluster-test clean
+.PHONY: sweep test test-faults test-soak format lint check benchmarks cluster-test clean
 
 sweep: $(VENV)/.quickstart          ## the quick start: 3 models x 7 seeds on the bundled sample
 	$(BIN)/orchestrate sweep quickstart
 
-test: lint                          ## format, lint, types, tests (those that start Ray one after another)
-	$(BIN)/python -m pytest -m "not ray" --numprocesses auto
-	$(BIN)/mypy & types=$$!; $(BIN)/python -m pytest -m ray; tests=$$?; wait $$types && exit $$tests
+test: lint                          ## format, lint, types, tests: six minutes on two cores
+	$(PYTEST) -m "not (ray or fault or soak)" --numprocesses auto --dist worksteal
+	$(BIN)/mypy & types=$$!; $(PYTEST) -m "ray and not (fault or soak)"; tests=$$?; wait $$types && exit $$tests
+
+test-faults: $(VENV)/.dev           ## one real case of each kind of fault: eight minutes; FAULT_SEED=n deals the same again
+	$(PYTEST) -m "fault and not soak"
+
+test-soak: $(VENV)/.dev             ## long, random and repeated: more faults, 5,000 examples a property; by hand
+	$(PYTEST) -m "soak or hypothesis" --hypothesis-profile soak --timeout 3600
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psutil
@@ -13,10 +13,13 @@ import pytest
 
 from orchestrator.executors.ray_lanes.private_cluster import RAY
 from orchestrator.storage import Store
+from tests.fault_seed import generator
 from tests.faults import doors
 from tests.faults.driver import Driver, Scene, assert_as_undisturbed, assert_gone, prepare
 
-pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("default")]
+pytestmark = [pytest.mark.ray, pytest.mark.fault, pytest.mark.filterwarnings("default")]
+ONE_LANE = ("--lanes", "1")
+MOMENTS = (("completed", 0.3), ("3 runs", 3.0), ("cluster ready", 6.0))  # a record; Ray starts; the lane starts
 
 
 @pytest.fixture(scope="module")
@@ -31,13 +34,13 @@ def attempts(out: Path, scene: Scene) -> list[str]:
 def test_whatever_ends_the_driver_costs_no_record_leaves_no_process_and_the_same_command_goes_on(
     scene: Scene, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Rows 8, 5, 6 and 7, and promises 1 to 4: a signal, a lost head, and kills at random times, one after another.
+    """Rows 8, 5 and 7, and promises 1 to 4: a signal, a lost head and a kill, one after another.
 
     While it lasts, nobody but this user on this machine reaches the cluster; afterwards nothing of it is left.
     """
-    out, one_lane, temporary = tmp_path / "out", ("--lanes", "1"), tmp_path_factory.mktemp("t")
+    out, temporary = tmp_path / "out", tmp_path_factory.mktemp("t")
     scene.close_gate()
-    with Driver(scene.experiment, out, *one_lane, temporary=temporary) as driver:
+    with Driver(scene.experiment, out, *ONE_LANE, temporary=temporary) as driver:
         driver.wait_for("started on lane 0")
         time.sleep(2.0)
         family, folder = driver.family(), driver.folder()
@@ -53,28 +56,49 @@ def test_whatever_ends_the_driver_costs_no_record_leaves_no_process_and_the_same
     assert_gone(family)
     assert [folder.exists(), *temporary.glob("pymp-*")] == [False]
 
-    for lose, lost in (
-        (Driver.lose_head, "the Ray cluster at "),
-        (Driver.lose_node, "the Ray node on this machine, at "),
-    ):
-        with Driver(scene.experiment, out, *one_lane) as driver:
-            driver.wait_for("started on lane 0")
-            family = driver.family()
-            lose(driver)
-            assert driver.end() == 4, driver.output
-        assert f"error: {lost}" in driver.output
-        assert "was lost; records are safe, and the same command goes on from them" in driver.output
-        assert_gone(family)
-
+    ends_with_what_it_lost(scene, out, Driver.lose_head, "the Ray cluster at ")
     scene.open_gate()
-    kept = killed_again_and_again(scene, out)
+    kept = kill(scene, out, *MOMENTS[0], {}, generator())
     assert "going on from step" in (out / "runs" / scene.runs[0].run_id / "log.txt").read_text()
-    with Driver(scene.experiment, out, *one_lane) as driver:
+    with Driver(scene.experiment, out, *ONE_LANE) as driver:
         assert driver.end() == 0, driver.output
     assert f"3 runs, {len(kept)} recorded" in driver.output
     assert all(path.read_bytes() == data for path, data in kept.items())
     assert_as_undisturbed(scene, out)
     assert not any("orchestrate" in " ".join(process.cmdline()) for process in psutil.Process().children())
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("repetition", range(5))
+def test_a_sweep_that_loses_its_node_and_is_killed_again_and_again_ends_like_one_that_was_not(
+    scene: Scene, tmp_path: Path, repetition: int
+) -> None:
+    """Rows 6 and 7: the same at random times, with a record, while Ray starts, and while the lane starts."""
+    out, random_numbers = tmp_path / "out", generator(repetition)
+    scene.close_gate()
+    ends_with_what_it_lost(scene, out, Driver.lose_node, "the Ray node on this machine, at ")
+    scene.open_gate()
+    kept: dict[Path, bytes] = {}
+    for moment, most_seconds in MOMENTS:
+        kept = kill(scene, out, moment, most_seconds, kept, random_numbers)
+    with Driver(scene.experiment, out, *ONE_LANE) as driver:
+        assert driver.end() == 0, driver.output
+    assert f"3 runs, {len(kept)} recorded" in driver.output
+    assert all(path.read_bytes() == data for path, data in kept.items())
+    assert_as_undisturbed(scene, out)
+
+
+def ends_with_what_it_lost(scene: Scene, out: Path, lose: Callable[[Driver], None], lost: str) -> None:
+    """A driver without its head or node ends with exit code 4, in words, and leaves no process."""
+    with Driver(scene.experiment, out, *ONE_LANE) as driver:
+        driver.wait_for("started on lane 0")
+        family = driver.family()
+        lose(driver)
+        assert driver.end() == 4, driver.output
+    assert f"error: {lost}" in driver.output
+    assert "was lost; records are safe, and the same command goes on from them" in driver.output
+    assert_gone(family)
 
 
 def assert_private(processes: Sequence[psutil.Process], folder: Path) -> None:
@@ -88,18 +112,18 @@ def assert_private(processes: Sequence[psutil.Process], folder: Path) -> None:
     assert doors.open_to_others(folder) == []
 
 
-def killed_again_and_again(scene: Scene, out: Path) -> dict[Path, bytes]:
-    """Kill the driver with a record, while Ray starts, and while the lane starts; what is recorded then."""
-    generator, kept = random.Random(2), dict[Path, bytes]()
-    for moment, most_seconds in (("completed", 0.3), ("3 runs", 3.0), ("cluster ready", 6.0)):
-        with Driver(scene.experiment, out, "--lanes", "1") as driver:
-            driver.wait_for(moment)
-            time.sleep(generator.uniform(0, most_seconds))
-            family = driver.family()
-            driver.hit(signal.SIGKILL)
-            driver.end()
-        assert_gone(family)
-        assert all(path.read_bytes() == data for path, data in kept.items())
-        kept = {path: path.read_bytes() for path in out.glob("runs/*/run.parquet")}
-        assert kept
-    return kept
+def kill(
+    scene: Scene, out: Path, moment: str, most_seconds: float, kept: dict[Path, bytes], random_numbers: random.Random
+) -> dict[Path, bytes]:
+    """Kill the driver some time after it says `moment`; `kept` is what was recorded before, the answer what is now."""
+    with Driver(scene.experiment, out, *ONE_LANE) as driver:
+        driver.wait_for(moment)
+        time.sleep(random_numbers.uniform(0, most_seconds))
+        family = driver.family()
+        driver.hit(signal.SIGKILL)
+        driver.end()
+    assert_gone(family)
+    assert all(path.read_bytes() == data for path, data in kept.items())
+    recorded = {path: path.read_bytes() for path in out.glob("runs/*/run.parquet")}
+    assert recorded
+    return recorded

@@ -39,6 +39,7 @@ from tests.orchestrator.executors.scene import (
 
 pytestmark = [
     pytest.mark.ray,
+    pytest.mark.fault,
     pytest.mark.usefixtures("ray_cluster"),
     pytest.mark.filterwarnings("default"),  # Ray warns of its own code, in this process
 ]
@@ -109,29 +110,38 @@ def kinds(store: Store, run: RunSpec) -> list[str | None]:
     return [attempt.kind for attempt in store.attempts(run.run_id)]
 
 
-def test_killed_stopped_and_starved_workers_cost_attempts_and_nothing_else(scene: Path, tmp_path: Path) -> None:
-    """Rows 1, 2, 15 and 16: one lane goes through all of it and the last run on it is right."""
+def test_stopped_and_starved_workers_cost_attempts_and_nothing_else(scene: Path, tmp_path: Path) -> None:
+    """Rows 2 and 15: one lane goes through both, and the last run on it is right."""
     store, events = Store.open(tmp_path / "lanes"), list[Event]()
-    killed, stalled, last = crawling(scene, tmp_path, 0), crawling(scene, tmp_path, 1), tiny_run(scene, 2)
-    deadly, starved = of_task(scene, "dies"), of_task(scene, "out_of_memory")
-    blows = [
-        Blow(killed, lambda: signal_process("RayTrainWorker")),
-        Blow(stalled, lambda: signal_process("RayTrainWorker", signal.SIGSTOP)),
-    ]
+    stalled, last, starved = crawling(scene, tmp_path, 1), tiny_run(scene, 2), of_task(scene, "out_of_memory")
+    blow = Blow(stalled, lambda: signal_process("RayTrainWorker", signal.SIGSTOP))
     limits = {"attempts_per_run": 2, "stall_seconds": 10.0}
-    runs = [killed, deadly, stalled, starved, last]
-    lanes(store, lanes=1, limits=limits).execute(runs, hearing(blows, events))
+    lanes(store, lanes=1, limits=limits).execute([stalled, starved, last], hearing([blow], events))
 
-    assert kinds(store, killed) == ["lost"]
-    assert kinds(store, deadly) == ["lost", "lost"]
     assert kinds(store, stalled) == ["stalled"]
     assert kinds(store, starved) == ["out_of_memory", "out_of_memory"]
     assert kinds(store, last) == []
-    assert set(store.recorded()) == {killed.run_id, stalled.run_id, last.run_id}
+    assert set(store.recorded()) == {stalled.run_id, last.run_id}
+    assert_as_without_faults(store, [stalled, last], tmp_path / "clean")
+    assert_no_lane_is_left()
+
+
+@pytest.mark.soak
+def test_workers_that_die_once_or_every_time_cost_attempts_and_nothing_else(scene: Path, tmp_path: Path) -> None:
+    """Rows 1 and 16: a run that kills its workers at every start costs two of them, and the lane goes on."""
+    store, events = Store.open(tmp_path / "lanes"), list[Event]()
+    killed, last, deadly = crawling(scene, tmp_path, 0), tiny_run(scene, 2), of_task(scene, "dies")
+    blow = Blow(killed, lambda: signal_process("RayTrainWorker"))
+    lanes(store, lanes=1, limits={"attempts_per_run": 2}).execute([killed, deadly, last], hearing([blow], events))
+
+    assert kinds(store, killed) == ["lost"]
+    assert kinds(store, deadly) == ["lost", "lost"]
+    assert kinds(store, last) == []
+    assert set(store.recorded()) == {killed.run_id, last.run_id}
     failures = [event.will_retry for event in of_run(events, deadly) if isinstance(event, RunFailed)]
     assert failures == [True, False]
     assert not any(isinstance(event, LaneRetired) and "gangs in a row" in event.reason for event in events)
-    assert_as_without_faults(store, [killed, stalled, last], tmp_path / "clean")
+    assert_as_without_faults(store, [killed, last], tmp_path / "clean")
     assert_no_lane_is_left()
 
 

@@ -11,7 +11,7 @@ from ray.cluster_utils import Cluster
 from orchestrator.storage import Store
 from tests.faults.driver import Driver, assert_as_undisturbed, prepare
 
-pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("default")]
+pytestmark = [pytest.mark.ray, pytest.mark.fault, pytest.mark.filterwarnings("default")]
 
 
 @pytest.fixture

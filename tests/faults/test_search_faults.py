@@ -29,11 +29,12 @@ from tests.faults.driver import Driver, assert_gone
 from tests.orchestrator.executors.scene import HOSTILE, lanes, prepare, ray_processes, tables, tiny_run
 from tests.orchestrator.experiments import write_experiment
 
-STOPPED = 12
 SEARCH = {
     "parameters": {"train.learning_rate": {"loguniform": [1e-4, 1e-2]}, "train.batch_size": {"choice": [4, 8]}},
-    "trials": 5,
+    "trials": 4,
 }
+
+pytestmark = pytest.mark.fault
 
 
 def options(out: Path) -> SweepOptions:
@@ -70,7 +71,9 @@ def test_a_search_that_is_killed_again_and_again_ends_like_one_that_was_not(tmp_
 
 @pytest.mark.ray
 @pytest.mark.filterwarnings("default")  # Ray warns of its own code, in this process
-@pytest.mark.parametrize(("lose", "workers"), [(Driver.lose_head, "1"), (Driver.lose_node, "2")])
+@pytest.mark.parametrize(
+    ("lose", "workers"), [(Driver.lose_node, "2"), pytest.param(Driver.lose_head, "1", marks=pytest.mark.soak)]
+)
 def test_a_lost_head_or_node_ends_a_search_with_its_exit_code(
     lose: Callable[[Driver], None], workers: str, tmp_path: Path
 ) -> None:
@@ -114,9 +117,12 @@ def reserved() -> int:
 @pytest.mark.ray
 @pytest.mark.filterwarnings("default")  # Ray warns of its own code, in this process
 @pytest.mark.usefixtures("ray_cluster")
-def test_trials_stopped_in_a_row_leave_no_process_no_placement_group_and_no_reservation(tmp_path: Path) -> None:
+@pytest.mark.parametrize("num_trials", [5, pytest.param(30, marks=pytest.mark.soak)])
+def test_trials_stopped_in_a_row_leave_no_process_no_placement_group_and_no_reservation(
+    num_trials: int, tmp_path: Path
+) -> None:
     scene, store = prepare(tmp_path / "scene"), Store.open(tmp_path / "out")
-    runs = [tiny_run(scene, seed, epochs=100_000) for seed in range(STOPPED)]
+    runs = [tiny_run(scene, seed, epochs=100_000) for seed in range(num_trials)]
     steering = StopsAll(runs[1:])
     processes = len(ray_processes(""))
     lanes(store, lanes=1).execute([runs[0]], lambda event: None, steering)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-import random
 import signal
 import subprocess
 import time
@@ -20,6 +19,7 @@ import pytest
 from analysis.tables.folder import Folder
 from analysis.tables.schema import Kind
 from orchestrator.storage import StorageFull, StorageUnwritable, Store
+from tests.fault_seed import generator
 from tests.faults.clean_sweep import NUM_RUNS, assert_clean, finish, tables
 from tests.orchestrator.storage.stores import fill, make_outcome, make_run, read_table
 
@@ -126,6 +126,7 @@ def _commit_until_killed(directory: str, first: int) -> None:
     store.compact()
 
 
+@pytest.mark.fault
 def test_sigkill_at_every_write_of_a_sweep_and_the_same_command_again(
     tmp_path: Path, clean: dict[Kind, pd.DataFrame]
 ) -> None:
@@ -146,12 +147,14 @@ def test_sigkill_at_every_write_of_a_sweep_and_the_same_command_again(
     assert_clean(store, clean)
 
 
-def test_sigkill_at_random_times(tmp_path: Path, clean: dict[Kind, pd.DataFrame]) -> None:
-    store, generator = Store.open(tmp_path / "results"), random.Random(0)
-    for _ in range(10):
+@pytest.mark.fault
+@pytest.mark.parametrize("num_kills", [10, pytest.param(500, marks=pytest.mark.soak)])
+def test_sigkill_at_random_times(tmp_path: Path, clean: dict[Kind, pd.DataFrame], num_kills: int) -> None:
+    store, random_numbers = Store.open(tmp_path / "results"), generator()
+    for _ in range(num_kills):
         process = FORK.Process(target=_commit_until_killed, args=(str(tmp_path / "results"), 1_000_000))
         process.start()
-        time.sleep(generator.uniform(0.0, 0.08))
+        time.sleep(random_numbers.uniform(0.0, 0.08))
         process.kill()
         process.join()
     finish(store)

@@ -46,7 +46,15 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, pd.Data
     return path, lasting(folder / "clean")
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+@pytest.mark.fault
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (signal.SIGINT, 130),
+        pytest.param(signal.SIGTERM, 143, marks=pytest.mark.soak),
+        pytest.param(signal.SIGHUP, 129, marks=pytest.mark.soak),
+    ],
+)
 def test_an_interrupted_sweep_ends_in_order_and_the_next_one_completes_it(
     undisturbed: tuple[Path, pd.DataFrame], tmp_path: Path, number: int, code: int
 ) -> None:

@@ -1,0 +1,28 @@
+"""What every session of tests begins with: one thread a process, and the seed of its random faults, which is printed.
+
+Models of the tests are too small for a second thread: threads of several processes would wait for each other in
+busy loops, for four times the processor time.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+
+import hypothesis
+import pytest
+
+from tests.fault_seed import VARIABLE
+
+hypothesis.settings.register_profile("soak", max_examples=5_000, deadline=None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Draw the seed, unless it is given; the processes of pytest-xdist and those that tests start inherit all of it."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault(VARIABLE, str(random.SystemRandom().randrange(1_000_000)))
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Say how the same faults are dealt again."""
+    return f"random faults: {VARIABLE}={os.environ[VARIABLE]}"
