@@ -1,4 +1,4 @@
-"""A session played by hand: workers, trials and the driver take turns of a second, and faults befall them on request."""
+"""A session played by hand: workers, trials and driver take turns of a second, and faults befall them on request."""
 
 from __future__ import annotations
 
