@@ -17,8 +17,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -30,9 +28,11 @@ from statistics import mean, stdev
 from typing import Any
 
 from benchmarks import stock_trainer
-from benchmarks.machine import write
+from benchmarks.machine import environment, write
 from orchestrator.api import load_experiment
 from trainables.config import RunConfig
+from trainables.system import fresh_process
+from trainables.system.fresh_process import ProcessFailed
 from trainables.training import run
 
 MODEL = "minilm-l6"
@@ -105,16 +105,20 @@ def ours(config: RunConfig) -> dict[str, float]:
 SIDES: dict[str, Callable[[RunConfig], dict[str, float]]] = {"Trainer": peer, "ours": ours}
 
 
+def side_of(question: dict[str, Any]) -> dict[str, float]:
+    """The metrics of one side and seed, in this process."""
+    config = configuration(CASES[question["case"]], question["seed"], question["quick"])
+    return SIDES[question["side"]](config)
+
+
 def in_process(case: str, quick: bool, job: tuple[str, int]) -> Answer:
     """The answer of one side and seed in a process of one thread."""
     side, seed = job
-    command = [sys.executable, "-m", "benchmarks.final_scores", case, "--side", side, "--seeds", str(seed)]
-    command += ["--quick"] if quick else []
-    started, environment = time.perf_counter(), {**os.environ, "OMP_NUM_THREADS": "1"}
-    ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment, check=False)
-    if ended.returncode:
-        raise SystemExit(f"{side}, seed {seed}, ended with {ended.returncode}")
-    metrics = json.loads(ended.stdout.splitlines()[-1])
+    started, question = time.perf_counter(), {"case": case, "side": side, "seed": seed, "quick": quick}
+    try:
+        metrics = fresh_process.answer("benchmarks.final_scores:side_of", question, environment(threads=1))
+    except ProcessFailed as error:
+        raise SystemExit(f"{side}, seed {seed}: {error}") from error
     answer = {"side": side, "seed": seed, "metrics": metrics, "seconds": time.perf_counter() - started}
     logging.info("%s", json.dumps(answer))
     return answer
@@ -173,14 +177,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=lambda text: [int(seed) for seed in text.split(",")], default=[42, 43])
     parser.add_argument("--processes", type=int, default=2, help="runs at a time, of one thread each")
     parser.add_argument("--quick", action="store_true", help="few items, one epoch, nothing written")
-    parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
     case = CASES[arguments.case]
-    if arguments.side:
-        (seed,) = arguments.seeds
-        print(json.dumps(SIDES[arguments.side](configuration(case, seed, arguments.quick))))
-        return
     answers = measure(arguments.case, arguments.seeds, arguments.processes, arguments.quick)
     if arguments.quick:
         print(json.dumps(table(answers, case.metrics), indent=1))

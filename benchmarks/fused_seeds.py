@@ -112,7 +112,10 @@ def _memory_gib(device: torch.device) -> float:
 
 
 def in_processes(cases: Sequence[Case]) -> dict[str, float]:
-    """The cases at the same time, one process each: speeds and memory add up."""
+    """The cases at the same time, one process each: speeds and memory add up.
+
+    They are started by hand, as all have to be warm before any of them is measured.
+    """
     processes = []
     for case in cases:
         command = [sys.executable, "-m", "benchmarks.fused_seeds", "--case", json.dumps(asdict(case))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ import torch
 
 from trainables.system.hardware import hardware_name
 
+ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results"
 LIBRARIES = ("torch", "transformers", "ray", "numpy")
 NOT_INSTALLED = "not installed"
@@ -40,6 +42,16 @@ def installed(name: str) -> str:
         return version(name)
     except PackageNotFoundError:
         return NOT_INSTALLED
+
+
+def environment(threads: int | None) -> dict[str, str]:
+    """What a fresh process that measures is started with: this folder to import from, and so many threads for OpenMP.
+
+    None: as many as it chooses.
+    """
+    kept = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return {**kept, "PYTHONPATH": path, **({} if threads is None else {"OMP_NUM_THREADS": str(threads)})}
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:

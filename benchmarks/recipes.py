@@ -18,10 +18,9 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import os
-import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,11 +29,13 @@ import numpy as np
 import torch
 
 from benchmarks import roofline, stock_trainer
-from benchmarks.machine import spread, write
+from benchmarks.machine import environment, spread, write
 from orchestrator.api import load_experiment
 from trainables.config import RunConfig
 from trainables.data.batch_loader import Feed
+from trainables.system import fresh_process
 from trainables.system.fast_dropout import quick_masks
+from trainables.system.fresh_process import ProcessFailed
 from trainables.system.hardware import this_machine
 from trainables.system.memory import keep_freed_memory
 from trainables.tools.flops import matrix_product_rate, operations_per_token, wait
@@ -158,21 +159,25 @@ def compared(rounds: list[dict[str, Any]]) -> list[dict[str, float]]:
 
 def _processes(side: str, case: str, seeds: list[int], arguments: argparse.Namespace) -> list[dict[str, float]]:
     """The answers of one process a seed, all at the same time; ours get one thread each."""
-    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
-    if side == "ours":
-        environment["OMP_NUM_THREADS"] = "1"
-    started = []
-    for seed in seeds:
-        command = [sys.executable, "-m", "benchmarks.recipes", case, "--side", side, "--seed", str(seed)]
-        command += ["--quick"] if arguments.quick else []
-        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment))
-    answers = []
-    for process in started:
-        output, _ = process.communicate()
-        if process.returncode:
-            raise SystemExit(f"{side} ended with {process.returncode}")
-        answers.append(json.loads(output.splitlines()[-1]))
-    return answers
+    threads = 1 if side == "ours" else None
+
+    def answer(seed: int) -> dict[str, float]:
+        question = {"case": case, "side": side, "seed": seed, "quick": arguments.quick}
+        found: dict[str, float] = fresh_process.answer("benchmarks.recipes:side_of", question, environment(threads))
+        return found
+
+    with ThreadPoolExecutor(len(seeds)) as pool:
+        try:
+            return list(pool.map(answer, seeds))
+        except ProcessFailed as error:
+            raise SystemExit(f"{side}: {error}") from error
+
+
+def side_of(question: dict[str, Any]) -> dict[str, float]:
+    """The answer of one side and seed, in this process."""
+    case = CASES[question["case"]]
+    config = configuration(case, question["seed"], 32 if question["quick"] else case.items)
+    return {"peer": peer, "ours": ours}[question["side"]](config)
 
 
 def measure(case: str, arguments: argparse.Namespace) -> list[dict[str, Any]]:
@@ -221,15 +226,8 @@ def main() -> None:
     parser.add_argument("case", choices=CASES)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="few items, one round, nothing written")
-    parser.add_argument("--side", choices=["peer", "ours"], help=argparse.SUPPRESS)
-    parser.add_argument("--seed", type=int, default=42, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
-    case = CASES[arguments.case]
-    if arguments.side:
-        config = configuration(case, arguments.seed, 32 if arguments.quick else case.items)
-        print(json.dumps({"peer": peer, "ours": ours}[arguments.side](config)))
-        return
     rounds = measure(arguments.case, arguments)
     if arguments.quick:
         print(json.dumps(table(rounds), indent=1))

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import os
 import subprocess
 import sys
 import tempfile
@@ -24,19 +23,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.machine import spread, write
+from benchmarks.machine import environment, spread, write
 from orchestrator.api import load_experiment
 from orchestrator.config.run_spec import RunSpec
+from trainables.system import fresh_process
 
 EXPERIMENT, MODEL = "cr-ecss", "minilm-l6"
 
 
-def resolved_run(arguments: argparse.Namespace, seed: int) -> RunSpec:
+def resolved_run(learning_rate: float, epochs: int, seed: int) -> RunSpec:
     """The run of the built-in experiment that both sides execute."""
     from orchestrator.config import grid
     from orchestrator.config.resolve import resolve
 
-    settings = {"train.learning_rate": arguments.learning_rate, "train.epochs": arguments.epochs}
+    settings = {"train.learning_rate": learning_rate, "train.epochs": epochs}
     loaded = load_experiment(
         EXPERIMENT, models=[MODEL], seeds=[seed], settings={**settings, "train.early_stopping": None}
     )
@@ -45,14 +45,14 @@ def resolved_run(arguments: argparse.Namespace, seed: int) -> RunSpec:
 
 def run_peer(arguments: argparse.Namespace, seed: int) -> dict[str, float]:
     """Fine-tune with the stock Trainer in a process of its own: samples/s of training, score of the best epoch."""
-    command = [sys.executable, "-m", "benchmarks.training_throughput", "--peer-seed", str(seed), *_shared(arguments)]
-    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
-    finished = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
-    answer: dict[str, float] = json.loads(finished.stdout.splitlines()[-1])
+    question = {"learning_rate": arguments.learning_rate, "epochs": arguments.epochs, "seed": seed}
+    answer: dict[str, float] = fresh_process.answer(
+        "benchmarks.training_throughput:peer", question, environment(threads=None)
+    )
     return answer
 
 
-def peer(arguments: argparse.Namespace, seed: int) -> dict[str, float]:
+def peer(question: dict[str, Any]) -> dict[str, float]:
     """The stock Trainer on the run's items; prints nothing but progress to stderr."""
     import torch
     from transformers import (
@@ -70,14 +70,14 @@ def peer(arguments: argparse.Namespace, seed: int) -> dict[str, float]:
     from trainables.data.splits import split_for
     from trainables.training.token_cache import load_features
 
-    config = resolved_run(arguments, seed).config
+    config = resolved_run(**question).config
     task = registry.load("task", config.task)
     corpus = load_corpus(config.data)
     labels = task.label_space(corpus.items)
     features = load_features(task, corpus, config.model, labels, config.train.max_length)
     split = split_for(task, corpus, config.split, config.split_seed)
     rows = {part: features.take(features.of_items(split.part(part))) for part in ("train", "validation")}
-    torch.manual_seed(seed)
+    torch.manual_seed(question["seed"])
     model = AutoModelForTokenClassification.from_pretrained(config.model.source, num_labels=len(labels))
     tokenizer = AutoTokenizer.from_pretrained(config.model.source)
     seconds: list[float] = []
@@ -103,7 +103,7 @@ def peer(arguments: argparse.Namespace, seed: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         settings = TrainingArguments(
             output_dir=folder,
-            seed=seed,
+            seed=question["seed"],
             num_train_epochs=config.train.epochs,
             per_device_train_batch_size=config.train.batch_size,
             per_device_eval_batch_size=32,
@@ -217,12 +217,8 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float, default=3e-4)
     parser.add_argument("--first-seed", type=int, default=42)
     parser.add_argument("--name", default="training_throughput")
-    parser.add_argument("--peer-seed", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
-    if arguments.peer_seed is not None:
-        print(json.dumps(peer(arguments, arguments.peer_seed)))
-        return
     print(measure(arguments))
 
 

@@ -5,16 +5,15 @@ Every model has a process of its own, and so have the kernels: what breaks there
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.config.resolve import Resolved
 from orchestrator.config.run_spec import System
 from trainables.config import Precision
+from trainables.system import fresh_process
+from trainables.system.fresh_process import ProcessFailed
 
 LENGTHS, STEPS = (128, 256, 512), 4
 KERNEL_LENGTHS = (64, 128, 192, 256, 320)  # multiples of 128, and 64 more than those: where a kernel was seen to fail
@@ -86,13 +85,11 @@ def probe_kernels(
     used = {config.precision for config in configs}
     models = {config.model_dump_json(): config.model_dump(mode="json") for config in configs}
     question = {"models": list(models.values()), "lengths": list(lengths), "precisions": list(precisions)}
-    lines, problem = _answers("trainables.tools.kernel_probe", question) if models and lengths else ([], None)
-    found = [KernelProbed(**line, configured=line["allowed"] and line["precision"] in {*used, "-"}) for line in lines]
-    if problem is not None:
-        found.append(KernelProbed("-", 0, 0, "-", 0.0, "failed", allowed=True, configured=True, reason=problem))
-    for result in found:
+    probed: list[KernelProbed] = []
+    for result in _of_kernels(question, {*used, "-"}) if models and lengths else ():
+        probed.append(result)
         hear(result)
-    return found
+    return probed
 
 
 def is_broken(found: Probed | KernelProbed) -> bool:
@@ -100,7 +97,15 @@ def is_broken(found: Probed | KernelProbed) -> bool:
     return found.configured and found.result not in ("finite", "not here")
 
 
-def _of_system(system: System, lengths: Sequence[int], precisions: Sequence[str], steps: int) -> list[Probed]:
+def _of_kernels(question: dict[str, Any], used: set[str]) -> Iterator[KernelProbed]:
+    try:
+        for line in fresh_process.answers("trainables.tools.kernel_probe:run_all", question):
+            yield KernelProbed(**line, configured=line["allowed"] and line["precision"] in used)
+    except ProcessFailed as error:
+        yield KernelProbed("-", 0, 0, "-", 0.0, "failed", allowed=True, configured=True, reason=str(error))
+
+
+def _of_system(system: System, lengths: Sequence[int], precisions: Sequence[str], steps: int) -> Iterator[Probed]:
     config = system.config.model_copy(update={"init_from": None})
     split = config.split.model_copy(update={"train_items": config.split.train_items or ITEMS})
     question = {
@@ -109,20 +114,8 @@ def _of_system(system: System, lengths: Sequence[int], precisions: Sequence[str]
         "precisions": list(precisions),
         "steps": steps,
     }
-    lines, problem = _answers("trainables.tools.probe", question)
-    used = config.model.precision
-    found = [Probed(system.name, configured=line["precision"] == used, **line) for line in lines]
-    if problem is not None:
-        found.append(Probed(system.name, 0, "-", "failed", configured=True, reason=problem))
-    return found
-
-
-def _answers(module: str, question: dict[str, Any]) -> tuple[list[dict[str, Any]], str | None]:
-    """The JSON lines that a process of its own answers with, and how it ended where that was too early."""
-    command = [sys.executable, "-P", "-m", module]
-    ended = subprocess.run(command, input=json.dumps(question), capture_output=True, text=True, check=False)
-    lines = [json.loads(line) for line in ended.stdout.splitlines() if line.startswith("{")]
-    if ended.returncode == 0:
-        return lines, None
-    last = next((line for line in reversed(ended.stderr.splitlines()) if line.strip()), "")
-    return lines, f"its process ended with {ended.returncode}: {last.strip()}"
+    try:
+        for line in fresh_process.answers("trainables.tools.probe:run_all", question):
+            yield Probed(system.name, configured=line["precision"] == config.model.precision, **line)
+    except ProcessFailed as error:
+        yield Probed(system.name, 0, "-", "failed", configured=True, reason=str(error))

@@ -5,9 +5,6 @@ What stays is a table, and bars with their data.
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -23,6 +20,8 @@ from orchestrator.config.resolve import Resolved
 from orchestrator.config.run_spec import System
 from orchestrator.errors import EXIT_FAILED_RUNS, UserError
 from orchestrator.storage import explained
+from trainables.system import fresh_process
+from trainables.system.fresh_process import ProcessFailed
 
 STEPS, ROUNDS = 30, 3
 TABLE, FIGURES = "profile.parquet", "profile"
@@ -33,13 +32,10 @@ Measure = Callable[[System, int, int], Row]
 def in_fresh_process(system: System, steps: int, warmup: int) -> Row:
     """What a process of its own measures of this system."""
     question = {"config": system.config.model_dump(mode="json"), "steps": steps, "warmup": warmup}
-    command = [sys.executable, "-P", "-m", "trainables.tools.profile"]
-    ended = subprocess.run(command, input=json.dumps(question), capture_output=True, text=True, check=False)
-    lines = [line for line in ended.stdout.splitlines() if line.startswith("{")]
-    if ended.returncode == 0 and lines:
-        return _with_utilisation(json.loads(lines[-1]))
-    last = next((line for line in reversed(ended.stderr.splitlines()) if line.strip()), "")
-    return {"result": "failed", "reason": f"its process ended with {ended.returncode}: {last.strip()}"}
+    try:
+        return _with_utilisation(fresh_process.answer("trainables.tools.profile:answer", question))
+    except ProcessFailed as error:
+        return {"result": "failed", "reason": str(error)}
 
 
 def profile(

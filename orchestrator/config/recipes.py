@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-import subprocess
-import sys
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -15,7 +14,10 @@ from orchestrator.config.problem_collector import Check
 from trainables import models, registry
 from trainables.config import Precision
 from trainables.protocols.variant import Applied, Subject, Variant, plan_of, resolve_variants, suits_all
+from trainables.system import fresh_process
+from trainables.system.fresh_process import ProcessFailed
 
+logger = logging.getLogger(__name__)
 Variants = dict[str, dict[str, Any]]
 _PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16", "fp16")
 
@@ -99,10 +101,11 @@ def _inspected(config: str, task: str, content: str) -> dict[str, Any]:
 
     They hold for this `content` of the task.
     """
-    question = json.dumps([{"model": json.loads(config), "task": task}])
-    command = [sys.executable, "-P", "-m", "trainables.tools.inspect_model"]
-    ended = subprocess.run(command, input=question, capture_output=True, text=True, check=False)
-    if ended.returncode != 0:
+    try:
+        facts: dict[str, Any] = fresh_process.answer(
+            "trainables.tools.inspect_model:inspect_model", {"model": json.loads(config), "task": task}
+        )
+    except ProcessFailed as error:
+        logger.debug("the model cannot be looked at: %s", error)
         return {}
-    answer: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])[0]
-    return {} if answer["error"] else answer
+    return {} if facts["error"] else facts

@@ -1,13 +1,9 @@
-"""Looks at models before any resource is asked for: JSON in, JSON out, in a process of its own, on the meta device.
-
-`python -m trainables.tools.inspect_model` reads a list of `{"model": ModelConfig, "task": name, "max_length": n}` from
-standard input and writes, in the same order, what `inspect_model` says of each to standard output.
+"""Looks at a model before any resource is asked for, in a process of its own (`system/fresh_process.py`), on the meta
+device: `{"model": ModelConfig, "task": name, "max_length": n}` in, what `inspect_model` says of it out.
 """
 
 from __future__ import annotations
 
-import json
-import sys
 from typing import Any
 
 import torch
@@ -113,14 +109,3 @@ def _encoding_problems(task: Any, tokenizer: Any) -> list[str]:
     except ValueError as error:
         return [str(error)]
     return []
-
-
-def main() -> None:
-    """Answer every question; the answers are the only thing written to standard output."""
-    answers = [inspect_model(question) for question in json.load(sys.stdin)]
-    json.dump(answers, sys.stdout)
-    sys.stdout.write("\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -11,7 +11,6 @@ import itertools
 import json
 import math
 import re
-import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -208,14 +207,3 @@ def run_all(question: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield from unread
     for trial in trials(device, sizes, question["lengths"], question["precisions"]):
         yield tried(trial, device)
-
-
-def main() -> None:
-    """One JSON line a trial; nothing else is written to standard output."""
-    for line in run_all(json.load(sys.stdin)):
-        sys.stdout.write(json.dumps(line) + "\n")
-        sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    main()

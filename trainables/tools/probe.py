@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -119,24 +118,13 @@ def _first_line(error: BaseException) -> str:
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
-def run_all(question: dict[str, Any]) -> Sequence[Probe]:
+def run_all(question: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Every length in every precision, shortest first; after running out of memory, the longer ones are not tried."""
-    config, found = RunConfig.model_validate_json(json.dumps(question["config"])), list[Probe]()
+    config = RunConfig.model_validate_json(json.dumps(question["config"]))
     device, warm = Group.current().device, Warm()
     for precision in question["precisions"]:
         for length in sorted(question["lengths"]):
-            found.append(probe(config, length, precision, question["steps"], device, warm))
-            sys.stdout.write(json.dumps(asdict(found[-1])) + "\n")
-            sys.stdout.flush()
-            if found[-1].result == "out of memory":
+            done = probe(config, length, precision, question["steps"], device, warm)
+            yield asdict(done)
+            if done.result == "out of memory":
                 break
-    return found
-
-
-def main() -> None:
-    """One JSON line a probe; nothing else is written to standard output."""
-    run_all(json.load(sys.stdin))
-
-
-if __name__ == "__main__":
-    main()

@@ -7,7 +7,6 @@ writes one JSON line to standard output. What is timed is the loop's own step, o
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -244,12 +243,3 @@ def answer(question: dict[str, Any]) -> dict[str, Any]:
 
 def _first_line(error: BaseException) -> str:
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-
-
-def main() -> None:
-    """One JSON line; nothing else is written to standard output."""
-    sys.stdout.write(json.dumps(answer(json.load(sys.stdin))) + "\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -135,7 +135,7 @@ def test_power_without_results_or_an_assumption_says_what_to_pass(tmp_path: Path
 def test_power_from_results_uses_the_spread_of_their_pairs(tmp_path: Path) -> None:
     scores = {"x": [0.8, 0.82, 0.81, 0.79], "y": [0.75, 0.74, 0.77, 0.76]}
     write_compacted(tmp_path / "out", rows(scores))
-    found = foresee(replace(plan(resolved(tmp_path), out=str(tmp_path / "other")), out=str(tmp_path / "out")))
+    found = foresee(replace(plan(resolved(tmp_path), out=str(tmp_path / "other")), address=str(tmp_path / "out")))
     assert found.outlook is not None
     assert found.outlook.spread.of_seeds == pytest.approx(np.std(np.subtract(*scores.values()), ddof=1))
     assert found.outlook.spread.source == "1 pairs of systems with 4 seeds in these results"
@@ -143,7 +143,7 @@ def test_power_from_results_uses_the_spread_of_their_pairs(tmp_path: Path) -> No
 
 def test_power_from_damaged_results_names_the_damage(tmp_path: Path) -> None:
     write_compacted(tmp_path / "out", rows({"x": [0.8, 0.82, 0.81], "y": [0.75, 0.74, 0.77]}))
-    found = replace(plan(resolved(tmp_path), out=str(tmp_path / "other")), out=str(tmp_path / "out"))
+    found = replace(plan(resolved(tmp_path), out=str(tmp_path / "other")), address=str(tmp_path / "out"))
     whole = (tmp_path / "out/runs.parquet").read_bytes()
     (tmp_path / "out/runs.parquet").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(Corrupt, match=r"runs\.parquet"):
@@ -156,7 +156,7 @@ def test_power_from_runs_that_do_not_compare_says_why(tmp_path: Path) -> None:
     write_compacted(tmp_path / "out", runs)
     found = plan(resolved(tmp_path), out=str(tmp_path / "other"))
     with pytest.raises(UserError, match="share their cell"):
-        foresee(replace(found, out=str(tmp_path / "out")))
+        foresee(replace(found, address=str(tmp_path / "out")))
 
 
 def test_where_items_leave_too_much_no_number_of_seeds_is_enough() -> None:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import json
-import runpy
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.processes import in_processes
 from tests.tiny import FAMILIES, Family, tiny_model
 from trainables.models import resolve
+from trainables.system.fresh_process import answer
 from trainables.tools.inspect_model import inspect_model
 
 
@@ -56,19 +51,10 @@ def test_a_vocabulary_that_is_too_small_is_a_problem(tmp_path: Path) -> None:
     assert any("they do not belong together" in problem for problem in problems)
 
 
-def ask(folder: Path, questions: str) -> None:
-    """`python -m trainables.tools.inspect_model` with these questions; what it writes is `answers.json`."""
-    sys.stdin = io.StringIO(questions)
-    with (folder / "answers.json").open("w") as answers, contextlib.redirect_stdout(answers):
-        runpy.run_module("trainables.tools.inspect_model", run_name="__main__")
-
-
-def test_the_process_answers_every_question_in_order(tmp_path: Path) -> None:
-    questions = [_question(tiny_model(tmp_path / "bert")), _question(tmp_path / "absent")]
-    in_processes(ask, [(tmp_path, json.dumps(questions))])
-    good, bad = json.loads((tmp_path / "answers.json").read_text())
-    assert good["error"] is None
-    assert "cannot be loaded" in bad["error"]
+def test_the_process_says_the_same(tmp_path: Path) -> None:
+    name = f"{inspect_model.__module__}:{inspect_model.__name__}"
+    assert answer(name, _question(tiny_model(tmp_path / "bert")))["error"] is None
+    assert "cannot be loaded" in answer(name, _question(tmp_path / "absent"))["error"]
 
 
 def test_special_ids_that_will_be_replaced_and_heads_that_are_missing_are_told_beforehand(tmp_path: Path) -> None:
