@@ -109,6 +109,16 @@ def test_status_and_results_end_well_and_name_the_file(tmp_path: Path) -> None:
     assert [attempt.kind for attempt in store.attempts(TRIED.run_id)] == ["damaged"]
 
 
+def test_status_and_analyze_forgive_the_same_truncated_file(tmp_path: Path) -> None:
+    store = tried(tmp_path, Attempt(1, kind="crashed", message="once"))
+    damaged(store, 1, DAMAGES["truncated"])
+    for arguments in (["status"], ["analyze", "--out", str(tmp_path / "report")]):
+        shown: Any = CliRunner().invoke(main, [arguments[0], str(tmp_path / "out"), *arguments[1:]])
+        assert (shown.exit_code, shown.exception) == (0, None), shown.output
+        (line,) = [line for line in shown.stderr.splitlines() if "attempts are damaged and left out" in line]
+        assert "attempts/1.json" in line
+
+
 def test_a_failed_run_keeps_its_place_among_the_compacted_ones(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "out")
     first, failing, last = (make_run(seed) for seed in (1, 2, 3))

@@ -15,6 +15,8 @@ from fsspec.implementations.local import LocalFileSystem
 
 from analysis.tables.read import read
 from orchestrator.cli import main
+from orchestrator.commands import profile
+from tests.orchestrator.commands.test_profile import ROWS
 from tests.orchestrator.experiments import write_experiment
 
 
@@ -72,6 +74,11 @@ def test_they_are_analysed_into_another_folder_there_and_a_table_is_read_alone(w
     assert {row["system"] for row in found["systems"]} == {"tiny", "slow"}
     assert "report.html" in files(f"{where}/report")
     assert len(read([f"{where}/results/runs.parquet"]).runs) == 2
+
+
+def test_a_profile_is_written_there(where: str) -> None:
+    written = profile.write(ROWS, f"{where}/profile")
+    assert {name.partition("/")[0] for name in written} == files(f"{where}/profile")
 
 
 def test_a_sweep_goes_on_from_them(where: str, tmp_path: Path) -> None:
