@@ -1,13 +1,17 @@
 """Experiments, storage, executors and the command line.
 
+The names of `__all__` are the Python API (`api.py`, `docs/python.md`); they are imported when they are first used, so
+that `import orchestrator` costs nothing.
+
 Start with `commands/sweep.py`: what `orchestrate sweep` does from the experiment to the exit code. From there, top to
 bottom:
 
 `cli/` parses and prints, `api.py` is the same for Python; `console/` is what a person sees; `commands/` are the verbs;
-`search/` proposes trials and ends them early; `executors/` execute runs, in this process or on Ray; `worker/` turns one
-run into its record; `cluster/` starts clusters and sends jobs; `storage/` owns the results directory; `config/` goes
-from a file to run specs; `ray_private.py` has all that is private of Ray; `errors.py` and `units.py` import nobody.
-Imports lead down only (`tests/architecture/layers.py` has the order).
+`hyperparameter_search/` proposes trials and ends them early; `executors/` execute runs, in this process or on Ray;
+`worker/` turns one run into its record; `cluster/` starts clusters and sends jobs; `storage/` owns the results
+directory; `config/` goes from a file to run specs; `ray_private.py` has all that is private of Ray; `errors.py`,
+`units.py` and `html_tables.py` import nobody. Imports lead down only (`tests/architecture/layers.py` has the order).
+No room has the name of an exported function: importing it would put the module in the function's place.
 """
 
 from __future__ import annotations
@@ -15,15 +19,81 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from orchestrator.api import analyze, load_experiment, search, sweep
+    from orchestrator.api import (
+        Experiment,
+        analyze,
+        export,
+        load_experiment,
+        plan,
+        predict,
+        results,
+        search,
+        sweep,
+    )
+    from orchestrator.commands._executor_choice import LayoutOptions
+    from orchestrator.commands.sweep import SweepOptions
+    from orchestrator.errors import CorruptResults, EnvironmentProblem, InvalidExperiment, LockedBySweep, UserError
+    from trainables.data.dataset import DataError
+    from trainables.modeling.hub import ModelError
 
-__all__ = ["analyze", "load_experiment", "search", "sweep"]
+    __version__: str
+
+__all__ = [
+    "CorruptResults",
+    "DataError",
+    "EnvironmentProblem",
+    "Experiment",
+    "InvalidExperiment",
+    "LayoutOptions",
+    "LockedBySweep",
+    "ModelError",
+    "SweepOptions",
+    "UserError",
+    "__version__",
+    "analyze",
+    "export",
+    "load_experiment",
+    "plan",
+    "predict",
+    "results",
+    "search",
+    "sweep",
+]
+_OWNERS = {
+    "LayoutOptions": "orchestrator.commands._executor_choice",
+    "SweepOptions": "orchestrator.commands.sweep",
+    **dict.fromkeys(
+        ("CorruptResults", "EnvironmentProblem", "InvalidExperiment", "LockedBySweep", "UserError"),
+        "orchestrator.errors",
+    ),
+    "DataError": "trainables.data.dataset",
+    "ModelError": "trainables.modeling.hub",
+}
+"""Where a name lives that is not in `api.py`."""
 
 
 def __getattr__(name: str) -> Any:
-    """Import the small Python interface only when it is asked for, so that listing and help stay fast."""
+    """Import what is exported when it is first asked for, so that listing and help stay fast."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from orchestrator import api
+    value = _version() if name == "__version__" else _exported(name)
+    globals()[name] = value
+    return value
 
-    return getattr(api, name)
+
+def __dir__() -> list[str]:
+    """What is there already, and what can be asked for."""
+    return sorted({*globals(), *__all__})
+
+
+def _exported(name: str) -> Any:
+    from importlib import import_module
+
+    return getattr(import_module(_OWNERS.get(name, "orchestrator.api")), name)
+
+
+def _version() -> str:
+    """That of the installed distribution. Raises PackageNotFoundError in a source tree that is not installed."""
+    from importlib.metadata import version
+
+    return version("orchestrator")

@@ -1,20 +1,133 @@
-"""The command line's verbs for Python: load an experiment, sweep it, search, analyse results."""
+"""The command line's verbs for Python; `import orchestrator` offers every name of this file.
+
+The examples run in a folder with an experiment file; `docs/python.md` goes through them from the start. Wherever an
+experiment is asked for, its built-in name or the path of its file will do. Beside UserError, which has all that a user
+can solve in settings, results and machine, DataError and ModelError say what is wrong with data and with a model.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypedDict, TypeVar, Unpack
 
+from orchestrator import html_tables
 from orchestrator.config import load
 from orchestrator.config.load import Loaded
 from orchestrator.config.overrides import Changes
+from orchestrator.config.plain_values import document_of
+from orchestrator.config.run_spec import system_name
 from orchestrator.config.seeds import render_seeds
+from orchestrator.errors import CorruptResults, UserError
 
 if TYPE_CHECKING:
     from orchestrator.commands.analyze import Conclusion
+    from orchestrator.commands.events import Listener
+    from orchestrator.commands.export import Exported
+    from orchestrator.commands.plan import Plan
+    from orchestrator.commands.predict import Predictions
+    from orchestrator.commands.results import RecordedRuns
     from orchestrator.commands.search import SearchResult
     from orchestrator.commands.sweep import SweepOptions, SweepResult
+    from orchestrator.config.resolve import Resolved
+
+Parameters = ParamSpec("Parameters")
+Value = TypeVar("Value")
+
+
+class ExperimentChanges(TypedDict, total=False):
+    """What can be changed of an experiment as it is loaded; the keywords of `load_experiment`, described there."""
+
+    models: Sequence[str] | None
+    recipes: Sequence[str] | None
+    seeds: Iterable[int] | str | None
+    data: str | Path | None
+    limit: int | None
+    settings: Mapping[str, Any] | None
+    run_code: bool
+
+
+@dataclass(frozen=True, repr=False)
+class Experiment(Loaded):
+    """What is to be computed and compared: data, models, recipes, seeds. Made by `load` or `from_dict`, never changed.
+
+    >>> experiment = Experiment.load("experiment.yaml", seeds=[1, 2])
+    >>> experiment
+    Experiment('tiny': 2 systems, seeds 1-2)
+    >>> experiment.systems
+    ('small', 'smaller')
+
+    `experiment` holds every setting, with defaults filled in; `document` is what was written, and `folder` is where
+    its relative paths start.
+    """
+
+    @classmethod
+    def load(cls, name_or_path: str | Path, **changes: Unpack[ExperimentChanges]) -> Experiment:
+        """Read a built-in experiment or a file, with changes (see `load_experiment`).
+
+        >>> Experiment.load("experiment.yaml", settings={"train.epochs": 3}).experiment.train.epochs
+        3
+
+        Raises InvalidExperiment, with every problem and its line; UserError where there is no such experiment.
+        """
+        return load_experiment(name_or_path, **changes)
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any], *, base: str | Path | None = None) -> Experiment:
+        """Take the keys of an experiment file from a mapping of plain values. The same content gives the same run ids.
+
+        `base` is the folder that relative paths start at; the working directory unless given. Lists may be tuples or
+        ranges, and paths may be `Path`s.
+
+        >>> small = Experiment.from_dict(
+        ...     {
+        ...         "experiment": "small-only",
+        ...         "task": "token_classification",
+        ...         "data": {"path": "items.jsonl"},
+        ...         "models": {"small": {"path": "model"}},
+        ...         "seeds": range(3),
+        ...     }
+        ... )
+        >>> small.seeds
+        (0, 1, 2)
+
+        Raises InvalidExperiment with every problem of every key.
+        """
+        document = document_of(content, "Experiment.from_dict")
+        folder = Path.cwd() if base is None else Path(base).expanduser().absolute()
+        return cls(load.validate(document), document, folder)
+
+    @property
+    def name(self) -> str:
+        """What the experiment is called; its results lie in `results/<name>`."""
+        return self.experiment.experiment
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds, in the order of the file."""
+        return self.experiment.seeds
+
+    @property
+    def systems(self) -> tuple[str, ...]:
+        """The names of what is compared: every model with every recipe."""
+        return tuple(
+            system_name(model, recipe) for recipe in self.experiment.recipes for model in self.experiment.models
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every setting as plain values, with defaults filled in: what `from_dict` takes."""
+        return self.experiment.model_dump(mode="json")
+
+    def __repr__(self) -> str:
+        """The name and the size of the grid."""
+        return f"Experiment({self.name!r}: {len(self.systems)} systems, seeds {render_seeds(self.seeds)})"
+
+    def _repr_html_(self) -> str:
+        rows = [[system, render_seeds(self.seeds)] for system in self.systems]
+        question = f": {self.experiment.question}" if self.experiment.question else ""
+        return html_tables.paragraph(f"{self.name}{question}") + html_tables.table(["system", "seeds"], rows)
 
 
 def load_experiment(
@@ -27,11 +140,16 @@ def load_experiment(
     limit: int | None = None,
     settings: Mapping[str, Any] | None = None,
     run_code: bool = False,
-) -> Loaded:
+) -> Experiment:
     """Read a built-in experiment or a file; the keywords replace what it says, as the command line's options do.
 
     `settings` maps dotted keys to values: `{"train.epochs": 2}`. `run_code` lets the file of a results directory run
-    the Python files that it names. Raises InvalidExperiment with every problem.
+    the Python files that it names.
+
+    >>> load_experiment("experiment.yaml", models=["small"], seeds="1-5").systems
+    ('small',)
+
+    Raises InvalidExperiment, with every problem and its line; UserError where there is no such experiment.
     """
     changes = Changes(
         models=None if models is None else tuple(models),
@@ -41,29 +159,131 @@ def load_experiment(
         limit=limit,
         values=dict(settings or {}),
     )
-    return load.load(str(name_or_path), changes, run_code=run_code)
+    loaded = load.load(str(name_or_path), changes, run_code=run_code)
+    return Experiment(loaded.experiment, loaded.document, loaded.folder, loaded.may_run_code)
 
 
-def sweep(experiment: Loaded | str | Path, options: SweepOptions | None = None) -> SweepResult:
-    """Execute every cell of the grid that has no record yet, from the main thread. Raises what the command reports."""
+def _reports_damage(verb: Callable[Parameters, Value]) -> Callable[Parameters, Value]:
+    """Raise CorruptResults where the reader of the tables, which knows no UserError, finds them damaged."""
+
+    @functools.wraps(verb)
+    def reporting(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Value:
+        from analysis.tables.schema import Corrupt
+
+        try:
+            return verb(*args, **kwargs)
+        except Corrupt as error:
+            raise CorruptResults(str(error)) from error
+
+    return reporting
+
+
+@_reports_damage
+def plan(
+    experiment: Loaded | str | Path,
+    *,
+    out: str | Path | None = None,
+    lanes: int | None = None,
+    power: bool = False,
+    spread: float | None = None,
+) -> Plan:
+    """Say what a sweep would do and what it could decide; starts nothing and writes nothing.
+
+    `out` and `lanes` as for a sweep. `power` adds the differences that these seeds can show, from the runs so far or
+    from `spread`, the standard deviation of a score difference over seeds.
+
+    >>> planned = plan("experiment.yaml", out="elsewhere", spread=0.02)
+    >>> planned.runs, len(planned.pending)
+    (4, 4)
+    >>> planned.reach.smallest_p, planned.reach.seeds_needed
+    (0.5, 6)
+
+    Raises UserError for what would also stop the sweep, and for `power` where nothing is known about the spread;
+    CorruptResults for results that are damaged.
+    """
+    from orchestrator.commands.plan import foresee
+    from orchestrator.commands.plan import plan as make_plan
+
+    resolved = _resolved(experiment, must_be_available=False)
+    planned = make_plan(resolved, out=None if out is None else str(out), lanes=lanes)
+    return foresee(planned, spread) if power or spread is not None else planned
+
+
+@_reports_damage
+def sweep(
+    experiment: Loaded | str | Path, options: SweepOptions | None = None, *, on_event: Listener | None = None
+) -> SweepResult:
+    """Execute every cell of the grid that has no record yet; called again, it resumes. From the main thread only.
+
+    `options` says where results go and how runs are executed: on a Ray cluster unless it says otherwise. `on_event`
+    gets what happens meanwhile (`orchestrator/commands/events.py`), one event at a time.
+
+    >>> from orchestrator import LayoutOptions, SweepOptions
+    >>> here = SweepOptions(out="results/tiny", layout=LayoutOptions(in_process=True))
+    >>> swept = sweep("experiment.yaml", here)
+    >>> swept.finished, swept.status.counts["total"]
+    (True, 4)
+    >>> sweep("experiment.yaml", here).ran
+    0
+
+    A run that fails raises nothing: it is counted in `status`, and `exit_code` is what the command would end with.
+    Raises UserError for what stops a sweep: InvalidExperiment, LockedBySweep, CorruptResults, EnvironmentProblem.
+    """
+    from orchestrator.commands.events import ignore
     from orchestrator.commands.sweep import SweepOptions
     from orchestrator.commands.sweep import sweep as execute
-    from orchestrator.config.resolve import resolve
 
-    loaded = experiment if isinstance(experiment, Loaded) else load_experiment(experiment)
-    return execute(resolve(loaded), options or SweepOptions())
+    return execute(_resolved(experiment), options or SweepOptions(), on_event or ignore)
 
 
-def search(experiment: Loaded | str | Path, options: SweepOptions | None = None) -> SearchResult:
-    """Spend the budget of the experiment's `search`, from the main thread. Raises what the command reports."""
+@_reports_damage
+def search(
+    experiment: Loaded | str | Path, options: SweepOptions | None = None, *, on_event: Listener | None = None
+) -> SearchResult:
+    """Spend the budget of the experiment's `search` on hyper-parameters; called again, it goes on where it ended.
+
+    `options` and `on_event` as for `sweep`, and from the main thread only, too.
+
+    >>> from orchestrator import LayoutOptions, SweepOptions
+    >>> wanted = {"parameters": {"train.learning_rate": {"loguniform": [1e-4, 1e-2]}}, "trials": 2}
+    >>> experiment = load_experiment("experiment.yaml", models=["small"], settings={"search": wanted})
+    >>> found = search(experiment, SweepOptions(out="searched", layout=LayoutOptions(in_process=True)))
+    >>> found.finished, found.ran, list(found.best["small"])
+    (True, 2, ['train.learning_rate'])
+
+    Raises UserError where the experiment has no `search`, and for what stops a sweep.
+    """
+    from orchestrator.commands.events import ignore
     from orchestrator.commands.search import search as look_for
     from orchestrator.commands.sweep import SweepOptions
-    from orchestrator.config.resolve import resolve
 
-    loaded = experiment if isinstance(experiment, Loaded) else load_experiment(experiment)
-    return look_for(resolve(loaded), options or SweepOptions())
+    return look_for(_resolved(experiment), options or SweepOptions(), on_event or ignore)
 
 
+@_reports_damage
+def results(where: str | Path | None = None) -> RecordedRuns:
+    """Read the runs of a results directory, also while a sweep writes to it: scores, settings, times, and what is left.
+
+    `where` is a directory or URI, or the name or file of an experiment whose results lie under `results/`. None means
+    the only ones that are there.
+
+    >>> recorded = results("results/tiny")
+    >>> list(recorded.runs["system"])
+    ['small', 'small', 'smaller', 'smaller']
+    >>> recorded.runs["seed"].tolist()
+    [1, 2, 1, 2]
+    >>> recorded.status.counts["pending"]
+    0
+
+    Raises UserError where there are no results, or several; CorruptResults for files that are damaged.
+    """
+    from orchestrator.commands.results import recorded
+    from orchestrator.storage.find_results import open_results
+
+    return recorded(open_results(None if where is None else str(where)))
+
+
+@_reports_damage
 def analyze(
     *sources: str | Path,
     out: str | Path | None = None,
@@ -72,9 +292,93 @@ def analyze(
 ) -> Conclusion:
     """Compare the systems in results directories or tables, and write tables, figures and the report.
 
-    `compare` replaces keys of the experiment's `compare`. Raises UserError for what cannot be compared.
+    A source is a results directory, a CSV or Parquet file with system, seed and score, or the name or file of an
+    experiment. `out` is the folder for what is written. `compare` replaces keys of the experiment's `compare`;
+    `generator_seed` is for resampling.
+
+    >>> answer = analyze("results/tiny", out="answer")
+    >>> list(answer.verdicts.values())
+    ['undecidable']
+    >>> list(answer.systems["n"])
+    [2, 2]
+    >>> answer.report
+    'answer/report.html'
+
+    Raises UserError for what cannot be compared or written to, CorruptResults for sources that are damaged.
     """
     from orchestrator.commands.analyze import conclude
 
+    if not sources:
+        raise UserError("nothing to analyse: name a results directory, a table or an experiment")
     folder = None if out is None else str(out)
     return conclude([str(source) for source in sources], out=folder, compare=compare, generator_seed=generator_seed)
+
+
+@_reports_damage
+def predict(
+    model: str | Path,
+    texts: str | Sequence[str] = (),
+    *,
+    file: str | Path | None = None,
+    data: str | Path | None = None,
+    fields: Mapping[str, str] | None = None,
+    limit: int | None = None,
+    out: str | Path | None = None,
+    task: str | Path | None = None,
+    trust_remote_code: str | None = None,
+) -> Predictions:
+    """Predict with a saved model: a folder that `export` wrote, or a run with weights (its id, or `system:seed`).
+
+    Give `texts`, a `file` or a data set (`data`). `fields` are further fields of every text, e.g. a context; `limit`
+    takes the first items of a file or data set; `out` says in which results directory the run is. No code that comes
+    with a model runs unless `task` (the Python file of its task) or `trust_remote_code` (OWNER/NAME@COMMIT) allows it.
+
+    >>> predicted = predict("small:1", "The battery shall supply 28 V .", out="results/tiny")
+    >>> list(predicted.table["word"])
+    ['The', 'battery', 'shall', 'supply', '28', 'V', '.']
+    >>> set(predicted.table["predicted"]) <= {"O", "Power", "Data"}
+    True
+
+    Raises UserError where there is no such model or nothing to predict; DataError and ModelError for what cannot be
+    read; CorruptResults for a model whose files are not what was written.
+    """
+    from orchestrator.commands import predict as predicting
+
+    question = predicting.Question(
+        texts=(texts,) if isinstance(texts, str) else tuple(texts),
+        file=None if file is None else str(file),
+        data=None if data is None else str(data),
+        fields=tuple((fields or {}).items()),
+        limit=limit,
+    )
+    allowed = predicting.Allowed(None if task is None else str(task), predicting.hub_code(trust_remote_code))
+    folder = predicting.weights_of(str(model), None if out is None else str(out))
+    return predicting.answer(folder, question, allowed=allowed)
+
+
+@_reports_damage
+def export(run: str, to: str | Path | None = None, *, out: str | Path | None = None) -> Exported:
+    """Write a run's weights, tokenizer and model card to a folder in Hugging Face format.
+
+    `run` is the beginning of its id, or `system:seed`; `out` says in which results directory. `to` is a folder, or
+    `hub:NAME` to publish it, too; by default a folder with the name of the system and the seed.
+
+    >>> written = export("small:1", "my-model", out="results/tiny")
+    >>> "model.safetensors" in written.files, "README.md" in written.files
+    (True, True)
+    >>> len(predict("my-model", "The battery shall supply 28 V .").table)
+    7
+
+    Raises UserError for a run that saved no weights and for a folder that holds something else; EnvironmentProblem
+    where the hub cannot be reached; CorruptResults for weights that are not what was written.
+    """
+    from orchestrator.commands.export import export as write
+
+    return write(run, None if out is None else str(out), None if to is None else str(to))
+
+
+def _resolved(experiment: Loaded | str | Path, *, must_be_available: bool = True) -> Resolved:
+    from orchestrator.config.resolve import resolve
+
+    loaded = experiment if isinstance(experiment, Loaded) else load_experiment(experiment)
+    return resolve(loaded, must_be_available=must_be_available)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -15,14 +15,20 @@ from analysis.report.write import write
 from analysis.tables.folder import Folder, LinkedOutside
 from analysis.tables.read import SUFFIXES, read
 from analysis.tables.schema import Corrupt
+from orchestrator import html_tables
 from orchestrator.config.error_messages import from_validation
 from orchestrator.config.yaml_file import Document
 from orchestrator.errors import InvalidExperiment, UserError
 from orchestrator.storage import explained
 from orchestrator.storage.find_results import source_of
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 FOLDER = "analysis"
 REPORT = "report.html"
+SYSTEM_COLUMNS = ("system", "n", "mean", "std", "min", "max")
+PAIR_COLUMNS = ("a", "b", "n_pairs", "mean_diff", "primary_ci_low", "primary_ci_high", "primary_p_holm", "verdict")
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,35 @@ class Conclusion:
     def report(self) -> str:
         """The page to open."""
         return f"{self.folder}/{REPORT}"
+
+    @property
+    def verdict(self) -> str:
+        """The answer in a sentence, the one on top of the report."""
+        return self.analysis.headline
+
+    @property
+    def verdicts(self) -> dict[tuple[str, str], str]:
+        """What the first system of a pair is compared with the second: better, worse, equivalent, ...; a pair once."""
+        pairs = self.comparisons
+        return dict(zip(zip(pairs["a"], pairs["b"], strict=True), pairs["verdict"], strict=True)) if len(pairs) else {}
+
+    @property
+    def systems(self) -> pd.DataFrame:
+        """One row a system, the best mean first: `Analysis` says what the columns are."""
+        return self.analysis.systems
+
+    @property
+    def comparisons(self) -> pd.DataFrame:
+        """One row a pair, with differences, intervals, p-values and verdict: `Analysis` says what the columns are."""
+        return self.analysis.comparisons
+
+    def _repr_html_(self) -> str:
+        parts = [html_tables.paragraph(self.verdict)]
+        for frame, columns in ((self.systems, SYSTEM_COLUMNS), (self.comparisons, PAIR_COLUMNS)):
+            if len(frame):
+                rows = frame[list(columns)].astype(object).to_numpy().tolist()
+                parts.append(html_tables.table(columns, rows))
+        return "".join(parts) + html_tables.paragraphs((*self.analysis.warnings, f"report: {self.report}"))
 
 
 def conclude(

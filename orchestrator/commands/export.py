@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from orchestrator import html_tables
 from orchestrator.commands import model_card
 from orchestrator.commands.predict import weights_of
 from orchestrator.errors import EnvironmentProblem, UserError
 from orchestrator.storage import Store
 from orchestrator.storage.find_results import find_run
+from orchestrator.units import size
 from trainables.modeling.remote_code import point_to_hub
 from trainables.modeling.saved_model import (
     HASHED,
@@ -42,6 +44,10 @@ class Exported:
     folder: str
     files: Mapping[str, int]
     address: str | None = None
+
+    def _repr_html_(self) -> str:
+        rows = [(name, size(count)) for name, count in self.files.items()]
+        return html_tables.paragraph(self.address or self.folder) + html_tables.table(("file", "size"), rows)
 
 
 def export(reference: str, where: str | None, to: str | None) -> Exported:

@@ -8,6 +8,7 @@ from typing import Literal
 from analysis.comparison import power
 from analysis.comparison.design import primary_method
 from analysis.design_power import Outlook, Spread, outlook, spread_of
+from orchestrator import html_tables
 from orchestrator.commands.estimate import Estimate, estimate
 from orchestrator.config import grid
 from orchestrator.config.data_check import DataFacts, check_data
@@ -18,6 +19,7 @@ from orchestrator.storage import Store
 from orchestrator.storage.cells import cell_columns
 from orchestrator.storage.find_results import default_out
 from orchestrator.storage.status import Status, summarise
+from orchestrator.units import plural
 from trainables.config import Precision
 
 Design = Literal["one fixed split", "splits or folds that vary with the run"]
@@ -75,6 +77,11 @@ class Plan:
     def warnings(self) -> tuple[str, ...]:
         """Everything that a person should weigh before starting."""
         return (*self.notes, *self.facts.warnings, *self.reach.warnings)
+
+    def _repr_html_(self) -> str:
+        counts = f"{self.experiment}: {plural(self.runs, 'run')}, {len(self.pending)} to do; results: {self.out}"
+        warnings = html_tables.paragraphs(self.warnings)
+        return html_tables.paragraph(counts) + html_tables.table(*self.status.table()) + warnings
 
 
 def plan(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from analysis.text import cut_off
+from orchestrator import html_tables
 from orchestrator.errors import CorruptResults, UserError
 from orchestrator.storage.find_results import find_run
 from trainables.config import DataConfig
@@ -49,7 +50,7 @@ NOTHING = Allowed()
 
 
 @dataclass(frozen=True)
-class Answers:
+class Predictions:
     """The table of predictions, and the submission file (bytes) where one was asked for.
 
     `warnings` say, and of which items, what the model was not given of them.
@@ -58,6 +59,20 @@ class Answers:
     table: pd.DataFrame
     submission: bytes | None = None
     warnings: tuple[str, ...] = ()
+
+    def _repr_html_(self) -> str:
+        rows = self.table.head(html_tables.SHOWN).astype(object).to_numpy().tolist()
+        return html_tables.table(
+            [str(name) for name in self.table], rows, more=len(self.table) - len(rows)
+        ) + html_tables.paragraphs(self.warnings)
+
+
+def hub_code(written: str | None) -> HubCode | None:
+    """The code that `OWNER/NAME@COMMIT` names. Raises UserError for anything else."""
+    try:
+        return None if written is None else HubCode.parse(written)
+    except ValueError as error:
+        raise UserError(f"trust_remote_code {error}") from error
 
 
 def weights_of(reference: str, where: str | None) -> Path:
@@ -80,7 +95,7 @@ def weights_of(reference: str, where: str | None) -> Path:
         raise UserError(str(error)) from error
 
 
-def answer(folder: Path, question: Question, *, submission: bool = False, allowed: Allowed = NOTHING) -> Answers:
+def answer(folder: Path, question: Question, *, submission: bool = False, allowed: Allowed = NOTHING) -> Predictions:
     """Predict. Raises UserError, ModelError or DataError for what cannot be read."""
     from trainables.tools.predictor import Predictor
 
@@ -88,11 +103,11 @@ def answer(folder: Path, question: Question, *, submission: bool = False, allowe
     answered = predictor.answered(_items(folder, question))
     table, warnings = answered.table, _cut_off(answered.counts, predictor.max_length)
     if not submission:
-        return Answers(table, warnings=warnings)
+        return Predictions(table, warnings=warnings)
     handed_in = predictor.task.submission(table, predictor.labels)
     if isinstance(handed_in, dict):
-        return Answers(table, (json.dumps(handed_in, ensure_ascii=False, indent=1) + "\n").encode(), warnings)
-    return Answers(table, handed_in.to_csv(index=False, lineterminator="\n").encode(), warnings)
+        return Predictions(table, (json.dumps(handed_in, ensure_ascii=False, indent=1) + "\n").encode(), warnings)
+    return Predictions(table, handed_in.to_csv(index=False, lineterminator="\n").encode(), warnings)
 
 
 def _cut_off(counts: Mapping[str, Mapping[str, int]], max_length: int) -> tuple[str, ...]:

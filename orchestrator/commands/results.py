@@ -2,15 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from analysis.tables.read import read
 from analysis.tables.schema import METRIC_PREFIXES, Corrupt
+from orchestrator import html_tables
 from orchestrator.config.error_messages import suggestion
 from orchestrator.errors import UserError
 from orchestrator.storage import Store
+from orchestrator.storage.status import Status, status_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SHOWN = ("system", "seed", "fold", "status", "score", "best_epoch", "seconds_total", "run_id")
+
+
+@dataclass(frozen=True, eq=False)
+class RecordedRuns:
+    """`runs`: every recorded run of the current grid, with all columns of the `runs` table, by system, seed and fold.
+
+    `status` counts what became of the whole grid; `warnings` say what is damaged or left out.
+    """
+
+    runs: pd.DataFrame
+    status: Status
+    warnings: tuple[str, ...] = ()
+
+    def _repr_html_(self) -> str:
+        headings, rows = shown(as_rows(self.runs))
+        parts = [html_tables.table(headings, rows), html_tables.table(*self.status.table())]
+        return "".join(parts) + html_tables.paragraphs(self.warnings)
+
+
+def recorded(store: Store) -> RecordedRuns:
+    """The recorded runs and how far the sweep is.
+
+    Raises UserError where nothing has run yet, Corrupt for damaged files.
+    """
+    runs, warnings = _read(store)
+    status = status_of(store)
+    return RecordedRuns(runs, status, tuple(dict.fromkeys((*warnings, *status.warnings))))
 
 
 def rows(store: Store) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
@@ -18,16 +51,26 @@ def rows(store: Store) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
 
     Raises UserError where nothing has run yet, Corrupt for damaged files.
     """
+    runs, warnings = _read(store)
+    return as_rows(runs), warnings
+
+
+def as_rows(runs: pd.DataFrame) -> list[dict[str, Any]]:
+    """The runs as plain values, None for what does not exist."""
+    names = [str(name) for name in runs.columns]
+    columns = [column.astype(object).where(column.notna(), None).tolist() for _, column in runs.items()]
+    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
+def _read(store: Store) -> tuple[pd.DataFrame, tuple[str, ...]]:
     try:
         results = read([store.address], only_runs=True)
     except Corrupt:
         raise
     except ValueError as error:
         raise UserError(str(error)) from error
-    frame = results.runs.sort_values(["system", "seed", "fold"], kind="stable")
-    names = [str(name) for name in frame.columns]
-    columns = [column.astype(object).where(column.notna(), None).tolist() for _, column in frame.items()]
-    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)], results.warnings
+    runs = results.runs.sort_values(["system", "seed", "fold"], kind="stable", ignore_index=True)
+    return runs, tuple(results.warnings)
 
 
 def column_of(found: list[dict[str, Any]], name: str) -> str:

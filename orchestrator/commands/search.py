@@ -6,8 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 from analysis.tables.trials import trials_table
+from orchestrator import html_tables
 from orchestrator.commands import _adapt_first
 from orchestrator.commands._compacting import Compacting
 from orchestrator.commands._executor_choice import executor_for, refuse_torchrun
@@ -20,10 +22,10 @@ from orchestrator.config.run_spec import RunSpec, System
 from orchestrator.config.search import Search
 from orchestrator.errors import EXIT_ENVIRONMENT, EXIT_FAILED_RUNS, UserError
 from orchestrator.executors.scale import Scale
-from orchestrator.search.driver import Steering
-from orchestrator.search.study import Study, all_runs
-from orchestrator.search.trial import State
-from orchestrator.search.trials_table import seconds_spent, take_in, trial_rows
+from orchestrator.hyperparameter_search.driver import Steering
+from orchestrator.hyperparameter_search.study import Study, all_runs
+from orchestrator.hyperparameter_search.trial import State
+from orchestrator.hyperparameter_search.trials_table import seconds_spent, take_in, trial_rows
 from orchestrator.storage import Store, init_from
 from orchestrator.storage.find_results import default_out
 from orchestrator.storage.status import failed_runs
@@ -60,6 +62,26 @@ class SearchResult:
     def finished(self) -> bool:
         """Whether the budget is spent and every trial has a record."""
         return all(study.coming == 0 for study in self.studies) and not self.count("failed")
+
+    @property
+    def best(self) -> dict[str, dict[str, Any]]:
+        """The best settings of each system that has any, dotted key to value."""
+        return {
+            study.system.name: dict(study.trials[study.best].values) for study in self.studies if study.best is not None
+        }
+
+    def _repr_html_(self) -> str:
+        rows = [[study.system.name, len(study.trials), *_best_of(study)] for study in self.studies]
+        table = html_tables.table(["system", "trials", "best score", "best settings"], rows)
+        return html_tables.paragraph(f"results: {self.out}") + table + html_tables.paragraphs(self.problems)
+
+
+def _best_of(study: Study) -> list[Any]:
+    """Score and settings of the best trial, as a person reads them."""
+    if study.best is None:
+        return [None, None]
+    trial = study.trials[study.best]
+    return [study.shown(trial.result), ", ".join(f"{key} = {value}" for key, value in trial.values.items())]
 
 
 def search(resolved: Resolved, options: SweepOptions, listener: Listener = ignore) -> SearchResult:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+from orchestrator import html_tables
 from orchestrator.commands import _adapt_first
 from orchestrator.commands._compacting import Compacting
 from orchestrator.commands._executor_choice import LayoutOptions, executor_for, refuse_torchrun
@@ -57,6 +58,10 @@ class SweepResult:
         """Whether every cell of the grid has a record."""
         counts = self.status.counts
         return counts["failed"] == counts["pending"] == 0
+
+    def _repr_html_(self) -> str:
+        warnings = html_tables.paragraphs((*self.facts.warnings, *self.problems))
+        return html_tables.paragraph(f"results: {self.out}") + html_tables.table(*self.status.table()) + warnings
 
 
 def sweep(resolved: Resolved, options: SweepOptions, listener: Listener = ignore) -> SweepResult:

@@ -9,8 +9,8 @@ from analysis.registry import Entries
 
 Kind = Literal["searcher", "scheduler"]
 _ENTRIES: dict[Kind, Entries] = {
-    "searcher": Entries("searcher", "orchestrator.search.searchers"),
-    "scheduler": Entries("scheduler", "orchestrator.search.schedulers"),
+    "searcher": Entries("searcher", "orchestrator.hyperparameter_search.searchers"),
+    "scheduler": Entries("scheduler", "orchestrator.hyperparameter_search.schedulers"),
 }
 
 

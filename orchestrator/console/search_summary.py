@@ -13,8 +13,8 @@ from orchestrator.config.search_space import space_of
 from orchestrator.console import text
 from orchestrator.console.console import ARGUMENTS, Console
 from orchestrator.errors import UserError
-from orchestrator.search.study import Study
-from orchestrator.search.trial import State
+from orchestrator.hyperparameter_search.study import Study
+from orchestrator.hyperparameter_search.trial import State
 from orchestrator.units import plural
 
 STATES: tuple[State, ...] = ("completed", "collapsed", "pruned", "diverged", "failed", "waiting")

@@ -32,9 +32,7 @@ def listing(kinds: Mapping[Kind, Sequence[Entry]]) -> str:
 
 def status(found: Status) -> str:
     """A table of systems by what became of their runs, and why runs failed."""
-    columns = [name for name in STATES if name in ("total", "completed", "pending") or found.counts[name]]
-    rows = [[system.label, *(getattr(system, name) for name in columns)] for system in found.systems]
-    text = table(["system", *columns], rows)
+    text = table(*found.table())
     if found.failures:
         text += "\n\nfailed (the next sweep tries them again):\n"
         text += "\n".join(f"  {label}: {why}" for label, why in found.failures.items())

@@ -2,7 +2,7 @@
 
 The way in is `Store`. Start with `store.py`, whose first lines draw a results directory. Beside it other rooms may use
 `find_results.py` (names to directories), `status.py`, `init_from.py`, `keep_best.py` and `cells.py`; the other files
-are its own. May import `config`, `errors`, `units`, `analysis.tables` and `trainables`.
+are its own. May import `config`, `errors`, `html_tables`, `units`, `analysis.tables` and `trainables`.
 """
 
 from orchestrator.storage.damage import Damage

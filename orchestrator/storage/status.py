@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from analysis.tables.attempts import Newest, file_name
+from orchestrator import html_tables
 from orchestrator.config.run_spec import system_name
 from orchestrator.config.search import Search
 from orchestrator.config.search_space import search_id
@@ -83,6 +84,16 @@ class Status:
         """Runs of the whole grid by what became of them."""
         names = ("total", "completed", "collapsed", "diverged", "pruned", FAILED, UNSUPPORTED, PENDING)
         return {name: sum(getattr(system, name) for system in self.systems) for name in names}
+
+    def table(self) -> tuple[list[str], list[list[Any]]]:
+        """Columns and rows: a system a row, and a column for each thing that became of any run."""
+        counts = self.counts
+        columns = [name for name in counts if name in ("total", "completed", PENDING) or counts[name]]
+        rows = [[system.label, *(getattr(system, name) for name in columns)] for system in self.systems]
+        return ["system", *columns], rows
+
+    def _repr_html_(self) -> str:
+        return html_tables.table(*self.table()) + html_tables.paragraphs(self.warnings)
 
 
 def status_of(store: Store) -> Status:

@@ -23,8 +23,8 @@ CROWDED = 12
 
 LAYERS: dict[str, tuple[str, ...]] = {
     "orchestrator": (
-        *("__main__", "cli", "api", "console", "commands", "search", "executors", "worker", "cluster"),
-        *("storage", "config", "ray_private", "errors", "units"),
+        *("__main__", "cli", "api", "console", "commands", "hyperparameter_search", "executors", "worker", "cluster"),
+        *("storage", "config", "ray_private", "html_tables", "errors", "units"),
     ),
     "analysis": (
         *("analyze", "report", "figures", "plotting", "text", "search_only", "design_power", "result", "search"),

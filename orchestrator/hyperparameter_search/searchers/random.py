@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from orchestrator.config.search import Distribution
-from orchestrator.search.searchers import Values
-from orchestrator.search.trial import Trial
+from orchestrator.hyperparameter_search.searchers import Values
+from orchestrator.hyperparameter_search.trial import Trial
 
 ATTEMPTS = 100
 

@@ -16,8 +16,8 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from orchestrator.config.search import Distribution
-from orchestrator.search.searchers import Values, random
-from orchestrator.search.trial import Trial
+from orchestrator.hyperparameter_search.searchers import Values, random
+from orchestrator.hyperparameter_search.trial import Trial
 
 DRAWN_AT_FIRST = 5
 LARGEST_SEED = 2**32

@@ -10,8 +10,8 @@ import math
 from collections.abc import Mapping
 from statistics import fmean, median
 
-from orchestrator.search.schedulers import Decision, Rules
-from orchestrator.search.trial import Trial
+from orchestrator.hyperparameter_search.schedulers import Decision, Rules
+from orchestrator.hyperparameter_search.trial import Trial
 
 FEWEST = 3
 WAITS = False

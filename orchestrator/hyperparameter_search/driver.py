@@ -15,7 +15,7 @@ from orchestrator.executors.events import (
     RunStopped,
 )
 from orchestrator.executors.run_source import Orders
-from orchestrator.search.study import Study
+from orchestrator.hyperparameter_search.study import Study
 
 
 @dataclass

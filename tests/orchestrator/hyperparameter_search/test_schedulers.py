@@ -12,8 +12,8 @@ from ray.tune.schedulers import AsyncHyperBandScheduler
 from ray.tune.schedulers.trial_scheduler import TrialScheduler
 
 from orchestrator.config.search_registry import load, names
-from orchestrator.search.schedulers import Rules, asha, asha_stopping, hyperband, median
-from orchestrator.search.trial import Trial
+from orchestrator.hyperparameter_search.schedulers import Rules, asha, asha_stopping, hyperband, median
+from orchestrator.hyperparameter_search.trial import Trial
 
 
 def curve(number: int, *scores: float, state: Any = "running") -> Trial:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from orchestrator.search.trial import Trial
+from orchestrator.hyperparameter_search.trial import Trial
 
 Decision = Literal["continue", "prune", "wait"]
 

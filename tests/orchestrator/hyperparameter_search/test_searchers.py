@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.config.search import Distribution
 from orchestrator.config.search_registry import load, names
-from orchestrator.search.trial import Trial
+from orchestrator.hyperparameter_search.trial import Trial
 
 RANGES = {
     "train.learning_rate": Distribution(loguniform=(1e-5, 1e-1)),

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from orchestrator.search.schedulers import Decision, Rules
-from orchestrator.search.trial import Trial
+from orchestrator.hyperparameter_search.schedulers import Decision, Rules
+from orchestrator.hyperparameter_search.trial import Trial
 
 WAITS = False
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from orchestrator.config.search import Search
 from orchestrator.config.search_space import search_id
-from orchestrator.search.study import Study
+from orchestrator.hyperparameter_search.study import Study
 from orchestrator.storage import Store
 
 

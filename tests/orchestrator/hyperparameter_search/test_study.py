@@ -13,8 +13,8 @@ from orchestrator.config.resolve import Resolved
 from orchestrator.config.run_spec import RunSpec
 from orchestrator.errors import CorruptResults
 from orchestrator.executors.events import EpochReported, LanesPlanned, RunFailed, RunFinished, RunStopped
-from orchestrator.search.driver import Steering
-from orchestrator.search.study import Study
+from orchestrator.hyperparameter_search.driver import Steering
+from orchestrator.hyperparameter_search.study import Study
 from orchestrator.storage import Store
 from tests.orchestrator.experiments import resolved
 

@@ -17,9 +17,9 @@ from orchestrator.config.search import Search
 from orchestrator.config.search_registry import load
 from orchestrator.config.search_space import Space, search_id, space_of
 from orchestrator.errors import UserError
-from orchestrator.search.schedulers import Decision, Rules, Scheduler
-from orchestrator.search.searchers import Searcher
-from orchestrator.search.trial import State, Trial
+from orchestrator.hyperparameter_search.schedulers import Decision, Rules, Scheduler
+from orchestrator.hyperparameter_search.searchers import Searcher
+from orchestrator.hyperparameter_search.trial import State, Trial
 from orchestrator.storage import Proposal, Store
 
 OWN = "default"

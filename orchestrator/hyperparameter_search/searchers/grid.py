@@ -6,8 +6,8 @@ import itertools
 from collections.abc import Mapping
 
 from orchestrator.config.search import Distribution
-from orchestrator.search.searchers import Values
-from orchestrator.search.trial import Trial
+from orchestrator.hyperparameter_search.searchers import Values
+from orchestrator.hyperparameter_search.trial import Trial
 
 
 def propose(

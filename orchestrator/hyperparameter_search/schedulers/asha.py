@@ -11,8 +11,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from orchestrator.search.schedulers import Decision, Rules
-from orchestrator.search.trial import Trial
+from orchestrator.hyperparameter_search.schedulers import Decision, Rules
+from orchestrator.hyperparameter_search.trial import Trial
 
 WAITS = True
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from orchestrator.search.schedulers import Decision, Rules
-from orchestrator.search.trial import Trial
+from orchestrator.hyperparameter_search.schedulers import Decision, Rules
+from orchestrator.hyperparameter_search.trial import Trial
 
 WAITS = False
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from orchestrator.config.search import Distribution
-from orchestrator.search.trial import Trial
+from orchestrator.hyperparameter_search.trial import Trial
 
 Values = dict[str, Any]
 

@@ -12,8 +12,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from orchestrator.search.schedulers import Decision, Rules
-from orchestrator.search.trial import Trial
+from orchestrator.hyperparameter_search.schedulers import Decision, Rules
+from orchestrator.hyperparameter_search.trial import Trial
 
 WAITS = True
 
