@@ -1,9 +1,16 @@
-"""How results look in a terminal: aligned tables or one JSON document; data on stdout, the rest on stderr."""
+"""How results look in a terminal: aligned tables or one JSON document; data on stdout, the rest on stderr.
+
+Where a table is too wide for the terminal, rich wraps its cells. Otherwise columns are padded here, each as wide as its
+longest cell: that is what scripts read, and rich takes 4 s for the 10,000 rows that take 0.2 s here.
+"""
 
 from __future__ import annotations
 
+import io
 import json
 import math
+import shutil
+import sys
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +20,8 @@ import click
 
 SCHEMA_VERSION = 1
 ARGUMENTS = "orchestrate.arguments"
+WRAPPED_ROWS = 1000
+GAP = 2
 
 
 @dataclass(frozen=True)
@@ -77,14 +86,63 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 
 
 def aligned(lines: Sequence[Sequence[str]], to_the_right: Sequence[bool] | None = None) -> str:
-    """Lines of cells as columns two spaces apart, each as wide as its longest cell; to the left unless said."""
-    widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
-    sides = to_the_right or [False] * len(widths)
+    """Lines of cells as columns two spaces apart, each as wide as its longest cell; to the left unless said.
+
+    On a terminal the longest texts are wrapped where that makes the lines fit; never for a pipe or a file, nor where
+    there are more than WRAPPED_ROWS lines.
+    """
+    from rich.cells import cell_len
+
+    columns = list(zip(*lines, strict=True))
+    sides = to_the_right or [False] * len(columns)
+    widths = [max(map(cell_len, column)) for column in columns]
+    if sys.stdout.isatty() and len(lines) <= WRAPPED_ROWS:
+        narrower = _narrowed(columns, widths, shutil.get_terminal_size().columns)
+        if narrower is not None:
+            return _wrapped(columns, sides, narrower)
     padded = (
-        "  ".join(_padded(text, width, right) for text, width, right in zip(line, widths, sides, strict=True))
+        (" " * GAP).join(
+            f"{' ' * (width - cell_len(text))}{text}" if right else f"{text}{' ' * (width - cell_len(text))}"
+            for text, width, right in zip(line, widths, sides, strict=True)
+        )
         for line in lines
     )
     return "\n".join(map(str.rstrip, padded))
+
+
+def _narrowed(columns: Sequence[Sequence[str]], widths: Sequence[int], available: int) -> list[int] | None:
+    """The widths that fit: narrower is the column that can give most without breaking a word.
+
+    None where that is not needed, or does not help.
+    """
+    from rich.cells import cell_len
+
+    excess = _total(widths) - available
+    words = [max(cell_len(word) for text in column for word in text.split() or [""]) for column in columns]
+    widest = max(range(len(widths)), key=lambda index: widths[index] - words[index])
+    if not 0 < excess <= widths[widest] - words[widest]:
+        return None
+    return [width - excess if index == widest else width for index, width in enumerate(widths)]
+
+
+def _wrapped(columns: Sequence[Sequence[str]], sides: Sequence[bool], widths: Sequence[int]) -> str:
+    from rich.console import Console as Terminal
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, show_header=False, padding=(0, GAP, 0, 0), pad_edge=False)
+    for width, right in zip(widths, sides, strict=True):
+        table.add_column(justify="right" if right else "left", width=width)
+    for line in zip(*columns, strict=True):
+        table.add_row(*map(Text, line))
+    terminal = Terminal(file=io.StringIO(), width=_total(widths), color_system=None, legacy_windows=False)
+    with terminal.capture() as capture:
+        terminal.print(table)
+    return "\n".join(map(str.rstrip, capture.get().splitlines()))
+
+
+def _total(widths: Sequence[int]) -> int:
+    return sum(widths) + GAP * (len(widths) - 1)
 
 
 def cell(value: Any) -> str:
@@ -98,15 +156,6 @@ def cell(value: Any) -> str:
 
 def _is_number(value: Any) -> bool:
     return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
-
-
-def _width(text: str) -> int:
-    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
-
-
-def _padded(text: str, width: int, right: bool) -> str:
-    space = " " * (width - _width(text))
-    return space + text if right else text + space
 
 
 def _finite(value: Any) -> Any:

@@ -73,16 +73,18 @@ def plan(found: Plan) -> str:
     facts, reach = found.facts, found.reach
     left_out = found.status.counts["unsupported"]
     recorded = found.runs - len(found.pending) - left_out
+    left = f", {left_out} unsupported on this machine" if left_out else ""
+    sizes = f"{facts.items} items, {facts.labels} labels"
     lines = [
-        f"experiment  {found.experiment}" + (f": {found.question}" if found.question else ""),
-        f"data        {facts.items} items, {facts.labels} labels; "
-        f"{facts.train_items} train, {facts.evaluation_items} evaluate",
-        f"results     {found.out}",
-        f"runs        {found.runs} in the grid, {recorded} recorded, {len(found.pending)} to do"
-        + (f", {left_out} unsupported on this machine" if left_out else ""),
-        f"metric      {found.metric}",
-        f"design      {reach.design}; "
-        f"{plural(reach.pairs, 'pair')} for each of {plural(reach.comparisons, 'comparison')}",
+        ["experiment", found.experiment + (f": {found.question}" if found.question else "")],
+        ["data", f"{sizes}; {facts.train_items} train, {facts.evaluation_items} evaluate"],
+        ["results", found.out],
+        ["runs", f"{found.runs} in the grid, {recorded} recorded, {len(found.pending)} to do{left}"],
+        ["metric", found.metric],
+        [
+            "design",
+            f"{reach.design}; {plural(reach.pairs, 'pair')} for each of {plural(reach.comparisons, 'comparison')}",
+        ],
     ]
     lines += _precisions(found)
     if reach.smallest_p is not None:
@@ -90,19 +92,19 @@ def plan(found: Plan) -> str:
         verb = "can" if reach.smallest_p < reach.alpha else "cannot"
         of_one = f"{reach.smallest_p_of_a_pair:.3g} for one comparison, " if reach.comparisons > 1 else ""
         reached = f"{of_one}{reach.smallest_p:.3g} after Holm"
-        lines.append(f"smallest p  {reached}: {verb} be below alpha {reach.alpha:g}{needed}")
+        lines.append(["smallest p", f"{reached}: {verb} be below alpha {reach.alpha:g}{needed}"])
     lines += _outlook(found)
     lines += _costs(found)
-    return "\n".join([*lines, "", status(found.status)])
+    return f"{aligned([[key, cell(text)] for key, text in lines])}\n\n{status(found.status)}"
 
 
-def _precisions(found: Plan) -> list[str]:
+def _precisions(found: Plan) -> list[list[str]]:
     """What every model trains in on this machine, and why: a line each."""
     texts = [f"{entry.precision} for {entry.model} ({entry.why})" for entry in found.precisions]
-    return [f"{'' if number else 'precision':<12}{text}" for number, text in enumerate(texts)]
+    return [["" if number else "precision", text] for number, text in enumerate(texts)]
 
 
-def _outlook(found: Plan) -> list[str]:
+def _outlook(found: Plan) -> list[list[str]]:
     """What the design can show; nothing where nobody asked."""
     outlook = found.outlook
     if outlook is None:
@@ -115,21 +117,20 @@ def _outlook(found: Plan) -> list[str]:
         for entry in outlook.needed
     )
     return [
-        f"spread      a difference varies by {spread.of_seeds:.3g} over seeds{of_items} (from {spread.source})",
-        f"power       {plural(outlook.seeds, 'seed')} show {shown} in 80% of experiments",
-        f"            {needed}",
+        ["spread", f"a difference varies by {spread.of_seeds:.3g} over seeds{of_items} (from {spread.source})"],
+        ["power", f"{plural(outlook.seeds, 'seed')} show {shown} in 80% of experiments"],
+        ["", needed],
     ]
 
 
-def _costs(found: Plan) -> list[str]:
+def _costs(found: Plan) -> list[list[str]]:
     if not found.pending:
         return []
     estimate = found.estimate
-    time = (
-        f"time        about {duration(estimate.seconds)} on {plural(estimate.lanes, 'lane')} (from {estimate.source})"
-    )
-    disk = f"disk        about {size(estimate.result_bytes)} of results"
-    return [time, f"{disk}, up to {size(estimate.checkpoint_bytes)} of checkpoints while runs are under way"]
+    time = f"about {duration(estimate.seconds)} on {plural(estimate.lanes, 'lane')} (from {estimate.source})"
+    disk = f"about {size(estimate.result_bytes)} of results"
+    checkpoints = f"up to {size(estimate.checkpoint_bytes)} of checkpoints while runs are under way"
+    return [["time", time], ["disk", f"{disk}, {checkpoints}"]]
 
 
 def plan_document(found: Plan) -> dict[str, Any]:
