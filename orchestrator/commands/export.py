@@ -106,11 +106,12 @@ def _written(store: Store, run_id: str, weights: Path, target: Path) -> dict[str
         shutil.copyfile(weights / name, _new_file(target, name))
     content = {HASHED: MANIFEST, **without_places(saved_task(weights))}
     model = saved_task(weights)["config"]["model"]
+    card = model_card.card(store, run_id, content, model["source"])
     if model.get("trust_remote_code") and model.get("pooling") is None:  # as older versions saved it: with the code
         point_to_hub(target, model["source"])
     task = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
     _new_file(target, TASK_FILE).write_text(task, encoding="utf-8")
-    _new_file(target, CARD).write_text(model_card.card(store, run_id, content), encoding="utf-8")
+    _new_file(target, CARD).write_text(card, encoding="utf-8")
     write_manifest(target)
     names = [name for name in sorted([*copied, TASK_FILE, CARD, MANIFEST]) if (target / name).exists()]
     return {name: (target / name).stat().st_size for name in names}

@@ -1,18 +1,31 @@
-"""What others must know of an exported model: task, data, scores over all seeds, settings, and how to load it."""
+"""What others must know of an exported model: task, data, scores over all seeds, settings, and how to load it.
+
+The front matter is what the Hugging Face Hub reads: base model, data set, licence and this model's own scores. All of
+it comes from files of this machine, and what they do not say is left out.
+"""
 
 from __future__ import annotations
 
 import json
+import logging
+import math
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+import yaml
 
+from analysis.yaml_text import dump
 from orchestrator.errors import UserError
 from orchestrator.storage import Store
 from trainables import registry
 from trainables.tasks.multi_label_classification import UNTUNED
 
+if TYPE_CHECKING:
+    from huggingface_hub import EvalResult, ModelCardData
+
+logger = logging.getLogger(__name__)
 PIPELINES = {  # the hub's names for what our tasks do; a task of the user's own has none
     "AutoModelForTokenClassification": "token-classification",
     "AutoModelForSequenceClassification": "text-classification",
@@ -22,7 +35,14 @@ PIPELINES = {  # the hub's names for what our tasks do; a task of the user's own
 }
 _WITHOUT_PIPELINE = ("AutoModelForQuestionAnswering", "AutoModelForCausalLM")  # gone, or knows nothing of our request
 _MANY_LABELS = "multi_label_classification"  # what the library calls a loss that decides every label on its own
+_METRIC = "metric_"
 _NO_ANSWER = "no_answer_threshold"
+HUB_METRICS = {  # the hub's names (https://hf.co/metrics) for what ours measure; any other metric keeps our name
+    **dict.fromkeys(("accuracy", "subset_accuracy"), "accuracy"),
+    **dict.fromkeys(("f1", "macro_f1", "micro_f1", "weighted_f1", "span_f1", "span_f1_strict", "answer_f1"), "f1"),
+    **{name: name for name in ("exact_match", "matthews_correlation", "perplexity")},
+}
+CARD_BYTES = 1_000_000
 _HEADS = ("TokenClassification", "SequenceClassification", "QuestionAnswering", "MaskedLM", "CausalLM")
 
 
@@ -35,18 +55,116 @@ def row_of(store: Store, run_id: str) -> dict[str, Any]:
     return dict(rows[0])
 
 
-def card(store: Store, run_id: str, task: Mapping[str, Any]) -> str:
-    """The card as Markdown with the front matter that the hub reads. `task` is the content of `task.json`."""
+def card(store: Store, run_id: str, task: Mapping[str, Any], source: str) -> str:
+    """The card as Markdown with the front matter that the hub reads.
+
+    `task` is the content of the exported `task.json`; `source` is the hub id or folder that the weights started from.
+    """
     row = row_of(store, run_id)
     configuration = json.loads(store.weights(run_id).read("config.json"))
     auto_class = _auto_class(configuration)
     title = f"{row['system']} for {str(row['task']).replace('_', ' ')} on {row['dataset']}"
-    front = ["---", "library_name: transformers"]
-    front += [f"pipeline_tag: {PIPELINES[auto_class]}"] if auto_class in PIPELINES else []
-    front += ["tags: [orchestrate]", "---", "", f"# {title}", "", ""]
     use = (loading(auto_class, configuration, task), deciding(configuration, task))
-    parts = (_origin(row, task), _scores(store, row), _settings(task), *use, _limits(store, row))
-    return "\n".join(front) + "\n\n".join(part for part in parts if part) + "\n"
+    parts = (f"# {title}", _origin(row, task), _scores(store, row), _settings(task), *use, _limits(store, row))
+    told: dict[str, Any] = metadata(row, task, source, PIPELINES.get(auto_class)).to_dict()  # type: ignore[no-untyped-call]
+    return f"---\n{dump(told)}---\n\n" + "\n\n".join(part for part in parts if part) + "\n"
+
+
+def metadata(
+    row: Mapping[str, Any], task: Mapping[str, Any], source: str, pipeline: str | None = None
+) -> ModelCardData:
+    """What the hub reads, from a run's row, the exported `task.json`, and the hub id or folder of the base model.
+
+    Licence and language are those that the base model's card says, the language only where it is a single one.
+    """
+    from huggingface_hub import ModelCardData
+
+    model, data = task["config"]["model"], task["config"]["data"]
+    is_drawn = bool(model.get("random_init"))
+    base = None if is_drawn else base_card(source, model.get("revision"))
+    hub = _hub_dataset(row, data)
+    scores = eval_results(row, hub, data.get("revision"), pipeline)
+    return ModelCardData(
+        base_model=None if is_drawn or Path(source).is_absolute() else source,
+        datasets=[hub.partition(":")[0]] if hub else None,
+        language=_only(base, "language"),
+        license=_only(base, "license"),
+        license_name=_only(base, "license_name"),
+        license_link=_only(base, "license_link"),
+        library_name="transformers",
+        pipeline_tag=pipeline,
+        tags=["orchestrate"],
+        metrics=sorted({one.metric_type for one in scores} & set(HUB_METRICS.values())) or None,
+        model_name=f"{row['system']}-seed{row['seed']}" if scores else None,
+        eval_results=scores or None,
+    )
+
+
+def eval_results(
+    row: Mapping[str, Any], hub: str | None, revision: str | None, pipeline: str | None
+) -> list[EvalResult]:
+    """This run's scores. `hub` is the data set's id there, if it has one, as `owner/name` or `owner/name:config`."""
+    from huggingface_hub import EvalResult
+
+    identity, _, configuration = (hub or "").partition(":")
+    values = {name.removeprefix(_METRIC): row[name] for name in row if name.startswith(_METRIC)}
+    return [
+        EvalResult(
+            task_type=pipeline or str(row["task"]).replace("_", "-"),
+            dataset_type=identity or str(row["dataset"]),
+            dataset_name=str(row["dataset"]),
+            dataset_config=configuration or None,
+            dataset_split=str(row["score_split"]),
+            dataset_revision=revision if hub else None,
+            metric_type=HUB_METRICS.get(name, name),
+            metric_name=_title(name),
+            metric_value=float(value),
+        )
+        for name, value in sorted(values.items())
+        if value is not None and math.isfinite(value)
+    ]
+
+
+def _title(metric: str) -> str:
+    known = metric in registry.names("metric")
+    return str(registry.load("metric", metric).title) if known else metric.replace("_", " ")
+
+
+def _hub_dataset(row: Mapping[str, Any], data: Mapping[str, Any]) -> str | None:
+    """The data set's id on the hub, where the experiment or the data set's own file says one."""
+    if data.get("hub"):
+        return str(data["hub"])
+    name = row["dataset"]
+    source = registry.load("dataset", name).hub if name in registry.names("dataset") else None
+    return None if source is None else str(source.id)
+
+
+def base_card(source: str, revision: str | None) -> dict[str, Any]:
+    """The front matter of the base model's card, from its folder or the local cache; empty where there is none.
+
+    Nothing is downloaded. A card that cannot be read says nothing, and the log why.
+    """
+    from huggingface_hub import ModelCard, try_to_load_from_cache
+
+    place = Path(source) / "README.md"
+    if not Path(source).is_absolute():
+        cached = try_to_load_from_cache(source, "README.md", revision=revision)
+        place = Path(cached) if isinstance(cached, str) else place
+    if not place.is_file() or place.stat().st_size > CARD_BYTES:
+        return {}
+    try:
+        front: dict[str, Any] = ModelCard.load(place, ignore_metadata_errors=True).data.to_dict()
+    except (OSError, ValueError, TypeError, yaml.YAMLError) as error:  # the last two: front matter that is none
+        logger.warning("%s cannot be read, so the model card names no licence of the base model: %s", place, error)
+        return {}
+    return front
+
+
+def _only(card: Mapping[str, Any] | None, key: str) -> str | None:
+    """The one text that a card has for a key; None where there is none, or several."""
+    value = (card or {}).get(key)
+    only = value[0] if isinstance(value, list) and len(value) == 1 else value
+    return only if isinstance(only, str) else None
 
 
 def _origin(row: Mapping[str, Any], task: Mapping[str, Any]) -> str:
@@ -68,7 +186,7 @@ def _scores(store: Store, row: Mapping[str, Any]) -> str:
     """This run's metrics beside those of all seeds of its system."""
     runs = pd.DataFrame(store.table("runs").to_pylist())  # type: ignore[union-attr]
     same = runs[(runs["settings_id"] == row["settings_id"]) & runs["score"].notna()]
-    names = [name for name in map(str, runs) if name.startswith("metric_") and row.get(name) is not None]
+    names = [name for name in map(str, runs) if name.startswith(_METRIC) and row.get(name) is not None]
     lines = [
         f"Scores on the {row['score_split']} part ({row['evaluation_items']} items; trained on {row['train_items']}):",
         "",
@@ -77,7 +195,7 @@ def _scores(store: Store, row: Mapping[str, Any]) -> str:
     ]
     for name in names:
         spread = f"{same[name].std(ddof=1):.4f}" if len(same) > 1 else "-"
-        lines.append(f"| {name.removeprefix('metric_')} | {row[name]:.4f} | {same[name].mean():.4f} | {spread} |")
+        lines.append(f"| {name.removeprefix(_METRIC)} | {row[name]:.4f} | {same[name].mean():.4f} | {spread} |")
     if row["score_split"] == "validation":
         lines += ["", "The epoch was chosen on the same part, so these scores are somewhat too high."]
     return "\n".join(lines)

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
+from huggingface_hub import ModelCard
 
 from orchestrator.cli import main
 from orchestrator.commands._executor_choice import LayoutOptions
@@ -121,7 +122,13 @@ def test_an_exported_folder_has_a_card_no_paths_of_this_machine_and_predicts_the
     assert again.stderr.startswith(f"wrote {len(written)} files, ")
     assert all(name in again.stderr for name in written)
     card = (folder / "README.md").read_text()
-    assert card.startswith("---\nlibrary_name: transformers\npipeline_tag: token-classification\n")
+    metadata = ModelCard(card).data
+    assert (metadata.library_name, metadata.pipeline_tag) == ("transformers", "token-classification")
+    recorded = pd.read_parquet(out / "runs.parquet").set_index("seed").loc[1]
+    scores = {result.metric_name: result.metric_value for result in metadata.eval_results}
+    assert scores["Weighted F1"] == recorded["metric_weighted_f1"]
+    assert scores["Accuracy"] == recorded["metric_accuracy"]
+    assert {result.dataset_name for result in metadata.eval_results} == {"items.jsonl"}
     assert "mean of 2 runs" in card
     assert f"orchestrate {version('orchestrator')}" in card
     assert "AutoModelForTokenClassification.from_pretrained(folder)" in card
