@@ -2,6 +2,10 @@
 
 Locally the kernel holds the lock (flock): it ends with its process, however that dies. In an object store it is a lease
 whose counter its holder advances; whoever finds one watches the counter, so that no two clocks have to agree.
+
+The kernel is asked here and not through filelock, which knows exclusive locks only: to ask whether a sweep is running
+could then turn away one that is just starting. Where a file system has no such lock, filelock raises or leaves a file
+that stays after a kill; here the lease takes over.
 """
 
 from __future__ import annotations
