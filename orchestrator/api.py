@@ -296,9 +296,9 @@ def analyze(
     experiment. `out` is the folder for what is written. `compare` replaces keys of the experiment's `compare`;
     `generator_seed` is for resampling.
 
-    >>> answer = analyze("results/tiny", out="answer")
-    >>> list(answer.verdicts.values())
-    ['undecidable']
+    >>> answer = analyze("results/tiny", out="answer", compare={"alpha": 0.1})
+    >>> list(answer.verdicts.values()), answer.analysis.alpha
+    (['undecidable'], 0.1)
     >>> list(answer.systems["n"])
     [2, 2]
     >>> answer.report

@@ -97,7 +97,7 @@ def _cut_off(out: str, run_ids: set[str]) -> list[str]:
 
 def _counted(result: SweepResult) -> str:
     counts = result.status.counts
-    names = [name for name in text.STATES[1:] if counts[name]]
+    names = [name for name in counts if name != "total" and counts[name]]
     return f"{', '.join(f'{counts[name]} {name}' for name in names)} of {plural(counts['total'], 'run')}"
 
 

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from orchestrator.commands.verify import Verification
     from orchestrator.storage.status import Status, TrialStatus
 
-STATES = ("total", "completed", "collapsed", "diverged", "pruned", "failed", "unsupported", "pending")
-
 
 def listing(kinds: Mapping[Kind, Sequence[Entry]]) -> str:
     """Every kind with its entries."""
