@@ -155,6 +155,15 @@ def test_a_notebook_shows_values_as_tables_and_escapes_what_they_hold(inside: Pa
     assert "<td>&lt;i&gt;</td>" in predicted._repr_html_()
 
 
+def test_a_notebook_shows_what_a_search_found_and_what_an_export_wrote(inside: Path) -> None:
+    wanted = {"parameters": {"train.learning_rate": {"loguniform": [1e-4, 1e-2]}}, "trials": 2}
+    experiment = Experiment.load("experiment.yaml", models=["small"], settings={"search": wanted})
+    searched = orchestrator.search(experiment, SweepOptions(out="searched", layout=LayoutOptions(in_process=True)))
+    assert f"train.learning_rate = {searched.best['small']['train.learning_rate']}" in searched._repr_html_()
+    written = orchestrator.export("small:1", "shown-model", out="results/tiny")
+    assert written._repr_html_().startswith("<p>shown-model</p><table>")
+
+
 def test_a_long_table_is_cut_for_a_notebook_and_says_so() -> None:
     shown = html_tables.table(["a"], [[number] for number in range(100)])
     assert shown.count("<tr>") == 61
