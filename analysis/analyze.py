@@ -10,27 +10,40 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.comparison import datasets
 from analysis.comparison.all_pairs import compare_all
-from analysis.comparison.design import Design, design_warnings, over_data_sets, read_design, splits_vary
+from analysis.comparison.design import Design, data_sets_design, design_warnings, read_design, splits_vary
 from analysis.comparison.failure_sensitivity import score_failures
 from analysis.comparison.item_counts import ItemCounts, NotShared, read_item_counts
-from analysis.comparison.omnibus import describe_all
-from analysis.comparison.requested_tests import run_optional
-from analysis.comparison.systems import find_controls, numeric, refuse_pruned, summarize, with_metric
+from analysis.comparison.requested_tests import describe_all, run_optional
+from analysis.comparison.systems import (
+    TASK_COLUMNS,
+    data_set_means,
+    data_set_warnings,
+    find_controls,
+    numeric,
+    refuse_pruned,
+    several,
+    summarize,
+    with_metric,
+)
 from analysis.config import CompareConfig
 from analysis.report.write import write
 from analysis.result import COMPARISON_COLUMNS, Analysis
 from analysis.search.findings import read_findings
-from analysis.search.warnings import about_comparison
+from analysis.search.summary import about_comparison
 from analysis.search_only import search_alone
 from analysis.statistics import sign_flip
 from analysis.tables.normalize import data_set_labels
 from analysis.tables.read import Results, read
-from analysis.text import cut_off
-from analysis.text.headline import headline
-from analysis.text.sentences import in_words
-from analysis.text.warnings import about_controls, about_failures, about_pairs, about_sensitivity, about_systems
+from analysis.text.headline import headline, in_words
+from analysis.text.warnings import (
+    about_controls,
+    about_failures,
+    about_pairs,
+    about_runs,
+    about_sensitivity,
+    about_systems,
+)
 
 __all__ = ["COMPARISON_COLUMNS", "Analysis", "analyze", "analyze_results", "write"]
 
@@ -67,7 +80,7 @@ def analyze_results(results: Results, *, options: CompareConfig | None = None, g
         *results.warnings,
         *study.warnings,
         *about_systems(systems),
-        *cut_off.about_runs(results.runs),
+        *about_runs(results.runs),
         *about_pairs(rows, pairs, design.unit),
         *about_failures(rows, config),
         *about_sensitivity(sensitivity),
@@ -113,22 +126,22 @@ class _Study:
 
 
 def _study(results: Results, config: CompareConfig) -> _Study:
-    if datasets.several(results.runs):
+    if several(results.runs):
         return _study_over_data_sets(results, config)
     runs, metric = with_metric(results.runs, config.metric)
     items, why_not = _item_counts(runs, results.predictions, metric, config)
     design = read_design(runs, config, items, why_not)
-    tasks = pd.DataFrame(columns=list(datasets.TASK_COLUMNS))
+    tasks = pd.DataFrame(columns=list(TASK_COLUMNS))
     return _Study(replace(results, runs=runs), metric, design, items, tasks, design_warnings(design, items))
 
 
 def _study_over_data_sets(results: Results, config: CompareConfig) -> _Study:
     """One block a data set; what single runs left behind (epochs, predictions) is not about this comparison."""
     found = [with_metric(own, config.metric) for _, own in results.runs.groupby(data_set_labels(results.runs))]
-    runs, tasks = datasets.over_data_sets(pd.concat([own for own, _ in found]), config.direction == "maximize")
+    runs, tasks = data_set_means(pd.concat([own for own, _ in found]), config.direction == "maximize")
     metric = ", ".join(dict.fromkeys(name for _, name in found))
     averaged = replace(results, runs=runs, epochs=results.epochs.iloc[:0], predictions=results.predictions.iloc[:0])
-    return _Study(averaged, metric, over_data_sets(), None, tasks, datasets.data_set_warnings(tasks))
+    return _Study(averaged, metric, data_sets_design(), None, tasks, data_set_warnings(tasks))
 
 
 def _options(experiment: Mapping[str, Any] | None) -> CompareConfig:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from statistics import median
 
-from analysis.comparison import power
+from analysis.comparison import design
 from analysis.comparison.verdict import FEWEST_FOR_VERDICT
 from analysis.result import Analysis
 
@@ -51,7 +51,7 @@ def outlook(spread: Spread, seeds: int, comparisons: int, alpha: float) -> Outlo
     """The power of `seeds` paired seeds for each of `comparisons` pairs at the family-wise level `alpha`."""
     level = alpha / max(1, comparisons)
     variances = spread.of_seeds**2, spread.of_items**2
-    counts = {difference: power.seeds_to_decide(difference, *variances, level, WANTED) for difference in DIFFERENCES}
+    counts = {difference: design.seeds_to_decide(difference, *variances, level, WANTED) for difference in DIFFERENCES}
     needed = tuple(
         Needed(difference, None if count is None else max(count, FEWEST_FOR_VERDICT))
         for difference, count in counts.items()
@@ -66,8 +66,8 @@ def _detectable(variances: tuple[float, float], seeds: int, level: float) -> flo
     if of_seeds + of_items == 0:
         return 0.0
     share = of_seeds / (of_seeds + of_items)
-    df = (seeds - 1) / share**2 if share > 0 else power.MANY
-    factor = power.detectable_errors(min(df, power.MANY), level, WANTED)
+    df = (seeds - 1) / share**2 if share > 0 else design.MANY
+    factor = design.detectable_errors(min(df, design.MANY), level, WANTED)
     return None if factor is None else factor * math.sqrt(of_seeds + of_items)
 
 

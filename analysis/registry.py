@@ -1,7 +1,7 @@
 """Find entries by name: a module on disk is an entry, its one constant is the value. And files of users, by content.
 
 `Entries` is how every registry finds them; this file lists the kinds of `analysis`, `trainables/registry.py` and
-`orchestrator/config/search_registry.py` list theirs. Listing imports no entry.
+`orchestrator/config/search.py` list theirs. Listing imports no entry.
 """
 
 from __future__ import annotations

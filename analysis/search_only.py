@@ -6,9 +6,9 @@ import importlib.metadata
 
 import pandas as pd
 
-from analysis.comparison import datasets, failure_sensitivity, requested_tests
+from analysis.comparison import failure_sensitivity, requested_tests
 from analysis.comparison.failures import count_statuses
-from analysis.comparison.systems import numeric
+from analysis.comparison.systems import TASK_COLUMNS, numeric
 from analysis.config import CompareConfig
 from analysis.formatting import plural
 from analysis.inference.descriptives import describe
@@ -50,7 +50,7 @@ def search_alone(results: Results, config: CompareConfig) -> Analysis:
         provenance={"versions": {name: importlib.metadata.version(name) for name in ("numpy", "pandas", "pyarrow")}},
         sensitivity=pd.DataFrame(columns=list(failure_sensitivity.COLUMNS)),
         optional=pd.DataFrame(columns=list(requested_tests.COLUMNS)),
-        tasks=pd.DataFrame(columns=list(datasets.TASK_COLUMNS)),
+        tasks=pd.DataFrame(columns=list(TASK_COLUMNS)),
         search=found,
         options=config,
     )

@@ -46,7 +46,7 @@ from trainables.config import Precision
 from trainables.system.fast_dropout import quick_masks
 from trainables.system.hardware import this_machine
 from trainables.system.memory import keep_freed_memory
-from trainables.tools.flops import wait
+from trainables.tools.profile import wait
 
 WARMUP = 4
 

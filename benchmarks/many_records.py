@@ -21,10 +21,9 @@ import pandas as pd
 
 from analysis.yaml_text import dump
 from benchmarks.machine import write as write_page
-from orchestrator.commands._compacting import FEWEST, SHARE
-from orchestrator.config import grid
+from orchestrator.commands._execution import FEWEST, SHARE
 from orchestrator.config.load import load
-from orchestrator.config.resolve import resolve
+from orchestrator.config.resolve import grid_runs, resolve
 from orchestrator.storage import Store
 from orchestrator.storage.cells import cell_columns
 from tests.tiny import tiny_data, tiny_model
@@ -90,7 +89,7 @@ def make(folder: Path, records: int, words: int) -> tuple[Path, Path, float]:
     generator = np.random.default_rng(0)
     path, out = write_experiment(folder, records), folder / "results"
     resolved = resolve(load(str(path)))
-    runs = grid.runs(resolved, records)
+    runs = grid_runs(resolved, records)
     store = Store.open(out)
     store.write_experiment(resolved.experiment.model_dump(mode="json"), [cell_columns(run) for run in runs])
     single = max(FEWEST, records // SHARE) - 1

@@ -25,7 +25,7 @@ import pandas as pd
 from analysis.tables.profile import summary, to_table
 from benchmarks.machine import write
 from orchestrator import api
-from orchestrator.commands._executor_choice import LayoutOptions
+from orchestrator.commands._execution import LayoutOptions
 from orchestrator.commands.profile import profile
 from orchestrator.commands.sweep import SweepOptions
 from orchestrator.config.load import Loaded

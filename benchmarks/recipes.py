@@ -38,13 +38,12 @@ from trainables.system.fast_dropout import quick_masks
 from trainables.system.fresh_process import ProcessFailed
 from trainables.system.hardware import this_machine
 from trainables.system.memory import keep_freed_memory
-from trainables.tools.flops import matrix_product_rate, operations_per_token, wait
-from trainables.tools.profile import spaced
+from trainables.tools.profile import matrix_product_rate, operations_per_token, spaced, wait
 from trainables.training.distributed import Group
 from trainables.training.evaluation import evaluate
 from trainables.training.run import training_for
-from trainables.training.run_cache import Warm
 from trainables.training.setup import prepare
+from trainables.training.token_cache import Warm
 
 MODEL, LANES, EPOCHS = "minilm-l6", 2, 2
 ACCOUNTED_BATCHES = 3

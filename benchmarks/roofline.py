@@ -20,7 +20,7 @@ from torch.utils.flop_counter import flop_registry
 
 from trainables.config import Precision
 from trainables.data.batching import Indices
-from trainables.tools.flops import matrix_product_rate, wait
+from trainables.tools.profile import matrix_product_rate, wait
 from trainables.training.trainer import Training
 
 MEGABYTES = (0.25, 1.0, 4.0, 16.0, 64.0, 256.0)  # read and written by one copy

@@ -33,14 +33,13 @@ EXPERIMENT, MODEL = "cr-ecss", "minilm-l6"
 
 def resolved_run(learning_rate: float, epochs: int, seed: int) -> RunSpec:
     """The run of the built-in experiment that both sides execute."""
-    from orchestrator.config import grid
-    from orchestrator.config.resolve import resolve
+    from orchestrator.config.resolve import grid_runs, resolve
 
     settings = {"train.learning_rate": learning_rate, "train.epochs": epochs}
     loaded = load_experiment(
         EXPERIMENT, models=[MODEL], seeds=[seed], settings={**settings, "train.early_stopping": None}
     )
-    return grid.runs(resolve(loaded))[0]
+    return grid_runs(resolve(loaded))[0]
 
 
 def run_peer(arguments: argparse.Namespace, seed: int) -> dict[str, float]:

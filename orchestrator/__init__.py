@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         search,
         sweep,
     )
-    from orchestrator.commands._executor_choice import LayoutOptions
+    from orchestrator.commands._execution import LayoutOptions
     from orchestrator.commands.sweep import SweepOptions
     from orchestrator.errors import CorruptResults, EnvironmentProblem, InvalidExperiment, LockedBySweep, UserError
     from trainables.data.dataset import DataError
@@ -60,7 +60,7 @@ __all__ = [
     "sweep",
 ]
 _OWNERS = {
-    "LayoutOptions": "orchestrator.commands._executor_choice",
+    "LayoutOptions": "orchestrator.commands._execution",
     "SweepOptions": "orchestrator.commands.sweep",
     **dict.fromkeys(
         ("CorruptResults", "EnvironmentProblem", "InvalidExperiment", "LockedBySweep", "UserError"),

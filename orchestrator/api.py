@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypedDict, TypeVar, Unpack
 
 from orchestrator import html_tables
 from orchestrator.config import load
+from orchestrator.config.experiment import render_seeds
 from orchestrator.config.load import Loaded
 from orchestrator.config.overrides import Changes
 from orchestrator.config.plain_values import document_of
 from orchestrator.config.run_spec import system_name
-from orchestrator.config.seeds import render_seeds
 from orchestrator.errors import CorruptResults, UserError
 
 if TYPE_CHECKING:

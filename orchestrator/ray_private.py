@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import UnsupportedVersion
-from trainables.system import torch_private
+from trainables.system import private_parts
 from trainables.system.private_parts import Library, PrivatePart, require
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     TorchBackend = _TorchBackend
 
 RAY = Library("ray", "ray[default,train,tune]", oldest="2.60", below="2.61", error=UnsupportedVersion)
-TORCH = replace(torch_private.TORCH, error=UnsupportedVersion)
+TORCH = replace(private_parts.TORCH, error=UnsupportedVersion)
 
 ray_part = functools.partial(PrivatePart, RAY)
 

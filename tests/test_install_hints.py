@@ -11,7 +11,7 @@ import pytest
 from orchestrator.commands import doctor
 from trainables import registry
 from trainables.config import TrainConfig
-from trainables.modeling import quantization
+from trainables.modeling import pretrained
 from trainables.protocols.model_preset import ModelPreset, PackagedWeights
 from trainables.system.extras import install
 from trainables.variants import _adapters, adamw_8bit
@@ -69,7 +69,7 @@ def test_what_a_recipe_lacks_is_named_with_the_way_to_install_it(monkeypatch: py
     with pytest.raises(ImportError, match=f"adamw_8bit needs bitsandbytes; {hint}"):
         adamw_8bit.build([], TrainConfig())
     with pytest.raises(ImportError, match=f"need no_such_package; {hint}"):
-        quantization._require("no_such_package")
+        pretrained._require("no_such_package")
 
 
 def test_the_doctor_advises_the_extra_of_the_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

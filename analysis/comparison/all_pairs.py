@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.comparison import power
-from analysis.comparison.design import Design
+from analysis.comparison.design import Design, seeds_needed, seeds_to_decide
 from analysis.comparison.failures import count_failures
 from analysis.comparison.item_counts import ItemCounts
 from analysis.comparison.pair import Family, PairResult, compare
@@ -119,7 +118,7 @@ def _growth(row: dict[str, Any], result: PairResult, family: Family) -> Growth |
     if result.n < FEWEST_FOR_INTERVALS:
         return Growth(fewest, None, is_estimated=False)
     level = family.config.alpha / family.comparisons
-    needed = power.seeds_to_decide(row["mean_diff"], row["std_diff"] ** 2, row["variance_items"] or 0.0, level)
+    needed = seeds_to_decide(row["mean_diff"], row["std_diff"] ** 2, row["variance_items"] or 0.0, level)
     return Growth(fewest, None if needed is None else max(needed, fewest), is_estimated=True)
 
 
@@ -138,14 +137,14 @@ def _can_grow(row: dict[str, Any], result: PairResult, family: Family) -> bool:
 def _fewest(family: Family) -> int:
     """Seeds below which the primary test cannot reject at all."""
     exact = family.design.method in ("paired_t_and_sign_flip", "sign_flip")
-    return (power.seeds_needed(family.comparisons, family.config.alpha) or 0) if exact else 0
+    return (seeds_needed(family.comparisons, family.config.alpha) or 0) if exact else 0
 
 
 def _evidence(
     result: PairResult, row: dict[str, Any], smallest_p_holm: float | None, tested: int, family: Family
 ) -> Evidence:
     alpha = family.config.alpha
-    needed = power.seeds_needed(tested, alpha) if smallest_p_holm is not None and smallest_p_holm >= alpha else None
+    needed = seeds_needed(tested, alpha) if smallest_p_holm is not None and smallest_p_holm >= alpha else None
     return Evidence(
         n=result.n,
         difference=row["mean_diff"],

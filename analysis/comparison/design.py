@@ -1,14 +1,21 @@
-"""What varied between the runs decides which test applies and what a verdict generalises over."""
+"""The design of a comparison: which test applies, what a verdict generalises over, and what it can decide.
+
+What varied between the runs decides the test. Before anything is paid for: the smallest p, the seeds needed, power
+and the smallest detectable effect.
+"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Literal
+from functools import cache
+from typing import Any, Literal
 
 import pandas as pd
 
 from analysis.comparison.item_counts import FEWEST_CLUSTERS, ItemCounts
 from analysis.config import CompareConfig
+from analysis.statistics import sign_flip, wilcoxon
 
 Method = Literal[
     "multi_bootstrap",
@@ -77,7 +84,7 @@ def primary_method(config: CompareConfig, splits_vary: bool, has_items: bool) ->
     return "multi_bootstrap" if has_items else "paired_t_and_sign_flip"
 
 
-def over_data_sets() -> Design:
+def data_sets_design() -> Design:
     """The design of several experiments together: one block a data set."""
     return Design("wilcoxon", False, None, OVER_DATA_SETS)
 
@@ -128,3 +135,159 @@ def _few_units(items: ItemCounts) -> list[str]:
         f"only {items.num_units} {items.unit} are resampled, fewer than {FEWEST_CLUSTERS}: the interval over new items "
         "rests on little"
     ]
+
+
+MANY = 1e6  # degrees of freedom from which on a t is a normal
+MOST_SEEDS = 10_000  # more than anybody runs: beyond it, no number of seeds counts as enough
+
+
+_BOUNDED = {
+    "multi_bootstrap": sign_flip,  # the tests over seeds alone beside it, and where predictions cannot be used
+    "paired_t_and_sign_flip": sign_flip,
+    "sign_flip": sign_flip,
+    "wilcoxon": wilcoxon,
+}
+
+
+def smallest_p_of(method: str, n: int) -> float | None:
+    """Smallest p of one comparison that n pairs can give by the exact test of a primary method; None: no such bound.
+
+    With item predictions the multi-bootstrap itself has none; the bound is that of the tests over seeds alone.
+    """
+    if method not in _BOUNDED:
+        return None
+    return _BOUNDED[method].TEST.smallest_p(n, 2) if n >= 1 else 1.0
+
+
+def smallest_p(n: int, comparisons: int = 1) -> float:
+    """Smallest Holm-adjusted p the exact sign-flip test can give with n seeds, at the first of `comparisons` steps."""
+    return min(1.0, comparisons * sign_flip.TEST.smallest_p(n, 2)) if n >= 1 else 1.0
+
+
+def seeds_needed(comparisons: int, alpha: float = 0.05) -> int | None:
+    """Fewest seeds with which the first Holm step can reject at `alpha`: 6, 7, 8, 9 for 1, 3, 6, 10 comparisons at .05.
+
+    None where no number of seeds can: the test over more than 16 seeds has 99,999 resamples.
+    """
+    candidates = range(1, sign_flip.EXACT_UP_TO + 2)
+    return next((n for n in candidates if smallest_p(n, comparisons) < alpha), None)
+
+
+def power(n: int, dz: float, alpha: float = 0.05) -> float:
+    """Chance that a two-sided paired t-test with n pairs rejects, when the standardised difference is dz (n >= 2)."""
+    from statsmodels.stats.power import TTestPower
+
+    return float(TTestPower().power(effect_size=abs(dz), nobs=n, alpha=alpha))
+
+
+def minimum_detectable_effect(n: int, alpha: float = 0.05, comparisons: int = 1, wanted: float = 0.8) -> float | None:
+    """Smallest |d_z| that n pairs detect with power `wanted` at alpha / comparisons; None for n < 3.
+
+    Multiply by the standard deviation of the differences for the unit of the metric.
+    """
+    factor = detectable_errors(n - 1, alpha / comparisons, wanted) if n >= 3 else None
+    return None if factor is None else factor / math.sqrt(n)
+
+
+def t_power(effect: float, df: float, alpha: float = 0.05) -> float:
+    """Chance that a two-sided t-test with `df` rejects a true difference of `effect` standard errors (noncentral t).
+
+    The noncentral t is a normal over an independent chi: the mean over its quantiles, by Gauss-Legendre.
+    """
+    from scipy import special
+
+    chi, weights = _chi_over_root_df(df)
+    reach = -float(special.stdtrit(df, alpha / 2)) * chi
+    return float(weights @ (special.ndtr(abs(effect) - reach) + special.ndtr(-abs(effect) - reach)))
+
+
+@cache
+def _chi_over_root_df(df: float) -> tuple[Any, Any]:
+    import numpy as np
+    from scipy import special
+
+    nodes, weights = _nodes()
+    return np.sqrt(2 * special.gammaincinv(df / 2, (nodes + 1) / 2) / df), weights / 2
+
+
+@cache
+def _nodes() -> tuple[Any, Any]:
+    import numpy as np
+
+    return np.polynomial.legendre.leggauss(400)
+
+
+@cache
+def detectable_errors(df: float, alpha: float, wanted: float = 0.8) -> float | None:
+    """Smallest true difference, in standard errors, that a two-sided t-test with `df` detects with power `wanted`.
+
+    None where no difference is found, as with one degree of freedom at a tiny alpha.
+    """
+    from scipy import optimize
+
+    def shortfall(effect: float) -> float:
+        return t_power(effect, df, alpha) - wanted
+
+    high = 4.0
+    while shortfall(high) < 0 and high < 1e5:
+        high *= 2
+    if not shortfall(high) >= 0:
+        return None
+    return float(optimize.brentq(shortfall, 0.0, high, xtol=1e-12))
+
+
+def seeds_to_decide(
+    difference: float, seed_variance: float, item_variance: float, alpha: float = 0.05, wanted: float = 0.8
+) -> int | None:
+    """Fewest seeds with which a true `difference` is detected with power `wanted` at `alpha` (after any correction).
+
+    `seed_variance` is the variance of a single seed's difference; `item_variance` the variance of the mean that more
+    seeds do not lower (0 for tests over seeds alone). None where no number of seeds is enough: more items are needed.
+    """
+
+    def enough(seeds: int) -> bool:
+        of_seeds = seed_variance / seeds
+        error = math.sqrt(of_seeds + item_variance)
+        if error == 0:
+            return difference != 0
+        share = of_seeds / (of_seeds + item_variance)
+        df = min((seeds - 1) / share**2, MANY) if share > 0 else MANY
+        return t_power(min(abs(difference) / error, 30.0), df, alpha) >= wanted
+
+    low, high = 1, 2
+    while not enough(high):
+        low, high = high, 2 * high
+        if high > MOST_SEEDS:
+            return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
+
+
+def pairs_needed(dz: float, alpha: float = 0.05, comparisons: int = 1, wanted: float = 0.8) -> int:
+    """Fewest pairs with which a two-sided paired t-test detects |d_z| with power `wanted`; ValueError for d_z of 0."""
+    if dz == 0:
+        raise ValueError("no number of pairs detects a difference of 0")
+    low, high = 1, 2
+    while power(high, dz, alpha / comparisons) < wanted:
+        low, high = high, high * 2
+        if high > 2**40:
+            raise ValueError(f"d_z {dz} is too small to plan for")
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if power(middle, dz, alpha / comparisons) >= wanted else (middle, high)
+    return high
+
+
+def noether_pairs(superiority: float, alpha: float = 0.05, wanted: float = 0.95) -> int:
+    """Runs per system for a one-sided, unpaired rank test to see P(A > B) = `superiority` (Noether 1987).
+
+    Raises ValueError for 0.5, which no number of runs tells from chance.
+    """
+    from scipy import stats
+
+    if superiority == 0.5:
+        raise ValueError("P(A > B) = 0.5 is no difference; no number of runs detects it")
+    z = float(stats.norm.isf(alpha) + stats.norm.ppf(wanted))
+    return math.ceil(z * z / (6 * (superiority - 0.5) ** 2))

@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from analysis.comparison import power
-from analysis.comparison.design import Design
+from analysis.comparison.design import Design, detectable_errors, smallest_p_of
 from analysis.comparison.failures import Failures, compare_failures
 from analysis.comparison.item_counts import ItemCounts
 from analysis.comparison.verdict import FEWEST_FOR_INTERVALS, FEWEST_FOR_VERDICT
 from analysis.config import CompareConfig
-from analysis.inference import descriptives, effect_sizes
+from analysis.inference import descriptives
 from analysis.inference.interface import Setting, TestResult, degenerate, differences
 from analysis.inference.pairing import Blocks, Floats, average_over_seeds
 from analysis.statistics import corrected_resampled_t, multi_bootstrap, paired_t, sign_flip, wilcoxon
@@ -77,14 +76,14 @@ def compare(
         "dropped_pairs": len(found.dropped),
         **_description(found.scores, config),
         **_test_columns(tests),
-        "smallest_p": power.smallest_p_of(design.method, tests.n),
+        "smallest_p": smallest_p_of(design.method, tests.n),
         **_sensitivity(found.scores, tests, config, family.comparisons),
         **_variance(tests.primary, family),
         "failure_difference": failures.difference,
         "failure_p": failures.p,
         "primary_method": design.method,
     }
-    bound = None if design.method == "multi_bootstrap" else power.smallest_p_of(design.method, tests.n)
+    bound = None if design.method == "multi_bootstrap" else smallest_p_of(design.method, tests.n)
     return PairResult(row, tests.n, bound or 0.0, tests.primary.note, failures.blocked, found.dropped)
 
 
@@ -145,17 +144,17 @@ def _description(scores: Floats, config: CompareConfig) -> dict[str, Any]:
     first, second = scores[:, 0], scores[:, 1]
     difference = differences(scores)
     gain = 1.0 if config.direction == "maximize" else -1.0  # superior means better, not larger
-    superiority = effect_sizes.probability_of_superiority(gain * difference, config.alpha) or (None, None, None)
+    superiority = descriptives.probability_of_superiority(gain * difference, config.alpha) or (None, None, None)
     return {
         **{f"mean_{side}": _mean(values) for side, values in (("a", first), ("b", second), ("diff", difference))},
         **{f"std_{side}": _std(values) for side, values in (("a", first), ("b", second), ("diff", difference))},
-        "dz": effect_sizes.paired_dz(difference),
-        "hedges_gz": effect_sizes.hedges_gz(difference),
+        "dz": descriptives.paired_dz(difference),
+        "hedges_gz": descriptives.hedges_gz(difference),
         "prob_superiority": superiority[0],
         "prob_superiority_low": superiority[1],
         "prob_superiority_high": superiority[2],
-        "a12": effect_sizes.a12(gain * first, gain * second),
-        "correlation": effect_sizes.pair_correlation(first, second),
+        "a12": descriptives.a12(gain * first, gain * second),
+        "correlation": descriptives.pair_correlation(first, second),
         "shapiro_p": _shapiro(difference),
     }
 
@@ -200,7 +199,7 @@ def _sensitivity(scores: Floats, tests: _Tests, config: CompareConfig, compariso
     error, df = tests.primary.details.get("error"), tests.primary.df
     if error is None or df is None or tests.n < FEWEST_FOR_INTERVALS:
         return {"tost_p": None, "detectable_dz": None, "detectable_difference": None}
-    factor = power.detectable_errors(df, config.alpha / comparisons)
+    factor = detectable_errors(df, config.alpha / comparisons)
     detectable = None if factor is None else factor * error
     deviation = float(differences(scores).std(ddof=1))
     tost = None

@@ -12,7 +12,7 @@ import pandas as pd
 
 from analysis.metrics._classes import OUTSIDE, members
 from analysis.metrics._spans import Span, applies, lenient_spans
-from analysis.plotting.frames import NotApplicable, predictions_of
+from analysis.plotting.figure import NotApplicable, predictions_of
 from analysis.result import Analysis
 
 MOST_LABELS, MOST_CLASSES = 200, 40

@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.formatting import visible
 from analysis.plotting import style
-from analysis.plotting.frames import NotApplicable
+from analysis.plotting.figure import NotApplicable
 from analysis.result import Analysis
 from analysis.search.findings import Findings
 from analysis.tables.trials import ENDED

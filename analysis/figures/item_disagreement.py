@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from analysis.plotting import style
-from analysis.plotting.figure import Figure
-from analysis.plotting.frames import NotApplicable
+from analysis.plotting.figure import Figure, NotApplicable
 from analysis.plotting.item_disagreements import OUTCOMES, majorities, outcomes
 from analysis.result import Analysis
 

@@ -8,8 +8,7 @@ import pandas as pd
 
 from analysis.formatting import decimals, signed, visible
 from analysis.plotting import style
-from analysis.plotting.figure import Figure
-from analysis.plotting.frames import NotApplicable, runs_of
+from analysis.plotting.figure import Figure, NotApplicable, runs_of
 from analysis.result import Analysis
 from analysis.tables.normalize import KEYS
 

@@ -13,8 +13,7 @@ import pandas as pd
 
 from analysis.formatting import visible
 from analysis.plotting import style
-from analysis.plotting.figure import MOST_ROWS, Figure, unit_of
-from analysis.plotting.frames import NotApplicable, scores
+from analysis.plotting.figure import MOST_ROWS, Figure, NotApplicable, scores, unit_of
 from analysis.result import Analysis
 
 if TYPE_CHECKING:

@@ -11,8 +11,7 @@ import pandas as pd
 
 from analysis.formatting import decimals, number, visible
 from analysis.plotting import style
-from analysis.plotting.figure import Figure
-from analysis.plotting.frames import scores
+from analysis.plotting.figure import Figure, scores
 from analysis.result import Analysis
 
 if TYPE_CHECKING:

@@ -8,8 +8,7 @@ import pandas as pd
 
 from analysis.formatting import visible
 from analysis.plotting import style
-from analysis.plotting.figure import MOST_ROWS, Figure
-from analysis.plotting.frames import NotApplicable, epochs_of
+from analysis.plotting.figure import MOST_ROWS, Figure, NotApplicable, epochs_of
 from analysis.result import Analysis
 
 if TYPE_CHECKING:

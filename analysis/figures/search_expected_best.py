@@ -9,10 +9,9 @@ import pandas as pd
 
 from analysis.figures import _search
 from analysis.plotting import style
-from analysis.plotting.figure import Figure
-from analysis.plotting.frames import NotApplicable
+from analysis.plotting.figure import Figure, NotApplicable
 from analysis.result import Analysis
-from analysis.search.expected_best import expected_best
+from analysis.search.summary import expected_best
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,8 +9,7 @@ import pandas as pd
 
 from analysis.figures import _search
 from analysis.plotting import style
-from analysis.plotting.figure import Figure
-from analysis.plotting.frames import NotApplicable
+from analysis.plotting.figure import Figure, NotApplicable
 from analysis.result import Analysis
 from analysis.search.importance import FEWEST_TRIALS, importance, ranks_of_trials
 from analysis.search.settings import short_names

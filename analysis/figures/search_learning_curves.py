@@ -8,8 +8,7 @@ import pandas as pd
 
 from analysis.figures import _search
 from analysis.plotting import style
-from analysis.plotting.figure import Figure
-from analysis.plotting.frames import NotApplicable
+from analysis.plotting.figure import Figure, NotApplicable
 from analysis.result import Analysis
 from analysis.tables.trials import ENDED
 

@@ -13,8 +13,7 @@ import pandas as pd
 from analysis.figures import _search
 from analysis.formatting import visible
 from analysis.plotting import style
-from analysis.plotting.figure import Figure
-from analysis.plotting.frames import NotApplicable
+from analysis.plotting.figure import Figure, NotApplicable
 from analysis.result import Analysis
 from analysis.search.settings import Parameter, choice_of, short_names
 

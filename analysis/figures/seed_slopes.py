@@ -10,8 +10,7 @@ import pandas as pd
 
 from analysis.formatting import visible
 from analysis.plotting import style
-from analysis.plotting.figure import Figure, unit_of
-from analysis.plotting.frames import NotApplicable, scores
+from analysis.plotting.figure import Figure, NotApplicable, scores, unit_of
 from analysis.result import Analysis
 from analysis.tables.normalize import KEYS
 

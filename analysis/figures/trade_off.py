@@ -9,8 +9,7 @@ import pandas as pd
 
 from analysis.formatting import visible
 from analysis.plotting import style
-from analysis.plotting.figure import Figure
-from analysis.plotting.frames import NotApplicable, runs_of
+from analysis.plotting.figure import Figure, NotApplicable, runs_of
 from analysis.result import Analysis
 
 if TYPE_CHECKING:

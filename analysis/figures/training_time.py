@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from analysis.plotting import style
-from analysis.plotting.figure import Figure
-from analysis.plotting.frames import runs_of
+from analysis.plotting.figure import Figure, runs_of
 from analysis.result import Analysis
 
 if TYPE_CHECKING:

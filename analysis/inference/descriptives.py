@@ -1,12 +1,13 @@
-"""Numbers that describe one system's scores over its runs."""
+"""Numbers that describe one system's scores, and effect sizes: how large a difference between two is."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from analysis.inference.interface import DECIMALS
 
@@ -57,3 +58,57 @@ def is_constant(scores: ArrayLike) -> bool:
     """Whether two or more scores are the same to 1e-12."""
     values = np.asarray(scores, dtype=np.float64)
     return len(values) > 1 and float(np.ptp(np.round(values, DECIMALS))) == 0.0
+
+
+def paired_dz(difference: ArrayLike) -> float | None:
+    """Mean of n paired differences over their standard deviation (ddof 1); None without variance (Cohen 1988)."""
+    values = np.asarray(difference, dtype=np.float64)
+    if len(values) < 2 or np.ptp(np.round(values, DECIMALS)) == 0:
+        return None
+    return float(values.mean() / values.std(ddof=1))
+
+
+def hedges_factor(df: int) -> float:
+    """Exact small-sample correction of a standardised mean difference with df >= 2 degrees of freedom (Hedges 1981)."""
+    return math.exp(math.lgamma(df / 2) - math.lgamma((df - 1) / 2)) / math.sqrt(df / 2)
+
+
+def hedges_gz(difference: ArrayLike) -> float | None:
+    """`paired_dz` without its small-sample bias; None where that is None or n < 3."""
+    values = np.asarray(difference, dtype=np.float64)
+    dz = paired_dz(values)
+    return None if dz is None or len(values) < 3 else dz * hedges_factor(len(values) - 1)
+
+
+def probability_of_superiority(difference: ArrayLike, alpha: float) -> tuple[float, float, float] | None:
+    """Share of n pairs in which the first score is above the second (ties one half), with its Wilson interval.
+
+    (share, low, high) at level 1 - alpha; None without pairs (Wilson 1927).
+    """
+    signs = np.sign(np.round(np.asarray(difference, dtype=np.float64), DECIMALS))
+    n = len(signs)
+    if n == 0:
+        return None
+    share = float((signs + 1).sum()) / 2 / n
+    z = NormalDist().inv_cdf(1 - alpha / 2)
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    margin = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return share, max(0.0, middle - margin), min(1.0, middle + margin)
+
+
+def a12(first: ArrayLike, second: ArrayLike) -> float | None:
+    """Chance that a score of the first [n] is above one of the second [m], ties one half; unpaired.
+
+    None when either is empty (Vargha and Delaney 2000).
+    """
+    a = np.round(np.asarray(first, dtype=np.float64), DECIMALS)
+    b = np.round(np.asarray(second, dtype=np.float64), DECIMALS)
+    if len(a) == 0 or len(b) == 0:
+        return None
+    return float((np.sign(a[:, None] - b[None, :]) + 1).mean() / 2)
+
+
+def pair_correlation(first: NDArray[np.float64], second: NDArray[np.float64]) -> float | None:
+    """Pearson correlation of n pairs; None for n < 3 or a constant side. Above 0, pairing by seed gains power."""
+    constant = any(len(side) < 3 or np.ptp(np.round(side, DECIMALS)) == 0 for side in (first, second))
+    return None if constant else float(np.corrcoef(first, second)[0, 1])

@@ -1,6 +1,6 @@
 """What all figures share: the contract of a figure, the style, and drawing to SVG, PDF and PNG.
 
-Start with `figure.py`: a figure is data, then drawing. `frames.py` prepares the frames that many figures use;
-`draw_all.py` draws whatever the results allow. The figures themselves are files in `figures/`. May import `text` and
-whatever stands below it.
+Start with `figure.py`: a figure is data, then drawing, and many begin with the same frames. `draw_all.py` draws
+whatever the results allow. The figures themselves are files in `figures/`. May import `text` and whatever stands below
+it.
 """

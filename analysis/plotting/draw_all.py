@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from analysis import registry
-from analysis.plotting.figure import MOST_ROWS, SECTIONS, Figure
-from analysis.plotting.frames import NotApplicable
+from analysis.plotting.figure import MOST_ROWS, SECTIONS, Figure, NotApplicable
 from analysis.result import Analysis
-from analysis.tables import csv_export
+from analysis.tables import read
 
 if TYPE_CHECKING:
     from analysis.plotting.render import Kind
@@ -51,7 +50,7 @@ def draw(analysis: Analysis, kinds: Sequence[Kind] | None = None) -> Gallery:
             skipped[figure.name] = str(reason)
             continue
         pictures = render.render(figure, data, render.KINDS if kinds is None else kinds)
-        files[figure.name] = {"csv": csv_export.to_csv(data), **{str(kind): ink for kind, ink in pictures.items()}}
+        files[figure.name] = {"csv": read.to_csv(data), **{str(kind): ink for kind, ink in pictures.items()}}
         if note := figure.noted(data):
             notes[figure.name] = note
     return Gallery(files, skipped, notes)

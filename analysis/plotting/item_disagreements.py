@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.plotting.frames import NotApplicable, predictions_of
+from analysis.plotting.figure import NotApplicable, predictions_of
 from analysis.result import Analysis
 
 OUTCOMES = ("both", "only_first", "only_second", "neither", "split")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from analysis.plotting import item_disagreements
-from analysis.plotting.frames import NotApplicable
+from analysis.plotting.figure import NotApplicable
 from analysis.result import Analysis
 
 

@@ -15,11 +15,11 @@ from markupsafe import Markup
 from analysis.formatting import better, exists, plural, visible
 from analysis.plotting import draw_all, style
 from analysis.plotting.figure import SECTIONS, Unit
-from analysis.report import differing_settings, omnibus_tables, pair_tables, search_section, system_tables
+from analysis.report import differing_settings, pair_tables, search_section, system_tables
 from analysis.report.reproduction import reproduction
 from analysis.report.table import Column, seed
 from analysis.result import Analysis
-from analysis.text import methods, references
+from analysis.text import methods
 
 MOST_SENTENCES, MOST_OF_BEST, MOST_ACROSS, MOST_SEED_CHARACTERS = 15, 7, 6, 60
 MARKS = {"better": "▲", "worse": "▼", "equivalent": "≈", "inconclusive": "○", "undecidable": "◌"}
@@ -42,7 +42,7 @@ def render(analysis: Analysis, figures: Mapping[str, str], notes: Mapping[str, s
         unit=analysis.unit,
         pictures=_pictures(figures, notes or {}, analysis.unit),
         methods=methods.paragraph(analysis),
-        references=references.cited(analysis),
+        references=methods.cited(analysis),
         style=Markup((_HERE / "page.css").read_text(encoding="utf-8")),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
@@ -132,9 +132,9 @@ def _tables(analysis: Analysis) -> dict[str, Any]:
         "tests": pair_tables.tests(analysis) if compared else None,
         "effects": pair_tables.effects(analysis) if compared else None,
         "sensitivity": pair_tables.sensitivity(analysis),
-        "omnibus": omnibus_tables.omnibus(analysis),
-        "optional": omnibus_tables.optional(analysis),
-        "tasks": omnibus_tables.tasks(analysis),
+        "omnibus": pair_tables.omnibus(analysis),
+        "optional": pair_tables.optional(analysis),
+        "tasks": pair_tables.tasks(analysis),
         "answers": system_tables.uneven_answers(analysis),
         "failures": system_tables.failures(analysis),
         "settings": _settings(analysis),

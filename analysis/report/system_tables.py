@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from analysis.formatting import better, decimals, interval, number, whole
-from analysis.plotting.frames import SCORED
+from analysis.plotting.figure import SCORED
 from analysis.report import export_tables
 from analysis.report.table import Column, Grid, field, labelled, level, seed, system, text
 from analysis.result import Analysis

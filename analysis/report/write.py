@@ -11,7 +11,7 @@ import pyarrow as pa
 from analysis import registry
 from analysis.report import export_tables
 from analysis.result import Analysis
-from analysis.tables import csv_export
+from analysis.tables import read
 from analysis.tables.folder import Folder
 from analysis.tables.schema import to_parquet_bytes
 
@@ -77,7 +77,7 @@ def tables(analysis: Analysis) -> dict[str, bytes]:
     answers = export_tables.answer_table(analysis)
     if answers is not None:
         frames["item_disagreements"] = answers
-    files = {f"{name}.csv": csv_export.to_csv(frame) for name, frame in frames.items()}
+    files = {f"{name}.csv": read.to_csv(frame) for name, frame in frames.items()}
     return files | {f"{name}.parquet": to_parquet_bytes(_table(frame)) for name, frame in frames.items()}
 
 

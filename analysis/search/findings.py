@@ -11,10 +11,8 @@ import pandas as pd
 
 from analysis.config import Direction
 from analysis.formatting import as_row
-from analysis.search.ranking import standing
 from analysis.search.settings import Settings, read_settings
-from analysis.search.summary import summarize
-from analysis.search.warnings import about_comparison, about_search
+from analysis.search.summary import about_comparison, about_search, standing, summarize
 from analysis.tables.read import Results
 
 

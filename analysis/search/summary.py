@@ -1,14 +1,22 @@
-"""One row a searched system: what became of its trials, what they cost, and what the best one gained."""
+"""What a search reached: one row a searched system, its trials ranked, and what to beware of.
+
+The best score to expect of so many trials is that of Dodge et al. (2019, "Show Your Work") and Tang et al. (2020).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from analysis.config import Direction
+from analysis.formatting import as_row, listing, plural
+from analysis.inference.interface import Floats
+from analysis.search.settings import planned_epochs
 from analysis.tables.schema import STATUSES
-from analysis.tables.trials import PENDING
+from analysis.tables.trials import ENDED, PENDING
 
 SUMMARY_COLUMNS = (
     "system", "model", "recipe", "trials", *STATUSES, PENDING, "epochs_run", "epochs_to_the_end", "epochs_share",
@@ -58,3 +66,113 @@ def _of_best(best: pd.Series[Any], default: float | None, sign: float) -> dict[s
         "best_proposed_by": best["proposed_by"],
         "best_parameters": best["parameters"],
     }
+
+
+OWN_END = (*ENDED, "diverged")  # what ended by itself: no more epochs would have followed
+
+
+def standing(
+    trials: pd.DataFrame, experiment: Mapping[str, Any] | None, direction: Direction, first: Sequence[str] = ()
+) -> pd.DataFrame:
+    """The trials with what follows from them, system by system, each in the order of its trials.
+
+    `place`: 0, 1, ... for the systems in `first`, in that order, then for the others by their best trial.
+    `value`: what trials are compared by, the best epoch's score on the
+    validation part; NaN unless the trial came to its end. `reached`: the same of every trial that has one, stopped
+    ones included. `best_so_far`: of `value` up to this trial; `is_best`: the first trial with the best value of its
+    system. `whole_epochs`: the epochs that it would take to its end (its own, where it came there or diverged).
+    """
+    frame = trials.sort_values(["system", "trial"], kind="stable", ignore_index=True)
+    ended = frame["status"].isin(ENDED)
+    reached = frame["best_score"].where(frame["best_score"].notna(), frame["score"])
+    frame = frame.assign(
+        value=reached.where(ended),
+        reached=reached.where(~frame["status"].isin([PENDING, "failed", "diverged"])),
+        whole_epochs=_whole_epochs(frame, experiment),
+    )
+    sign = 1.0 if direction == "maximize" else -1.0
+    gains = (sign * frame["value"]).fillna(-np.inf)
+    so_far = gains.groupby(frame["system"]).cummax()
+    best = gains.groupby(frame["system"]).transform("max")
+    first_best = (gains == best) & np.isfinite(gains) & ~frame.assign(gains=gains).duplicated(["system", "gains"])
+    frame = frame.assign(best_so_far=(sign * so_far).where(np.isfinite(so_far)), is_best=first_best)
+    frame["place"] = frame["system"].map(_places(frame.assign(gains=gains), first))
+    return frame.sort_values(["place", "trial"], kind="stable", ignore_index=True)
+
+
+def _places(frame: pd.DataFrame, first: Sequence[str]) -> dict[str, int]:
+    """Rank of each system: those named first keep their rank among all of them."""
+    tops = frame.groupby("system")["gains"].max()
+    others = sorted((name for name in tops.index if name not in first), key=lambda name: (-tops[name], name))
+    return {name: place for place, name in enumerate([*first, *others]) if name in tops.index}
+
+
+def _whole_epochs(frame: pd.DataFrame, experiment: Mapping[str, Any] | None) -> pd.Series[float]:
+    planned = [planned_epochs(experiment, as_row(trial)) for _, trial in frame.iterrows()]
+    whole = pd.Series(planned, index=frame.index, dtype="float64")
+    own = frame["status"].isin(OWN_END)
+    return frame["epochs"].astype("float64").where(own, whole)
+
+
+ONE_SEED = (
+    "every trial is one run with one seed: the best of many is partly the luckiest, so its score is too good, and a "
+    "small gain over the default settings may be none"
+)
+
+
+def about_search(systems: pd.DataFrame) -> list[str]:
+    """Luck and settings mixed in every score, and trials that did not end."""
+    found = [ONE_SEED]
+    for status, said in ((PENDING, "not ended yet"), ("failed", "failed")):
+        number = int(systems[status].sum())
+        if number:
+            have, them = ("has", "it") if number == 1 else ("have", "them")
+            found.append(f"{plural(number, 'trial')} {have} {said}: the search, started again, runs {them}")
+    scoreless = systems.loc[systems["best_score"].isna(), "system"].tolist()
+    if scoreless:
+        found.append(f"no trial of {listing([str(name) for name in scoreless])} came to its end")
+    return found
+
+
+def about_comparison(systems: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
+    """What the search does to a comparison after it: unequal budgets, and scores on the items that it chose by."""
+    return [*_unequal(systems), *_same_items(runs)]
+
+
+def _unequal(systems: pd.DataFrame) -> list[str]:
+    """A model that was tried more often has had more chances."""
+    counts = systems["trials"]
+    if counts.nunique() < 2:
+        return []
+    fewest, most = (systems["system"].iloc[int(place)] for place in (counts.argmin(), counts.argmax()))
+    return [
+        f"budgets are unequal: from {plural(int(counts.min()), 'trial')} ({fewest}) to {int(counts.max())} ({most}); "
+        "who was tried more often had more chances"
+    ]
+
+
+def _same_items(runs: pd.DataFrame) -> list[str]:
+    """Where settings were chosen by the items that the compared scores are of."""
+    if "score_split" not in runs.columns or not (runs["score"].notna() & (runs["score_split"] == "validation")).any():
+        return []
+    return [
+        "the search chose the hyper-parameters on the same validation items that the compared scores are of: these "
+        "are optimistic for every system, more so for one with more to tune; scores on a test part (split.test) are not"
+    ]
+
+
+def expected_best(scores: Floats) -> Floats:
+    """E[largest of k of the n >= 1 scores], k = 1 .. n, over all subsets without replacement; larger is better.
+
+    Sum over i of s_(i) C(i - 1, k - 1) / C(n, k): the unbiased form (Tang et al. 2020) of the estimator of Dodge et al.
+    (2019), which draws with replacement and is too low near n. It rests on the scores being independent draws. The last
+    value is the largest score itself: the nearer k is to n, the fewer subsets it averages.
+    """
+    ordered = np.sort(np.asarray(scores, dtype=np.float64))
+    n = len(ordered)
+    found = np.empty(n)
+    for k in range(1, n + 1):
+        ranks = np.arange(n, k, -1)  # the weight of rank i - 1 is (i - k) / (i - 1) of that of rank i
+        weights = np.concatenate([[k / n], k / n * np.cumprod((ranks - k) / (ranks - 1))])
+        found[k - 1] = weights @ ordered[::-1][: n - k + 1]
+    return found

@@ -16,7 +16,7 @@ SCHEMA_VERSION = 1
 Kind = Literal["runs", "epochs", "predictions", "trials"]
 STATUSES = ("completed", "collapsed", "diverged", "pruned", "failed")
 METRIC_PREFIXES = ("metric_", "validation_", "test_")
-COUNT_PREFIXES = ("train_", "evaluation_")  # what was cut off of the items of these parts (analysis/text/cut_off.py)
+COUNT_PREFIXES = ("train_", "evaluation_")  # what was cut off of the items of these parts (analysis/text/warnings.py)
 PARAMETER_PREFIX = "parameter_"
 _SCORES = ("score", "best_score")
 

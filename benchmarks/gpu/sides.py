@@ -23,12 +23,11 @@ from trainables.protocols.variant import resolve_variants, unsupported_on
 from trainables.system.fast_dropout import quick_masks
 from trainables.system.hardware import this_machine
 from trainables.system.memory import GIB, StepClock, peak_memory_gib, recorded_bytes, reset_peak_memory
-from trainables.tools.flops import operations_per_token, wait
-from trainables.tools.profile import speed, warmup_batches
+from trainables.tools.profile import operations_per_token, speed, wait, warmup_batches
 from trainables.training.distributed import Group
 from trainables.training.run import training_for
-from trainables.training.run_cache import Warm
 from trainables.training.setup import prepare
+from trainables.training.token_cache import Warm
 
 Recipe = dict[str, dict[str, Any]]
 PACKAGES = {"adamw_8bit": "bitsandbytes", "qlora": "bitsandbytes", "lora": "peft"}
@@ -110,7 +109,7 @@ class Ours:
         return {**found, "peak_memory_gib": self.memory.peak(at_start)}
 
     def operations_per_token(self) -> float:
-        """What training on one real token needs; see `tools/flops.py`."""
+        """What training on one real token needs; see `tools/profile.py`."""
         with self.prepared.around(), quick_masks(self.device):
             return operations_per_token(self.training, self._epoch()[:COUNTED_BATCHES])
 

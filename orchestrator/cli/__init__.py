@@ -13,10 +13,8 @@ import click
 
 from orchestrator.cli import options as options
 from orchestrator.cli.cluster import cluster
-from orchestrator.cli.export import export
-from orchestrator.cli.predict import predict
-from orchestrator.cli.probe import probe
-from orchestrator.cli.profile import profile
+from orchestrator.cli.predict import export, predict
+from orchestrator.cli.profile import probe, profile
 from orchestrator.cli.results import analyze, forget, logs, results, status, verify
 from orchestrator.cli.search import search
 from orchestrator.cli.session import Commands, command
@@ -72,7 +70,7 @@ def validate(console: Console, experiment: str, file_only: bool, **values: Any) 
 
     Python files that it names are not run, and what rests on them is not checked, unless --run-code is given.
     """
-    from orchestrator.config.look import look
+    from orchestrator.config.resolve import look
     from orchestrator.config.yaml_file import dump
 
     run_code = values["run_code"]
@@ -93,7 +91,7 @@ def schema(console: Console) -> None:
     """Print the JSON Schema of experiment files, for editors."""
     import json
 
-    from orchestrator.config.json_schema import json_schema
+    from orchestrator.config.experiment import json_schema
 
     console.data(json.dumps(json_schema(), indent=2))
 

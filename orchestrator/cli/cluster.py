@@ -1,21 +1,161 @@
-"""The commands under `cluster`: look at its file, start and end it, and send sweeps to it."""
+"""The commands under `cluster`: look at its file, start and end it, send sweeps to it and follow them."""
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from orchestrator.cli import options as options
-from orchestrator.cli.cluster_jobs import DEFAULT_FILE, attach, submit
 from orchestrator.cli.session import Commands, command
-from orchestrator.console.console import Console, table
+from orchestrator.console.console import Console, clean, table
+from orchestrator.errors import EXIT_INTERRUPTED
 
 if TYPE_CHECKING:
     from orchestrator.cluster.cluster_file import ClusterFile
+    from orchestrator.cluster.jobs import Jobs
     from orchestrator.cluster.security_rules import Breach
+
+
+DEFAULT_FILE = "cluster.yaml"
+
+cluster_option = click.option("--cluster", "file", metavar="FILE", help="The cluster's file. Default: cluster.yaml.")
+fetch_option = click.option("--fetch", is_flag=True, help="Bring the results here afterwards, into results/.")
+address_option = click.option(
+    "--address", metavar="URL", help="The dashboard's address instead of a file: http://127.0.0.1:8265 on the head."
+)
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@cluster_option
+@address_option
+@click.option(
+    "--results", metavar="DIR|URI", help="Where results go on the cluster. Default: as the cluster file says."
+)
+@click.option("--data", metavar="DIR", help="Where data lies on the cluster. Default: as the cluster file says.")
+@click.option(
+    "--working-directory",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Folder to send along. Default: the experiment file's.",
+)
+@click.option("--detach", is_flag=True, help="Do not follow: print the job's name and leave.")
+@fetch_option
+@click.argument(
+    "arguments", nargs=-1, required=True, type=click.UNPROCESSED, metavar="sweep|search|analyze ARGUMENTS..."
+)
+@command
+def submit(
+    console: Console,
+    file: str | None,
+    address: str | None,
+    arguments: tuple[str, ...],
+    detach: bool,
+    fetch: bool,
+    **values: Any,
+) -> int:
+    """Send a command to a cluster as a job, and follow it as if it ran here. It goes on when this command ends."""
+    from orchestrator.cluster.jobs import Place, check_reachable, prepare
+
+    found = _cluster_file(file, address)
+    said = {} if found is None else found.metadata
+    place = Place(values["results"] or said.get("results"), values["data"] or said.get("data"))
+    verb, *rest = arguments
+    submission = prepare(verb, rest, _parsed(verb, rest), place, values["working_directory"])
+    if fetch:
+        check_reachable(submission.results, found)
+    with _connected(found, address) as jobs:
+        name = jobs.send(submission)
+        console.note(f"job {name}: {submission.entrypoint}\nresults on the cluster: {submission.results}")
+        if detach:
+            console.data(name)
+            console.note(f"follow it: {_attach(file, address)} {name}")
+            return 0
+        return _follow(console, jobs, name, found, fetch, _attach(file, address))
+
+
+@click.command()
+@click.argument("job", required=False)
+@cluster_option
+@address_option
+@click.option("--stop", is_flag=True, help="Ask the job to end; a sweep stops its runs with a checkpoint.")
+@fetch_option
+@command
+def attach(console: Console, job: str | None, file: str | None, address: str | None, stop: bool, fetch: bool) -> int:
+    """Follow a job that was sent earlier, from its beginning; the newest one unless JOB says which."""
+    from orchestrator.errors import UserError
+
+    found = _cluster_file(file, address)
+    with _connected(found, address) as jobs:
+        names = jobs.names() if job is None else [job]
+        if not names:
+            raise UserError("there is no job on this cluster; send one with `orchestrate cluster submit`")
+        jobs.results(names[-1])
+        if stop:
+            jobs.stop(names[-1])
+        return _follow(console, jobs, names[-1], found, fetch, _attach(file, address))
+
+
+def _follow(console: Console, jobs: Jobs, name: str, found: ClusterFile | None, fetch: bool, again: str) -> int:
+    from orchestrator.cluster.jobs import fetch as bring
+
+    try:
+        ended = jobs.follow(name, lambda text: click.echo(clean(text), nl=False))
+    except KeyboardInterrupt:
+        console.note(f"job {name} goes on without you\nfollow it: {again} {name}\nend it:    {again} --stop {name}")
+        return EXIT_INTERRUPTED
+    if ended.results is not None:
+        console.note(f"results on the cluster: {ended.results}")
+    if fetch and ended.results is not None:
+        console.data(f"results here: {bring(ended.results, found)}")
+    return ended.exit_code
+
+
+def _cluster_file(file: str | None, address: str | None) -> ClusterFile | None:
+    """The cluster file that is meant, if one is: with an address alone there is none."""
+    from orchestrator.cluster import cluster_file
+
+    if file is None and address is not None:
+        return None
+    return cluster_file.read(Path(file or DEFAULT_FILE)).filled_in()
+
+
+@contextlib.contextmanager
+def _connected(found: ClusterFile | None, address: str | None) -> Iterator[Jobs]:
+    """The jobs of a cluster, at its address or through a tunnel to its head."""
+    from orchestrator.cluster import launcher, ssh
+    from orchestrator.cluster.jobs import Jobs
+
+    if address is not None or found is None:
+        yield Jobs(str(address))
+        return
+    with ssh.tunnel(found, launcher.head_address(found)) as tunnelled:
+        yield Jobs(tunnelled)
+
+
+def _parsed(verb: str, arguments: list[str]) -> dict[str, Any]:
+    """The options of the command that is to run there, read as it will read them; so mistakes are found here."""
+    from orchestrator.cluster.jobs import VERBS
+    from orchestrator.config.error_messages import suggestion
+
+    program = click.get_current_context().find_root().command
+    assert isinstance(program, click.Group)
+    known = [name for name in VERBS if name in program.commands]
+    if verb not in known:
+        raise click.UsageError(f"a cluster can be sent no {verb!r}{suggestion(verb, known)}")
+    with program.commands[verb].make_context(f"orchestrate {verb}", list(arguments)) as context:
+        source = click.core.ParameterSource.ENVIRONMENT  # this machine's RAY_ADDRESS means nothing there
+        return {name: value for name, value in context.params.items() if context.get_parameter_source(name) != source}
+
+
+def _attach(file: str | None, address: str | None) -> str:
+    where = f" --address {address}" if address is not None else f" --cluster {file}" if file is not None else ""
+    return f"orchestrate cluster attach{where}"
+
 
 RULES = (
     "open-ssh",
@@ -76,14 +216,14 @@ def check(console: Console, file: str, allowed: tuple[str, ...]) -> None:
 @command
 def up(console: Console, file: str, allowed: tuple[str, ...], yes: bool) -> None:
     """Start a cluster, or bring a running one up to date, with Ray's launcher."""
-    from orchestrator.cluster import aws_groups, launcher, token_file
+    from orchestrator.cluster import aws_groups, launcher, ssh
 
     found = _checked(console, file, allowed)
     launcher.ready(found)
     _refuse(aws_groups.breaches(found, allowed))
     _agreed(f"Start {found.name}, as `cluster check` shows it?", yes)
-    if token_file.ensure():
-        console.note(f"made a token: {token_file.path()}")
+    if ssh.ensure():
+        console.note(f"made a token: {ssh.path()}")
     launcher.up(found)
     console.data(f"{found.name} is up\nnext:    orchestrate cluster submit --cluster {file} sweep EXPERIMENT")
 
@@ -120,12 +260,12 @@ def dashboard(console: Console, file: str, port: int) -> None:
     """Bring the head's dashboard to this machine by an SSH tunnel, until Ctrl-C."""
     import threading
 
-    from orchestrator.cluster import cluster_file, launcher, ssh, token_file
+    from orchestrator.cluster import cluster_file, launcher, ssh
 
     found = cluster_file.read(Path(file))
     with ssh.tunnel(found, launcher.head_address(found), port) as address:
         console.data(address)
-        console.note(f"it asks for the token in {token_file.path()}; Ctrl-C closes the tunnel")
+        console.note(f"it asks for the token in {ssh.path()}; Ctrl-C closes the tunnel")
         threading.Event().wait()
 
 

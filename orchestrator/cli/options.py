@@ -103,7 +103,7 @@ def loaded(experiment: str, values: dict[str, Any]) -> Loaded:
 
 def sweep_options(values: dict[str, Any]) -> SweepOptions:
     """The values of `layout_options` and of what else `sweep` and `search` share."""
-    from orchestrator.commands._executor_choice import LayoutOptions
+    from orchestrator.commands._execution import LayoutOptions
     from orchestrator.commands.sweep import SweepOptions
 
     return SweepOptions(

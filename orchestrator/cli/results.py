@@ -40,7 +40,7 @@ def status(console: Console, where: str | None) -> None:
 @command
 def logs(console: Console, run: str, out: str | None, follow: bool) -> None:
     """The log of one run, and why attempts at it failed. RUN is the beginning of its id, or system:seed."""
-    from orchestrator.commands.logs import document, followed, history
+    from orchestrator.commands.results import document, followed, history
     from orchestrator.storage.find_results import find_run
 
     if follow and console.as_json:

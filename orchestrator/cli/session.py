@@ -1,24 +1,80 @@
-"""What every command shares: its console, logging, and how an error becomes a message and an exit code."""
+"""What every command shares: its console, logging, and how an error becomes a message and an exit code.
+
+Under `--json` a command that fails leaves a document, too: the kind of error, what went wrong, and the exit code.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import errno
 import functools
+import itertools
 import logging
 import os
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import click
 
-from orchestrator.cli.error_document import document_error, refusals_documented
-from orchestrator.cli.exit_codes import exit_code
 from orchestrator.cli.options import output_options
 from orchestrator.console.console import ARGUMENTS, Console
-from orchestrator.errors import EXIT_BUG, EXIT_INTERRUPTED
+from orchestrator.errors import EXIT_BUG, EXIT_CORRUPT, EXIT_ENVIRONMENT, EXIT_INTERRUPTED, EXIT_USAGE, KINDS, UserError
 from orchestrator.executors import hard_exit
+
+
+@contextlib.contextmanager
+def refusals_documented(arguments: Sequence[str]) -> Iterator[None]:
+    """Leave the document of a command line that click refuses, and of a question that was answered with no."""
+    try:
+        yield
+    except click.ClickException as error:
+        document_error(arguments, error.format_message(), error.exit_code)
+        raise
+    except click.Abort:
+        document_error(arguments, "not agreed to, and nothing was done", EXIT_BUG, kind="aborted")
+        raise
+
+
+def document_error(arguments: Sequence[str], message: str, code: int, kind: str | None = None) -> None:
+    """Print the document of an error where the arguments ask for JSON. A stdout that cannot be written gets none."""
+    if "--json" not in itertools.takewhile(lambda argument: argument != "--", arguments):
+        return
+    error = {"kind": kind or KINDS[code], "message": message, "exit_code": code}
+    with contextlib.suppress(OSError):
+        Console(as_json=True).document({"error": error})
+
+
+_ENVIRONMENT_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO})
+
+
+def exit_code(error: BaseException) -> int | None:
+    """The exit code of an error; None for one that no user can solve, which is a bug of ours."""
+    if isinstance(error, UserError):
+        return error.exit_code
+    if isinstance(error, OSError):
+        return EXIT_ENVIRONMENT if error.errno in _ENVIRONMENT_ERRNOS else None
+    return _foreign_exit_code(error)
+
+
+def _foreign_exit_code(error: BaseException) -> int | None:
+    """Exit codes of the errors of `analysis` and `trainables`, which are imported only once something went wrong."""
+    from analysis.registry import UnknownName
+    from analysis.tables.folder import LinkedOutside
+    from analysis.tables.schema import Corrupt
+    from trainables.data.dataset import DataError
+    from trainables.modeling.hub import ModelError
+    from trainables.modeling.saved_model import Damaged, NotSaved
+    from trainables.system.private_parts import PrivatePartMissing
+
+    if isinstance(error, Corrupt | Damaged):
+        return EXIT_CORRUPT
+    if isinstance(error, PrivatePartMissing):
+        return EXIT_ENVIRONMENT
+    of_the_user = DataError | LinkedOutside | ModelError | NotSaved | UnknownName
+    return EXIT_USAGE if isinstance(error, of_the_user) else None
+
 
 PACKAGES = ("orchestrator", "trainables", "analysis")
 _DEBUG, _CONSOLE = "orchestrate.debug", "orchestrate.console"

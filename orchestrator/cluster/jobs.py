@@ -1,12 +1,20 @@
-"""Jobs on a running cluster: sends one, follows it however often the connection breaks, stops it, says how it ended."""
+"""Jobs on a running cluster: send one, follow it however often the connection breaks, stop it, fetch its results.
+
+A job is one command of ours, where it runs, and where its results go. Results come from the head node by rsync, or
+from an object store by their URI.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import re
+import secrets
+import shlex
 import socket
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,9 +23,173 @@ import requests
 from ray.exceptions import AuthenticationError
 from ray.job_submission import JobStatus, JobSubmissionClient
 
-from orchestrator.cluster import token_file
-from orchestrator.cluster.submission import Submission
+from analysis.tables.folder import Folder
+from orchestrator.cluster import launcher, ssh
+from orchestrator.cluster.cluster_file import ClusterFile
+from orchestrator.config import load
 from orchestrator.errors import EnvironmentProblem, UserError
+from orchestrator.storage.find_results import RESULTS
+
+
+def target_of(results: str) -> Path:
+    """Where results of that location go on this machine: named like its last part, without options of a URI."""
+    place = urlsplit(results).path or urlsplit(results).netloc if "://" in results else results
+    return RESULTS / place.rstrip("/").rpartition("/")[2]
+
+
+def check_reachable(results: str, file: ClusterFile | None) -> None:
+    """Raise UserError for a location that `fetch` could not bring."""
+    if "://" not in results and file is None:
+        raise UserError(f"--fetch brings {results} from the head node by rsync: name the cluster with --cluster FILE")
+
+
+def fetch(results: str, file: ClusterFile | None) -> Path:
+    """Copy results into `results/` of the working directory; what is there already stays. Returns the folder."""
+    check_reachable(results, file)
+    target = target_of(results)
+    if "://" in results:
+        _download(results, target)
+    elif file is not None:
+        launcher.copy_from_head(file, results, target)
+    return target
+
+
+def _download(uri: str, target: Path) -> None:
+    from pyarrow import fs
+
+    target.mkdir(parents=True, exist_ok=True)
+    try:
+        source = Folder.at(uri)
+        _refuse_links(target, source.files())
+        fs.copy_files(source.path, str(target.absolute()), source_filesystem=source.filesystem)
+    except OSError as error:
+        place = uri.partition("?")[0].rpartition("@")[2]
+        raise EnvironmentProblem(f"{place} cannot be read: {error}") from error
+
+
+def _refuse_links(target: Path, names: Sequence[str]) -> None:
+    """Raise UserError where a file would be written through a link; `target` itself may be one."""
+    parts = {part for name in map(PurePosixPath, names) for part in (name, *name.parents[:-1])}
+    for part in sorted(parts):
+        if (target / part).is_symlink():
+            raise UserError(
+                f"{target / part} is a link, and nothing is fetched through it: remove it, or move {target} aside"
+            )
+
+
+VERBS = ("sweep", "search", "analyze")
+STOP_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where things are on the cluster. `results` and `data` are paths that every node mounts, or URIs."""
+
+    results: str | None = None
+    data: str | None = None
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One job. `folder` is sent along as its working directory; `results` is where it leaves what it makes."""
+
+    name: str
+    command: tuple[str, ...]
+    results: str
+    folder: Path | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def entrypoint(self) -> str:
+        """The command as Ray wants it: one line for the shell of the head node, every argument quoted."""
+        return shlex.join(self.command)
+
+    def runtime_environment(self) -> dict[str, Any]:
+        """What the job runs in; secrets have no place here, since the dashboard shows it."""
+        sent = (
+            {} if self.folder is None else {"working_dir": str(self.folder), "excludes": ["/results/", ".git", ".venv"]}
+        )
+        return {**sent, "env_vars": dict(self.environment)}
+
+
+def prepare(
+    verb: str, arguments: Sequence[str], values: Mapping[str, Any], place: Place, folder: Path | None
+) -> Submission:
+    """The job for one command line. `values` are its options as the command itself reads them.
+
+    `folder` None sends the experiment file's folder, and nothing for a built-in experiment. Raises UserError.
+    """
+    if values.get("address"):
+        raise UserError("--address has no place here: the job runs inside the cluster")
+    if verb == "analyze":
+        return _analysis(arguments, values, place)
+    experiment = str(values["experiment"])
+    name = load.load(experiment).experiment.experiment
+    results = _location(values.get("out"), place, name)
+    written = _quiet(arguments) if values.get("out") else [*_quiet(arguments), "--out", results]
+    path = Path(experiment).expanduser()
+    if path.is_file():
+        folder = folder or path.absolute().parent
+        inside = _inside(path, folder)
+        written = [inside if argument == experiment else argument for argument in written]
+    return Submission(_job_name(verb, name), ("orchestrate", verb, *written), results, folder, _environment(place))
+
+
+def _analysis(arguments: Sequence[str], values: Mapping[str, Any], place: Place) -> Submission:
+    """A relative source, or the experiment of a file, means one of the cluster's results directories."""
+    sources = {source: _source(source, place) for source in values["sources"]}
+    results = _location(values["out"], place, "") if values.get("out") else f"{next(iter(sources.values()))}/analysis"
+    written = [sources.get(argument, argument) for argument in _quiet(arguments)]
+    name = _job_name("analyze", Path(next(iter(sources.values()))).name)
+    return Submission(name, ("orchestrate", "analyze", *written), results, None, _environment(place))
+
+
+def _source(written: str, place: Place) -> str:
+    name = load.named_by(written)
+    return _location(written if name is None and not _is_relative(written) else None, place, name or written)
+
+
+def _quiet(arguments: Sequence[str]) -> list[str]:
+    """A job has one log for both its streams: where one of them is a JSON document, progress stays out of it."""
+    return [*arguments, "--quiet"] if "--json" in arguments and "--quiet" not in arguments else [*arguments]
+
+
+def _location(out: str | None, place: Place, name: str) -> str:
+    if out is None:
+        if place.results is None:
+            raise UserError(
+                "where do the results go on the cluster? Say so with --results or --out (a path that every node "
+                "mounts, or s3://...), or in the cluster file: metadata: {results: ...}"
+            )
+        return f"{_absolute(place.results, '--results').rstrip('/')}/{name}"
+    return _absolute(out, "--out")
+
+
+def _absolute(location: str, option: str) -> str:
+    if _is_relative(location):
+        raise UserError(f"{option} must be an absolute path on the cluster, or a URI; got {location!r}")
+    return location
+
+
+def _is_relative(location: str) -> bool:
+    return "://" not in location and not location.startswith("/")
+
+
+def _inside(path: Path, folder: Path) -> str:
+    try:
+        return f"./{path.absolute().relative_to(folder.absolute())}"
+    except ValueError:
+        raise UserError(f"{path} is not in {folder}, which is what is sent") from None
+
+
+def _environment(place: Place) -> dict[str, str]:
+    found = {"PYTHONUNBUFFERED": "1", "RAY_JOB_STOP_WAIT_TIME_S": str(STOP_SECONDS)}
+    return found if place.data is None else {**found, "ORCHESTRATE_DATA": place.data}
+
+
+def _job_name(verb: str, name: str) -> str:
+    return f"{verb}-{re.sub(r'[^A-Za-z0-9_.-]', '-', name)[:40]}-{secrets.token_hex(3)}"
+
 
 ANSWER_SECONDS = 10.0
 LOOK_EVERY_SECONDS = 0.5
@@ -42,7 +214,7 @@ class Jobs:
         """Raises EnvironmentProblem where nothing answers or the token is refused, UserError for no address at all."""
         self.address = address.rstrip("/")
         _probe(self.address)
-        token = token_file.token()
+        token = ssh.token()
         self._has_token = token is not None
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         self._client: JobSubmissionClient = self._asked(lambda: JobSubmissionClient(self.address, headers=headers))
@@ -113,7 +285,7 @@ class Jobs:
             raise EnvironmentProblem(f"the cluster at {self.address} refuses: {_first(error)}") from error
 
     def _refused(self) -> str:
-        where = token_file.path()
+        where = ssh.path()
         what = (
             f"the token in {where} is not its token" if self._has_token else f"it asks for a token; put it in {where}"
         )

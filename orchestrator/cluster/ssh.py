@@ -1,9 +1,14 @@
-"""SSH to a cluster's machines: whether they answer, and a tunnel from this machine's loopback to the dashboard."""
+"""Reaches a cluster's machines: SSH, a tunnel from this machine's loopback to the dashboard, and the cluster's token.
+
+The token's file can be read by nobody else.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import re
+import secrets
 import shlex
 import socket
 import subprocess
@@ -11,10 +16,45 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from orchestrator.cluster import token_file
 from orchestrator.cluster.cluster_file import ClusterFile
 from orchestrator.cluster.security_rules import DASHBOARD_PORT
 from orchestrator.errors import EnvironmentProblem
+
+PRIVATE = 0o600
+OTHERS = 0o077
+
+
+def path() -> Path:
+    """Where Ray looks for the token (`RAY_AUTH_TOKEN_PATH`, else `~/.ray/auth_token`)."""
+    written = os.environ.get("RAY_AUTH_TOKEN_PATH")
+    return Path(written).expanduser() if written else Path.home() / ".ray" / "auth_token"
+
+
+def token() -> str | None:
+    """The token of this machine's user, or None. Raises EnvironmentProblem for a file that cannot be read."""
+    if written := os.environ.get("RAY_AUTH_TOKEN"):
+        return written.strip()
+    try:
+        return path().read_text(encoding="utf-8").strip() or None
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise EnvironmentProblem(f"the token in {path()} cannot be read: {error}") from error
+
+
+def ensure() -> bool:
+    """Make a token where there is none, and keep its file to its owner; True when it is a new one."""
+    if token() is not None:
+        if path().is_file() and path().stat().st_mode & OTHERS:
+            path().chmod(PRIVATE)
+        return False
+    path().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path().unlink(missing_ok=True)
+    descriptor = os.open(path(), os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(secrets.token_hex(32))
+    return True
+
 
 ANSWER_SECONDS = 10
 OPEN_SECONDS = 30.0
@@ -47,7 +87,7 @@ def failure_of(file: ClusterFile, host: str, command: str) -> str | None:
 
 def known_hosts(file: ClusterFile) -> Path:
     """The cluster's own list of host keys: a cloud gives the addresses of ended machines to others."""
-    return token_file.path().parent / f"known_hosts-{re.sub(r'[^A-Za-z0-9_.-]', '-', file.name)}"
+    return path().parent / f"known_hosts-{re.sub(r'[^A-Za-z0-9_.-]', '-', file.name)}"
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from analysis import registry as of_analysis
-from orchestrator.config import search_registry as of_search
+from orchestrator.config import search as of_search
 from orchestrator.config.load import built_in_document, built_in_names
 from trainables import registry
 

@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 
 from analysis.plotting import profile_figures
-from analysis.plotting.frames import NotApplicable
-from analysis.tables import csv_export
+from analysis.plotting.figure import NotApplicable
+from analysis.tables import read
 from analysis.tables.folder import Folder
 from analysis.tables.profile import MEASURED, to_table
 from analysis.tables.schema import to_parquet_bytes
@@ -122,7 +122,7 @@ def write(rows: Sequence[dict[str, Any]], out: str) -> list[str]:
             drawn = data(frame)
         except NotApplicable:
             continue
-        files[f"{FIGURES}/{figure.name}.csv"] = csv_export.to_csv(drawn)
+        files[f"{FIGURES}/{figure.name}.csv"] = read.to_csv(drawn)
         for kind, content in render.render(figure, drawn).items():
             files[f"{FIGURES}/{figure.name}.{kind}"] = content
     folder = Folder.at(out, private=False)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from orchestrator.commands import _adapt_first
-from orchestrator.commands._executor_choice import LayoutOptions, executor_for, is_one_of_several
+from orchestrator.commands import _execution
+from orchestrator.commands._execution import LayoutOptions, executor_for, is_one_of_several
 from orchestrator.commands.events import Event, Listener, Message, Notifier, ignore
 from orchestrator.commands.sweep import check_fingerprint
 from orchestrator.config.data_check import check_data
@@ -128,7 +128,7 @@ def _execute(
 
     notify = Notifier(hear)
     with notify.executing(runs, {}):
-        _adapt_first.execute(executor, runs, store, notify, lambda: False, runs)
+        _execution.execute(executor, runs, store, notify, lambda: False, runs)
     event = last[0] if last else None
     if isinstance(event, RunFinished):
         return CellResult(run, store.location, True, event.status, event.score, event.error, address=store.address)

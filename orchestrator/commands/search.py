@@ -10,10 +10,8 @@ from typing import Any
 
 from analysis.tables.trials import trials_table
 from orchestrator import html_tables
-from orchestrator.commands import _adapt_first
-from orchestrator.commands._compacting import Compacting
-from orchestrator.commands._executor_choice import executor_for, refuse_torchrun
-from orchestrator.commands._signals import EXIT_OF_SIGNALS, stopping
+from orchestrator.commands import _execution
+from orchestrator.commands._execution import EXIT_OF_SIGNALS, Compacting, executor_for, refuse_torchrun, stopping
 from orchestrator.commands.events import Listener, Notifier, RunAdded, TrialsExpected, ignore
 from orchestrator.commands.sweep import SweepOptions, check_fingerprint
 from orchestrator.config.data_check import DataFacts, check_data
@@ -21,7 +19,7 @@ from orchestrator.config.resolve import Resolved
 from orchestrator.config.run_spec import RunSpec, System
 from orchestrator.config.search import Search
 from orchestrator.errors import EXIT_ENVIRONMENT, EXIT_FAILED_RUNS, UserError
-from orchestrator.executors.scale import Scale
+from orchestrator.executors.events import Scale
 from orchestrator.hyperparameter_search.driver import Steering
 from orchestrator.hyperparameter_search.study import Study, all_runs
 from orchestrator.hyperparameter_search.trial import State
@@ -177,7 +175,7 @@ def _execute(
             notify(TrialsExpected(study.system.name, study.rules.trials, tuple(study.rules.rungs)))
         for run in adaptations:
             add(run)
-        _adapt_first.execute(executor, adaptations, store, notify, is_stopped, resolved.adaptations)
+        _execution.execute(executor, adaptations, store, notify, is_stopped, resolved.adaptations)
         ready = [] if is_stopped() else _ready(store, studies, notify)
         steering = Steering(ready, _is_time_up(store, ready), add)
         executor.execute(steering.first(), notify, steering, _scale(studies))

@@ -7,12 +7,17 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from orchestrator import html_tables
-from orchestrator.commands import _adapt_first
-from orchestrator.commands._compacting import Compacting
-from orchestrator.commands._executor_choice import LayoutOptions, executor_for, refuse_torchrun
-from orchestrator.commands._signals import Interruption, stopping
+from orchestrator.commands import _execution
+from orchestrator.commands._execution import (
+    Compacting,
+    Interruption,
+    LayoutOptions,
+    executor_for,
+    refuse_torchrun,
+    stopping,
+)
 from orchestrator.commands.events import Listener, Notifier, ignore
-from orchestrator.config import grid
+from orchestrator.config import resolve
 from orchestrator.config.data_check import DataFacts, check_data
 from orchestrator.config.resolve import Resolved
 from orchestrator.config.run_spec import RunSpec
@@ -20,8 +25,7 @@ from orchestrator.errors import EXIT_ENVIRONMENT, EXIT_FAILED_RUNS
 from orchestrator.storage import Store
 from orchestrator.storage.cells import cell_columns
 from orchestrator.storage.find_results import default_out
-from orchestrator.storage.init_from import check_starts
-from orchestrator.storage.keep_best import keep_the_best
+from orchestrator.storage.init_from import check_starts, keep_the_best
 from orchestrator.storage.status import Status, failed_runs, summarise
 
 
@@ -34,7 +38,7 @@ class SweepOptions:
     accept_new_data: bool = False
     retry: bool = True
     strict: bool = False
-    max_runs: int = grid.MAXIMUM_RUNS
+    max_runs: int = resolve.MAXIMUM_RUNS
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ def sweep(resolved: Resolved, options: SweepOptions, listener: Listener = ignore
     """
     refuse_torchrun()
     notify = Notifier(listener)
-    compared = grid.runs(resolved, options.max_runs)
+    compared = resolve.grid_runs(resolved, options.max_runs)
     cells = (*resolved.adaptations, *compared)
     facts = check_data(resolved, strict=options.strict)
     store = Store.open(options.out or default_out(resolved.experiment.experiment))
@@ -84,7 +88,7 @@ def sweep(resolved: Resolved, options: SweepOptions, listener: Listener = ignore
         for line in changed:
             notify.message(f"changed since the last sweep here: {line}")
         before, problems = _recorded(store)
-        pending = grid.pending(cells, before)
+        pending = resolve.pending(cells, before)
         remaining = to_do(store, pending, options.retry)
         check_starts(store, remaining, resolved.adaptations)
         possible = [run for run in cells if run.unsupported is None or run.run_id in before]
@@ -172,7 +176,7 @@ def _execute(
     executor = executor_for(store, resolved, options.layout)
     try:
         with stopping(executor, notify.message) as interruption, notify.executing(*known):
-            _adapt_first.execute(executor, remaining, store, notify, partial(_is_set, interruption), known[0])
+            _execution.execute(executor, remaining, store, notify, partial(_is_set, interruption), known[0])
     except Exception:
         store.compact()
         raise

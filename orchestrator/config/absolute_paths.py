@@ -1,19 +1,27 @@
-"""Makes the paths of an experiment absolute, and pins the user's own files that it names to their content."""
+"""The files that an experiment names: paths made absolute, the user's own pinned to their content, and may they run?
+
+A results directory is data: the code that its experiment names runs only when the user says so.
+"""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from orchestrator.config.adapt import Adapt, AdaptOverride
-from orchestrator.config.experiment import Experiment, ModelEntry
-from orchestrator.config.names import init_from_parts
+from orchestrator.config.experiment import Adapt, AdaptOverride, Experiment, ModelEntry, init_from_parts
 from orchestrator.config.run_spec import RunSpec
+from orchestrator.config.yaml_file import KeyPath
 from orchestrator.errors import UserError
 from trainables import registry
 from trainables.config import DataConfig, SplitConfig
 from trainables.data.splits import ids_fingerprint
+
+if TYPE_CHECKING:
+    from orchestrator.config.load import Loaded
+
 
 AdaptType = TypeVar("AdaptType", Adapt, AdaptOverride)
 
@@ -116,3 +124,61 @@ def _sha256(path: Path) -> str:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+PRESET = ".py"
+
+
+@dataclass(frozen=True)
+class NamedCode:
+    """Where an experiment names code, and which: a Python file, or a model's own code."""
+
+    path: KeyPath
+    what: str
+
+    def __str__(self) -> str:
+        """`task: ./my_task.py`."""
+        return f"{'.'.join(map(str, self.path))}: {self.what}"
+
+
+def named_code(experiment: Experiment) -> tuple[NamedCode, ...]:
+    """Everything that would run, in the order of the file."""
+    files = [*_files(experiment), *_models(experiment), *_variants(experiment)]
+    return tuple(NamedCode(path, what) for path, what in files)
+
+
+def require_permission(loaded: Loaded) -> None:
+    """Raise UserError where an experiment names code that came with results, and nobody said that it may run."""
+    found = named_code(anchored(loaded.experiment, loaded.folder))
+    if not found or loaded.may_run_code:
+        return
+    named = "\n".join(f"  {code}" for code in found)
+    raise UserError(
+        f"{loaded.document.source} belongs to a results directory, which is data, and names code:\n{named}\n"
+        "read that code; then add --run-code to run it"
+    )
+
+
+def _files(experiment: Experiment) -> Iterator[tuple[KeyPath, str]]:
+    written: list[tuple[KeyPath, str | None]] = [
+        (("task",), experiment.task),
+        (("data", "name"), experiment.data.name),
+        (("compare", "metric"), experiment.compare.metric),
+    ]
+    if experiment.adapt is not None:
+        written.append((("adapt", "data", "name"), experiment.adapt.data.name))
+    yield from ((path, name) for path, name in written if name is not None and registry.is_path(name))
+
+
+def _models(experiment: Experiment) -> Iterator[tuple[KeyPath, str]]:
+    for name, entry in experiment.models.items():
+        preset = next((written for written in (entry.path, name) if str(written).endswith(PRESET)), None)
+        if preset is not None:
+            yield ("models", name), preset
+        if entry.trust_remote_code:
+            yield ("models", name, "trust_remote_code"), f"the code of {entry.hub or name}"
+
+
+def _variants(experiment: Experiment) -> Iterator[tuple[KeyPath, str]]:
+    for recipe, variants in experiment.recipes.items():
+        yield from ((("recipes", recipe), name) for name in variants if registry.is_path(name))

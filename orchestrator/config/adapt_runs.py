@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from orchestrator.config.adapt import TASK, Adapt, AdaptOverride
-from orchestrator.config.experiment import Experiment, ModelEntry
-from orchestrator.config.names import init_from_parts
-from orchestrator.config.problem_collector import Check
+from orchestrator.config.error_messages import Check
+from orchestrator.config.experiment import TASK, Adapt, AdaptOverride, Experiment, ModelEntry, init_from_parts
 from orchestrator.config.run_spec import RunSpec
 from trainables import registry
 from trainables.config import ModelConfig, RunConfig

@@ -1,7 +1,8 @@
 """Says what is wrong in words of the experiment file: the key, its line, what it must be and what it is.
 
-`from_validation` puts pydantic's errors into words. `unknown_names` finds names that nobody registered in a document
-that is not a valid experiment, so that all is reported at once.
+`Check` collects everything that is wrong with an experiment, so that all of it is reported at once;
+`from_validation` puts pydantic's errors into words; `unknown_names` finds names that nobody registered, also in a
+document that is not a valid experiment.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import UnionType
 from typing import Annotated, Any, TypeGuard, Union, get_args, get_origin
 
@@ -17,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from orchestrator.config.yaml_file import Document, KeyPath
-from orchestrator.errors import Problem
+from orchestrator.errors import InvalidExperiment, Problem
 from trainables import registry
 from trainables.registry import Kind, UnknownName
 
@@ -232,3 +233,44 @@ def _items(value: Any) -> Iterator[tuple[Any, Any]]:
 def _is_plain(name: Any) -> TypeGuard[str]:
     """Text that can only mean a registered entry: no file, no hub id."""
     return isinstance(name, str) and bool(name) and not registry.is_path(name)
+
+
+class Check:
+    """Collects problems, each at its line of the document, so that all are reported at once."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.problems: list[Problem] = []
+        self.notes: list[str] = []
+
+    def add(self, path: KeyPath, message: str) -> None:
+        """One problem per line of the message."""
+        self.problems += [self.document.problem(path, line) for line in message.splitlines()]
+
+    def attempt(self, path: KeyPath, action: Callable[[], Any], model: type[BaseModel] | None = None) -> Any:
+        """What `action` returns; None, and a problem at `path`, where it raises ValueError or cannot import a file.
+
+        `model` is what a ValidationError is about.
+        """
+        try:
+            return action()
+        except ValidationError as error:
+            self.problems += from_validation(error, self.document, model or BaseModel, path)
+        except ValueError as error:
+            self.add(path, str(error))
+        except (ImportError, SyntaxError, NameError, AttributeError, TypeError) as error:
+            if not registry.is_path(str(path[-1])) and not registry.is_path(str(self._written(path))):
+                raise
+            self.add(path, f"the file cannot be imported: {type(error).__name__}: {error}")
+        return None
+
+    def finish(self) -> None:
+        """Raise InvalidExperiment if anything was wrong so far."""
+        if self.problems:
+            raise InvalidExperiment(self.document.source, self.problems)
+
+    def _written(self, path: KeyPath) -> Any:
+        try:
+            return self.document.value(path)
+        except (KeyError, IndexError, TypeError):
+            return None

@@ -1,19 +1,198 @@
-"""What a user asks for: the experiment file as a frozen value, composed of the configs that the other packages own."""
+"""What a user asks for: the experiment file as a frozen value, composed of the configs that the other packages own.
+
+Its names become folders and cells, so they are checked; seeds may be written `7`, `[1, 2]`, `42-51` or `1,2,5-7`;
+the JSON Schema for editors is derived from the same models, plus the short forms that a file may use.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from analysis.config import CompareConfig
-from orchestrator.config.adapt import Adapt, AdaptOverride
-from orchestrator.config.names import InitFrom, ModelName, Name
 from orchestrator.config.run_spec import RunSpec
 from orchestrator.config.search import Search
-from orchestrator.config.seeds import parse_seeds
-from trainables.config import DataConfig, Frozen, SplitConfig, TrainConfig
+from trainables import registry
+from trainables.config import DataConfig, Frozen, Positive, SplitConfig, TrainConfig
 from trainables.protocols.model_preset import PrecisionChoice
+
+TASK = "masked_lm"
+
+
+class AdaptSettings(TrainConfig):
+    """How a model is adapted; what `train` says plays no role. There is one run, with one seed, for all seeds."""
+
+    epochs: int = Field(default=5, ge=1)
+    batch_size: int = Field(default=64, ge=1)
+    learning_rate: Positive = 5e-5
+    weight_decay: float = Field(default=0.0, ge=0)
+    max_length: int = Field(default=512, ge=4, description="pieces per chunk, special tokens included")
+    mask: float = Field(default=0.15, gt=0, lt=1, description="share of the pieces that are to be guessed")
+    chunking: Literal["concatenate", "line"] = Field(
+        default="concatenate", description="concatenate: full chunks across texts; line: a chunk a text"
+    )
+    split: SplitConfig = SplitConfig(validation=0.1, seed=42)
+    seed: int = Field(default=42, ge=0, lt=2**32)
+    keep_epochs: int = Field(
+        default=0, ge=0, description="models of so many last epochs stay beside the best one; changes no result"
+    )
+
+    def train(self) -> TrainConfig:
+        """The part that any run has."""
+        return TrainConfig.model_validate({name: getattr(self, name) for name in TrainConfig.model_fields})
+
+    def task_options(self) -> dict[str, Any]:
+        """The part that is about text and masks."""
+        return {"mask": self.mask, "chunking": self.chunking}
+
+
+class Adapt(AdaptSettings):
+    """The text that the models become familiar with, and how."""
+
+    data: DataConfig
+
+
+class AdaptOverride(AdaptSettings):
+    """What differs for one model. Only keys that are written count."""
+
+    @model_serializer(mode="wrap")
+    def _only_what_is_written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in handler(self).items() if key in self.model_fields_set}
+
+    def over(self, adapt: Adapt) -> Adapt:
+        """The experiment's settings with these in their place. Raises ValidationError for what does not fit."""
+        changed = {name: getattr(self, name) for name in self.model_fields_set}
+        return Adapt.model_validate({name: getattr(adapt, name) for name in Adapt.model_fields} | changed)
+
+
+MAXIMUM_LENGTH = 100
+_RUN_ID = re.compile(r"[0-9a-f]{16}")
+_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
+_WITH_FOLDERS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_][A-Za-z0-9_.+-]*)*")
+
+
+def check_name(name: str) -> str:
+    """The name. Raises ValueError unless it is letters, digits and `_ . + -`, and begins with none of `. + -`."""
+    _check_length(name)
+    if not _PLAIN.fullmatch(name):
+        raise ValueError(
+            f"may hold letters, digits, '_', '.', '+' and '-' and begin with a letter or digit, got {name!r}"
+        )
+    return name
+
+
+def check_model_name(name: str) -> str:
+    """The name itself: a plain name, or a hub id such as `owner/name`. Raises ValueError."""
+    _check_length(name)
+    if not _WITH_FOLDERS.fullmatch(name):
+        raise ValueError(
+            f"must be a preset's name or a hub id such as owner/name, got {name!r}; "
+            "for a folder write `my-model: {path: the/folder}`"
+        )
+    return name
+
+
+def _check_length(name: str) -> None:
+    if not 1 <= len(name) <= MAXIMUM_LENGTH:
+        raise ValueError(f"must have 1 to {MAXIMUM_LENGTH} characters, got {len(name)}")
+
+
+Name = Annotated[str, AfterValidator(check_name)]
+ModelName = Annotated[str, AfterValidator(check_model_name)]
+
+
+def init_from_parts(written: str) -> tuple[str | None, str]:
+    """Results directory (None: the sweep's own) and run id of an `init_from`. Raises ValueError for anything else."""
+    place, _, run_id = written.rpartition("/")
+    if not _RUN_ID.fullmatch(run_id):
+        raise ValueError(
+            f"must be a run id (16 hexadecimal digits, see `orchestrate results`) or DIRECTORY/RUN_ID, got {written!r}"
+        )
+    return place or None, run_id
+
+
+def check_init_from(written: str) -> str:
+    """The text itself. Raises ValueError as `init_from_parts`."""
+    init_from_parts(written)
+    return written
+
+
+InitFrom = Annotated[str, AfterValidator(check_init_from)]
+
+
+MAXIMUM_SEED = 2**32 - 1
+MAXIMUM_SEEDS = 100_000
+_RANGE = re.compile(r"([0-9]+)\s*-\s*([0-9]+)")
+
+
+def parse_seeds(written: object) -> tuple[int, ...]:
+    """The seeds in the order they were written. Raises ValueError for anything but distinct whole numbers >= 0."""
+    if isinstance(written, str):
+        seeds = _from_text(written)
+    elif isinstance(written, Sequence):
+        seeds = [_whole(value) for value in written]
+    else:
+        seeds = [_whole(written)]
+    if not seeds:
+        raise ValueError("is empty; write at least one seed, e.g. 42-51")
+    twice = sorted({seed for seed in seeds if seeds.count(seed) > 1}) if len(set(seeds)) < len(seeds) else []
+    if twice:
+        raise ValueError(f"names {twice[0]} more than once; every seed is one run")
+    if max(seeds) > MAXIMUM_SEED:
+        raise ValueError(f"must be at most {MAXIMUM_SEED}, got {max(seeds)}")
+    return tuple(seeds)
+
+
+def render_seeds(seeds: Iterable[int]) -> str:
+    """The short form: `42-51`, `1-2,7`; an unordered list keeps its order, number by number."""
+    runs: list[list[int]] = []
+    for seed in seeds:
+        if runs and seed == runs[-1][1] + 1:
+            runs[-1][1] = seed
+        else:
+            runs.append([seed, seed])
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
+
+
+def _from_text(text: str) -> list[int]:
+    seeds: list[int] = []
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        seeds += _part(part)
+    return seeds
+
+
+def _part(part: str) -> Iterable[int]:
+    if re.fullmatch(r"[0-9]{1,10}", part):
+        return [int(part)]
+    match = _RANGE.fullmatch(part)
+    if match is None:
+        raise ValueError(f"must be whole numbers >= 0 and ranges such as 42-51, got {part[:40]!r}")
+    first, last = int(match[1][:20]), int(match[2][:20])
+    if last < first:
+        raise ValueError(f"has a range that runs backwards: {part[:40]}")
+    if last - first >= MAXIMUM_SEEDS:
+        raise ValueError(f"has more than {MAXIMUM_SEEDS} seeds in one range: {part[:40]}")
+    return range(first, last + 1)
+
+
+def _whole(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        shown = str(value).lower() if isinstance(value, bool) else f"{value!r:.40}"
+        raise ValueError(f"must be whole numbers, got {shown}")
+    if value < 0:
+        raise ValueError(f"must be at least 0, got {value}")
+    return value
+
 
 __all__ = ["Experiment", "ModelEntry", "Resources", "RunSpec"]
 
@@ -114,3 +293,34 @@ class Experiment(Frozen):
         default=0, ge=0, description="every run leaves the models of so many last epochs; none of it changes a result"
     )
     save: Save = Field(default="none", description="which runs leave their best weights; none of it changes a result")
+
+
+SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def json_schema() -> dict[str, Any]:
+    """A JSON Schema (draft 2020-12) that every accepted experiment file satisfies."""
+    schema = Experiment.model_json_schema(mode="validation")
+    entry = schema["$defs"][ModelEntry.__name__]
+    for key in TrainConfig.model_fields:
+        entry["properties"][key].pop("default", None)
+    properties = schema["properties"]
+    properties["models"] = {
+        "description": "names, or a mapping from each name to what differs for this model",
+        "anyOf": [
+            {"type": "array", "items": {"type": "string"}, "minItems": 1, "uniqueItems": True},
+            properties["models"],
+        ],
+        "examples": [registry.names("model")],
+    }
+    properties["seeds"] = {
+        "description": properties["seeds"].get("description"),
+        "anyOf": [
+            {"type": "string", "pattern": r"^\s*\d+(\s*-\s*\d+)?(\s*,\s*\d+(\s*-\s*\d+)?)*\s*,?\s*$"},
+            {"type": "integer", "minimum": 0},
+            {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1, "uniqueItems": True},
+        ],
+        "default": "42-51",
+    }
+    properties["task"]["examples"] = registry.names("task")
+    return {"$schema": SCHEMA_DIALECT, **schema, "title": "orchestrate experiment"}

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from orchestrator.config.problem_collector import Check
+from orchestrator.config.error_messages import Check
 from trainables import models, registry
 from trainables.config import Precision
 from trainables.protocols.variant import Applied, Subject, Variant, plan_of, resolve_variants, suits_all

@@ -1,23 +1,23 @@
-"""Turns what a user wrote into what is computed: names looked up, models and data pinned, systems named.
+"""Turns what a user wrote into what is computed: names looked up, models and data pinned, systems named, runs listed.
 
-Nothing here imports torch or asks for a resource; every name that is wrong is reported at once, with its line.
+Nothing here imports torch or asks for a resource; every wrong name is reported at once, with its line. The runs of
+the grid come in a fixed order, and resuming is subtraction. `look` checks an experiment without running the code
+that it names, and says what that leaves unchecked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from orchestrator.config.absolute_paths import anchored, file_hashes
+from orchestrator.config.absolute_paths import anchored, file_hashes, named_code, require_permission
 from orchestrator.config.adapt_runs import adaptations, begin, check_starts
-from orchestrator.config.error_messages import suggestion
+from orchestrator.config.error_messages import Check, suggestion
 from orchestrator.config.experiment import Experiment
 from orchestrator.config.load import Loaded
-from orchestrator.config.named_code import require_permission
-from orchestrator.config.problem_collector import Check
 from orchestrator.config.recipes import check_suited, control_of, recipe_of, subject_of, unsuited_here
 from orchestrator.config.run_spec import RunSpec, System, system_name, tuning_of
 from orchestrator.config.search_space import check_search
@@ -28,6 +28,7 @@ from trainables.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from trainables.data import load
 from trainables.protocols.task import Task
 from trainables.protocols.variant import Subject, unsupported_on
+from trainables.registry import is_path
 from trainables.system.hardware import Hardware, training_hardware
 
 Direction = Literal["maximize", "minimize"]
@@ -277,3 +278,73 @@ def _check_distinct(check: Check, resolved: Resolved) -> None:
             path = ("models", system.model) if len(resolved.experiment.recipes) == 1 else ("recipes", system.recipe)
             check.add(path, f"{seen[settings]!r} and {system.name!r} are the same system under two names; drop one")
         seen.setdefault(settings, system.name)
+
+
+MAXIMUM_RUNS = 10_000
+
+
+def grid_runs(resolved: Resolved, max_runs: int = MAXIMUM_RUNS) -> tuple[RunSpec, ...]:
+    """Every cell: seed by seed, in each seed system by system, so that an early stop leaves complete pairs.
+
+    Raises UserError for a grid larger than `max_runs`.
+    """
+    seeds = resolved.experiment.seeds
+    size = len(seeds) * len(resolved.folds) * len(resolved.systems)
+    if size > max_runs:
+        parts = f"{len(resolved.systems)} systems x {len(seeds)} seeds x {len(resolved.folds)} folds"
+        raise UserError(f"the grid has {size} runs ({parts}); the limit is {max_runs}: raise it with --max-runs {size}")
+    return tuple(
+        resolved.run(system, seed, fold) for seed in seeds for fold in resolved.folds for system in resolved.systems
+    )
+
+
+def pending(grid: Iterable[RunSpec], recorded: Container[str]) -> list[RunSpec]:
+    """Cells without a committed record, in grid order, but for those that this machine does not support.
+
+    A failure is an attempt, so failed cells are pending.
+    """
+    return [run for run in grid if run.run_id not in recorded and run.unsupported is None]
+
+
+def look(loaded: Loaded, *, run_code: bool) -> tuple[Experiment, tuple[str, ...]]:
+    """The experiment as `resolve` settles it, and notes; the code that it names is run only where that is asked for.
+
+    Raises InvalidExperiment as `resolve` does.
+    """
+    if run_code or not named_code(anchored(loaded.experiment, loaded.folder)):
+        resolved = resolve(loaded, must_be_available=False)
+        return resolved.experiment, resolved.notes
+    return _without_running_code(loaded)
+
+
+def _without_running_code(loaded: Loaded) -> tuple[Experiment, tuple[str, ...]]:
+    """What `resolve` finds without running any code that the experiment names; and notes, also on what that leaves out.
+
+    Raises InvalidExperiment with everything that is wrong as far as it can be seen.
+    """
+    check = Check(loaded.document)
+    experiment = anchored(loaded.experiment, loaded.folder)
+    code = named_code(experiment)
+    skipped = {part.path for part in code}
+    models = [name for name in experiment.models if ("models", name) not in skipped]
+    found = {name: model_of(check, name, experiment, False) for name in models}
+    recipes = {
+        name: recipe_of(check, name, {variant: options for variant, options in recipe.items() if not is_path(variant)})
+        for name, recipe in experiment.recipes.items()
+    }
+    if ("task",) not in skipped:
+        plain = (model for model in found.values() if model.config.name and not model.config.trust_remote_code)
+        check_suited(check, recipes, [partial(subject_of, model, experiment.task) for model in plain])
+        task: Task = registry.load("task", experiment.task)
+        experiment = with_objective(experiment, task)
+        task_options(check, experiment, task)
+        if ("compare", "metric") not in skipped:
+            metric_of(check, experiment, task)
+    for name in experiment.models:
+        train_of(check, name, experiment)
+    experiment = with_fingerprints(check, experiment, skipped)
+    check.attempt(("split", "ids"), lambda: file_hashes(experiment))
+    check_references(check, experiment)
+    check.finish()
+    left_out = (f"not checked, because it is code: {part} (and what rests on it); --run-code runs it" for part in code)
+    return experiment, (*check.notes, *left_out)

@@ -1,8 +1,12 @@
-"""The `search` part of an experiment: which settings are varied, over which values, and how much may be spent on it."""
+"""The `search` part of an experiment: which settings are varied, over which values, and how much may be spent on it.
+
+Searchers and schedulers are modules on disk: a module's name is what a file writes.
+"""
 
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import (
@@ -14,9 +18,31 @@ from pydantic import (
     model_validator,
 )
 
-from orchestrator.config.search_registry import Kind, names
+from analysis.registry import Entries
 from trainables.config import Frozen, Positive
 from trainables.registry import UnknownName
+
+Kind = Literal["searcher", "scheduler"]
+_ENTRIES: dict[Kind, Entries] = {
+    "searcher": Entries("searcher", "orchestrator.hyperparameter_search.searchers"),
+    "scheduler": Entries("scheduler", "orchestrator.hyperparameter_search.schedulers"),
+}
+
+
+def names(kind: Kind) -> list[str]:
+    """Every entry of a kind, sorted; nothing is imported."""
+    return _ENTRIES[kind].names()
+
+
+def file_of(kind: Kind, name: str) -> Path:
+    """The module of an entry, which is not imported. Raises UnknownName."""
+    return _ENTRIES[kind].file_of(name)
+
+
+def load(kind: Kind, name: str) -> Any:
+    """The module of an entry. Raises UnknownName."""
+    return _ENTRIES[kind].module(name)
+
 
 Ends = tuple[float, float]
 KINDS = ("uniform", "loguniform", "integer", "choice")

@@ -10,8 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from orchestrator.config.error_messages import suggestion
-from orchestrator.config.problem_collector import Check
+from orchestrator.config.error_messages import Check, suggestion
 from orchestrator.config.run_spec import System, content_id
 from orchestrator.config.search import Distribution, Search
 from trainables import registry

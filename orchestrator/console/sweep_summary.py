@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from analysis.text import cut_off
+from analysis.text.warnings import about_runs
 from orchestrator.commands.sweep import SweepResult
 from orchestrator.console import search_summary, text
 from orchestrator.console.console import ARGUMENTS, Console
@@ -92,7 +92,7 @@ def _cut_off(out: str, run_ids: set[str]) -> list[str]:
     if table is None:
         return []
     runs = table.to_pandas()
-    return cut_off.about_runs(runs[runs["run_id"].isin(run_ids)])
+    return about_runs(runs[runs["run_id"].isin(run_ids)])
 
 
 def _counted(result: SweepResult) -> str:

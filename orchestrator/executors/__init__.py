@@ -1,7 +1,7 @@
 """The one seam to the cluster: an executor takes runs and says what happens to them; in process or on Ray lanes.
 
 Start with `in_process.py`, the whole contract without Ray. `lanes/` decides who executes which run, `ray_lanes/` acts
-on it; `events.py` is what a caller hears, `run_source.py` how a search begins and ends runs. May import `worker`,
+on it; `events.py` is what a caller hears, and how a search begins and ends runs. May import `worker`,
 `storage`, `config`, `ray_private`, `errors`, `units`, `analysis.tables.folder` and `trainables`.
 """
 
@@ -10,9 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from orchestrator.executors.events import Event
-from orchestrator.executors.run_source import Steering
-from orchestrator.executors.scale import Scale
+from orchestrator.executors.events import Event, Scale, Steering
 
 if TYPE_CHECKING:
     from orchestrator.config.experiment import RunSpec

@@ -1,15 +1,19 @@
-"""What an executor tells its caller while it executes runs: plain frozen values, in the order things happened.
+"""What an executor and its caller tell each other while runs execute: events one way, decisions the other.
 
 Of one run a caller sees `RunStarted`, any number of `EpochReported`, then exactly one of `RunFinished` (a committed
 record), `RunFailed` (an attempt; `will_retry` says whether another `RunStarted` of the same run follows) or
-`RunStopped` (stopped on request, stays pending).
+`RunStopped` (stopped on request, stays pending). All events are plain frozen values, in the order things happened.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from orchestrator.config.run_spec import RunSpec
+
 
 RecordStatus = Literal["completed", "collapsed", "diverged", "pruned"]
 
@@ -137,3 +141,49 @@ class RunStopped:
 LaneEvent = ClusterReady | LanesPlanned | LaneStarted | LaneWaiting | LaneLost | LaneRetired
 RunEvent = RunStarted | EpochReported | RunFinished | RunFailed | RunStopped
 Event = LaneEvent | RunEvent
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What is to be done because of an event. A run that was paused may be started again, with its checkpoint.
+
+    `prune`: these end at their next control point with a record; `pause`: these stop there with a checkpoint.
+    `coming`: at most so many starts are still to be ordered after these; at 0 the execution ends with its last run.
+    """
+
+    start: tuple[RunSpec, ...] = ()
+    prune: tuple[str, ...] = ()
+    pause: tuple[str, ...] = ()
+    coming: int = 0
+
+
+class Steering(Protocol):
+    """Decides in the caller's thread. Only as many runs as there are lanes should be under way at a time."""
+
+    def react(self, event: Event) -> Orders:
+        """What follows from an event, after the caller's own listener has heard it."""
+
+
+class Unsteered:
+    """A grid that is known beforehand: nothing is added and nothing ends early."""
+
+    def react(self, event: Event) -> Orders:
+        """Nothing follows."""
+        return Orders()
+
+
+@dataclass(frozen=True)
+class Scale:
+    """`runs`: how many there are, those with a record included; `batch_size`: the smallest global batch of any."""
+
+    runs: int
+    batch_size: int
+
+    @classmethod
+    def of(cls, runs: Iterable[RunSpec]) -> Scale:
+        """The scale of these runs, at least one; those that this machine does not support do not count.
+
+        Twins count once: winners of a search are the same run where only a searched setting told their systems apart.
+        """
+        sizes = {run.run_id: run.config.train.batch_size for run in runs if run.unsupported is None}
+        return cls(len(sizes), min(sizes.values()))

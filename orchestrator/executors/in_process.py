@@ -20,12 +20,12 @@ from orchestrator.executors.events import (
     RunFailed,
     RunStarted,
     RunStopped,
+    Scale,
+    Steering,
+    Unsteered,
 )
 from orchestrator.executors.lanes.policy import Limits
-from orchestrator.executors.lanes.run_queue import Book, end_of
-from orchestrator.executors.lanes.state import Ticket, tickets
-from orchestrator.executors.run_source import Steering, Unsteered
-from orchestrator.executors.scale import Scale
+from orchestrator.executors.lanes.state import Book, Ticket, end_of, tickets
 from orchestrator.executors.torchrun import Order, Parted, Ranks
 from orchestrator.storage import Attempt, Store
 from orchestrator.worker.execute import execute_run
@@ -34,7 +34,7 @@ from orchestrator.worker.versions import Provenance
 from trainables.training.control_points import Progress, Request
 from trainables.training.distributed import Group
 from trainables.training.run import Layout as RunLayout
-from trainables.training.run_cache import Warm
+from trainables.training.token_cache import Warm
 
 LANE = 0
 ALONE = "this process"

@@ -10,11 +10,11 @@ from orchestrator.executors.events import (
     EpochReported,
     Event,
     LanesPlanned,
+    Orders,
     RunFailed,
     RunFinished,
     RunStopped,
 )
-from orchestrator.executors.run_source import Orders
 from orchestrator.hyperparameter_search.study import Study
 
 

@@ -13,8 +13,7 @@ from typing import Any, Literal, cast
 
 from orchestrator.config.resolve import Resolved
 from orchestrator.config.run_spec import RunSpec, System, content_id
-from orchestrator.config.search import Search
-from orchestrator.config.search_registry import load
+from orchestrator.config.search import Search, load
 from orchestrator.config.search_space import Space, search_id, space_of
 from orchestrator.errors import UserError
 from orchestrator.hyperparameter_search.schedulers import Decision, Rules, Scheduler

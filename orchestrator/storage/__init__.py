@@ -1,14 +1,14 @@
 """Everything on disk or in an object store: records, attempts, compacted tables, searches, the lock.
 
 The way in is `Store`. Start with `store.py`, whose first lines draw a results directory. Beside it other rooms may use
-`find_results.py` (names to directories), `status.py`, `init_from.py`, `keep_best.py` and `cells.py`; the other files
-are its own. May import `config`, `errors`, `html_tables`, `units`, `analysis.tables` and `trainables`.
+`find_results.py` (names to directories), `status.py`, `init_from.py` and `cells.py`; the other files are its own. May
+import `config`, `errors`, `html_tables`, `units`, `analysis.tables` and `trainables`.
 """
 
-from orchestrator.storage.damage import Damage
 from orchestrator.storage.disk_errors import StorageFull, StorageUnwritable, explained
 from orchestrator.storage.store import Attempt, Compaction, DataChanged, Holder, Locked, Store
 from orchestrator.storage.trials import Notebook, Proposal
+from orchestrator.storage.verify import Damage
 
 __all__ = [
     "Attempt",

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from analysis.tables.folder import Folder
 from analysis.tables.schema import Corrupt, sha256, to_parquet_bytes, to_table
-from orchestrator.storage import attempts, manifest, records
+from orchestrator.storage import manifest, records
 from orchestrator.storage.disk_errors import QUARANTINE, explained, move_aside
 from orchestrator.storage.lock import exclusive
 from orchestrator.storage.manifest import MANIFEST, TABLES, Manifest, state_of
@@ -29,8 +29,8 @@ from orchestrator.storage.merge_tables import (
     rows_of,
     streamed,
 )
+from orchestrator.storage.records import RUNS, Scan, scan
 from orchestrator.storage.restore import Mending, mend
-from orchestrator.storage.scan import RUNS, Scan, scan
 
 LOCK = "compaction.lock"
 RUNS_TABLE, EPOCHS_TABLE, PREDICTIONS_TABLE = TABLES
@@ -143,7 +143,7 @@ def _read_records(work: _Work, fitting: set[str], recheck: bool) -> None:
 def _read_failures(work: _Work) -> None:
     """The rows of runs without a record whose newest attempt failed."""
     for run_id, numbers in work.found.tried.items():
-        newest = attempts.newest_of(work.root.child(f"{RUNS}/{run_id}"), numbers)
+        newest = records.newest_of(work.root.child(f"{RUNS}/{run_id}"), numbers)
         work.problems += [f"{problem}; this attempt is left out" for problem in newest.problems]
         row = newest.failed_row()
         if row is not None:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from analysis.tables.folder import Folder
 from orchestrator.storage import compaction, experiment_files
-from orchestrator.storage.damage import Damage
 from orchestrator.storage.disk_errors import QUARANTINE, explained, free_name, move_aside
-from orchestrator.storage.scan import RUNS
-from orchestrator.storage.verify import find
-from orchestrator.storage.verify_search import restore_proposals
+from orchestrator.storage.records import RUNS
+from orchestrator.storage.verify import Damage, find, restore_proposals
 
 
 def repair(root: Folder, owner: str) -> tuple[tuple[Damage, ...], tuple[Damage, ...]]:

@@ -18,7 +18,7 @@ from orchestrator.storage import records
 from orchestrator.storage.disk_errors import QUARANTINE, free_name
 from orchestrator.storage.manifest import TABLES, Manifest
 from orchestrator.storage.merge_tables import CompactedPredictions, Gathered, compacted_predictions, table_of
-from orchestrator.storage.scan import RUNS, Scan
+from orchestrator.storage.records import RUNS, Scan
 
 FORGOTTEN = "forgotten"
 LISTED = 10

@@ -30,30 +30,18 @@ from analysis.tables.schema import Corrupt, Kind, read_parquet, sha256, to_parqu
 from analysis.tables.trials import TABLE as TRIALS_TABLE
 from orchestrator.config.run_spec import RunSpec
 from orchestrator.errors import UserError
-from orchestrator.storage import (
-    attempts,
-    cells,
-    compaction,
-    experiment_files,
-    lock,
-    manifest,
-    records,
-    repair,
-    verify,
-)
-from orchestrator.storage.attempts import without_host
+from orchestrator.storage import cells, compaction, experiment_files, lock, manifest, records, repair, verify
 from orchestrator.storage.compaction import Compaction
-from orchestrator.storage.damage import Damage
 from orchestrator.storage.disk_errors import StorageFull, StorageUnwritable, explained, free_name
 from orchestrator.storage.experiment_files import DataChanged
 from orchestrator.storage.find_run import find_run
 from orchestrator.storage.lock import Holder, Locked
 from orchestrator.storage.manifest import Manifest
+from orchestrator.storage.records import RUN_ID, RUNS, run_ids, without_host
 from orchestrator.storage.restore import FORGOTTEN, forgotten_mark, set_aside_record
-from orchestrator.storage.scan import RUN_ID, RUNS, run_ids
 from orchestrator.storage.survey import Survey, status_of, survey
 from orchestrator.storage.trials import SEARCH, Notebook
-from orchestrator.storage.verify import BEST, CHECKPOINTS, EPOCHS
+from orchestrator.storage.verify import BEST, CHECKPOINTS, EPOCHS, Damage
 from trainables.modeling.saved_model import is_saved
 from trainables.training.outcome import Outcome
 
@@ -191,7 +179,7 @@ class Store:
         folder = self.folder(run.run_id)
         with explained(folder.uri):
             self._write_spec(folder, run)
-            return attempts.write(folder, cells.spec_columns(run), replace(attempt, owner=self.owner))
+            return records.write(folder, cells.spec_columns(run), replace(attempt, owner=self.owner))
 
     def attempts(self, run_id: str) -> tuple[Attempt, ...]:
         """Every attempt at a run, in order; of a damaged one, that it is."""
@@ -199,7 +187,7 @@ class Store:
         found = []
         for number in numbers(folder.child(ATTEMPTS).names()):
             try:
-                found.append(attempts.read(folder, number))
+                found.append(records.read(folder, number))
             except Corrupt:
                 found.append(Attempt(number, kind="damaged", message="the file of this attempt is damaged"))
         return tuple(found)
@@ -207,7 +195,7 @@ class Store:
     def newest_attempt(self, run_id: str) -> Newest:
         """The newest whole attempt at a run, and which newer ones are damaged."""
         folder = self.folder(run_id)
-        return attempts.newest_of(folder, numbers(folder.child(ATTEMPTS).names()))
+        return records.newest_of(folder, numbers(folder.child(ATTEMPTS).names()))
 
     def append_log(self, run_id: str, text: str) -> None:
         """Add to a run's own log; this machine's name is left out. Raises OSError: a log is no reason to end a run."""

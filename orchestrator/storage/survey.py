@@ -9,8 +9,8 @@ from analysis.tables.folder import Folder
 from analysis.tables.schema import Corrupt
 from orchestrator.storage import records
 from orchestrator.storage.manifest import Manifest
+from orchestrator.storage.records import RUNS, scan
 from orchestrator.storage.restore import lost
-from orchestrator.storage.scan import RUNS, scan
 
 logger = logging.getLogger(__name__)
 

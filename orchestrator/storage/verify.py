@@ -1,40 +1,130 @@
-"""Checks every file of a results directory that carries a hash or a schema; changes nothing.
+"""Checks every file of a results directory that carries a hash or a schema; changes nothing but what searches lost.
 
 Start with `find`. Not checked, because nothing says what it should hold: logs, `spec.json`, the scores of trials,
-earlier experiment files, `analysis/`, and what was set aside. What a killed process leaves is no damage: a table of the
-compaction before, parts of a record that was never committed, a checkpoint or weights without their manifest.
+earlier experiment files, `analysis/`, and what was set aside. What a killed process leaves is no damage: a table of
+the compaction before, parts of a record that was never committed, a checkpoint or weights without their manifest.
+Lost proposals of a search are restored from the table of trials, which holds them too.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any, Literal
 
 from analysis.tables.attempts import ATTEMPTS, file_name, numbers
 from analysis.tables.folder import Folder
 from analysis.tables.schema import Corrupt, read_parquet
+from analysis.tables.trials import TABLE, trials_in
 from analysis.tables.trials import TABLE as TRIALS_TABLE
-from analysis.tables.trials import trials_in
-from orchestrator.errors import UserError
-from orchestrator.storage import attempts, experiment_files, manifest, records
-from orchestrator.storage.damage import (
-    ASIDE,
-    PROFILE_WRITES,
-    REASONS,
-    REBUILT,
-    RESTORED,
-    RUN_AGAIN,
-    SEARCH_WRITES,
-    SWEEP_WRITES,
-    Damage,
-    DamageKind,
-)
+from orchestrator.errors import CorruptResults, UserError
+from orchestrator.storage import experiment_files, manifest, records
 from orchestrator.storage.manifest import MANIFEST, TABLES, Manifest, state_of
+from orchestrator.storage.records import RUNS, Scan, run_ids, scan
 from orchestrator.storage.restore import FORGOTTEN, is_forgotten, lost
-from orchestrator.storage.scan import RUNS, Scan, run_ids, scan
-from orchestrator.storage.verify_search import of_searches
+from orchestrator.storage.trials import SEARCH, STUDY, Notebook, Proposal, file_of
 from trainables.modeling.saved_model import MANIFEST as HASHES
 from trainables.modeling.saved_model import TASK_FILE, differences
+
+DamageKind = Literal["damaged", "missing", "foreign"]
+REASONS: dict[DamageKind, str] = {
+    "damaged": "is not the file that was written",
+    "missing": "is missing",
+    "foreign": "was added by somebody else, and would be read",
+}
+RESTORED, REBUILT, ASIDE = "restored from the tables", "built anew from the records", "moved to quarantine/"
+RUN_AGAIN, SWEEP_WRITES = "the next sweep runs it again", "the next sweep writes it anew"
+SEARCH_WRITES, PROPOSED_AGAIN = "the next search writes it anew", "the next search proposes its trial again"
+PROFILE_WRITES = "the next `orchestrate profile` writes it anew"
+
+
+@dataclass(frozen=True)
+class Damage:
+    """A file or folder that is not as it was written; `path` is relative to the results directory.
+
+    `kind`: its content was changed (damaged), it is gone (missing), or it is not ours (foreign); `reason` says so in
+    words. `remedy` is what a repair does, or, where it is not `repairable`, what replaces the file. `aside` is what a
+    repair moves to quarantine by itself; records and tables are set aside where they are restored.
+    """
+
+    path: str
+    kind: DamageKind
+    reason: str
+    repairable: bool
+    remedy: str
+    aside: str | None = None
+
+    @classmethod
+    def plain(cls, path: str, kind: DamageKind, repairable: bool, remedy: str, aside: str | None = None) -> Damage:
+        """One of which there is no more to say than its kind."""
+        return cls(path, kind, REASONS[kind], repairable, remedy, aside)
+
+
+FROM_TRIALS = f"restored from {TABLE}"
+
+
+def of_searches(root: Folder) -> Iterator[Damage]:
+    """Studies and proposals that are damaged or missing."""
+    for key in root.child(SEARCH).names():
+        notebook = Notebook(root.child(f"{SEARCH}/{key}"))
+        if notebook.folder.names():
+            yield from _of_study(notebook, f"{SEARCH}/{key}")
+            yield from _of_proposals(root, notebook, f"{SEARCH}/{key}")
+
+
+def restore_proposals(root: Folder) -> None:
+    """Write the proposals again that are gone, and that `trials.parquet` holds."""
+    for key in root.child(SEARCH).names():
+        notebook = Notebook(root.child(f"{SEARCH}/{key}"))
+        for number, proposal in _held(root, notebook).items():
+            if number not in notebook.numbers():
+                notebook.propose(proposal)
+
+
+def _of_study(notebook: Notebook, path: str) -> Iterator[Damage]:
+    name = f"{path}/{STUDY}"
+    if not notebook.exists():
+        yield Damage.plain(name, "missing", False, SEARCH_WRITES)
+        return
+    try:
+        notebook.description()
+    except CorruptResults:
+        yield Damage.plain(name, "damaged", False, SEARCH_WRITES, name)
+
+
+def _of_proposals(root: Folder, notebook: Notebook, path: str) -> Iterator[Damage]:
+    held, there = _held(root, notebook), set(notebook.numbers())
+    for number in range(1, max([*held, *there], default=0) + 1):
+        name = f"{path}/{file_of(number)}"
+        remedy = (True, FROM_TRIALS) if number in held else (False, PROPOSED_AGAIN)
+        if number not in there:
+            yield Damage.plain(name, "missing", *remedy)
+            continue
+        try:
+            notebook.proposal(number)
+        except CorruptResults:
+            yield Damage.plain(name, "damaged", *remedy, name)
+
+
+def _held(root: Folder, notebook: Notebook) -> dict[int, Proposal]:
+    """The proposals of a notebook that the table of trials holds; none where either cannot be read."""
+    if not (root.exists(TABLE) and notebook.exists()):
+        return {}
+    rows: list[dict[str, Any]] = []
+    with contextlib.suppress(Corrupt, CorruptResults, IsADirectoryError):
+        about = notebook.description()
+        rows = [
+            row
+            for row in trials_in(root.read(TABLE), TABLE).to_pylist()
+            if (row["search"], row["system"]) == (about["search"], about["system"])
+        ]
+    return {
+        row["trial"]: Proposal(row["trial"], row["run_id"], row["proposed_by"], json.loads(row["parameters"]))
+        for row in rows
+    }
+
 
 CHECKPOINTS, BEST, EPOCHS, PROFILE = "checkpoints", "best", "epochs", "profile.parquet"
 
@@ -198,7 +288,7 @@ def _state(folder: Folder, file: str, digest: str) -> DamageKind | None:
 def _of_attempts(folder: Folder, path: str) -> Iterator[Damage]:
     for number in numbers(folder.child(ATTEMPTS).names()):
         try:
-            attempts.read(folder, number)
+            records.read(folder, number)
         except Corrupt:
             name = f"{path}/{file_name(number)}"
             yield Damage.plain(name, "damaged", True, ASIDE, name)

@@ -25,13 +25,13 @@ from orchestrator.worker.versions import Provenance, software_columns
 from trainables.modeling.save_model import Keepsake, save
 from trainables.modeling.saved_model import TASK_SHA256
 from trainables.system.hardware import hardware_name
+from trainables.training.best_weights import LastEpochs
 from trainables.training.checkpoint import Checkpoints
 from trainables.training.control_points import Progress, Request
 from trainables.training.distributed import Group
-from trainables.training.epoch_models import LastEpochs
 from trainables.training.outcome import Outcome
 from trainables.training.run import Layout, run
-from trainables.training.run_cache import Warm
+from trainables.training.token_cache import Warm
 
 logger = logging.getLogger(__name__)
 

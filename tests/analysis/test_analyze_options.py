@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from analysis import registry
 from analysis.analyze import analyze, analyze_results
 from analysis.config import CompareConfig
-from analysis.report import omnibus_tables
+from analysis.report import pair_tables
 from analysis.report.write import tables
 from tests.analysis.frames import csv, rows
 from tests.analysis.items import draw_hits, study
@@ -61,7 +61,7 @@ def test_tests_of_hits_have_a_row_for_every_fold_and_no_fold_is_left_out() -> No
     row = found[(found["test"] == "mcnemar") & (found["seed"] == "43") & (found["fold"] == "2")].iloc[0]
     a, b = (folds[2][int(name[1]), 1] for name in (row["a"], row["b"]))
     assert row["statistic"] == pytest.approx(((a > b).sum() - (a < b).sum()) ** 2 / (a != b).sum())
-    grid = omnibus_tables.optional(answer)
+    grid = pair_tables.optional(answer)
     assert grid is not None
     assert [column.heading for column in grid.columns][2:5] == ["Seed", "Fold", "n"]
 

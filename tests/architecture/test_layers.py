@@ -14,7 +14,7 @@ from tests.architecture.imports import PACKAGES, Import, imports, modules, named
 from tests.architecture.layers import LAYERS, ROOT, circles, figures, upward
 
 FOLDERS = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("__init__.py"))
-DOORS_OF_STORAGE = {"cells", "find_results", "init_from", "keep_best", "status"}
+DOORS_OF_STORAGE = {"cells", "find_results", "init_from", "status"}
 FORMS = {
     "at the top": "from {module} import {name}",
     "within a function": "def planted() -> None:\n    from {module} import {name}",

@@ -23,7 +23,7 @@ TRAINABLES_MAY_IMPORT = (
     "analysis.tables.folder",
 )
 RAY_MAY_BE_IMPORTED_IN = ("orchestrator/executors/ray_lanes/", "orchestrator/cluster/", "orchestrator/ray_private.py")
-PRIVATE_PARTS_OF = {"ray": "orchestrator/ray_private.py", "torch": "trainables/system/torch_private.py"}
+PRIVATE_PARTS_OF = {"ray": "orchestrator/ray_private.py", "torch": "trainables/system/private_parts.py"}
 
 
 def relative(path: Path) -> str:

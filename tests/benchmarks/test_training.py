@@ -11,8 +11,7 @@ import torch
 
 from benchmarks import fused_seeds, made_up, recipes, roofline, seed_trainers, stacked_lora
 from tests.trainables.runs import tiny_run
-from trainables.tools.flops import SIZES
-from trainables.tools.profile import answer
+from trainables.tools.profile import SIZES, answer
 
 CPU = torch.device("cpu")
 

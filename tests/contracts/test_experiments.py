@@ -11,10 +11,9 @@ import pytest
 import orchestrator
 from orchestrator.commands.plan import reach
 from orchestrator.config.adapt_runs import adapt_of
-from orchestrator.config.grid import runs
 from orchestrator.config.load import built_in_document, built_in_names, load
 from orchestrator.config.overrides import Changes
-from orchestrator.config.resolve import resolve
+from orchestrator.config.resolve import grid_runs, resolve
 from trainables import registry
 
 NAMES = built_in_names()
@@ -97,7 +96,7 @@ def test_its_seeds_can_decide_all_its_comparisons(name: str) -> None:
     changes = Changes(values={"data": here, "models": entries, **adapt})
     found = resolve(load(name, changes), must_be_available=False)
     assert reach(found).warnings == ()
-    assert len({run.run_id for run in runs(found)}) == len(found.systems) * len(found.experiment.seeds)
+    assert len({run.run_id for run in grid_runs(found)}) == len(found.systems) * len(found.experiment.seeds)
 
 
 def test_study_1_is_written_down_as_it_was_done() -> None:

@@ -26,8 +26,8 @@ from trainables.protocols.variant import Subject, Variant, plan_of, resolve_vari
 from trainables.system.hardware import Gpu, Hardware
 from trainables.training.distributed import Group
 from trainables.training.run import run, training_for
-from trainables.training.run_cache import Warm
 from trainables.training.setup import prepare
+from trainables.training.token_cache import Warm
 
 pytest.importorskip("peft", reason="the adapters extra is not installed")
 pytest.importorskip("bitsandbytes", reason="the adapters extra is not installed")

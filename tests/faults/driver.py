@@ -18,9 +18,8 @@ from types import TracebackType
 import pandas as pd
 import psutil
 
-from orchestrator.config import grid
 from orchestrator.config.load import load
-from orchestrator.config.resolve import resolve
+from orchestrator.config.resolve import grid_runs, resolve
 from orchestrator.config.run_spec import RunSpec
 from orchestrator.executors.in_process import InProcess
 from orchestrator.storage import Store
@@ -126,7 +125,7 @@ class Scene:
 
     @property
     def runs(self) -> Sequence[RunSpec]:
-        return grid.runs(resolve(load(str(self.experiment))))
+        return grid_runs(resolve(load(str(self.experiment))))
 
     def open_gate(self) -> None:
         (self.folder / "waits.gate").touch()

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from orchestrator.executors.ray_lanes.private_cluster import RAY
+from orchestrator.executors.ray_lanes.connection import RAY
 from orchestrator.storage import Store
 from tests.fault_seed import generator
 from tests.faults import doors

@@ -16,7 +16,7 @@ from analysis.tables.schema import Kind
 from analysis.tables.sealed_json import seal
 from orchestrator.cli import main
 from orchestrator.commands.sweep import check_fingerprint
-from orchestrator.config import grid
+from orchestrator.config import resolve
 from orchestrator.errors import UserError
 from orchestrator.storage import Store
 from orchestrator.storage.cells import cell_columns
@@ -236,7 +236,7 @@ def test_many_lost_records_are_one_line(tmp_path: Path) -> None:
 
 def test_a_single_run_and_a_sweep_restore_what_is_lost_and_execute_nothing(tmp_path: Path) -> None:
     experiment = resolved(tmp_path)
-    store, runs = Store.open(tmp_path / "out"), grid.runs(experiment)
+    store, runs = Store.open(tmp_path / "out"), resolve.grid_runs(experiment)
     check_fingerprint(store, experiment, accept=False)
     store.write_experiment(experiment.experiment.model_dump(mode="json"), [cell_columns(run) for run in runs])
     for run in runs:

@@ -15,14 +15,13 @@ import ray
 from ray.util import placement_group_table
 
 from analysis.tables.schema import VOLATILE_COLUMNS
-from orchestrator.commands._executor_choice import LayoutOptions
+from orchestrator.commands._execution import LayoutOptions
 from orchestrator.commands.search import search
 from orchestrator.commands.sweep import SweepOptions
 from orchestrator.config.load import load
 from orchestrator.config.resolve import resolve
 from orchestrator.config.run_spec import RunSpec
-from orchestrator.executors.events import EpochReported, Event, RunFinished
-from orchestrator.executors.run_source import Orders
+from orchestrator.executors.events import EpochReported, Event, Orders, RunFinished
 from orchestrator.storage import Store
 from tests.faults import doors
 from tests.faults.driver import Driver, assert_gone

@@ -18,8 +18,8 @@ from trainables.protocols.variant import resolve_variants, unsupported_on
 from trainables.system.attention_kernels import REFUSED
 from trainables.system.hardware import this_machine
 from trainables.system.precision import autocast
-from trainables.training.run_cache import Warm
 from trainables.training.setup import Prepared, prepare
+from trainables.training.token_cache import Warm
 from trainables.variants.attention import FLASH
 
 pytestmark = [pytest.mark.gpu, pytest.mark.filterwarnings("default")]  # of other versions than those we are tested with

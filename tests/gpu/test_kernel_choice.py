@@ -19,8 +19,8 @@ from trainables.system.hardware import this_machine
 from trainables.tools.kernel_probe import Trial, attempt
 from trainables.training.distributed import Group
 from trainables.training.run import run, training_for
-from trainables.training.run_cache import Warm
 from trainables.training.setup import prepare
+from trainables.training.token_cache import Warm
 
 pytestmark = [pytest.mark.gpu, pytest.mark.filterwarnings("default")]  # of other versions than those we are tested with
 RECIPES: dict[str, dict[str, dict[str, Any]]] = {

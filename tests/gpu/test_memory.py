@@ -16,7 +16,7 @@ import torch
 from orchestrator.config.run_spec import RunSpec
 from orchestrator.executors.events import EpochReported, Event, RunFailed, RunFinished
 from orchestrator.executors.in_process import InProcess
-from orchestrator.executors.ray_lanes.memory_leak import Memory
+from orchestrator.executors.ray_lanes.worker_loop import Memory
 from orchestrator.storage import Store
 from tests.gpu.comparing import CURVE
 from tests.trainables.runs import tiny_run
@@ -28,8 +28,8 @@ from trainables.system.hardware import hardware_name
 from trainables.system.memory import GIB, peak_memory_gib, reset_peak_memory, return_freed_memory
 from trainables.training.distributed import Group
 from trainables.training.run import run
-from trainables.training.run_cache import Warm
 from trainables.training.setup import prepare
+from trainables.training.token_cache import Warm
 
 pytestmark = [pytest.mark.gpu, pytest.mark.filterwarnings("default")]  # of other versions than those we are tested with
 QUARTER = GIB // 4

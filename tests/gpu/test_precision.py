@@ -18,14 +18,14 @@ from tests.trainables.runs import tiny_run
 from tests.trainables.text_runs import text_run
 from trainables.config import RunConfig
 from trainables.data.batching import Indices
+from trainables.training.checkpoint import restore, snapshot_of
 from trainables.training.distributed import Group
 from trainables.training.evaluation import forward_inputs
 from trainables.training.optimizer import MAX_SKIPS_IN_A_ROW
 from trainables.training.outcome import Diverged
 from trainables.training.run import run, training_for
-from trainables.training.run_cache import Warm
 from trainables.training.setup import Prepared, prepare
-from trainables.training.train_state import restore, snapshot_of
+from trainables.training.token_cache import Warm
 from trainables.training.trainer import Training
 
 pytestmark = [pytest.mark.gpu, pytest.mark.filterwarnings("default")]  # of other versions than those we are tested with

@@ -22,8 +22,8 @@ from trainables.system.hardware import this_machine
 from trainables.training import control_points
 from trainables.training.distributed import Group
 from trainables.training.run import Layout, run, training_for
-from trainables.training.run_cache import Warm
 from trainables.training.setup import prepare
+from trainables.training.token_cache import Warm
 
 pytestmark = [pytest.mark.gpu, pytest.mark.filterwarnings("default")]  # of other versions than those we are tested with
 PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16", "fp16")

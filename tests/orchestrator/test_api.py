@@ -18,8 +18,7 @@ import orchestrator
 from analysis.analyze import analyze
 from orchestrator import Experiment, InvalidExperiment, LayoutOptions, SweepOptions, UserError, api, html_tables
 from orchestrator.commands.analyze import Conclusion
-from orchestrator.config.grid import runs
-from orchestrator.config.resolve import resolve
+from orchestrator.config.resolve import grid_runs, resolve
 from tests.architecture.imports import modules, room
 from tests.architecture.layers import ROOT
 from tests.orchestrator.experiments import write_experiment
@@ -96,11 +95,11 @@ def test_an_experiment_is_changed_as_it_is_loaded_and_swept_once(tmp_path: Path)
 def test_an_experiment_from_a_mapping_has_the_run_ids_of_the_file(inside: Path, tmp_path: Path) -> None:
     loaded = Experiment.load("experiment.yaml")
     content = {**loaded.document.content, "seeds": range(1, 3), "data": {"path": Path("items.jsonl")}}
-    ids = [run.run_id for run in runs(resolve(loaded))]
-    assert [run.run_id for run in runs(resolve(Experiment.from_dict(content, base=inside)))] == ids
-    assert [run.run_id for run in runs(resolve(Experiment.from_dict(loaded.to_dict())))] == ids
+    ids = [run.run_id for run in grid_runs(resolve(loaded))]
+    assert [run.run_id for run in grid_runs(resolve(Experiment.from_dict(content, base=inside)))] == ids
+    assert [run.run_id for run in grid_runs(resolve(Experiment.from_dict(loaded.to_dict())))] == ids
     content["models"]["small"]["path"] = "changed afterwards"
-    assert [run.run_id for run in runs(resolve(loaded))] == ids
+    assert [run.run_id for run in grid_runs(resolve(loaded))] == ids
     elsewhere = Experiment.from_dict(loaded.to_dict(), base=tmp_path)
     with pytest.raises(InvalidExperiment, match=r"items\.jsonl"):
         resolve(elsewhere)

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from orchestrator.cli import main
-from orchestrator.commands._executor_choice import LayoutOptions
+from orchestrator.commands._execution import LayoutOptions
 from orchestrator.commands.sweep import SweepOptions, sweep
 from orchestrator.config import yaml_file
 from orchestrator.config.yaml_file import dump

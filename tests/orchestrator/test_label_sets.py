@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from orchestrator.commands.plan import reach
-from orchestrator.config import grid
+from orchestrator.config import resolve
 from orchestrator.config.data_check import check_data
 from orchestrator.config.run_spec import TUNING_VERSION
 from orchestrator.errors import InvalidExperiment
@@ -24,14 +24,14 @@ def _tweets(folder: Path, items: list[dict[str, Any]]) -> dict[str, Any]:
 
 def test_one_fold_is_the_same_run_as_in_all_folds(tmp_path: Path) -> None:
     changes = _tweets(tmp_path, tiny_label_sets(40))
-    together = grid.runs(resolved(tmp_path, split={"folds": 3}, seeds=1, **changes))
+    together = resolve.grid_runs(resolved(tmp_path, split={"folds": 3}, seeds=1, **changes))
     alone = resolved(tmp_path, split={"folds": 3, "fold": 1}, seeds=1, **changes)
     assert alone.folds == (1,)
-    assert [run.run_id for run in grid.runs(alone)] == [run.run_id for run in together if run.config.fold == 1]
+    assert [run.run_id for run in resolve.grid_runs(alone)] == [run.run_id for run in together if run.config.fold == 1]
     assert reach(alone).design == "one fixed split"
     assert {run.tuning for run in together} == {TUNING_VERSION}
     fixed = resolved(tmp_path, split={"folds": 3}, seeds=1, task_options={"threshold": 0.5}, **changes)
-    assert {run.tuning for run in grid.runs(fixed)} == {None}
+    assert {run.tuning for run in resolve.grid_runs(fixed)} == {None}
 
 
 def test_a_label_that_no_reported_item_has_is_told(tmp_path: Path) -> None:

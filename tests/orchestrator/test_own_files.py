@@ -9,11 +9,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from orchestrator.commands._executor_choice import LayoutOptions
+from orchestrator.commands._execution import LayoutOptions
 from orchestrator.commands.sweep import SweepOptions, sweep
-from orchestrator.config import grid
 from orchestrator.config.load import load
-from orchestrator.config.resolve import resolve
+from orchestrator.config.resolve import grid_runs, resolve
 from orchestrator.config.run_spec import RunSpec
 from orchestrator.storage import Store
 from orchestrator.worker.execute import execute_run
@@ -23,7 +22,7 @@ from tests.orchestrator.experiments import resolved, write_experiment
 from trainables.training.control_points import Progress, Request
 from trainables.training.distributed import Group
 from trainables.training.run import Layout
-from trainables.training.run_cache import Warm
+from trainables.training.token_cache import Warm
 
 ITEMS = ("train_items", "evaluation_items")
 
@@ -87,7 +86,7 @@ def test_a_metric_is_identified_by_its_content_and_not_by_its_place(tmp_path: Pa
     ids = []
     for name, code in (("a.py", METRIC), ("b.py", METRIC), ("b.py", METRIC.replace("/ 2", "/ 3"))):
         (tmp_path / name).write_text(code)
-        ids.append(grid.runs(resolved(tmp_path, compare={"metric": f"./{name}"}))[0].run_id)
+        ids.append(grid_runs(resolved(tmp_path, compare={"metric": f"./{name}"}))[0].run_id)
     assert ids[0] == ids[1] != ids[2]
 
 
@@ -124,7 +123,7 @@ def test_a_run_whose_file_was_edited_meanwhile_fails_and_says_so(tmp_path: Path)
 
 def first_run(folder: Path, **changes: Any) -> RunSpec:
     """The first cell of the tiny experiment."""
-    return grid.runs(resolved(folder, **changes))[0]
+    return grid_runs(resolved(folder, **changes))[0]
 
 
 def executed(run: RunSpec, folder: Path, warm: Warm) -> Finished:

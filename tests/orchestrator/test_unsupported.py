@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from analysis.analyze import analyze
 from orchestrator.cli import main
 from orchestrator.commands.plan import reach
-from orchestrator.config import grid
+from orchestrator.config import resolve
 from orchestrator.config.run_spec import RunSpec
 from orchestrator.console import text
 from orchestrator.errors import InvalidExperiment
@@ -31,8 +31,8 @@ def test_a_cell_that_needs_a_gpu_is_in_the_grid_and_not_pending(tmp_path: Path) 
     reasons = {system.name: system.unsupported for system in found.systems}
     assert reasons["tiny"] is reasons["tiny/wrong"] is None
     assert str(reasons["tiny/recorded"]).startswith(WHY)
-    cells = grid.runs(found)
-    assert {run.system for run in grid.pending(cells, ())} == {"tiny", "tiny/wrong"}
+    cells = resolve.grid_runs(found)
+    assert {run.system for run in resolve.pending(cells, ())} == {"tiny", "tiny/wrong"}
     assert reach(found).comparisons == 1
 
 
@@ -46,7 +46,7 @@ def test_a_head_without_gpus_plans_for_those_of_its_cluster(tmp_path: Path, monk
 
 
 def test_the_reason_is_no_part_of_what_a_run_is(tmp_path: Path) -> None:
-    run = grid.runs(resolved(tmp_path, recipes=RECIPES))[0]
+    run = resolve.grid_runs(resolved(tmp_path, recipes=RECIPES))[0]
     elsewhere: RunSpec = run.model_copy(update={"unsupported": "it needs something"})
     assert elsewhere.run_id == run.run_id
 

@@ -1,4 +1,7 @@
-"""From a data setting to items: where the data lies, what its fingerprint is, and the corpus itself; never torch."""
+"""From a data setting to items: where the data lies, what its fingerprint is, and the corpus itself; never torch.
+
+Data sets of the Hugging Face Hub are pinned to a commit; everything heavy is imported when it is needed.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,72 @@ import json
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from trainables import registry
 from trainables.config import DataConfig
-from trainables.data import hub
 from trainables.data.dataset import Corpus, DataError, Dataset, HubSource, Item, Reading
-from trainables.data.items import read_items
+from trainables.data.items import Columns, mapped, read_items
 from trainables.system.disk_cache import file_sha256, files_sha256, text_sha256
 from trainables.system.hub_access import commit, is_offline
+
+_PARTS = {"train": "train", "validation": "validation", "dev": "validation", "valid": "validation", "test": "test"}
+
+
+def read_hub(source: HubSource, revision: str | None, columns: Columns, offline: bool = False) -> Reading:
+    """Items and official parts of a hub data set at a commit; the user's `columns` come before the source's own.
+
+    Class indices become their names. Raises DataError where it cannot be had.
+    """
+    found = _loaded(source.id, revision, offline)
+    items: list[Item] = []
+    parts: dict[str, list[int]] = {}
+    for split, rows in found.items():
+        if source.splits is not None and str(split) not in source.splits:
+            continue
+        start = len(items)
+        fields = {**source.columns, **columns}
+        items += [source.item(_item(row, split, number, fields, rows.features)) for number, row in enumerate(rows)]
+        part = _PARTS.get(str(split))
+        if part is not None:
+            parts.setdefault(part, []).extend(range(start, len(items)))
+    return Reading(items, parts if {"train", "validation"} <= set(parts) or {"train", "test"} <= set(parts) else None)
+
+
+def _loaded(hub: str, revision: str | None, offline: bool) -> Any:
+    import datasets
+
+    repository, _, configuration = hub.partition(":")
+    datasets.disable_progress_bars()
+    download = datasets.DownloadConfig(local_files_only=is_offline(offline))
+    try:
+        return datasets.load_dataset(repository, configuration or None, revision=revision, download_config=download)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise DataError(f"data.hub: {hub}: cannot be loaded: {error}") from error
+
+
+def _item(row: dict[str, Any], split: Any, number: int, columns: Columns, features: Any) -> Item:
+    named = {name: _named(value, features.get(name)) for name, value in row.items()}
+    try:
+        named |= mapped(named, columns)
+    except ValueError as error:
+        raise DataError(f"data.columns: {error} ({split}, row {number})") from error
+    identity = named.get("id")
+    return {**named, "id": f"{split}/{number if identity in (None, '') else identity}"}
+
+
+def _named(value: Any, feature: Any) -> Any:
+    """Class indices as names; -1, a hidden label, stays a number and is refused by the task."""
+    feature = getattr(feature, "feature", feature)
+    names = getattr(feature, "names", None)
+    if not names:
+        return value
+    if isinstance(value, list):
+        return [_named(entry, feature) for entry in value]
+    return names[value] if isinstance(value, int) and 0 <= value < len(names) else value
+
 
 READING = 1  # raise it whenever the same bytes are read as other items: fingerprints then change
 
@@ -153,7 +212,7 @@ def _read(data: DataConfig, dataset: Dataset | None, location: Path | str, offli
 def _read_hub(data: DataConfig, dataset: Dataset | None, repository: str, offline: bool) -> Reading:
     """A named data set as its hub source says; any other hub id as it is, with the user's columns."""
     source = dataset.hub if dataset and dataset.hub and dataset.hub.id == repository else HubSource(repository)
-    return hub.read_hub(source, _commit(data, repository, offline), data.columns, offline)
+    return read_hub(source, _commit(data, repository, offline), data.columns, offline)
 
 
 def _with_test(reading: Reading, test: list[Item]) -> Reading:

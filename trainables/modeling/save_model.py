@@ -17,12 +17,11 @@ from torch import nn
 
 from analysis.tables.folder import Folder
 from trainables.config import RunConfig
-from trainables.modeling.pretrained import load_tokenizer, quiet
-from trainables.modeling.quantization import merge
+from trainables.modeling.pretrained import load_tokenizer, merge, quiet
 from trainables.modeling.remote_code import point_to_hub
 from trainables.modeling.saved_model import FORMAT, HASHED, MANIFEST, TASK_FILE, manifest_of
 from trainables.modeling.vocabulary_trimming import Vocabulary, restore_embedding
-from trainables.system import torch_private
+from trainables.system import private_parts
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ def save(kept: Keepsake, folder: Folder, facts: Mapping[str, Any]) -> None:
 
 
 def _write(kept: Keepsake, folder: Path) -> None:
-    module: Any = merge(torch_private.uncompiled(kept.module))
+    module: Any = merge(private_parts.uncompiled(kept.module))
     if kept.vocabulary is not None:
         restore_embedding(module, kept.vocabulary, kept.whole())
     with quiet():

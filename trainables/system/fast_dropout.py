@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import torch
 
-from trainables.system import torch_private
+from trainables.system import private_parts
 
 _BITS = 16
 _VALUES = 1 << _BITS
@@ -27,7 +27,7 @@ def quick_masks(device: torch.device) -> Iterator[None]:
     if device.type != "cpu":
         yield
         return
-    destroy = torch_private.DESTROY_LIBRARY.get()
+    destroy = private_parts.DESTROY_LIBRARY.get()
     library = torch.library.Library("aten", "IMPL")
     try:
         with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""Labels of whole items: which are refused, how they are weighed, and when a model says one thing only."""
+"""Labels of whole items: which are refused, how they are weighed, and how probabilities become decisions."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from trainables.data.dataset import DataError, Item
 from trainables.data.splits import Split
 
 if TYPE_CHECKING:
     import pandas as pd
     import torch
+
 
 NEARLY_ALL, MOSTLY = 0.99, 0.9  # shares that make a model collapsed
 OUTSIDE = "O"  # F1 metrics leave this label out, because in tagging it means "none"
@@ -93,3 +97,40 @@ def given_to_all(predictions: pd.DataFrame) -> str | None:
 def _num_items(sets: pd.Series[Any]) -> Counter[str]:
     """How many items have each label."""
     return Counter(label for text in sets if isinstance(text, str) for label in text.split("\t") if label)
+
+
+SEPARATOR = "\t"
+
+
+def as_texts(chosen_NC: NDArray[np.bool_], labels: Sequence[str]) -> list[str]:
+    """The labels of each row in the order of the label space, a tab between them; the empty text for none."""
+    names = np.array(labels, dtype=object)
+    return [SEPARATOR.join(names[row]) for row in chosen_NC]
+
+
+def has_label(texts: Sequence[str], label: str) -> NDArray[np.bool_]:
+    """Which sets hold a label, [N]."""
+    return np.array([label in text.split(SEPARATOR) for text in texts], dtype=bool)
+
+
+def positive_weights(positives: Sequence[int], count: int, largest: float) -> tuple[float, ...]:
+    """negatives / positives of each label among `count` items, between 1 / largest and largest; 1 without positives."""
+    ratios = ((count - number) / number if number else 1.0 for number in positives)
+    return tuple(float(np.clip(ratio, 1 / largest, largest)) for ratio in ratios)
+
+
+def best_threshold(gold_N: NDArray[np.bool_], probability_N: NDArray[Any], default: float) -> float:
+    """The threshold t for which `probability >= t` has the best F1, `default` where no item is positive.
+
+    Only thresholds half-way between two distinct probabilities are different decisions; of equally good ones it is
+    that nearest to `default`. F1-optimal thresholds: Lipton, Elkan and Naryanaswamy (2014).
+    """
+    values, place = np.unique(probability_N.astype(np.float64), return_inverse=True)
+    if not gold_N.any():
+        return default
+    at_least = np.cumsum(np.bincount(place)[::-1])[::-1]
+    right = np.cumsum(np.bincount(place, weights=gold_N)[::-1])[::-1]
+    f1 = 2 * right / (at_least + gold_N.sum())
+    candidates = np.concatenate([values[:1] / 2, (values[:-1] + values[1:]) / 2])
+    best = candidates[f1 >= f1.max() - 1e-12]
+    return float(best[np.argmin(np.abs(best - default))])

@@ -21,11 +21,13 @@ from trainables.data.batching import Indices
 from trainables.data.dataset import DataError, Item
 from trainables.data.features import Features, Ragged
 from trainables.data.splits import Split
-from trainables.tasks._labels import given_to_all, one_answer, require_known
+from trainables.tasks._labels import SEPARATOR, given_to_all, one_answer, require_known
 from trainables.tasks._prompts import (
     Prompt,
+    Writer,
     answer_fault,
     answer_of,
+    as_text,
     cut_after,
     instruction_for,
     parse,
@@ -33,8 +35,6 @@ from trainables.tasks._prompts import (
     unwritable,
 )
 from trainables.tasks._texts import column, have_pairs, require_texts, text_fault
-from trainables.tasks._thresholds import SEPARATOR
-from trainables.tasks._writing import Writer, as_text
 
 if TYPE_CHECKING:
     import pandas as pd

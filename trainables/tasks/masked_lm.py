@@ -20,7 +20,7 @@ from trainables.data.dataset import DataError, Item
 from trainables.data.features import Features, Ragged
 from trainables.data.splits import Split
 from trainables.tasks import _masking as masking
-from trainables.tasks._chunks import Chunking, chunked, frame_of
+from trainables.tasks._windows import Chunking, chunked, frame_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -21,9 +21,18 @@ from trainables.data.batching import Indices
 from trainables.data.dataset import DataError, Item
 from trainables.data.features import Features, Ragged
 from trainables.data.splits import Split
-from trainables.tasks._labels import given_to_all, label_fault, on_device, one_answer, require_known
+from trainables.tasks._labels import (
+    as_texts,
+    best_threshold,
+    given_to_all,
+    has_label,
+    label_fault,
+    on_device,
+    one_answer,
+    positive_weights,
+    require_known,
+)
 from trainables.tasks._texts import column, encode_texts, have_pairs, require_texts, text_fault
-from trainables.tasks._thresholds import as_texts, best_threshold, has_label, positive_weights
 
 if TYPE_CHECKING:
     import pandas as pd

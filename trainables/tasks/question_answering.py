@@ -19,9 +19,19 @@ from trainables.data.batching import Indices
 from trainables.data.dataset import DataError, Item
 from trainables.data.features import Features, Ragged
 from trainables.data.splits import Split
-from trainables.tasks._answers import SCORED, Answers, answers_of, best_score, item_scores, official_scores
+from trainables.tasks._answers import (
+    NO_ANSWERS,
+    SCORED,
+    Answers,
+    answers_of,
+    best_score,
+    cluster,
+    gold,
+    item_scores,
+    official_scores,
+    require_sound,
+)
 from trainables.tasks._labels import one_answer
-from trainables.tasks._questions import NO_ANSWERS, cluster, gold, require_sound
 from trainables.tasks._windows import answer_pieces, window_counts, windows_of
 
 if TYPE_CHECKING:

@@ -27,8 +27,8 @@ from trainables.tools.inspect_model import max_positions
 from trainables.training.distributed import Group
 from trainables.training.evaluation import forward_inputs
 from trainables.training.optimizer import Stepper
-from trainables.training.run_cache import Warm
 from trainables.training.setup import Prepared, prepare
+from trainables.training.token_cache import Warm
 
 Result = Literal["finite", "not finite", "out of memory", "failed", "not here"]
 

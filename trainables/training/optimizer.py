@@ -1,15 +1,22 @@
-"""AdamW with weight decay on matrices only, clipped gradients, and the gradient scaler that fp16 needs."""
+"""AdamW with weight decay on matrices only, clipped gradients, the learning rate's schedule, and captured steps.
+
+A captured step (CUDA graphs) is recorded once for each shape of batch and then replayed: nothing is left for Python
+to do. The inputs of a replay are copied into the tensors that were recorded. A shape is recorded when it comes for
+the second time: the first step of each shape runs as usual, which also lets libraries prepare themselves.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import nn
 
-from trainables.config import Precision, TrainConfig
+from trainables.config import Precision, Schedule, TrainConfig
+from trainables.protocols.variant import Compute, Recorder
 
 MAX_SKIPS_IN_A_ROW = 20
 
@@ -131,3 +138,114 @@ class Stepper:
         self.skipped += not applied
         self.skipped_in_a_row = 0 if applied else self.skipped_in_a_row + 1
         return applied
+
+
+def warmup_steps(warmup: float, total: int) -> int:
+    """Steps of linear warm-up: `warmup` itself when at least 1, else that share of all steps, rounded up."""
+    return int(warmup) if warmup >= 1 else math.ceil(warmup * total)
+
+
+def factor(schedule: Schedule, step: int, total: int, warmup: int) -> float:
+    """What the base rate is multiplied by at `step` (0-based); `plateau` only warms up here."""
+    if step < warmup:
+        return step / warmup
+    if schedule in ("constant", "plateau"):
+        return 1.0
+    progress = (step - warmup) / max(1, total - warmup)
+    if schedule == "linear":
+        return max(0.0, 1.0 - progress)
+    return 0.5 * (1.0 + math.cos(math.pi * min(1.0, progress)))
+
+
+@dataclass
+class LearningRate:
+    """The rate of each step. `applied` counts steps that changed weights: a skipped step does not move the schedule."""
+
+    config: TrainConfig
+    total: int
+    applied: int = 0
+    reduction: float = 1.0
+    best: float | None = None
+    epochs_without_gain: int = 0
+    warmup: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Fix the number of warm-up steps."""
+        self.warmup = warmup_steps(self.config.warmup, self.total)
+
+    def now(self) -> float:
+        """The learning rate of the next step."""
+        scale = factor(self.config.schedule, self.applied, self.total, self.warmup)
+        return self.config.learning_rate * scale * self.reduction
+
+    def epoch_ended(self, score: float) -> None:
+        """Reduce the rate when `score` (higher is better) stood still too long; only `plateau` reacts."""
+        if self.config.schedule != "plateau":
+            return
+        if self.best is None or score > self.best:
+            self.best, self.epochs_without_gain = score, 0
+            return
+        self.epochs_without_gain += 1
+        if self.epochs_without_gain > self.config.plateau_patience:
+            self.reduction *= self.config.plateau_factor
+            self.epochs_without_gain = 0
+
+    def state(self) -> dict[str, float | int | None]:
+        """What a checkpoint keeps."""
+        names = ("applied", "reduction", "best", "epochs_without_gain")
+        return {name: getattr(self, name) for name in names}
+
+    def restore(self, state: dict[str, float | int | None]) -> None:
+        """Continue from `state()`."""
+        for name, value in state.items():
+            setattr(self, name, value)
+
+
+Inputs = Mapping[str, torch.Tensor]
+Shape = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class _Recording:
+    """What a replay reads, and the replay."""
+
+    inputs: dict[str, torch.Tensor]
+    scale: torch.Tensor
+    replay: Compute
+
+
+@dataclass
+class RecordedSteps:
+    """Steps of one model. `compute(inputs, scale)` is a whole step: it returns loss and gradient norm, as tensors.
+
+    `scale` is what the summed loss is multiplied by, a float32 scalar on the device. `record` turns a function without
+    arguments into one that does the same again without running any Python of it.
+    """
+
+    compute: Callable[[Inputs, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+    record: Recorder
+    _seen: set[Shape] = field(default_factory=set)
+    _recordings: dict[Shape, _Recording] = field(default_factory=dict)
+
+    def step(self, inputs: Inputs, scale: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """One step. The tensors it returns are overwritten by the next step of this shape."""
+        shape = tuple((name, tensor.shape, tensor.dtype) for name, tensor in sorted(inputs.items()))
+        if shape not in self._seen:
+            self._seen.add(shape)
+            return self.compute(inputs, _scalar(scale, inputs))
+        if shape not in self._recordings:
+            self._recordings[shape] = self._recorded(inputs, scale)
+        recording = self._recordings[shape]
+        for name, tensor in inputs.items():
+            recording.inputs[name].copy_(tensor)
+        recording.scale.fill_(scale)
+        return recording.replay()
+
+    def _recorded(self, inputs: Inputs, scale: float) -> _Recording:
+        kept = {name: tensor.clone() for name, tensor in inputs.items()}
+        factor = _scalar(scale, inputs)
+        return _Recording(kept, factor, self.record(lambda: self.compute(kept, factor)))
+
+
+def _scalar(value: float, inputs: Inputs) -> torch.Tensor:
+    return torch.tensor(value, dtype=torch.float32, device=next(iter(inputs.values())).device)

@@ -18,19 +18,18 @@ from trainables.config import RunConfig
 from trainables.modeling.pretrained import instantiate
 from trainables.modeling.save_model import Keepsake
 from trainables.modeling.tokenizer import training_texts
-from trainables.system import torch_private
+from trainables.system import private_parts
 from trainables.system.memory import keep_freed_memory, reset_peak_memory
-from trainables.training.checkpoint import Checkpoints
+from trainables.training.best_weights import LastEpochs, SavingEpochs
+from trainables.training.checkpoint import Checkpoints, own_threads, resume
 from trainables.training.control_points import Control, Uncontrolled
 from trainables.training.distributed import Group
-from trainables.training.epoch_models import LastEpochs, SavingEpochs
 from trainables.training.evaluation import is_usable
 from trainables.training.outcome import Diverged, Outcome, Status, Stopped
-from trainables.training.run_cache import Warm
 from trainables.training.run_columns import Scored, fixed_columns, measured_columns, score_columns
 from trainables.training.seeding import Purpose, derived
 from trainables.training.setup import Prepared, prepare
-from trainables.training.train_state import own_threads, resume
+from trainables.training.token_cache import Warm
 from trainables.training.trainer import Training
 
 logger = logging.getLogger(__name__)
@@ -180,7 +179,7 @@ def _kept(config: RunConfig, prepared: Prepared, training: Training, scored: Sco
 
 def _copied(config: RunConfig, prepared: Prepared, decisions: Mapping[str, float]) -> Keepsake:
     """The model as it is now, which goes on training untouched by what saving does to the copy."""
-    return _keepsake(config, prepared, copy.deepcopy(torch_private.uncompiled(prepared.model)), decisions)
+    return _keepsake(config, prepared, copy.deepcopy(private_parts.uncompiled(prepared.model)), decisions)
 
 
 def _keepsake(config: RunConfig, prepared: Prepared, module: nn.Module, decisions: Mapping[str, float]) -> Keepsake:

@@ -14,7 +14,7 @@ from torch import nn
 from trainables.config import RunConfig
 from trainables.data.batch_loader import Feed
 from trainables.data.features import Features
-from trainables.modeling.quantization import num_entries
+from trainables.modeling.pretrained import num_entries
 from trainables.modeling.vocabulary_trimming import Material
 from trainables.system.attention_kernels import attention_of
 from trainables.system.hardware import hardware_name

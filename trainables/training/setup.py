@@ -27,12 +27,11 @@ from trainables.modeling.vocabulary_trimming import Material
 from trainables.protocols.task import Task
 from trainables.protocols.variant import Applied, Plan, adjust_model, around, plan_of, resolve_variants
 from trainables.system.attention_kernels import chosen_kernels
+from trainables.training.evaluation import folds_of, tuned, validated
 from trainables.training.init_from import pristine_of
-from trainables.training.run_cache import Warm, drop_graphs
 from trainables.training.run_columns import Part
 from trainables.training.seeding import Purpose, derived
-from trainables.training.thresholds import folds_of, tuned, validated
-from trainables.training.token_cache import load_features
+from trainables.training.token_cache import Warm, drop_graphs, load_features
 
 logger = logging.getLogger(__name__)
 

@@ -1,4 +1,8 @@
-"""Tokenised data as memory maps: built once per node, shared by every worker on it, named after their content."""
+"""What is kept between runs: tokenised data as memory maps, one a node; split features and base weights, one a worker.
+
+Memory maps are named after their content and shared by every worker of the node. Only speed depends on any of it.
+Compiled graphs live in the process, not in a run: those of one system serve all its runs, and no other's.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +12,12 @@ import json
 import logging
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -20,6 +25,7 @@ from trainables.config import ModelConfig
 from trainables.data.dataset import Corpus
 from trainables.data.features import Array, Features, Ragged
 from trainables.protocols.task import Task
+from trainables.system import private_parts
 from trainables.system.disk_cache import cache_folder, file_sha256, files_sha256, node_lock, text_sha256
 
 logger = logging.getLogger(__name__)
@@ -175,3 +181,49 @@ def _read(folder: Path) -> Features:
         counts={name: arrays[f"counts.{name}.npy"] for name in header["counts"]},
         fixed=frozenset(header["fixed"]),
     )
+
+
+Value = TypeVar("Value")
+KEPT_PER_KIND = 4
+
+
+class Warm:
+    """Values by (kind, key), built at first use; of each kind the few used last are kept.
+
+    A value must never be changed by the run that gets it: a warm run has to equal a cold one bit for bit.
+    """
+
+    def __init__(self, kept_per_kind: int = KEPT_PER_KIND) -> None:
+        """Start cold."""
+        self._kept = kept_per_kind
+        self._values: dict[str, OrderedDict[Hashable, Any]] = {}
+        self._last: dict[str, Hashable] = {}
+
+    def get(self, kind: str, key: Hashable, build: Callable[[], Value]) -> Value:
+        """The value of this key, built now if it is not there."""
+        values = self._values.setdefault(kind, OrderedDict())
+        if key not in values:
+            values[key] = build()
+        values.move_to_end(key)
+        while len(values) > self._kept:
+            values.popitem(last=False)
+        found: Value = values[key]
+        return found
+
+    def changed(self, kind: str, key: Hashable) -> bool:
+        """Whether this key is another than the one given last; the first one is not."""
+        last = self._last.get(kind, key)
+        self._last[kind] = key
+        return last != key
+
+    def clear(self) -> None:
+        """Forget everything (after an out-of-memory, say)."""
+        self._values.clear()
+
+
+def drop_graphs() -> None:
+    """Forget every graph that was compiled in this process; nothing where nothing ever was."""
+    if private_parts.may_have_compiled():
+        import torch
+
+        torch.compiler.reset()

@@ -22,16 +22,13 @@ from trainables.system.fast_dropout import quick_masks
 from trainables.system.memory import KeptMemory, StepClock
 from trainables.system.precision import autocast
 from trainables.training.best_weights import Best
-from trainables.training.captured_steps import RecordedSteps
-from trainables.training.checkpoint import Checkpoints
+from trainables.training.checkpoint import Checkpoints, Position, Totals, snapshot_of
 from trainables.training.control_points import Control, ControlPoints, Progress
 from trainables.training.distributed import Group
 from trainables.training.evaluation import Evaluation, evaluate, forward_inputs, is_usable
-from trainables.training.lr_schedule import LearningRate
-from trainables.training.optimizer import Stepper
+from trainables.training.optimizer import LearningRate, RecordedSteps, Stepper
 from trainables.training.outcome import Diverged, Stopped
 from trainables.training.seeding import Purpose, derived, generator, seed_step
-from trainables.training.train_state import Position, Totals, snapshot_of
 
 logger = logging.getLogger(__name__)
 Judge = Callable[[Mapping[str, dict[str, Ragged]]], tuple[dict[str, float], dict[str, float]]]

@@ -1,8 +1,13 @@
-"""Low-rank adapters (Hu et al. 2021) in a model's linear layers: everything else is frozen, the head trains."""
+"""Low-rank adapters (Hu et al. 2021) in a model's linear layers: everything else is frozen, the head trains.
+
+Techniques that leave weights untouched share what stands here: they find the body of a model and never freeze its
+head.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,6 +19,7 @@ from trainables.system.extras import install
 
 if TYPE_CHECKING:
     from torch import nn
+
 
 Targets = Literal["auto", "all-linear"] | list[str]
 
@@ -85,3 +91,25 @@ def _body_layers(model: nn.Module) -> list[str]:
 def _is_named(layer: str, target: str) -> bool:
     """Whether a full name is this one or ends in it: `output.dense` means every layer of that name."""
     return layer == target or layer.endswith(f".{target}")
+
+
+EXCLUSION = "both choose which weights train"
+
+
+def body_of(model: nn.Module) -> Any:
+    """The pretrained part, without the head; the model itself where it has no parts."""
+    return getattr(model, "base_model", model)
+
+
+def architecture_of(model: nn.Module) -> str:
+    """The name of the architecture, for messages."""
+    return str(getattr(getattr(model, "config", None), "model_type", type(model).__name__))
+
+
+def freeze(model: nn.Module, names: Iterable[str]) -> None:
+    """Keep these parameters as they are, but for those that no checkpoint provided: somebody has to learn them."""
+    from trainables.modeling.pretrained import new_parameters
+
+    parameters, new = dict(model.named_parameters()), new_parameters(model)
+    for name in set(names) - new:
+        parameters[name].requires_grad_(False)

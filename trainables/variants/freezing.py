@@ -8,7 +8,7 @@ from pydantic import Field
 
 from trainables.config import Frozen
 from trainables.protocols.variant import Stage, Subject, Variant, WouldDoNothing
-from trainables.variants._freezing import EXCLUSION, architecture_of, body_of, freeze
+from trainables.variants._adapters import EXCLUSION, architecture_of, body_of, freeze
 
 if TYPE_CHECKING:
     from torch import nn

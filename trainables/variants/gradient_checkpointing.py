@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainables.config import Frozen
 from trainables.protocols.variant import Stage, Variant, WouldDoNothing
-from trainables.variants._freezing import architecture_of, body_of
+from trainables.variants._adapters import architecture_of, body_of
 
 if TYPE_CHECKING:
     from torch import nn

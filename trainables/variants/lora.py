@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trainables.protocols.variant import Stage, Variant
-from trainables.variants._adapters import AdapterOptions, add_adapters
-from trainables.variants._freezing import EXCLUSION
+from trainables.variants._adapters import EXCLUSION, AdapterOptions, add_adapters
 
 if TYPE_CHECKING:
     from torch import nn

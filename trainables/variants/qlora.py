@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from trainables.protocols.variant import Plan, Stage, Variant, WouldDoNothing
-from trainables.variants._adapters import AdapterOptions, Targets, add_adapters
-from trainables.variants._freezing import EXCLUSION
+from trainables.variants._adapters import EXCLUSION, AdapterOptions, Targets, add_adapters
 
 if TYPE_CHECKING:
     from torch import nn
@@ -30,7 +29,7 @@ def adjust_plan(plan: Plan, options: Options) -> Plan:
 
 def adjust_model(model: nn.Module, options: Options) -> nn.Module:
     """Add adapters, leave the head to train."""
-    from trainables.modeling.quantization import quantized_layers
+    from trainables.modeling.pretrained import quantized_layers
 
     if next(quantized_layers(model), None) is None:
         raise WouldDoNothing("qlora: no weight of this model is in four bits: it has no linear layers, or is not ours")

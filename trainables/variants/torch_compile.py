@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from trainables.config import Frozen
 from trainables.protocols.variant import Plan, Stage, Variant
-from trainables.system import torch_private
+from trainables.system import private_parts
 from trainables.system.hardware import Hardware
 
 if TYPE_CHECKING:
@@ -67,10 +67,10 @@ def around(options: Options) -> Iterator[None]:
     """
     import torch
 
-    with torch_private.strict_compiling(options.recompile_limit, usual_masks=not torch.cuda.is_available()):
+    with private_parts.strict_compiling(options.recompile_limit, usual_masks=not torch.cuda.is_available()):
         try:
             yield
-        except torch_private.RECOMPILE_LIMIT_HIT.get() as error:
+        except private_parts.RECOMPILE_LIMIT_HIT.get() as error:
             raise RuntimeError(
                 f"torch_compile: a function was compiled {options.recompile_limit} times for new inputs; "
                 "use shapes: dynamic or pad_to_max, or raise torch_compile.recompile_limit"

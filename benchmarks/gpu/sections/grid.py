@@ -17,8 +17,7 @@ from benchmarks.gpu.sides import Recipe, cannot
 from benchmarks.gpu.task import SpoiledDevice, Task, spoils_the_device
 from orchestrator.api import load_experiment
 from orchestrator.commands.plan import plan
-from orchestrator.config import grid
-from orchestrator.config.resolve import Resolved, resolve
+from orchestrator.config.resolve import Resolved, grid_runs, resolve
 from orchestrator.config.run_spec import RunSpec
 from orchestrator.config.yaml_file import dump
 from orchestrator.errors import UserError
@@ -50,7 +49,7 @@ def _measure(task: Task, model: str) -> None:
     store = Store.open(task.folder / f"grid-{model}")
     if f"{model}, planned" not in task.done:
         _plan(task, model, resolved, store)
-    cells = grid.runs(resolved)
+    cells = grid_runs(resolved)
     count = TINY_SEEDS if task.rehearse else FIRST_SEEDS if task.number == "first" else len(cells)
     wanted = [run for run in cells[:count] if _key(model, run) not in task.done]
     if wanted and task.wants(_key(model, wanted[0]), LEAST_SECONDS[model]):

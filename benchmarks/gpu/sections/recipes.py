@@ -9,7 +9,7 @@ from benchmarks.gpu.sides import Ours, Recipe, cannot
 from benchmarks.gpu.task import Task
 from orchestrator.config.load import built_in_document
 from trainables.config import RunConfig
-from trainables.training.run_cache import Warm
+from trainables.training.token_cache import Warm
 
 STUDY = "squad-v2-recipes"
 ORDER = ("A2", "A1", "B2", "B3", "best", "C2", "A3", "A4-nb", "B1", "C1", "D1", "best-cuda")  # those that compile last

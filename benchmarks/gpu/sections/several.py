@@ -26,7 +26,7 @@ from trainables.config import Precision, RunConfig
 from trainables.system.attention_kernels import chosen_kernels
 from trainables.system.fast_dropout import quick_masks
 from trainables.system.memory import GIB
-from trainables.tools.flops import wait
+from trainables.tools.profile import wait
 from trainables.training.distributed import Group
 
 STUDY = "roberta-base"
@@ -214,7 +214,7 @@ def _peak_gib() -> float | None:
 def main() -> None:
     """A lane: whatever libraries print goes to standard error."""
     from trainables.training.run import run
-    from trainables.training.run_cache import Warm
+    from trainables.training.token_cache import Warm
 
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     os.dup2(2, 1)

@@ -11,9 +11,9 @@ from benchmarks.gpu.sides import Ours, Peer, Recipe, cannot
 from benchmarks.gpu.task import Task
 from benchmarks.made_up import Study
 from trainables.config import Precision, RunConfig
-from trainables.tools.flops import matrix_product_rate
+from trainables.tools.profile import matrix_product_rate
 from trainables.training.distributed import Group
-from trainables.training.run_cache import Warm
+from trainables.training.token_cache import Warm
 
 TRAINER, EAGER = "Trainer", "ours, as it is"
 _FIXED = {"mode": "default", "shapes": "fixed"}

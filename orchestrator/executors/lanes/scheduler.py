@@ -21,8 +21,19 @@ from orchestrator.executors.events import (
 )
 from orchestrator.executors.lanes import policy
 from orchestrator.executors.lanes.policy import Limits
-from orchestrator.executors.lanes.run_queue import Book, end_of
-from orchestrator.executors.lanes.state import Ask, Gang, Lane, Lease, Member, Roster, Ticket, Verdict, Work
+from orchestrator.executors.lanes.state import (
+    Ask,
+    Book,
+    Gang,
+    Lane,
+    Lease,
+    Member,
+    Roster,
+    Ticket,
+    Verdict,
+    Work,
+    end_of,
+)
 
 if TYPE_CHECKING:
     from orchestrator.worker.failure import Finished

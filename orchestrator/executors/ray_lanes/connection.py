@@ -1,4 +1,9 @@
-"""A connection to Ray for one sweep: a private cluster on this machine or an existing one, and nothing left behind."""
+"""A connection to Ray for one sweep: a private cluster on this machine or an existing one, and nothing left behind.
+
+A private cluster listens on loopback, its folder is closed to other users, and Ray's own lines stay off the
+terminal: they are in its session folder. Left alone, Ray would listen on the machine's own address and open its
+folders to all users, as clusters of several machines need.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +12,7 @@ import logging
 import os
 import shutil
 import socket
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,16 +25,74 @@ import ray
 
 from orchestrator import ray_private
 from orchestrator.errors import ClusterLost, ExecutorError, RemoteClient
-from orchestrator.executors import hard_exit
+from orchestrator.executors import hard_exit, loopback
 from orchestrator.executors.lanes.policy import Node
 from orchestrator.executors.loopback import LOOPBACK
-from orchestrator.executors.ray_lanes import private_cluster
-from orchestrator.executors.ray_lanes.quiet import quiet
 from orchestrator.executors.ray_lanes.reaper import Reaper, members
 from orchestrator.executors.ray_lanes.start_detached import detached
 from trainables.system.private_parts import require
 
+RAY = "r"
+LONGEST = 36  # a Unix socket's path has 107 bytes, of which Ray uses up to 71, for its dashboard
+
+
+def make_folder() -> Path:
+    """A folder that only this user enters, with a short path; those of sweeps that were killed are removed.
+
+    Ray's folder is `RAY` inside: it becomes open to all with the first worker, and nobody comes so far.
+    """
+    usual = Path(tempfile.gettempdir())
+    name = f"orchestrate-{os.getpid()}-"
+    parent = usual if len(str(usual / f"{name}12345678" / RAY)) <= LONGEST else Path("/tmp")
+    for old in parent.glob("orchestrate-*-*"):
+        owner = old.name.split("-")[1]
+        if owner.isdecimal() and not psutil.pid_exists(int(owner)) and old.stat().st_uid == os.getuid():
+            shutil.rmtree(old, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=name, dir=parent))
+
+
+@contextlib.contextmanager
+def on_loopback() -> Iterator[None]:
+    """While Ray starts: its node has the loopback address, which it takes where it does not form clusters."""
+    with ray_private.FORMS_CLUSTERS.replaced(False):
+        yield
+
+
+def process_environment(command: Sequence[str], temporary: Path) -> dict[str, str]:
+    """What a process of the cluster finds changed: where gangs meet, and where Ray's services put temporary files.
+
+    The raylet's workers keep the user's place for these: compiled graphs lie there from one sweep to the next.
+    """
+    found = dict.fromkeys(("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"), loopback.interface())
+    return found if command[0] == ray_private.RAYLET.get() else {**found, "TMPDIR": str(temporary)}
+
+
 logger = logging.getLogger(__name__)
+LOGGERS = ("ray", "ray.tune", "ray.train")
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Ray prints messages of the raylet on stdout, which belongs to data, and advises to switch its token off."""
+    before = {name: logging.getLogger(name).level for name in LOGGERS}
+    for name in LOGGERS:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    try:
+        with ray_private.PRINT.replaced(_log), ray_private.TOKEN_ADVICE.replaced(_unadvised):
+            yield
+    finally:
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)
+
+
+def _log(data: Mapping[str, Any], ignore_prefix: bool) -> None:
+    logger.debug("%s: %s", data.get("pid"), " ".join(data.get("lines", ())))
+
+
+def _unadvised() -> None:
+    """In the place of a warning: without its token, whoever reaches the dashboard runs code here."""
+
+
 GIB = 1024**3
 HERE = "local"
 HEAD = {"node:__internal_head__": 0.001}
@@ -116,7 +180,7 @@ def _started(address: str | None) -> Iterator[Path | None]:
         finally:
             _leave([])
         return
-    temporary, leaders = private_cluster.make_folder(), list[int]()
+    temporary, leaders = make_folder(), list[int]()
     reaper = Reaper(temporary)
 
     def started(pid: int) -> None:
@@ -126,11 +190,11 @@ def _started(address: str | None) -> Iterator[Path | None]:
     local = {
         "include_dashboard": True,
         "dashboard_host": LOOPBACK,
-        **ray_private.cluster_options(temporary / private_cluster.RAY, int(MEMORY_SHARE * ray_private.MEMORY.get()())),
+        **ray_private.cluster_options(temporary / RAY, int(MEMORY_SHARE * ray_private.MEMORY.get()())),
     }
     try:
-        environment = partial(private_cluster.environment, temporary=temporary)
-        with private_cluster.on_loopback(), detached(started, environment):
+        environment = partial(process_environment, temporary=temporary)
+        with on_loopback(), detached(started, environment):
             _initialise(HERE, local)
         yield temporary
     finally:

@@ -12,7 +12,7 @@ from analysis.tables.folder import Folder
 from orchestrator.config.run_spec import RunSpec
 from orchestrator.errors import ClusterLost
 from orchestrator.executors import StopMode
-from orchestrator.executors.events import ClusterReady, Event
+from orchestrator.executors.events import ClusterReady, Event, Scale, Steering, Unsteered
 from orchestrator.executors.lanes import policy
 from orchestrator.executors.lanes.policy import Limits
 from orchestrator.executors.lanes.state import tickets
@@ -20,8 +20,6 @@ from orchestrator.executors.ray_lanes.connection import Cluster, connected
 from orchestrator.executors.ray_lanes.metrics import SweepMetrics
 from orchestrator.executors.ray_lanes.session import Session, StoppedAtOnce
 from orchestrator.executors.ray_lanes.session_actors import ControlLost, Plan, planned
-from orchestrator.executors.run_source import Steering, Unsteered
-from orchestrator.executors.scale import Scale
 from orchestrator.storage import Store
 from orchestrator.worker.versions import Provenance
 from trainables.training.run import Layout as RunLayout

@@ -21,12 +21,13 @@ from orchestrator.executors.events import (
     LaneLost,
     LaneRetired,
     LaneStarted,
+    Orders,
     RunFailed,
     RunFinished,
     RunStarted,
     RunStopped,
+    Steering,
 )
-from orchestrator.executors.run_source import Orders, Steering
 from orchestrator.storage import Store
 
 STATUSES = ("pending", "running", "completed", "collapsed", "diverged", "pruned", "failed", "stopped")

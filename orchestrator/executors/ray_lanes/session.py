@@ -18,11 +18,11 @@ from orchestrator.executors.events import (
     RunFinished,
     RunStarted,
     RunStopped,
+    Steering,
 )
 from orchestrator.executors.lanes.state import Ticket, tickets
 from orchestrator.executors.ray_lanes.control_actor import Batch
 from orchestrator.executors.ray_lanes.session_actors import RETIRE_SECONDS, Crew, Plan
-from orchestrator.executors.run_source import Steering
 from orchestrator.storage import Attempt
 from orchestrator.worker.failure import Failure
 

@@ -22,8 +22,7 @@ from analysis import registry
 from analysis.analyze import analyze_results
 from analysis.formatting import visible
 from analysis.plotting import draw_all, render, style
-from analysis.plotting.figure import SECTIONS, Figure
-from analysis.plotting.frames import NotApplicable
+from analysis.plotting.figure import SECTIONS, Figure, NotApplicable
 from tests.analysis import study
 
 NAMES = registry.names("figure")

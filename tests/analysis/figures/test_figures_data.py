@@ -12,8 +12,7 @@ from analysis import registry
 from analysis.analyze import analyze_results
 from analysis.figures import critical_difference
 from analysis.plotting import item_disagreements, render
-from analysis.plotting.figure import Figure
-from analysis.plotting.frames import NotApplicable
+from analysis.plotting.figure import Figure, NotApplicable
 from tests.analysis import study
 
 MANY = tuple(f"model-{number}" for number in range(20))

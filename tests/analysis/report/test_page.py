@@ -12,7 +12,7 @@ from analysis import formatting
 from analysis.analyze import analyze_results
 from analysis.config import CompareConfig
 from analysis.report import differing_settings, page, system_tables
-from analysis.tables import csv_export
+from analysis.tables import read
 from analysis.tables.normalize import normalize
 from analysis.text import methods
 from tests.analysis import study
@@ -221,5 +221,5 @@ def test_only_text_that_would_start_a_formula_gets_an_apostrophe() -> None:
     frame = pd.DataFrame(
         {"name": ["=1+1", "+a", "-b", "@c", "plain", None], "value": [-1.5, 0.0, 1.0, 2.0, 3.0, np.nan]}
     )
-    lines = csv_export.to_csv(frame).decode().splitlines()
+    lines = read.to_csv(frame).decode().splitlines()
     assert lines == ["name,value", "'=1+1,-1.5", "'+a,0.0", "'-b,1.0", "'@c,2.0", "plain,3.0", ","]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from analysis.formatting import number
 from analysis.report import pair_tables, paper_tables, write
 from analysis.report.table import Grid, field, system
-from analysis.text import references
+from analysis.text import methods
 from tests.analysis import study
 
 
@@ -49,13 +49,13 @@ def test_one_system_has_a_summary_and_no_table_of_comparisons() -> None:
 
 
 def test_the_references_are_those_of_the_methods_that_were_used() -> None:
-    text = " ".join(references.cited(study.analysis()))
+    text = " ".join(methods.cited(study.analysis()))
     assert "Holm, S. (1979)" in text
     assert "Demsar" in text
     assert "Nadeau" not in text
-    of_the_search = references.cited(study.analysis(study.THREE[:1]))
+    of_the_search = methods.cited(study.analysis(study.THREE[:1]))
     assert [reference.split(",")[0] for reference in of_the_search] == ["Conover", "Dodge", "Li", "Tang"]
-    known = {*references.BY_METHOD, "paired_t"}
+    known = {*methods.BY_METHOD, "paired_t"}
     assert set(study.analysis().comparisons["primary_method"]) <= known
 
 

@@ -15,7 +15,7 @@ from analysis import registry
 from analysis.analyze import Analysis, analyze, analyze_results
 from analysis.figures import _search
 from analysis.plotting import draw_all
-from analysis.plotting.frames import NotApplicable
+from analysis.plotting.figure import NotApplicable
 from analysis.report import differing_settings, write
 from analysis.report.page import render
 from tests.analysis import searches, study

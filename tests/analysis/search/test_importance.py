@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression
 
-from analysis.search.expected_best import expected_best
 from analysis.search.importance import Importance, adjusted, explained, importance, ranks_of_trials
 from analysis.search.settings import Parameter
+from analysis.search.summary import expected_best
 
 NUMBER, CHOICE = Parameter("x", "linear"), Parameter("x", "choice")
 

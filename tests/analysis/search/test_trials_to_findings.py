@@ -8,10 +8,8 @@ import pandas as pd
 import pytest
 
 from analysis.search.findings import Findings, read_findings
-from analysis.search.ranking import standing
 from analysis.search.settings import Settings, planned_epochs, read_settings, short_names
-from analysis.search.summary import summarize
-from analysis.search.warnings import ONE_SEED, about_comparison, about_search
+from analysis.search.summary import ONE_SEED, about_comparison, about_search, standing, summarize
 from analysis.tables.trials import trials_table
 from tests.analysis import searches, study
 

@@ -9,8 +9,8 @@ from sklearn import metrics as sklearn_metrics
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 
-from analysis.comparison import power
-from analysis.inference import effect_sizes
+from analysis.comparison import design
+from analysis.inference import descriptives
 from analysis.inference.descriptives import interquartile_mean
 from analysis.inference.holm import holm
 from analysis.inference.interface import Setting
@@ -157,20 +157,20 @@ def test_holm_equals_statsmodels_on_random_inputs() -> None:
 
 def test_detectable_effects_equal_statsmodels_solutions() -> None:
     theirs = TTestPower().solve_power(effect_size=None, nobs=12, alpha=0.05, power=0.8)
-    assert power.minimum_detectable_effect(12) == pytest.approx(float(theirs), rel=1e-6)
+    assert design.minimum_detectable_effect(12) == pytest.approx(float(theirs), rel=1e-6)
 
 
 def test_a12_equals_the_scaled_mann_whitney_statistic() -> None:
     for number in range(INPUTS):
         generator = np.random.default_rng(number)
         a, b = generator.integers(0, 5, size=9) / 10, generator.integers(0, 5, size=7) / 10
-        assert effect_sizes.a12(a, b) == pytest.approx(stats.mannwhitneyu(a, b).statistic / 63)
+        assert descriptives.a12(a, b) == pytest.approx(stats.mannwhitneyu(a, b).statistic / 63)
 
 
 def test_the_superiority_interval_is_wilsons() -> None:
     difference = np.array([1.0] * 7 + [-1.0] * 3)
     theirs = stats.binomtest(7, 10).proportion_ci(method="wilson")
-    assert effect_sizes.probability_of_superiority(difference, 0.05) == pytest.approx((0.7, theirs.low, theirs.high))
+    assert descriptives.probability_of_superiority(difference, 0.05) == pytest.approx((0.7, theirs.low, theirs.high))
 
 
 def test_the_interquartile_mean_equals_scipys_trimmed_mean() -> None:

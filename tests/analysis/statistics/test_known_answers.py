@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from analysis.comparison import power
-from analysis.inference import effect_sizes
+from analysis.comparison import design
+from analysis.inference import descriptives
 from analysis.inference.holm import holm
 from analysis.inference.interface import Setting
 from analysis.statistics import friedman, mcnemar, paired_t, sign_flip, wilcoxon
@@ -53,9 +53,9 @@ def test_the_exact_tests_of_the_sleep_data_see_nine_differences_of_one_sign_and_
 
 def test_the_effect_sizes_of_the_sleep_data_use_the_exact_gamma_factor() -> None:
     difference = SLEEP[:, 0] - SLEEP[:, 1]
-    assert effect_sizes.paired_dz(difference) == pytest.approx(-1.284558, **SIX)
-    assert effect_sizes.hedges_gz(difference) == pytest.approx(-1.173925, **SIX)
-    assert effect_sizes.probability_of_superiority(difference, 0.05)[0] == 0.05
+    assert descriptives.paired_dz(difference) == pytest.approx(-1.284558, **SIX)
+    assert descriptives.hedges_gz(difference) == pytest.approx(-1.173925, **SIX)
+    assert descriptives.probability_of_superiority(difference, 0.05)[0] == 0.05
 
 
 def test_holm_steps_down_and_keeps_the_order_of_the_input() -> None:
@@ -88,57 +88,57 @@ def test_mcnemar_gives_the_textbook_table_with_and_without_continuity() -> None:
 
 
 def test_power_of_ten_pairs_at_an_effect_of_one() -> None:
-    assert power.power(10, 1.0) == pytest.approx(0.8030969, abs=6e-8)
+    assert design.power(10, 1.0) == pytest.approx(0.8030969, abs=6e-8)
 
 
 @pytest.mark.parametrize(("dz", "pairs"), [(0.5, 34), (0.8, 15), (1.0, 10)])
 def test_pairs_needed_for_eighty_percent_power(dz: float, pairs: int) -> None:
-    assert power.pairs_needed(dz) == pairs
+    assert design.pairs_needed(dz) == pairs
 
 
 def test_noether_needs_29_runs_for_a_superiority_of_three_quarters() -> None:
-    assert power.noether_pairs(0.75) == 29
+    assert design.noether_pairs(0.75) == 29
     with pytest.raises(ValueError, match="no difference"):
-        power.noether_pairs(0.5)
+        design.noether_pairs(0.5)
 
 
 @pytest.mark.parametrize(("comparisons", "seeds"), [(1, 6), (3, 7), (6, 8), (10, 9)])
 def test_the_first_holm_step_needs_six_to_nine_seeds(comparisons: int, seeds: int) -> None:
-    assert power.seeds_needed(comparisons) == seeds
-    assert power.smallest_p(seeds, comparisons) < 0.05 <= power.smallest_p(seeds - 1, comparisons)
+    assert design.seeds_needed(comparisons) == seeds
+    assert design.smallest_p(seeds, comparisons) < 0.05 <= design.smallest_p(seeds - 1, comparisons)
 
 
 def test_five_seeds_can_never_reach_five_percent() -> None:
-    assert power.smallest_p(5) == 0.0625
-    assert power.smallest_p(0) == 1.0
+    assert design.smallest_p(5) == 0.0625
+    assert design.smallest_p(0) == 1.0
 
 
 def test_no_number_of_seeds_decides_a_level_below_the_monte_carlo_resolution() -> None:
-    assert power.seeds_needed(1, alpha=1e-6) is None
+    assert design.seeds_needed(1, alpha=1e-6) is None
 
 
 def test_the_smallest_detectable_effect_has_the_wanted_power() -> None:
-    dz = power.minimum_detectable_effect(10, comparisons=3)
+    dz = design.minimum_detectable_effect(10, comparisons=3)
     assert dz is not None
-    assert power.power(10, dz, 0.05 / 3) == pytest.approx(0.8)
-    assert power.minimum_detectable_effect(2) is None
+    assert design.power(10, dz, 0.05 / 3) == pytest.approx(0.8)
+    assert design.minimum_detectable_effect(2) is None
 
 
 def test_pairs_needed_refuses_an_effect_of_zero() -> None:
     with pytest.raises(ValueError, match="difference of 0"):
-        power.pairs_needed(0.0)
+        design.pairs_needed(0.0)
 
 
 def test_the_seeds_that_decide_are_the_pairs_that_power_asks_for() -> None:
-    assert power.seeds_to_decide(0.5, 1.0, 0.0) == power.pairs_needed(0.5) == 34
-    assert power.seeds_to_decide(-1.0, 1.0, 0.0) == 10
-    assert power.seeds_to_decide(1.0, 0.0, 0.0) == 2
+    assert design.seeds_to_decide(0.5, 1.0, 0.0) == design.pairs_needed(0.5) == 34
+    assert design.seeds_to_decide(-1.0, 1.0, 0.0) == 10
+    assert design.seeds_to_decide(1.0, 0.0, 0.0) == 2
 
 
 def test_where_items_are_the_limit_no_number_of_seeds_decides() -> None:
-    assert power.seeds_to_decide(0.02, 1e-4, 0.01**2) is None
-    few, many = power.seeds_to_decide(0.03, 4e-4, 0.0), power.seeds_to_decide(0.03, 4e-4, 0.01**2)
+    assert design.seeds_to_decide(0.02, 1e-4, 0.01**2) is None
+    few, many = design.seeds_to_decide(0.03, 4e-4, 0.0), design.seeds_to_decide(0.03, 4e-4, 0.01**2)
     assert few is not None
     assert many is not None
     assert few < many
-    assert power.seeds_to_decide(0.0, 1.0, 0.0) is None
+    assert design.seeds_to_decide(0.0, 1.0, 0.0) is None

@@ -8,7 +8,7 @@ import pandas as pd
 
 from analysis.analyze import analyze_results
 from analysis.tables.schema import read_parquet, to_parquet_bytes, to_table
-from analysis.text.cut_off import about_runs, listed, said
+from analysis.text.warnings import about_runs, listed, said
 from tests.analysis.study import results
 
 

@@ -12,7 +12,7 @@ from analysis.comparison.design import read_design
 from analysis.comparison.failure_sensitivity import Sensitivity
 from analysis.config import CompareConfig
 from analysis.tables.read import read
-from analysis.text.sentences import advice, in_words
+from analysis.text.headline import advice, in_words
 from analysis.text.warnings import about_sensitivity
 from tests.analysis.frames import csv
 

@@ -14,8 +14,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from orchestrator.cli import main
-from orchestrator.cluster import token_file
-from orchestrator.cluster.fetch import fetch, target_of
+from orchestrator.cluster import ssh
+from orchestrator.cluster.jobs import fetch, target_of
 from orchestrator.errors import EnvironmentProblem, UserError
 from tests.orchestrator.cluster.files import AWS, changed, filled_in
 
@@ -129,12 +129,12 @@ def test_an_address_of_another_kind_is_a_mistake() -> None:
 def test_a_missing_and_a_wrong_token_are_told_apart() -> None:
     with locked_dashboard() as address:
         missing = run("submit", "--address", address, "sweep", "quickstart", *OUT)
-        assert token_file.ensure()
+        assert ssh.ensure()
         wrong = run("attach", "--address", address)
     assert (missing.exit_code, wrong.exit_code) == (4, 4)
     assert "it asks for a token; put it in" in missing.stderr
     assert "is not its token" in wrong.stderr
-    assert str(token_file.token()) not in wrong.output
+    assert str(ssh.token()) not in wrong.output
 
 
 @pytest.mark.parametrize(
@@ -210,13 +210,13 @@ def test_nothing_is_brought_through_a_link_except_to_a_folder_that_is_one(
 
 
 def test_a_token_is_made_once_and_nobody_else_can_read_it(home: Path) -> None:
-    assert token_file.ensure()
-    made = token_file.token()
+    assert ssh.ensure()
+    made = ssh.token()
     assert made is not None
     assert len(made) == 64
     file = home / ".ray" / "auth_token"
     assert file.stat().st_mode & 0o777 == 0o600
     file.chmod(0o644)
-    assert not token_file.ensure()
-    assert token_file.token() == made
+    assert not ssh.ensure()
+    assert ssh.token() == made
     assert file.stat().st_mode & 0o777 == 0o600

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cluster.submission import Place, Submission, prepare
+from orchestrator.cluster.jobs import Place, Submission, prepare
 from orchestrator.errors import UserError
 
 PLACE = Place("/shared/results/", "/shared/data")

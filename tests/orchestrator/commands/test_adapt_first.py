@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 
 from analysis.tables.read import read
-from orchestrator.commands._executor_choice import LayoutOptions
+from orchestrator.commands._execution import LayoutOptions
 from orchestrator.commands.events import Message
 from orchestrator.commands.plan import plan
 from orchestrator.commands.run import run_cell
 from orchestrator.commands.sweep import SweepOptions, SweepResult, sweep
-from orchestrator.config import grid
+from orchestrator.config import resolve
 from orchestrator.config.resolve import Resolved
 from orchestrator.errors import InvalidExperiment, UserError
 from orchestrator.storage import Store
@@ -79,7 +79,7 @@ def test_running_it_again_does_nothing_and_a_larger_grid_adapts_nothing_again(fo
 
 def test_the_text_and_the_settings_of_an_adaptation_are_part_of_every_id_that_follows(tmp_path: Path) -> None:
     found = {
-        name: {run.run_id for run in grid.runs(adapted(tmp_path / "e", **changes))}
+        name: {run.run_id for run in resolve.grid_runs(adapted(tmp_path / "e", **changes))}
         for name, changes in {
             "as it is": {},
             "other text": {"text": SENTENCES[:4]},
@@ -89,7 +89,7 @@ def test_the_text_and_the_settings_of_an_adaptation_are_part_of_every_id_that_fo
         }.items()
     }
     assert len(set.union(*found.values())) == 5 * 4
-    assert {run.run_id for run in grid.runs(adapted(tmp_path / "e"))} == found["as it is"]
+    assert {run.run_id for run in resolve.grid_runs(adapted(tmp_path / "e"))} == found["as it is"]
 
 
 def test_what_one_model_says_of_adaptation_holds_for_that_model_only(tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ def test_a_run_can_begin_with_another_ones_weights_from_here_or_from_elsewhere(t
     longer = {"epochs": 1, "batch_size": 4, "learning_rate": 1e-12}
     here = adapted(tmp_path / "e", init_from=run_id, train=longer, **plain)
     there = adapted(tmp_path / "e", init_from=f"{out}/{run_id}", train=longer, **plain)
-    assert [run.run_id for run in grid.runs(here)] == [run.run_id for run in grid.runs(there)]
+    assert [run.run_id for run in resolve.grid_runs(here)] == [run.run_id for run in resolve.grid_runs(there)]
     assert swept(here, out).ran == 1
     assert swept(there, other).ran == 1
     scores = runs(out)["score"]
@@ -206,8 +206,8 @@ def test_what_is_saved_is_what_was_asked_for_and_changes_no_id(
 ) -> None:
     out = tmp_path / "out"
     experiment = adapted(tmp_path / "e", adapt=None, save=save, seeds=seeds)
-    assert [run.run_id for run in grid.runs(experiment)] == [
-        run.run_id for run in grid.runs(adapted(tmp_path / "e", adapt=None, seeds=seeds))
+    assert [run.run_id for run in resolve.grid_runs(experiment)] == [
+        run.run_id for run in resolve.grid_runs(adapted(tmp_path / "e", adapt=None, seeds=seeds))
     ]
     swept(experiment, out)
     table = runs(out)
@@ -234,7 +234,7 @@ def test_an_adaptation_leaves_its_last_epochs_as_models_and_no_id_changes(tmp_pa
     store = Store.open(out)
     assert store.epoch_models(first.run_id).names() == ["epoch-0002"]
     assert store.has_weights(first.run_id)
-    assert not any(store.epoch_models(run.run_id).names() for run in grid.runs(experiment))
+    assert not any(store.epoch_models(run.run_id).names() for run in resolve.grid_runs(experiment))
 
 
 def test_decisions_are_part_of_the_record(folder: Path) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.commands import _compacting
-from orchestrator.commands._compacting import FEWEST, SHARE, Compacting
+from orchestrator.commands import _execution
+from orchestrator.commands._execution import FEWEST, SHARE, Compacting
 from orchestrator.executors.events import RunFailed, RunFinished
 from orchestrator.storage import Compaction, StorageFull, Store
 from tests.orchestrator.storage.stores import make_outcome, make_run
@@ -60,7 +60,7 @@ def test_a_full_disk_is_left_to_the_end_of_the_sweep(tmp_path: Path, caplog: pyt
 
 
 def test_what_it_compacts_can_be_read_while_the_sweep_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_compacting, "FEWEST", 2)
+    monkeypatch.setattr(_execution, "FEWEST", 2)
     store, runs = Store.open(tmp_path), [make_run(seed) for seed in range(3)]
     compacting = Compacting(store, 0)
     for run in runs:

@@ -6,13 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from orchestrator.commands import _adapt_first
+from orchestrator.commands import _execution
 from orchestrator.commands.events import Notifier, ignore
 from orchestrator.config.run_spec import RunSpec
 from orchestrator.executors import StopMode
-from orchestrator.executors.events import Event
-from orchestrator.executors.run_source import Steering
-from orchestrator.executors.scale import Scale
+from orchestrator.executors.events import Event, Scale, Steering
 from orchestrator.storage import Store
 from tests.orchestrator.storage.stores import make_run
 from trainables.config import TrainConfig
@@ -43,7 +41,7 @@ def test_each_phase_is_laid_out_for_all_of_its_runs_and_not_for_those_that_are_p
     adaptations = [run.model_copy(update={"stage": "adapt"}) for run in (make_run(8), make_run(9))]
     executor = Noting()
     pending = [adaptations[1], runs[2]]
-    _adapt_first.execute(
+    _execution.execute(
         executor,
         pending,
         Store.open(tmp_path),

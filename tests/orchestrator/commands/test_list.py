@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from analysis import registry as of_analysis
 from orchestrator.cli import main
 from orchestrator.commands.list import KINDS, Entry, entries
-from orchestrator.config import search_registry as of_search
+from orchestrator.config import search as of_search
 from orchestrator.console.text import listing
 from trainables import registry
 

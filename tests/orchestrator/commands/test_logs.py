@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from orchestrator.cli import main
-from orchestrator.commands.logs import followed, history
+from orchestrator.commands.results import followed, history
 from orchestrator.errors import UserError
 from orchestrator.storage import Attempt, Store
 from tests.orchestrator.storage.stores import cells, make_outcome, make_run

@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 
 from analysis.analyze import analyze_results
-from analysis.comparison import power
+from analysis.comparison import design
 from analysis.config import CompareConfig, Primary
 from analysis.design_power import Spread, outlook
 from analysis.tables.schema import Corrupt
-from orchestrator.commands.estimate import estimate
-from orchestrator.commands.plan import Reach, foresee, plan, reach
+from orchestrator.commands.plan import Reach, estimate, foresee, plan, reach
 from orchestrator.console import text
 from orchestrator.errors import UserError
 from orchestrator.storage import Store
@@ -117,11 +116,11 @@ def test_power_from_an_assumed_spread_says_what_these_seeds_show_and_what_others
     found = foresee(plan(resolved(tmp_path, seeds="1-10"), out=str(tmp_path / "out")), spread=0.01)
     assert found.outlook is not None
     level = 0.05 / found.reach.comparisons
-    smallest = power.minimum_detectable_effect(10, level)
+    smallest = design.minimum_detectable_effect(10, level)
     assert smallest is not None
     assert found.outlook.detectable == pytest.approx(0.01 * smallest)
     needed = {entry.difference: entry.seeds for entry in found.outlook.needed}
-    assert needed[0.01] == power.pairs_needed(1.0, level)
+    assert needed[0.01] == design.pairs_needed(1.0, level)
     assert needed[0.005] > needed[0.01] > needed[0.03]
     assert "in 80% of experiments" in text.plan(found)
     assert text.plan_document(found)["power"]["spread"]["source"] == "an assumed spread"

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from orchestrator.cli import main
-from orchestrator.cli.probe import fault, kernels_table
+from orchestrator.cli.profile import fault, kernels_table
 from orchestrator.commands.probe import KernelProbed, is_broken, probe_kernels
 from tests.orchestrator.experiments import resolved, write_experiment
 from trainables.system.hardware import this_machine

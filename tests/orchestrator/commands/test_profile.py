@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from analysis.plotting import profile_figures
-from analysis.plotting.frames import NotApplicable
+from analysis.plotting.figure import NotApplicable
 from analysis.tables import profile as tables
 from analysis.tables.schema import read_parquet, to_parquet_bytes
 from orchestrator.cli import main

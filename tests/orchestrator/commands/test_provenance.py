@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.commands import _provenance
-from orchestrator.commands._executor_choice import LayoutOptions
+from orchestrator.commands._execution import LayoutOptions
 from orchestrator.commands._provenance import collect, commit, commit_of_file
 from orchestrator.commands.sweep import SweepOptions, sweep
 from orchestrator.config.load import load

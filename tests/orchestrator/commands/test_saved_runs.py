@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from huggingface_hub import ModelCard
 
 from orchestrator.cli import main
-from orchestrator.commands._executor_choice import LayoutOptions
+from orchestrator.commands._execution import LayoutOptions
 from orchestrator.commands.export import without_places
 from orchestrator.commands.sweep import SweepOptions, sweep
 from orchestrator.storage import Store

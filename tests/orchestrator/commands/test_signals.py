@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.commands._signals import stopping
+from orchestrator.commands._execution import stopping
 from orchestrator.config.run_spec import RunSpec
 from orchestrator.executors import StopMode
 from orchestrator.executors.events import Event
@@ -86,7 +86,7 @@ def test_under_nohup_a_closed_terminal_stops_nothing() -> None:
 WORKS_ON = """
 import sys, time
 from pathlib import Path
-from orchestrator.commands._signals import stopping
+from orchestrator.commands._execution import stopping
 from tests.orchestrator.commands.test_signals import Listener
 
 listener, told = Listener(), lambda text: print(text, file=sys.stderr, flush=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.config.json_schema import json_schema
+from orchestrator.config.experiment import json_schema
 from orchestrator.config.load import built_in_document, built_in_names, validate
 from orchestrator.config.yaml_file import parse
 from tests.orchestrator.experiments import MINIMAL

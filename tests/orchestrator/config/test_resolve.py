@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.config import grid
 from orchestrator.config.experiment import Experiment
 from orchestrator.config.load import load, validate
-from orchestrator.config.resolve import resolve
+from orchestrator.config.resolve import grid_runs, pending, resolve
 from orchestrator.config.yaml_file import dump, parse
 from orchestrator.errors import InvalidExperiment, UserError
 from tests.orchestrator.experiments import MINIMAL, resolved, write_experiment
@@ -66,35 +65,35 @@ def test_relative_paths_start_at_the_files_folder_whatever_the_working_directory
 def test_results_of_a_moved_experiment_are_found_again(tmp_path: Path) -> None:
     for name in ("here", "there"):
         (tmp_path / name).mkdir()
-    here, there = (grid.runs(resolved(tmp_path / name)) for name in ("here", "there"))
+    here, there = (grid_runs(resolved(tmp_path / name)) for name in ("here", "there"))
     assert [run.run_id for run in here] == [run.run_id for run in there]
 
 
 def test_the_grid_goes_seed_by_seed_so_that_pairs_complete_early(tmp_path: Path) -> None:
-    found = [(run.system, run.config.seed) for run in grid.runs(resolved(tmp_path))]
+    found = [(run.system, run.config.seed) for run in grid_runs(resolved(tmp_path))]
     assert found == [("tiny", 1), ("slow", 1), ("tiny", 2), ("slow", 2)]
 
 
 def test_every_fold_is_a_run_of_every_seed(tmp_path: Path) -> None:
-    runs = grid.runs(resolved(tmp_path, split={"folds": 3}, seeds=1))
+    runs = grid_runs(resolved(tmp_path, split={"folds": 3}, seeds=1))
     assert [run.config.fold for run in runs] == [0, 0, 1, 1, 2, 2]
     assert len({run.run_id for run in runs}) == 6
 
 
 def test_a_grid_larger_than_the_limit_is_refused_with_its_size(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"the grid has 200000 runs .* raise it with --max-runs 200000"):
-        grid.runs(resolved(tmp_path, seeds="0-99999"))
+        grid_runs(resolved(tmp_path, seeds="0-99999"))
 
 
 def test_pending_is_the_grid_less_the_recorded_in_grid_order(tmp_path: Path) -> None:
-    runs = grid.runs(resolved(tmp_path))
-    assert grid.pending(runs, {runs[1].run_id: "completed"}) == [runs[0], runs[2], runs[3]]
+    runs = grid_runs(resolved(tmp_path))
+    assert pending(runs, {runs[1].run_id: "completed"}) == [runs[0], runs[2], runs[3]]
 
 
 def test_a_grown_grid_keeps_the_ids_and_names_of_its_earlier_cells(tmp_path: Path) -> None:
-    small = {run.run_id: run.system for run in grid.runs(resolved(tmp_path))}
+    small = {run.run_id: run.system for run in grid_runs(resolved(tmp_path))}
     recipes = {"default": {}, "fast": {"length_bucketing": {}}}
-    large = {run.run_id: run.system for run in grid.runs(resolved(tmp_path, seeds="1-4", recipes=recipes))}
+    large = {run.run_id: run.system for run in grid_runs(resolved(tmp_path, seeds="1-4", recipes=recipes))}
     assert small.items() <= large.items()
     assert len(large) == 16
     assert {"tiny", "tiny/fast", "slow", "slow/fast"} == set(large.values())
@@ -108,7 +107,7 @@ def test_an_option_of_a_variant_that_is_written_out_is_the_same_run(tmp_path: Pa
             [("length_bucketing", {}), ("attention", {"implementation": "eager"})],
         )
     )
-    ids = [[run.run_id for run in grid.runs(resolved(tmp_path, recipes=recipes))] for recipes in (forward, backward)]
+    ids = [[run.run_id for run in grid_runs(resolved(tmp_path, recipes=recipes))] for recipes in (forward, backward)]
     assert ids[0] == ids[1]
 
 
@@ -127,7 +126,7 @@ def test_another_metric_than_the_primary_chooses_the_epoch_and_makes_other_runs(
     plain = resolved(tmp_path)
     spelt_out = resolved(tmp_path, compare={"metric": plain.metric})
     other = resolved(tmp_path, compare={"metric": "accuracy"})
-    first, same, different = (grid.runs(found)[0] for found in (plain, spelt_out, other))
+    first, same, different = (grid_runs(found)[0] for found in (plain, spelt_out, other))
     assert first.run_id == same.run_id
     assert first.run_id != different.run_id
     assert different.config.metric == different.metric == "accuracy"
@@ -145,7 +144,7 @@ def test_the_experiment_file_of_results_can_be_used_as_an_experiment(tmp_path: P
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / "experiment.yaml").write_text(dump(first.experiment.model_dump(mode="json")))
     again = resolve(load(str(tmp_path / "results")))
-    assert [run.run_id for run in grid.runs(again)] == [run.run_id for run in grid.runs(first)]
+    assert [run.run_id for run in grid_runs(again)] == [run.run_id for run in grid_runs(first)]
 
 
 def test_a_list_of_split_ids_counts_by_its_content(tmp_path: Path) -> None:
@@ -153,7 +152,7 @@ def test_a_list_of_split_ids_counts_by_its_content(tmp_path: Path) -> None:
 
     def first_run(name: str, content: dict[str, list[int]]) -> str:
         (tmp_path / name).write_text(json.dumps(content))
-        return grid.runs(resolved(tmp_path, split={"ids": name}))[0].run_id
+        return grid_runs(resolved(tmp_path, split={"ids": name}))[0].run_id
 
     assert first_run("a.json", ids) == first_run("b.json", ids)
     assert first_run("a.json", ids) != first_run("b.json", {**ids, "validation": [16, 17]})
@@ -162,8 +161,8 @@ def test_a_list_of_split_ids_counts_by_its_content(tmp_path: Path) -> None:
 def test_a_users_own_task_by_path_is_part_of_the_id_by_content(tmp_path: Path) -> None:
     source = "from trainables.tasks.token_classification import TASK as TASK\n"
     (tmp_path / "my_task.py").write_text(source)
-    before = grid.runs(resolved(tmp_path, task="./my_task.py"))[0]
+    before = grid_runs(resolved(tmp_path, task="./my_task.py"))[0]
     (tmp_path / "my_task.py").write_text(source + "# changed\n")
-    after = grid.runs(resolved(tmp_path, task="./my_task.py"))[0]
+    after = grid_runs(resolved(tmp_path, task="./my_task.py"))[0]
     assert before.config.task == str(tmp_path / "my_task.py")
     assert before.run_id != after.run_id

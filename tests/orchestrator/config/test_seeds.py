@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.config.seeds import parse_seeds, render_seeds
+from orchestrator.config.experiment import parse_seeds, render_seeds
 
 
 @pytest.mark.parametrize(

@@ -17,18 +17,18 @@ from orchestrator.executors.events import (
     Event,
     LanesPlanned,
     LaneStarted,
+    Orders,
     RunFailed,
     RunFinished,
     RunStarted,
     RunStopped,
+    Scale,
 )
 from orchestrator.executors.in_process import InProcess
 from orchestrator.executors.lanes import policy
 from orchestrator.executors.lanes.policy import Node
 from orchestrator.executors.ray_lanes import connection
 from orchestrator.executors.ray_lanes.executor import RayLanes
-from orchestrator.executors.run_source import Orders
-from orchestrator.executors.scale import Scale
 from orchestrator.storage import Store
 from orchestrator.worker.versions import Provenance
 from tests.orchestrator.executors.scene import broken_run, crawling, lanes, of_run, open_gate, prepare, tables, tiny_run

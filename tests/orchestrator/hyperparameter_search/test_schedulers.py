@@ -11,7 +11,7 @@ import pytest
 from ray.tune.schedulers import AsyncHyperBandScheduler
 from ray.tune.schedulers.trial_scheduler import TrialScheduler
 
-from orchestrator.config.search_registry import load, names
+from orchestrator.config.search import load, names
 from orchestrator.hyperparameter_search.schedulers import Rules, asha, asha_stopping, hyperband, median
 from orchestrator.hyperparameter_search.trial import Trial
 

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.config.search import Distribution
-from orchestrator.config.search_registry import load, names
+from orchestrator.config.search import Distribution, load, names
 from orchestrator.hyperparameter_search.trial import Trial
 
 RANGES = {

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from analysis.tables.folder import Folder
-from orchestrator.cli.exit_codes import exit_code
+from orchestrator.cli.session import exit_code
 from orchestrator.storage import Locked, Store, lock
 
 FORK = multiprocessing.get_context("fork")

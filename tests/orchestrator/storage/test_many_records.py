@@ -14,9 +14,8 @@ from click.testing import CliRunner, Result
 from analysis.tables.schema import Kind, sha256, to_parquet_bytes, to_table
 from orchestrator.cli import main
 from orchestrator.commands.results import ordered
-from orchestrator.config import grid
 from orchestrator.config.load import load
-from orchestrator.config.resolve import resolve
+from orchestrator.config.resolve import grid_runs, resolve
 from orchestrator.storage import Store
 from orchestrator.storage.cells import cell_columns, spec_columns
 from orchestrator.storage.manifest import Manifest
@@ -34,7 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
     folder = tmp_path_factory.mktemp("many")
     resolved = resolve(load(str(write_experiment(folder, seeds=f"1-{NUM_SEEDS}"))))
-    runs = grid.runs(resolved)
+    runs = grid_runs(resolved)
     store = Store.open(folder / "out")
     store.write_experiment(resolved.experiment.model_dump(mode="json"), [cell_columns(run) for run in runs])
     for run in runs:

@@ -15,7 +15,7 @@ from orchestrator.errors import UserError
 from orchestrator.executors.events import RunStopped
 from orchestrator.executors.lanes import policy
 from orchestrator.executors.lanes.policy import Limits
-from orchestrator.executors.lanes.run_queue import end_of
+from orchestrator.executors.lanes.state import end_of
 from orchestrator.storage import StorageFull, Store
 from orchestrator.worker.execute import execute_run
 from orchestrator.worker.failure import Failure, Finished, classify
@@ -24,7 +24,7 @@ from tests.orchestrator.experiments import resolved
 from trainables.training.control_points import Progress, Request
 from trainables.training.distributed import Group
 from trainables.training.run import Layout
-from trainables.training.run_cache import Warm
+from trainables.training.token_cache import Warm
 
 
 @dataclass

@@ -22,7 +22,7 @@ from trainables.modeling.pretrained import ModelError
 from trainables.modeling.save_model import save
 from trainables.modeling.saved_model import NotSaved, fetched, is_saved, saved_task, write_manifest
 from trainables.tools.predictor import Predictor
-from trainables.training.epoch_models import LastEpochs
+from trainables.training.best_weights import LastEpochs
 from trainables.training.outcome import Outcome
 from trainables.training.run import run
 

@@ -23,12 +23,12 @@ from trainables.modeling.pretrained import ModelSource, instantiate
 from trainables.modeling.save_model import save
 from trainables.modeling.unpadding import ATTENTION, Packed, attend, by_kernel, stack_of, unpad
 from trainables.protocols.variant import Subject, WouldDoNothing
-from trainables.tools.flops import operations_per_token, positions
 from trainables.tools.predictor import Predictor
+from trainables.tools.profile import operations_per_token, positions
 from trainables.training.distributed import Group
 from trainables.training.run import run, training_for
-from trainables.training.run_cache import Warm
 from trainables.training.setup import prepare
+from trainables.training.token_cache import Warm
 from trainables.variants import unpadding as variant
 
 TEXTS = "AutoModelForSequenceClassification"

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from orchestrator.cli.exit_codes import exit_code
+from orchestrator.cli.session import exit_code
 from orchestrator.errors import EXIT_ENVIRONMENT
 from orchestrator.worker.failure import Failure, classify
-from trainables.system import torch_private
+from trainables.system import private_parts
 from trainables.system.private_parts import Library, PrivatePart, PrivatePartMissing, require
 
 PYTEST = Library("pytest", "pytest[extra]", oldest="8.3", below="99")
@@ -83,6 +83,6 @@ def test_a_run_that_needs_what_torch_lacks_fails_once_and_a_command_says_that_it
 ) -> None:
     monkeypatch.delattr(torch.library.Library, "_destroy")
     with pytest.raises(PrivatePartMissing, match=r"torch\.library\.Library\._destroy .*torch>=2\.11,<2\.14") as raised:
-        torch_private.DESTROY_LIBRARY.get()
+        private_parts.DESTROY_LIBRARY.get()
     assert classify(raised.value) is Failure.DATA
     assert exit_code(raised.value) == EXIT_ENVIRONMENT

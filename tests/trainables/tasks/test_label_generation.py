@@ -21,8 +21,7 @@ from trainables.data.batch_loader import Feed
 from trainables.data.dataset import DataError
 from trainables.data.features import Features, Ragged
 from trainables.modeling.pretrained import ModelSource, instantiate, load_tokenizer
-from trainables.tasks._prompts import parse
-from trainables.tasks._writing import as_bytes, as_text
+from trainables.tasks._prompts import as_bytes, as_text, parse
 from trainables.tasks.label_generation import TASK, LabelGeneration
 from trainables.training.run import run
 

@@ -23,8 +23,8 @@ from trainables.data.dataset import DataError
 from trainables.data.features import Features
 from trainables.data.load import load_corpus
 from trainables.modeling.pretrained import ModelSource, load_tokenizer
-from trainables.tasks._chunks import Frame, chunked
 from trainables.tasks._masking import most_masked, num_masked, random_bits
+from trainables.tasks._windows import Frame, chunked
 from trainables.tasks.masked_lm import NO_LABEL, TASK
 from trainables.training import control_points
 from trainables.training.run import Layout, run

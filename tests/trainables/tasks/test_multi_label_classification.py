@@ -22,7 +22,7 @@ from trainables.data.dataset import Corpus, DataError
 from trainables.data.features import Features, Ragged
 from trainables.data.load import load_corpus
 from trainables.data.splits import make_split, split_for
-from trainables.tasks._thresholds import best_threshold, positive_weights
+from trainables.tasks._labels import best_threshold, positive_weights
 from trainables.tasks.multi_label_classification import TASK, MultiLabelClassification
 
 LABELS = ("data", "power")

@@ -15,8 +15,8 @@ from tests.tiny import tiny_model
 from tests.trainables.tasks.questions import tiny_questions
 from trainables.config import DataConfig, ModelConfig, RunConfig, SplitConfig, TrainConfig
 from trainables.training.run import prepare, run
-from trainables.training.run_cache import Warm
 from trainables.training.seeding import Purpose, generator
+from trainables.training.token_cache import Warm
 
 EPOCHS, BATCH, RATE, WIDTH = 3, 8, 3e-3, 80
 

@@ -11,7 +11,7 @@ import torch
 from tests.trainables.runs import tiny_run
 from trainables.data.features import Features, Ragged
 from trainables.tools.probe import probe, stretched
-from trainables.training.run_cache import Warm
+from trainables.training.token_cache import Warm
 
 CPU = torch.device("cpu")
 

@@ -15,12 +15,23 @@ from tests.trainables.runs import tiny_run
 from trainables.config import RunConfig
 from trainables.data.batch_loader import Feed
 from trainables.data.features import Features, Ragged
-from trainables.tools.flops import Positions, matrix_product_rate, operations_per_token, positions
-from trainables.tools.profile import PHASES, Profile, answer, phase_shares, profile, spaced, warmup_batches
+from trainables.tools.profile import (
+    PHASES,
+    Positions,
+    Profile,
+    answer,
+    matrix_product_rate,
+    operations_per_token,
+    phase_shares,
+    positions,
+    profile,
+    spaced,
+    warmup_batches,
+)
 from trainables.training.distributed import Group
 from trainables.training.run import training_for
-from trainables.training.run_cache import Warm
 from trainables.training.setup import prepare
+from trainables.training.token_cache import Warm
 from trainables.training.trainer import Training
 
 CPU = torch.device("cpu")

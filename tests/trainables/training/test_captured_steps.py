@@ -13,8 +13,8 @@ from tests.trainables.runs import tiny_run
 from trainables.config import RunConfig
 from trainables.data.batch_loader import Feed
 from trainables.protocols.variant import Compute
-from trainables.training.captured_steps import RecordedSteps
 from trainables.training.distributed import Group
+from trainables.training.optimizer import RecordedSteps
 from trainables.training.run import Layout, run
 
 REPLAYS = '''

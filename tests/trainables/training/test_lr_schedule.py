@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from trainables.config import Schedule, TrainConfig
-from trainables.training.lr_schedule import LearningRate, factor, warmup_steps
+from trainables.training.optimizer import LearningRate, factor, warmup_steps
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from trainables.training import control_points
 from trainables.training.control_points import Progress, Request
 from trainables.training.outcome import Outcome
 from trainables.training.run import Layout, run
-from trainables.training.run_cache import Warm
+from trainables.training.token_cache import Warm
 
 CURVE = ["train_loss", "eval_loss", "grad_norm", "metric_weighted_f1"]
 

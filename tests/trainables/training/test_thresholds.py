@@ -22,9 +22,9 @@ from trainables.modeling.saved_model import fetched, saved_task
 from trainables.protocols.task import Task
 from trainables.tools.predictor import Predictor
 from trainables.training import control_points
-from trainables.training.epoch_models import LastEpochs
+from trainables.training.best_weights import LastEpochs
+from trainables.training.evaluation import FOLDS, folds_of, validated
 from trainables.training.run import run
-from trainables.training.thresholds import FOLDS, folds_of, validated
 
 INNER = SplitConfig(validation=0.25, calibration=0.25)
 WITH_TEST = SplitConfig(validation=0.25, test=0.25)

@@ -15,14 +15,20 @@ from tests.trainables.runs import StopAt
 from tests.trainables.text_runs import model_of, text_run
 from trainables import registry
 from trainables.config import ModelConfig
-from trainables.modeling.pretrained import ModelSource, instantiate, new_parameters
-from trainables.modeling.quantization import dequantized, num_entries, quantized_layers
+from trainables.modeling.pretrained import (
+    ModelSource,
+    dequantized,
+    instantiate,
+    new_parameters,
+    num_entries,
+    quantized_layers,
+)
 from trainables.protocols.variant import Plan, WouldDoNothing, adjust_model, plan_of, resolve_variants
 from trainables.training import control_points
 from trainables.training.best_weights import changing, put_back
 from trainables.training.outcome import Outcome
 from trainables.training.run import run
-from trainables.training.run_cache import Warm
+from trainables.training.token_cache import Warm
 
 pytest.importorskip("peft", reason="the adapters extra is not installed")
 pytest.importorskip("bitsandbytes", reason="the adapters extra is not installed")

@@ -25,8 +25,8 @@ from trainables.training import control_points
 from trainables.training.evaluation import displaced
 from trainables.training.optimizer import decay_groups
 from trainables.training.run import run
-from trainables.training.run_cache import Warm
 from trainables.training.setup import prepare
+from trainables.training.token_cache import Warm
 from trainables.variants import attention, cuda_graphs, misaligned_evaluation, tf32, torch_compile
 
 TEXTS = "AutoModelForSequenceClassification"

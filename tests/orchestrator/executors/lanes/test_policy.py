@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.errors import ClusterTooSmall
+from orchestrator.executors.events import Scale
 from orchestrator.executors.lanes import policy
 from orchestrator.executors.lanes.policy import Layout, Limits, Node
-from orchestrator.executors.scale import Scale
 from orchestrator.worker.failure import Failure
 from tests.orchestrator.storage.stores import make_run
 from trainables.config import TrainConfig

@@ -16,7 +16,7 @@ import pytest
 from ray._private import services
 
 from orchestrator.executors.loopback import LOOPBACK
-from orchestrator.executors.ray_lanes import private_cluster
+from orchestrator.executors.ray_lanes import connection
 from orchestrator.executors.ray_lanes.rendezvous import create_store
 from tests.faults.doors import listening
 
@@ -30,25 +30,25 @@ def test_only_this_user_enters_the_folder_and_what_a_killed_sweep_left_is_remove
     left.mkdir()
     others.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(private_cluster, "LONGEST", len(str(tmp_path)) + 100)
-    found = private_cluster.make_folder()
+    monkeypatch.setattr(connection, "LONGEST", len(str(tmp_path)) + 100)
+    found = connection.make_folder()
     assert (found.parent, stat.S_IMODE(found.stat().st_mode)) == (tmp_path, 0o700)
     assert (left.exists(), others.exists()) == (False, True)
 
 
 def test_the_folder_is_where_the_paths_of_ray_s_sockets_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", "/scratch/someone")
-    found = private_cluster.make_folder()
+    found = connection.make_folder()
     found.rmdir()
     assert found.parent == Path("/tmp")
     longest = "session_2026-11-28_09-41-02_570124_4194304/sockets/dash_TaskEventsHead"
-    assert len(str(found / private_cluster.RAY / longest)) <= 107
+    assert len(str(found / connection.RAY / longest)) <= 107
 
 
 def test_ranks_meet_on_loopback_and_only_the_raylet_s_workers_keep_the_user_s_place_for_temporary_files() -> None:
     temporary = Path("/private")
-    raylet = private_cluster.environment([services.RAYLET_EXECUTABLE, "--x"], temporary)
-    other = private_cluster.environment([sys.executable, "dashboard.py"], temporary)
+    raylet = connection.process_environment([services.RAYLET_EXECUTABLE, "--x"], temporary)
+    other = connection.process_environment([sys.executable, "dashboard.py"], temporary)
     assert other == {**raylet, "TMPDIR": "/private"}
     assert set(raylet) == {"GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"}
     for name in raylet.values():
