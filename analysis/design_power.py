@@ -36,7 +36,7 @@ class Needed:
 
 
 @dataclass(frozen=True)
-class Outlook:
+class DesignPower:
     """The power of a design. `detectable` is the smallest difference shown with 80% power; None below three seeds."""
 
     spread: Spread
@@ -47,7 +47,7 @@ class Outlook:
     needed: tuple[Needed, ...]
 
 
-def outlook(spread: Spread, seeds: int, comparisons: int, alpha: float) -> Outlook:
+def outlook(spread: Spread, seeds: int, comparisons: int, alpha: float) -> DesignPower:
     """The power of `seeds` paired seeds for each of `comparisons` pairs at the family-wise level `alpha`."""
     level = alpha / max(1, comparisons)
     variances = spread.of_seeds**2, spread.of_items**2
@@ -56,7 +56,7 @@ def outlook(spread: Spread, seeds: int, comparisons: int, alpha: float) -> Outlo
         Needed(difference, None if count is None else max(count, FEWEST_FOR_VERDICT))
         for difference, count in counts.items()
     )
-    return Outlook(spread, seeds, comparisons, alpha, _detectable(variances, seeds, level), needed)
+    return DesignPower(spread, seeds, comparisons, alpha, _detectable(variances, seeds, level), needed)
 
 
 def _detectable(variances: tuple[float, float], seeds: int, level: float) -> float | None:

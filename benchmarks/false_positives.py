@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, special, stats
 
-from analysis.inference.interface import Setting
+from analysis.inference.interface import TestOptions
 from analysis.inference.resampling import draw_weights, resampled_scores
 from analysis.metrics import macro_f1
 from analysis.statistics import multi_bootstrap
@@ -126,7 +126,7 @@ def macro_f1_rejections(items: int, seeds: int, apart: float, repetitions: int, 
         drawn = resampled_scores(counts, macro_f1.METRIC.value, 400, generator).reshape(-1, 2, seeds)
         observed = np.array([macro_f1.METRIC.value(own.sum(axis=0, dtype=np.float64)) for own in counts])
         resampled = drawn.transpose(0, 2, 1)
-        result = multi_bootstrap.judge(observed.reshape(2, seeds).T, resampled, items, Setting(generator=generator))
+        result = multi_bootstrap.judge(observed.reshape(2, seeds).T, resampled, items, TestOptions(generator=generator))
         found += result.p is not None and result.p < ALPHA
     return found / repetitions
 

@@ -32,18 +32,18 @@ from benchmarks import roofline, stock_trainer
 from benchmarks.machine import environment, spread, write
 from orchestrator.api import load_experiment
 from trainables.config import RunConfig
-from trainables.data.batch_loader import Feed
+from trainables.data.batch_loader import BatchLoader
 from trainables.system import fresh_process
 from trainables.system.fast_dropout import quick_masks
 from trainables.system.fresh_process import ProcessFailed
 from trainables.system.hardware import this_machine
 from trainables.system.memory import keep_freed_memory
 from trainables.tools.profile import matrix_product_rate, operations_per_token, spaced, wait
-from trainables.training.distributed import Group
+from trainables.training.distributed import ProcessGroup
 from trainables.training.evaluation import evaluate
 from trainables.training.run import training_for
 from trainables.training.setup import prepare
-from trainables.training.token_cache import Warm
+from trainables.training.token_cache import RunCache
 
 MODEL, LANES, EPOCHS = "minilm-l6", 2, 2
 ACCOUNTED_BATCHES = 3
@@ -86,14 +86,14 @@ def peer(config: RunConfig) -> dict[str, float]:
     """The stock Trainer, and the ceiling of the threads it had."""
     found = stock_trainer.train(config)
     best = "bf16" if this_machine().supports("bf16") else "fp32"
-    return {**found, "ceiling": matrix_product_rate(Group.current().device, best)}
+    return {**found, "ceiling": matrix_product_rate(ProcessGroup.current().device, best)}
 
 
 def ours(config: RunConfig, edge: int | None = None) -> dict[str, float]:
     """The loop in this process: speed of its last epoch, loss, and the least time that the last epoch could take."""
-    device, group = Group.current().device, Group.current()
+    device, group = ProcessGroup.current().device, ProcessGroup.current()
     keep_freed_memory()
-    prepared = prepare(config, device, Warm())
+    prepared = prepare(config, device, RunCache())
     training = training_for(config, prepared, group)
     training.model.train()
     with quick_masks(device):
@@ -126,10 +126,10 @@ def ours(config: RunConfig, edge: int | None = None) -> dict[str, float]:
     }
 
 
-def _validation_loss(config: RunConfig, prepared: Any, group: Group) -> float:
+def _validation_loss(config: RunConfig, prepared: Any, group: ProcessGroup) -> float:
     part = prepared.parts["validation"].features
     rows = np.arange(min(stock_trainer.SCORED_FEATURES, len(part)))
-    feed = Feed(part.take(rows), group.device)
+    feed = BatchLoader(part.take(rows), group.device)
     return evaluate(prepared.model, prepared.task, feed, group, config.model.precision).loss
 
 

@@ -18,7 +18,7 @@ import transformers
 
 from trainables import registry
 from trainables.config import Precision, RunConfig
-from trainables.data.batch_loader import Feed
+from trainables.data.batch_loader import BatchLoader
 from trainables.data.dataset import Item
 from trainables.data.features import Features
 from trainables.data.load import load_corpus
@@ -26,7 +26,7 @@ from trainables.data.splits import split_for
 from trainables.modeling.pretrained import ModelSource
 from trainables.protocols.task import Task
 from trainables.system.memory import StepClock
-from trainables.training.distributed import Group
+from trainables.training.distributed import ProcessGroup
 from trainables.training.evaluation import Evaluation, evaluate
 from trainables.training.token_cache import load_features
 
@@ -66,9 +66,9 @@ class Trained:
 
     def evaluated(self, precision: Precision, features: int | None = None) -> Evaluation:
         """Loss and outputs on the validation part, or on its first `features`, as our loop computes them."""
-        group = Group.current()
+        group = ProcessGroup.current()
         rows = np.arange(len(self.found.validation))[:features]
-        feed = Feed(self.found.validation.take(rows), group.device)
+        feed = BatchLoader(self.found.validation.take(rows), group.device)
         return evaluate(self.model, self.found.task, feed, group, precision)
 
 

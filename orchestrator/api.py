@@ -23,15 +23,15 @@ from orchestrator.config.run_spec import system_name
 from orchestrator.errors import CorruptResults, UserError
 
 if TYPE_CHECKING:
-    from orchestrator.commands.analyze import Conclusion
+    from orchestrator.commands.analyze import AnalyzeResult
     from orchestrator.commands.events import Listener
     from orchestrator.commands.export import Exported
-    from orchestrator.commands.plan import Plan
+    from orchestrator.commands.plan import SweepPlan
     from orchestrator.commands.predict import Predictions
     from orchestrator.commands.results import RecordedRuns
     from orchestrator.commands.search import SearchResult
     from orchestrator.commands.sweep import SweepOptions, SweepResult
-    from orchestrator.config.resolve import Resolved
+    from orchestrator.config.resolve import ResolvedExperiment
 
 Parameters = ParamSpec("Parameters")
 Value = TypeVar("Value")
@@ -186,7 +186,7 @@ def plan(
     lanes: int | None = None,
     power: bool = False,
     spread: float | None = None,
-) -> Plan:
+) -> SweepPlan:
     """Say what a sweep would do and what it could decide; starts nothing and writes nothing.
 
     `out` and `lanes` as for a sweep. `power` adds the differences that these seeds can show, from the runs so far or
@@ -289,7 +289,7 @@ def analyze(
     out: str | Path | None = None,
     compare: Mapping[str, Any] | None = None,
     generator_seed: int = 0,
-) -> Conclusion:
+) -> AnalyzeResult:
     """Compare the systems in results directories or tables, and write tables, figures and the report.
 
     A source is a results directory, a CSV or Parquet file with system, seed and score, or the name or file of an
@@ -344,14 +344,14 @@ def predict(
     """
     from orchestrator.commands import predict as predicting
 
-    question = predicting.Question(
+    question = predicting.PredictionRequest(
         texts=(texts,) if isinstance(texts, str) else tuple(texts),
         file=None if file is None else str(file),
         data=None if data is None else str(data),
         fields=tuple((fields or {}).items()),
         limit=limit,
     )
-    allowed = predicting.Allowed(None if task is None else str(task), predicting.hub_code(trust_remote_code))
+    allowed = predicting.AllowedCode(None if task is None else str(task), predicting.hub_code(trust_remote_code))
     folder = predicting.weights_of(str(model), None if out is None else str(out))
     return predicting.answer(folder, question, allowed=allowed)
 
@@ -377,7 +377,7 @@ def export(run: str, to: str | Path | None = None, *, out: str | Path | None = N
     return write(run, None if out is None else str(out), None if to is None else str(to))
 
 
-def _resolved(experiment: Loaded | str | Path, *, must_be_available: bool = True) -> Resolved:
+def _resolved(experiment: Loaded | str | Path, *, must_be_available: bool = True) -> ResolvedExperiment:
     from orchestrator.config.resolve import resolve
 
     loaded = experiment if isinstance(experiment, Loaded) else load_experiment(experiment)

@@ -1,4 +1,4 @@
-"""Modules by the names that they once had, for the files of users that experiments name.
+"""The names that modules and their members once had, for the files of users that experiments name.
 
 The id of a run holds the hash of every such file: to edit an import would be to begin its runs anew.
 """
@@ -11,64 +11,85 @@ import sys
 from types import ModuleType
 from typing import Any
 
-OLD_PACKAGE = "trainables.engine"
-NEW_NAMES = {
-    **{
-        name: f"data.{name}" for name in ("batching", "features", "hub", "items", "readers", "splits", "stratification")
-    },
+ENGINE = {
+    **{name: f"data.{name}" for name in ("batching", "features", "items", "readers", "splits")},
     **{"corpus": "data.dataset", "data": "data.load", "feed": "data.batch_loader", "fields": "data.items"},
+    **{"hub": "data.load", "stratification": "data.splits"},
     **{name: f"modeling.{name}" for name in ("heads", "remote_code", "tokenizer", "unpadding")},
     **{"hub_models": "modeling.hub", "loading": "modeling.hf_errors", "models": "modeling.pretrained"},
     **{"saved": "modeling.saved_model", "saving": "modeling.save_model", "word_vocabulary": "modeling.tokenizer"},
-    **{"quantized": "modeling.quantization", "merging": "modeling.quantization"},
+    **{"quantized": "modeling.pretrained", "merging": "modeling.pretrained"},
     **{"vocabulary": "modeling.vocabulary_trimming", "material": "modeling.vocabulary_trimming"},
     **{"preset": "protocols.model_preset", "task": "protocols.task", "variant": "protocols.variant"},
     **{name: f"system.{name}" for name in ("attention_kernels", "extras", "hardware")},
     **{"dropout": "system.fast_dropout", "fingerprint": "system.disk_cache"},
     **{"allocator": "system.memory", "measure": "system.memory", "node_lock": "system.disk_cache"},
     **{"kernel_probing": "tools.kernel_probe", "predicting": "tools.predictor", "preflight": "tools.inspect_model"},
-    **{"probing": "tools.probe", "profiling": "tools.profile", "profiling_work": "tools.flops"},
-    **{name: f"training.{name}" for name in ("checkpoint", "epoch_models", "optimizer", "outcome", "seeding")},
-    **{"best": "training.best_weights", "weights": "training.best_weights", "columns": "training.run_columns"},
-    **{"compiled": "training.run_cache", "warm": "training.run_cache", "control": "training.control_points"},
-    **{"deciding": "training.thresholds", "evaluate": "training.evaluation", "group": "training.distributed"},
-    **{"loop": "training.run", "prepared": "training.setup", "recorded": "training.captured_steps"},
-    **{"resuming": "training.train_state", "tensors": "training.train_state", "schedule": "training.lr_schedule"},
-    **{"starting": "training.init_from", "tokens": "training.token_cache", "training": "training.trainer"},
-    "config": "config",
+    **{"probing": "tools.probe", "profiling": "tools.profile", "profiling_work": "tools.profile"},
+    **{name: f"training.{name}" for name in ("checkpoint", "optimizer", "outcome", "seeding")},
+    **dict.fromkeys(("best", "weights", "epoch_models"), "training.best_weights"),
+    **{"columns": "training.run_columns", "control": "training.control_points"},
+    **{"compiled": "training.token_cache", "warm": "training.token_cache", "tokens": "training.token_cache"},
+    **{"deciding": "training.evaluation", "evaluate": "training.evaluation", "group": "training.distributed"},
+    **{"loop": "training.run", "prepared": "training.setup"},
+    **{"recorded": "training.optimizer", "schedule": "training.optimizer"},
+    **{"resuming": "training.checkpoint", "tensors": "training.checkpoint"},
+    **{"starting": "training.init_from", "training": "training.trainer", "config": "config"},
 }
-LEFT_FROM = "trainables.system"
-LEFT = {name: f"analysis.tables.{name}" for name in ("folder", "durable_files")}
-NEW_PLACES = {
-    **{name: f"trainables.{new}" for name, new in NEW_NAMES.items()},
-    "folder": LEFT["folder"],
-    "durable": LEFT["durable_files"],
+ROOMS = {
+    **{"data.hub": "data.load", "data.stratification": "data.splits"},
+    **{"modeling.quantization": "modeling.pretrained", "system.torch_private": "system.private_parts"},
+    **{"tools.flops": "tools.profile", "training.thresholds": "training.evaluation"},
+    **{f"training.{name}": "training.optimizer" for name in ("captured_steps", "lr_schedule")},
+    **{"training.epoch_models": "training.best_weights", "training.run_cache": "training.token_cache"},
+    **{"training.train_state": "training.checkpoint"},
 }
+MODULES = {
+    **{f"trainables.engine.{old}": f"trainables.{new}" for old, new in ENGINE.items()},
+    **{f"trainables.{old}": f"trainables.{new}" for old, new in ROOMS.items()},
+    "trainables.engine.folder": "analysis.tables.folder",
+    "trainables.engine.durable": "analysis.tables.durable_files",
+    "trainables.system.folder": "analysis.tables.folder",
+    "trainables.system.durable_files": "analysis.tables.durable_files",
+}
+ATTRIBUTES = {
+    "WouldDoNothing": ("trainables.protocols.variant", "NoEffect"),
+    "Pristine": ("trainables.modeling.pretrained", "PretrainedModel"),
+}
+MEMBERS = {"vary": "augment", "decide": "apply_thresholds", "piece_outputs": "token_outputs"}  # of a task
 
 
 def provide(source: str) -> None:
-    """Make the modules importable that this source asks for by an old name; only these are imported."""
-    if LEFT_FROM in source:
-        _provide_left(source)
-    if OLD_PACKAGE not in source:
-        return
-    package = ModuleType(OLD_PACKAGE, "Modules by the names that they once had.")
-    package.__path__ = []
-    package.__getattr__ = _module  # type: ignore[method-assign]
-    sys.modules.setdefault(OLD_PACKAGE, package)
-    vars(sys.modules["trainables"]).setdefault("engine", sys.modules[OLD_PACKAGE])
-    for name in set(re.findall(rf"{re.escape(OLD_PACKAGE)}\.(\w+)", source)) & set(NEW_PLACES):
-        sys.modules[f"{OLD_PACKAGE}.{name}"] = _module(name)
+    """Make importable what this source asks for by an old name; only these modules are imported."""
+    for old, new in MODULES.items():
+        package, _, name = old.rpartition(".")
+        if package in source and _asks_for(source, package, name):
+            module = sys.modules[old] = importlib.import_module(new)
+            setattr(_package(package), name, module)
+    for old, (place, new) in ATTRIBUTES.items():
+        if old in source:
+            module = importlib.import_module(place)
+            setattr(module, old, getattr(module, new))
 
 
-def _provide_left(source: str) -> None:
-    """The modules that went from a package that is still there to another one."""
-    for name in set(re.findall(r"\w+", source)) & set(LEFT):
-        module = sys.modules[f"{LEFT_FROM}.{name}"] = importlib.import_module(LEFT[name])
-        setattr(importlib.import_module(LEFT_FROM), name, module)
+def with_new_members(entry: Any) -> Any:
+    """The same entry, whose class has each member that it calls by an old name by the new one, too."""
+    for old, new in MEMBERS.items():
+        if hasattr(type(entry), old) and not hasattr(type(entry), new):
+            setattr(type(entry), new, getattr(type(entry), old))
+    return entry
 
 
-def _module(name: str) -> Any:
-    if name not in NEW_PLACES:
-        raise AttributeError(name)
-    return importlib.import_module(NEW_PLACES[name])
+def _asks_for(source: str, package: str, name: str) -> bool:
+    """Whether the source says `package.name` or `from package import name`."""
+    within = rf"from\s+{re.escape(package)}\s+import\s+(?:\([^)]*|[^\n(]*)\b{name}\b"
+    return re.search(rf"{re.escape(package)}\.{name}\b|{within}", source) is not None
+
+
+def _package(name: str) -> Any:
+    """The package of that name; an empty one where it is gone."""
+    if name == "trainables.engine" and name not in sys.modules:
+        package = sys.modules[name] = ModuleType(name, "Modules by the names that they once had.")
+        package.__path__ = []
+        vars(sys.modules["trainables"])["engine"] = package
+    return importlib.import_module(name)

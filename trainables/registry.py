@@ -39,7 +39,8 @@ def load(kind: Kind, name: str) -> Any:
     path = Path(name).expanduser().resolve()
     if path.suffix != ".py" or not path.is_file():
         raise UnknownName(kind, str(path), names(kind))
-    return entries.constant(import_file(path, f"trainables_{kind}", old_names.provide), name)
+    entry = entries.constant(import_file(path, f"trainables_{kind}", old_names.provide), name)
+    return old_names.with_new_members(entry) if kind == "task" else entry
 
 
 def file_of(kind: Kind, name: str) -> Path:

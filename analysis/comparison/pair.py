@@ -14,7 +14,7 @@ from analysis.comparison.item_counts import ItemCounts
 from analysis.comparison.verdict import FEWEST_FOR_INTERVALS, FEWEST_FOR_VERDICT
 from analysis.config import CompareConfig
 from analysis.inference import descriptives
-from analysis.inference.interface import Setting, TestResult, degenerate, differences
+from analysis.inference.interface import TestOptions, TestResult, degenerate, differences
 from analysis.inference.pairing import Blocks, Floats, average_over_seeds
 from analysis.statistics import corrected_resampled_t, multi_bootstrap, paired_t, sign_flip, wilcoxon
 
@@ -66,7 +66,7 @@ def compare(
     `flip_p` is the Monte Carlo p of the sign-flip test where it was computed for many pairs at once.
     """
     config, design = family.config, family.design
-    setting = Setting(config.alpha, generator, design.evaluation_to_train, config.rope, config.resamples)
+    setting = TestOptions(config.alpha, generator, design.evaluation_to_train, config.rope, config.resamples)
     tests = _run_tests(found, family, setting, flip_p)
     failures = compare_failures(family.failures[a], family.failures[b], config.allow_unequal_failures)
     row = {
@@ -87,7 +87,7 @@ def compare(
     return PairResult(row, tests.n, bound or 0.0, tests.primary.note, failures.blocked, found.dropped)
 
 
-def _run_tests(found: Blocks, family: Family, setting: Setting, flip_p: float | None) -> _Tests:
+def _run_tests(found: Blocks, family: Family, setting: TestOptions, flip_p: float | None) -> _Tests:
     scores, design = found.scores, family.design
     if len(scores) < FEWEST_FOR_INTERVALS:
         return _Tests(NO_TEST, NO_TEST, NO_TEST, NO_TEST, len(scores))
@@ -103,7 +103,7 @@ def _run_tests(found: Blocks, family: Family, setting: Setting, flip_p: float | 
     return _Tests(paired, flip, signed_rank, primary, n)
 
 
-def _flip(scores: Floats, design: Design, setting: Setting, flip_p: float | None) -> TestResult:
+def _flip(scores: Floats, design: Design, setting: TestOptions, flip_p: float | None) -> TestResult:
     if design.splits_vary and design.method != "sign_flip":
         return NO_TEST
     if flip_p is None or degenerate(differences(scores)) is not None:
@@ -111,14 +111,14 @@ def _flip(scores: Floats, design: Design, setting: Setting, flip_p: float | None
     return TestResult(p=flip_p)
 
 
-def _multi_bootstrap(found: Blocks, family: Family, setting: Setting) -> TestResult:
+def _multi_bootstrap(found: Blocks, family: Family, setting: TestOptions) -> TestResult:
     if family.items is None or family.resampled is None:
         return TestResult(note=f"the multi-bootstrap needs item predictions: {family.design.why_not_items}")
     places = np.vectorize(family.items.position.__getitem__)(found.rows)
     return multi_bootstrap.judge(found.scores, family.resampled[:, places], family.items.num_units, setting)
 
 
-def _resampled(found: Blocks, setting: Setting) -> tuple[TestResult, int]:
+def _resampled(found: Blocks, setting: TestOptions) -> tuple[TestResult, int]:
     units = average_over_seeds(found).scores
     if setting.evaluation_to_train is None:
         note = "the corrected resampled t needs the columns train_items and evaluation_items"

@@ -14,7 +14,7 @@ import pandas as pd
 from analysis import registry
 from analysis.config import CompareConfig
 from analysis.inference.holm import holm
-from analysis.inference.interface import Setting, StatisticalTest, TestResult
+from analysis.inference.interface import StatisticalTest, TestOptions, TestResult
 from analysis.inference.pairing import Floats, Key, ScoreGrid, blocks, score_grid
 from analysis.statistics import friedman, nemenyi, repeated_measures_anova
 from analysis.tables.normalize import KEYS
@@ -53,7 +53,7 @@ def run_optional(
         results = []
         for place, case in enumerate(cases):
             generator = np.random.default_rng((generator_seed, _STREAM, number, place))
-            setting = Setting(config.alpha, generator, rope=config.rope, resamples=config.resamples)
+            setting = TestOptions(config.alpha, generator, rope=config.rope, resamples=config.resamples)
             sign = -1.0 if test.needs_direction and config.direction == "minimize" else 1.0
             results.append(_run(test, sign * case.values, setting))
         adjusted = holm([result.p for result in results])
@@ -63,7 +63,7 @@ def run_optional(
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _run(test: StatisticalTest, values: Floats, setting: Setting) -> TestResult:
+def _run(test: StatisticalTest, values: Floats, setting: TestOptions) -> TestResult:
     """A test that cannot be had from these values says so in its row."""
     try:
         return test.run(values, setting)
@@ -152,7 +152,7 @@ def describe_all(runs: pd.DataFrame, systems: Sequence[str], config: CompareConf
     if len(systems) < 3:
         return {}
     scores = blocks(runs, systems).scores * (1.0 if config.direction == "maximize" else -1.0)
-    setting = Setting(config.alpha)
+    setting = TestOptions(config.alpha)
     return {
         "friedman": _friedman(scores, systems, setting),
         "nemenyi": _nemenyi(scores, systems, setting),
@@ -160,12 +160,12 @@ def describe_all(runs: pd.DataFrame, systems: Sequence[str], config: CompareConf
     }
 
 
-def _friedman(scores: Floats, systems: Sequence[str], setting: Setting) -> dict[str, Any]:
+def _friedman(scores: Floats, systems: Sequence[str], setting: TestOptions) -> dict[str, Any]:
     found = _numbers(friedman.run(scores, setting), len(scores))
     return {"kendall_w": None, **found, "mean_ranks": _by_system(systems, found)}
 
 
-def _nemenyi(scores: Floats, systems: Sequence[str], setting: Setting) -> dict[str, Any]:
+def _nemenyi(scores: Floats, systems: Sequence[str], setting: TestOptions) -> dict[str, Any]:
     found = _numbers(nemenyi.run(scores, setting), len(scores))
     p = found.pop("p_values", None)
     pairs = [

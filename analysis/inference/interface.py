@@ -14,7 +14,7 @@ DECIMALS = 12  # values closer than 1e-12 are ties: the rest of their digits is 
 
 
 @dataclass(frozen=True)
-class Setting:
+class TestOptions:
     """What a test needs besides the values: alpha (intervals have level 1 - alpha), randomness, and split sizes.
 
     `evaluation_to_train` is evaluation items divided by training items of one split; only resampled tests use it.
@@ -63,7 +63,7 @@ class StatisticalTest:
     generalises_over: str
     source: str
     smallest_p: Callable[[int, int], float]
-    run: Callable[[Floats, Setting], TestResult]
+    run: Callable[[Floats, TestOptions], TestResult]
     answer: Literal["p", "interval", "details"] = "p"
     paired: bool = True
     needs_direction: bool = False

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Gallery:
+class DrawnFigures:
     """Figures of one analysis in the report's order: `files` per figure (suffix -> bytes), `skipped` with reasons.
 
     `notes` say of a figure what its picture leaves out.
@@ -32,7 +32,7 @@ class Gallery:
         return {name: files["svg"].decode("utf-8") for name, files in self.files.items()}
 
 
-def draw(analysis: Analysis, kinds: Sequence[Kind] | None = None) -> Gallery:
+def draw(analysis: Analysis, kinds: Sequence[Kind] | None = None) -> DrawnFigures:
     """All registered figures of this analysis, drawn once (None: in every format); nothing is written.
 
     With more than 20 systems only those that the report does not fold away: the others repeat them, and take as long.
@@ -53,7 +53,7 @@ def draw(analysis: Analysis, kinds: Sequence[Kind] | None = None) -> Gallery:
         files[figure.name] = {"csv": read.to_csv(data), **{str(kind): ink for kind, ink in pictures.items()}}
         if note := figure.noted(data):
             notes[figure.name] = note
-    return Gallery(files, skipped, notes)
+    return DrawnFigures(files, skipped, notes)
 
 
 def figures() -> list[Figure]:

@@ -17,7 +17,7 @@ from analysis.plotting import draw_all, style
 from analysis.plotting.figure import SECTIONS, Unit
 from analysis.report import differing_settings, pair_tables, search_section, system_tables
 from analysis.report.reproduction import reproduction
-from analysis.report.table import Column, seed
+from analysis.report.table import TableColumn, seed
 from analysis.result import Analysis
 from analysis.text import methods
 
@@ -27,7 +27,7 @@ _HERE = Path(__file__).parent
 
 
 def render(analysis: Analysis, figures: Mapping[str, str], notes: Mapping[str, str] | None = None) -> str:
-    """The page as HTML. `figures` are SVG pictures by figure name (`Gallery.svgs`), `notes` go with their captions.
+    """The page as HTML. `figures` are SVGs by figure name (`DrawnFigures.svgs`), `notes` go with their captions.
 
     It asks for nothing from outside (a content security policy forbids it) and is complete without its small script.
     Names are escaped and their control characters shown; nothing in it depends on when or where it was rendered.
@@ -179,7 +179,7 @@ class Cell:
     kind: str
 
 
-def _cell(column: Column, row: Any) -> Cell:
+def _cell(column: TableColumn, row: Any) -> Cell:
     return Cell(column.write(row), column.exact(row), column.kind)
 
 

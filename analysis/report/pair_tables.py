@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis import registry
 from analysis.formatting import METHODS, MINUS, decimals, exists, interval, number, p_value, signed, whole
-from analysis.report.table import Column, Grid, field, labelled, level, seed, text
+from analysis.report.table import Table, TableColumn, field, labelled, level, seed, text
 from analysis.result import Analysis
 from analysis.tables.normalize import KEYS
 
@@ -25,28 +25,28 @@ def pairs_shown(analysis: Analysis) -> pd.DataFrame:
     return of_best
 
 
-def _of_pairs(caption: str, analysis: Analysis, columns: Sequence[Column]) -> Grid:
+def _of_pairs(caption: str, analysis: Analysis, columns: Sequence[TableColumn]) -> Table:
     """A table of pairs without the columns that no pair has a value for."""
     pairs = pairs_shown(analysis)
     known = set(pairs.columns[pairs.notna().any()])
     if len(pairs) < len(analysis.comparisons):
         caption = f"{caption} (those with the best mean; statistical_tests.csv has all {len(analysis.comparisons)})"
     kept = [column for column in columns if column.field is None or column.field in known]
-    return Grid(caption, kept, pairs.to_dict("records"))
+    return Table(caption, kept, pairs.to_dict("records"))
 
 
-def verdicts(analysis: Analysis) -> Grid:
+def verdicts(analysis: Analysis) -> Table:
     """One row a pair: what carries the answer."""
     places = decimals(analysis.comparisons["mean_diff"])
     uneven = analysis.comparisons["n_pairs"].nunique() > 1
     columns = [
         _pair(),
-        Column(
+        TableColumn(
             "Verdict", "what the first system is, compared with the second", lambda row: row["verdict"], kind="verdict"
         ),
         *([_pairs(analysis)] if uneven else []),
         field("Difference", "mean_diff", "mean of the first system minus mean of the second", signed, places),
-        Column(
+        TableColumn(
             f"{level(analysis)} interval",
             "interval of the difference by the primary test, not widened for the number of comparisons",
             lambda row: interval(row["primary_ci_low"], row["primary_ci_high"], places),
@@ -59,17 +59,17 @@ def verdicts(analysis: Analysis) -> Grid:
     return _of_pairs("Every pair of systems", analysis, columns)
 
 
-def _pairs(analysis: Analysis) -> Column:
+def _pairs(analysis: Analysis) -> TableColumn:
     where = "seeds (with split and fold)" if analysis.unit == "run" else "data sets"
     return field("Pairs", "n_pairs", f"{where} that both systems completed", whole)
 
 
-def _superiority(analysis: Analysis) -> Column:
+def _superiority(analysis: Analysis) -> TableColumn:
     meaning = f"share of the {seed(analysis)}s on which the first system is better; ties count half"
     return field("P(A>B)", "prob_superiority", meaning, number, 2)
 
 
-def tests(analysis: Analysis) -> Grid:
+def tests(analysis: Analysis) -> Table:
     """One row a pair: the tests behind and beside the verdict, before correction."""
     methods = analysis.comparisons["primary_method"]
     names = [METHODS.get(name, str(name).replace("_", " ")) for name in methods.dropna().unique()]
@@ -90,12 +90,12 @@ def tests(analysis: Analysis) -> Grid:
     return _of_pairs("Every test, two-sided, before correction", analysis, columns)
 
 
-def _dropped(analysis: Analysis) -> Column:
+def _dropped(analysis: Analysis) -> TableColumn:
     meaning = f"{seed(analysis)}s left out because one of the two systems has no score"
     return field("Dropped", "dropped_pairs", meaning, whole)
 
 
-def effects(analysis: Analysis) -> Grid:
+def effects(analysis: Analysis) -> Table:
     """One row a pair: sizes of the difference, and what so many pairs could have found."""
     places, unit = decimals(analysis.comparisons["mean_diff"]), seed(analysis)
     columns = [
@@ -103,7 +103,7 @@ def effects(analysis: Analysis) -> Grid:
         field("Hedges g_z", "hedges_gz", "mean difference in standard deviations of the differences, bias-corrected",
                signed, 2),
         field("d_z", "dz", "the same without correction", signed, 2),
-        Column(
+        TableColumn(
             "P(A>B) interval",
             f"interval of the share of {unit}s on which the first system is better",
             lambda row: interval(row["prob_superiority_low"], row["prob_superiority_high"], 2),
@@ -119,11 +119,11 @@ def effects(analysis: Analysis) -> Grid:
     return _of_pairs("Effect sizes and sensitivity", analysis, columns)
 
 
-def _pair() -> Column:
-    return Column("A and B", "difference = A minus B", lambda row: f"{row['a']} {MINUS} {row['b']}", kind="pair")
+def _pair() -> TableColumn:
+    return TableColumn("A and B", "difference = A minus B", lambda row: f"{row['a']} {MINUS} {row['b']}", kind="pair")
 
 
-def sensitivity(analysis: Analysis) -> Grid | None:
+def sensitivity(analysis: Analysis) -> Table | None:
     """The verdicts if runs without a score had scored what the majority class scores; None where all have one."""
     if analysis.sensitivity.empty:
         return None
@@ -137,7 +137,7 @@ def sensitivity(analysis: Analysis) -> Grid | None:
     ]
     baseline = number(analysis.sensitivity["baseline"].iloc[0])
     caption = f"If every run without a score had scored {baseline}, as always saying the majority class does"
-    return Grid(caption, columns, analysis.sensitivity.to_dict("records"))
+    return Table(caption, columns, analysis.sensitivity.to_dict("records"))
 
 
 MORE = {
@@ -148,20 +148,20 @@ MORE = {
 }
 
 
-def omnibus(analysis: Analysis) -> Grid | None:
+def omnibus(analysis: Analysis) -> Table | None:
     """One row a test of all systems together; None where there is none."""
     rows = [_omnibus_row(name, result) for name, result in analysis.omnibus.items() if isinstance(result, Mapping)]
     if not rows:
         return None
     columns = [
-        Column("Test", "", lambda row: row["test"], kind="text"),
+        TableColumn("Test", "", lambda row: row["test"], kind="text"),
         field("Statistic", "statistic", "of this test", number, 3),
         field("df", "df", "degrees of freedom", number, 1),
         field("p", "p", "two-sided; not part of any verdict", p_value),
         text("More", "more", "what else the test reports"),
     ]
     controls = ", controls included" if analysis.systems["control"].notna().any() else ""
-    return Grid(f"All systems at once{controls}: a description, the pairs stand on their own", columns, rows)
+    return Table(f"All systems at once{controls}: a description, the pairs stand on their own", columns, rows)
 
 
 def _omnibus_row(name: str, result: Mapping[str, Any]) -> dict[str, Any]:
@@ -177,14 +177,14 @@ def _title(name: str) -> str:
     return name.replace("_", " ")
 
 
-def optional(analysis: Analysis) -> Grid | None:
+def optional(analysis: Analysis) -> Table | None:
     """The tests that the experiment asked for beyond the default ones, one row a result; None without any."""
     if analysis.optional.empty:
         return None
     rows = analysis.optional.to_dict("records")
     columns = [
         text("Test", "title", "as asked for in the experiment file"),
-        Column("Systems", "one pair, or all", lambda row: _compared(analysis, row), kind="text"),
+        TableColumn("Systems", "one pair, or all", lambda row: _compared(analysis, row), kind="text"),
         *(
             text(name.replace("_", " ").capitalize(), name, f"the {name.replace('_', ' ')} whose answers are compared")
             for name in KEYS
@@ -194,11 +194,11 @@ def optional(analysis: Analysis) -> Grid | None:
         field("Statistic", "statistic", "of this test", number, 3),
         field("p", "p", "before correction", p_value),
         field("p, Holm", "p_holm", "corrected over the results of this test", p_value),
-        Column("Interval", "of the test, where it has one", lambda row: interval(row["ci_low"], row["ci_high"])),
+        TableColumn("Interval", "of the test, where it has one", lambda row: interval(row["ci_low"], row["ci_high"])),
         text("Generalises over", "generalises_over", "what a small p speaks for"),
         text("Note", "note"),
     ]
-    return Grid("Tests that the experiment file asked for; no verdict rests on them", columns, rows)
+    return Table("Tests that the experiment file asked for; no verdict rests on them", columns, rows)
 
 
 def _compared(analysis: Analysis, row: Mapping[str, Any]) -> str:
@@ -207,13 +207,13 @@ def _compared(analysis: Analysis, row: Mapping[str, Any]) -> str:
     return f" {MINUS} ".join(labelled(analysis, str(row[side])) for side in "ab")
 
 
-def tasks(analysis: Analysis) -> Grid | None:
+def tasks(analysis: Analysis) -> Table | None:
     """One row a data set and system, where several data sets are compared; else None."""
     if analysis.tasks.empty:
         return None
     places = decimals(analysis.tasks["mean"])
     columns = [
-        Column("System", "what is compared", lambda row: str(row["system"]), kind="name"),
+        TableColumn("System", "what is compared", lambda row: str(row["system"]), kind="name"),
         text("Data set", "dataset"),
         *([text("Metric", "metric")] if analysis.tasks["metric"].notna().any() else []),
         field("n", "n", "runs with a score", whole),
@@ -221,4 +221,4 @@ def tasks(analysis: Analysis) -> Grid | None:
         field("Std", "std", "standard deviation of single runs", number, places),
         field("Rank", "rank", "among the systems on this data set; 1 is best", number, 1),
     ]
-    return Grid("Every data set is one observation", columns, analysis.tasks.to_dict("records"))
+    return Table("Every data set is one observation", columns, analysis.tasks.to_dict("records"))

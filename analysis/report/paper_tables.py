@@ -8,7 +8,7 @@ from typing import Any
 
 from analysis.formatting import MINUS, exists, visible
 from analysis.report import pair_tables, system_tables
-from analysis.report.table import Column, Grid
+from analysis.report.table import Table, TableColumn
 from analysis.result import Analysis
 
 _LATEX = {
@@ -30,7 +30,7 @@ def files(analysis: Analysis) -> dict[str, bytes]:
     return found | {f"{name}.tex": latex(grid, name).encode() for name, grid in grids.items()}
 
 
-def markdown(grid: Grid) -> str:
+def markdown(grid: Table) -> str:
     """A pipe table with its caption above; what Markdown or HTML would act on is escaped."""
     cells = [[_escape_markdown(cell) for cell in row] for row in _rows(grid)]
     rule = [":---" if column.kind != "number" else "---:" for column in grid.columns]
@@ -38,7 +38,7 @@ def markdown(grid: Grid) -> str:
     return "\n".join([f"**{_escape_markdown(grid.caption)}**", "", *lines, "", _escape_markdown(_meanings(grid)), ""])
 
 
-def latex(grid: Grid, label: str) -> str:
+def latex(grid: Table, label: str) -> str:
     """A table environment with booktabs rules; every name is escaped."""
     cells = [[_escape_latex(cell) for cell in row] for row in _rows(grid)]
     align = "".join("r" if column.kind == "number" else "l" for column in grid.columns)
@@ -63,13 +63,13 @@ def latex(grid: Grid, label: str) -> str:
     )
 
 
-def _rows(grid: Grid) -> list[list[str]]:
+def _rows(grid: Table) -> list[list[str]]:
     """The heading and the rows as they are printed."""
     head = [column.heading for column in grid.columns]
     return [head, *([visible(_marked(column, row)) for column in grid.columns] for row in grid.rows)]
 
 
-def _marked(column: Column, row: Mapping[str, Any]) -> str:
+def _marked(column: TableColumn, row: Mapping[str, Any]) -> str:
     """The cell as text; on paper a control is called one where the page has a tag."""
     if column.kind == "name":
         return _named(row, "system", "control")
@@ -82,7 +82,7 @@ def _named(row: Mapping[str, Any], name: str, control: str) -> str:
     return f"{row[name]} ({row[control]} control)" if exists(row.get(control)) else str(row[name])
 
 
-def _meanings(grid: Grid) -> str:
+def _meanings(grid: Table) -> str:
     return "; ".join(f"{column.heading}: {column.meaning}" for column in grid.columns if column.meaning) + "."
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from analysis.formatting import NONE, better, decimals, exists, listing, number, plural, signed, whole
-from analysis.report.table import Column, Grid, field, system, text
+from analysis.report.table import Table, TableColumn, field, system, text
 from analysis.result import Analysis
 from analysis.search.findings import Findings
 from analysis.search.settings import short_names
@@ -52,7 +52,7 @@ def _origin(analysis: Analysis) -> str:
     return f"Those of {listing(others)} do not have the settings that are the best by now; {NEXT} runs these."
 
 
-def trials_grid(found: Findings) -> Grid:
+def trials_grid(found: Findings) -> Table:
     """One row a system: what became of its trials, what they cost, and what the best one gained."""
     systems = found.systems
     places = decimals(systems["best_score"])
@@ -69,13 +69,15 @@ def trials_grid(found: Findings) -> Grid:
         field("To the end", "completed", "trials that ran to their end", whole),
         *(field(heading, name, meaning, whole) for heading, name, meaning in often if systems[name].any()),
         field("Epochs", "epochs_run", "epochs of all its trials", whole),
-        Column("Share", "of the epochs that running every trial to its end would have taken", _share, "epochs_share"),
+        TableColumn(
+            "Share", "of the epochs that running every trial to its end would have taken", _share, "epochs_share"
+        ),
         field("Default", "default_score", "score of the experiment's own settings, one seed", number, places),
         field("Best", "best_score", "score of the best trial that ran to its end, one seed", number, places),
         field("Gain", "gain", "of the best trial over the default settings; partly luck", signed, places),
         field("Found at", "best_trial", "which trial of the system was the best one", whole),
     ]
-    return Grid(
+    return Table(
         f"Trials of each system ({found.metric}, {better(found.direction)})", columns, systems.to_dict("records")
     )
 
@@ -84,7 +86,7 @@ def _share(row: Mapping[str, Any]) -> str:
     return f"{row['epochs_share']:.0%}" if exists(row["epochs_share"]) else NONE
 
 
-def settings_grid(found: Findings) -> Grid:
+def settings_grid(found: Findings) -> Table:
     """One row a system: the settings of its best trial."""
     names = short_names([parameter.name for parameter in found.settings.parameters])
     shown = list(names)[:MOST_SETTINGS]
@@ -94,7 +96,7 @@ def settings_grid(found: Findings) -> Grid:
     ]
     columns = [system(), *(text(names[name], name, name) for name in shown), text("Run", "run_id", "of the best trial")]
     more = f"; {len(names) - len(shown)} more are in search.csv" if len(names) > len(shown) else ""
-    return Grid(f"Settings of the best trial of each system{more}", columns, rows)
+    return Table(f"Settings of the best trial of each system{more}", columns, rows)
 
 
 def _written(parameters: Any, names: list[str]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from analysis.result import Analysis
 
 
 @dataclass(frozen=True)
-class Column:
+class TableColumn:
     """A column: its heading, what it means, how a row's cell is written, and the field its exact value is in."""
 
     heading: str
@@ -26,27 +26,27 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Grid:
+class Table:
     """A table as it is printed: `rows` are records that the columns write; the first column names the row."""
 
     caption: str
-    columns: Sequence[Column]
+    columns: Sequence[TableColumn]
     rows: Sequence[Any]
 
 
-def field(heading: str, name: str, meaning: str, write: Callable[..., str], *arguments: int) -> Column:
+def field(heading: str, name: str, meaning: str, write: Callable[..., str], *arguments: int) -> TableColumn:
     """A column of numbers that one field of the row holds."""
-    return Column(heading, meaning, lambda row: write(row[name], *arguments), name)
+    return TableColumn(heading, meaning, lambda row: write(row[name], *arguments), name)
 
 
-def text(heading: str, name: str, meaning: str = "") -> Column:
+def text(heading: str, name: str, meaning: str = "") -> TableColumn:
     """A column of words that one field of the row holds; empty where there are none."""
-    return Column(heading, meaning, lambda row: str(row[name]) if exists(row[name]) else "", kind="text")
+    return TableColumn(heading, meaning, lambda row: str(row[name]) if exists(row[name]) else "", kind="text")
 
 
-def system() -> Column:
+def system() -> TableColumn:
     """The column that names the system of a row."""
-    return Column(
+    return TableColumn(
         "System", "what is compared: a model trained by a recipe", lambda row: str(row["system"]), kind="name"
     )
 

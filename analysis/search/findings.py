@@ -11,7 +11,7 @@ import pandas as pd
 
 from analysis.config import Direction
 from analysis.formatting import as_row
-from analysis.search.settings import Settings, read_settings
+from analysis.search.settings import SearchSettings, read_settings
 from analysis.search.summary import about_comparison, about_search, standing, summarize
 from analysis.tables.read import Results
 
@@ -24,7 +24,7 @@ class Findings:
     `direction` is maximize.
     """
 
-    settings: Settings
+    settings: SearchSettings
     metric: str
     direction: Direction
     trials: pd.DataFrame

@@ -33,7 +33,7 @@ class Parameter:
 
 
 @dataclass(frozen=True)
-class Settings:
+class SearchSettings:
     """How the trials were proposed and stopped; `rungs` are the epochs at which one could be stopped for its score."""
 
     parameters: tuple[Parameter, ...]
@@ -57,13 +57,13 @@ class Settings:
         return self.searcher == "random" and self.scheduler in ("none", None)
 
 
-def read_settings(experiment: Mapping[str, Any] | None, trials: pd.DataFrame) -> Settings:
+def read_settings(experiment: Mapping[str, Any] | None, trials: pd.DataFrame) -> SearchSettings:
     """The search block, in its order; parameters that only the trials know follow it, on a scale that fits them."""
     block = _mapping((experiment or {}).get("search"))
     written = _mapping(block.get("parameters"))
     tried = parameters_of(trials)
     named = [_parameter(name, _mapping(written.get(name)), trials) for name in [*written, *tried] if name in tried]
-    return Settings(
+    return SearchSettings(
         parameters=tuple({parameter.name: parameter for parameter in named}.values()),
         searcher=block.get("searcher"),
         scheduler=block.get("scheduler"),

@@ -10,10 +10,10 @@ from statistics import NormalDist
 
 import numpy as np
 
-from analysis.inference.interface import Floats, Setting, StatisticalTest, TestResult, blocks
+from analysis.inference.interface import Floats, StatisticalTest, TestOptions, TestResult, blocks
 
 
-def run(values: Floats, setting: Setting) -> TestResult:
+def run(values: Floats, setting: TestOptions) -> TestResult:
     """Violation ratios of [n, 2] scores, larger being better; the rows need not be pairs.
 
     details: ratio_first (how far the first violates dominance over the second), minimum_first and minimum_second: upper

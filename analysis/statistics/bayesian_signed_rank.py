@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.inference.interface import Floats, Setting, StatisticalTest, TestResult, degenerate, differences
+from analysis.inference.interface import Floats, StatisticalTest, TestOptions, TestResult, degenerate, differences
 
 PRIOR_STRENGTH = 0.5
 
 
-def run(values: Floats, setting: Setting) -> TestResult:
+def run(values: Floats, setting: TestOptions) -> TestResult:
     """Posterior of [n, 2] scores, larger being better, with the region of practical equivalence `setting.rope` (or 0).
 
     statistic is probability_first; details: probability_first, probability_equivalent, probability_second (they sum to

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.inference.interface import Floats, Setting, StatisticalTest, TestResult, degenerate, differences
+from analysis.inference.interface import Floats, StatisticalTest, TestOptions, TestResult, degenerate, differences
 
 
-def run(values: Floats, setting: Setting) -> TestResult:
+def run(values: Floats, setting: TestOptions) -> TestResult:
     """The bias-corrected and accelerated interval of the mean difference of [n, 2] scores over resampled rows.
 
     statistic is the mean difference; details: bias (z0), acceleration (a), resamples. There is no p: with few rows the

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.inference.interface import Floats, Setting, StatisticalTest, TestResult, blocks
+from analysis.inference.interface import Floats, StatisticalTest, TestOptions, TestResult, blocks
 
 
-def run(values: Floats, setting: Setting) -> TestResult:
+def run(values: Floats, setting: TestOptions) -> TestResult:
     """Q, df = k - 1 and the chi-square p of [items, k] hits (1) and misses (0).
 
     Raises ValueError for other values or fewer than three systems; no p where all are right on the same items.

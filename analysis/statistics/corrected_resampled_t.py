@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 
-from analysis.inference.interface import Floats, Setting, StatisticalTest, TestResult, degenerate, differences
+from analysis.inference.interface import Floats, StatisticalTest, TestOptions, TestResult, degenerate, differences
 from analysis.statistics.paired_t import t_result
 
 
-def run(values: Floats, setting: Setting) -> TestResult:
+def run(values: Floats, setting: TestOptions) -> TestResult:
     """t with variance s^2 (1/J + evaluation / train), df = J - 1, for [J, 2] scores, one row a split or fold.
 
     Raises ValueError without `setting.evaluation_to_train` (for k folds: 1 / (k - 1); Bouckaert and Frank 2004).

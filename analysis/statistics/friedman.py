@@ -7,10 +7,10 @@ from functools import cache
 
 import numpy as np
 
-from analysis.inference.interface import Floats, Setting, StatisticalTest, TestResult, blocks
+from analysis.inference.interface import Floats, StatisticalTest, TestOptions, TestResult, blocks
 
 
-def run(values: Floats, setting: Setting) -> TestResult:
+def run(values: Floats, setting: TestOptions) -> TestResult:
     """Chi-square corrected for ties, df = k - 1, for [n, k] scores; rank 1 is the largest score of a row.
 
     details: mean_ranks [k], kendall_w (0: rows disagree, 1: one order), statistic_uncorrected, critical_difference.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from analysis.inference.interface import Floats, Setting, StatisticalTest, TestResult
+from analysis.inference.interface import Floats, StatisticalTest, TestOptions, TestResult
 from analysis.statistics import friedman
 
 
-def run(values: Floats, setting: Setting) -> TestResult:
+def run(values: Floats, setting: TestOptions) -> TestResult:
     """W (corrected for ties) of [n, k] scores, with the p of the Friedman test, which is a test of W.
 
     Raises ValueError for fewer than three systems; no p for fewer than two rows or rows that are all tied.

@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 
-from analysis.inference.interface import Floats, Setting, StatisticalTest, TestResult, blocks
+from analysis.inference.interface import Floats, StatisticalTest, TestOptions, TestResult, blocks
 
 
-def run(values: Floats, setting: Setting) -> TestResult:
+def run(values: Floats, setting: TestOptions) -> TestResult:
     """Chi-square (b - c)^2 / (b + c) of [items, 2] hits (1) and misses (0), with the exact binomial p as its p.
 
     details: chi_square_p, corrected (Edwards 1948: |b - c| - 1), corrected_p. Raises ValueError for other values.

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.inference.interface import DECIMALS, Floats, Setting, StatisticalTest, TestResult
+from analysis.inference.interface import DECIMALS, Floats, StatisticalTest, TestOptions, TestResult
 from analysis.inference.resampling import draw_weights
 from analysis.statistics.paired_t import t_result
 
@@ -66,7 +66,7 @@ def _df(seeds: float, shared: float, answers: float, number: int, units: int) ->
     return (of_seeds + of_items) ** 2 / uncertain if uncertain > 0 else float(number - 1)
 
 
-def judge(observed: Floats, resampled: Floats, units: int, setting: Setting) -> TestResult:
+def judge(observed: Floats, resampled: Floats, units: int, setting: TestOptions) -> TestResult:
     """The test for scores [S, 2] of two systems by seed, and [B, S, 2] of the same runs on B resamples of `units`.
 
     details: mean, error, variance_seeds, variance_items, percentile_low, percentile_high (both resampled, percentiles:
@@ -88,7 +88,7 @@ def judge(observed: Floats, resampled: Floats, units: int, setting: Setting) -> 
     return TestResult(plain.statistic, plain.df, plain.p, plain.ci_low, plain.ci_high, details=details)
 
 
-def _percentiles(drawn: Floats, setting: Setting) -> dict[str, float]:
+def _percentiles(drawn: Floats, setting: TestOptions) -> dict[str, float]:
     """The plain interval of Sellam et al.: percentiles of the mean over resampled seeds on resampled items."""
     if setting.generator is None:
         raise ValueError("the multi-bootstrap draws at random and needs a generator")
@@ -99,7 +99,7 @@ def _percentiles(drawn: Floats, setting: Setting) -> dict[str, float]:
     return {"percentile_low": float(low), "percentile_high": float(high)}
 
 
-def run(values: Floats, setting: Setting) -> TestResult:
+def run(values: Floats, setting: TestOptions) -> TestResult:
     """The test for the score of every item, [items, S, 2], where a run's score is the mean over items.
 
     Raises ValueError for another shape, values that are not finite, or a setting without a generator.

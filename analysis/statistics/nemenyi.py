@@ -7,11 +7,11 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.inference.interface import Floats, Setting, StatisticalTest, TestResult, blocks
+from analysis.inference.interface import Floats, StatisticalTest, TestOptions, TestResult, blocks
 from analysis.statistics.friedman import critical_difference
 
 
-def run(values: Floats, setting: Setting) -> TestResult:
+def run(values: Floats, setting: TestOptions) -> TestResult:
     """The largest difference of mean ranks of [n, k] scores and its p; rank 1 is the largest score of a row.
 
     details: mean_ranks [k], p_values [k, k] (1 on the diagonal), critical_difference at `setting.alpha`.

@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 
-from analysis.inference.interface import Floats, Setting, StatisticalTest, TestResult, degenerate, differences
+from analysis.inference.interface import Floats, StatisticalTest, TestOptions, TestResult, degenerate, differences
 
 
-def run(values: Floats, setting: Setting) -> TestResult:
+def run(values: Floats, setting: TestOptions) -> TestResult:
     """t, df = n - 1, two-sided p and the t interval of the mean difference of [n, 2] scores.
 
     With no variance between the differences there is no p; the interval is the difference itself.

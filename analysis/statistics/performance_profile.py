@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.inference.interface import Floats, Setting, StatisticalTest, TestResult, blocks
+from analysis.inference.interface import Floats, StatisticalTest, TestOptions, TestResult, blocks
 
 LEVELS = 101
 
 
-def run(values: Floats, setting: Setting) -> TestResult:
+def run(values: Floats, setting: TestOptions) -> TestResult:
     """Profiles of [n, systems] scores; a higher curve is better, and curves that cross mean it depends on the task.
 
     details: levels [T] from the lowest score to the highest, shares [systems, T] of the rows above each level.

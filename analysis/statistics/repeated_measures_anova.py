@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.inference.interface import Floats, Setting, StatisticalTest, TestResult, blocks
+from analysis.inference.interface import Floats, StatisticalTest, TestOptions, TestResult, blocks
 
 
-def run(values: Floats, setting: Setting) -> TestResult:
+def run(values: Floats, setting: TestOptions) -> TestResult:
     """F and the Greenhouse-Geisser p of [n, k] scores; df is the corrected numerator's.
 
     details: df_numerator, df_denominator (both before the correction), p_uncorrected, epsilon (1: spherical, at least

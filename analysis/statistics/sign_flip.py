@@ -6,14 +6,14 @@ import math
 
 import numpy as np
 
-from analysis.inference.interface import Floats, Setting, StatisticalTest, TestResult, degenerate, differences
+from analysis.inference.interface import Floats, StatisticalTest, TestOptions, TestResult, degenerate, differences
 
 EXACT_UP_TO = 16
 RESAMPLES = 99_999
 _CELLS = 4_000_000  # sums held at a time
 
 
-def run(values: Floats, setting: Setting) -> TestResult:
+def run(values: Floats, setting: TestOptions) -> TestResult:
     """Two-sided p of the mean difference of [n, 2] scores: all 2^n flips up to n = 16, else Monte Carlo.
 
     Monte Carlo gives (1 + b) / (1 + B) (Phipson and Smyth 2010) and needs `setting.generator`, else ValueError.

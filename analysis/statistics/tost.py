@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 
-from analysis.inference.interface import Floats, Setting, StatisticalTest, TestResult, degenerate, differences
+from analysis.inference.interface import Floats, StatisticalTest, TestOptions, TestResult, degenerate, differences
 from analysis.statistics.paired_t import equivalence_p
 
 
-def run(values: Floats, setting: Setting) -> TestResult:
+def run(values: Floats, setting: TestOptions) -> TestResult:
     """p that the mean difference of [n, 2] scores lies outside (-rope, rope): small means equivalent.
 
     The interval has level 1 - 2 alpha: the two are equivalent at alpha where it lies within the region. No p without

@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 
-from analysis.inference.interface import Floats, Setting, StatisticalTest, TestResult, blocks
+from analysis.inference.interface import Floats, StatisticalTest, TestOptions, TestResult, blocks
 from analysis.statistics.paired_t import t_result
 
 
-def run(values: Floats, setting: Setting) -> TestResult:
+def run(values: Floats, setting: TestOptions) -> TestResult:
     """t, Welch-Satterthwaite df, p and interval of the difference of the means of [n, 2] scores.
 
     Correlated pairs make it conservative. No p below two rows or where neither system varies.

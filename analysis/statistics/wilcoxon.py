@@ -7,13 +7,13 @@ from functools import lru_cache
 
 import numpy as np
 
-from analysis.inference.interface import Floats, Setting, StatisticalTest, TestResult, degenerate, differences
+from analysis.inference.interface import Floats, StatisticalTest, TestOptions, TestResult, degenerate, differences
 
 EXACT_UP_TO = 200
 Ranks = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
-def run(values: Floats, setting: Setting) -> TestResult:
+def run(values: Floats, setting: TestOptions) -> TestResult:
     """The smaller rank sum W and its two-sided p for [n, 2] scores. Zero differences are dropped, ties share ranks.
 
     Up to 200 differences p is exact, given the ties: all sign patterns are counted by dynamic programming over the

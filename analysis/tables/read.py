@@ -16,7 +16,7 @@ import pandas as pd
 
 from analysis.tables.folder import Folder
 from analysis.tables.normalize import KEYS, data_set_labels, normalize
-from analysis.tables.results_directory import Part, is_results_directory, read_directory
+from analysis.tables.results_directory import SourceResults, is_results_directory, read_directory
 from analysis.tables.schema import EPOCHS, PREDICTIONS, Corrupt, read_parquet
 from analysis.tables.trials import empty_trials
 
@@ -99,7 +99,7 @@ def read(sources: Sequence[str | Path], *, only_runs: bool = False) -> Results:
     )
 
 
-def _made_by(part: Part) -> tuple[str, ...]:
+def _made_by(part: SourceResults) -> tuple[str, ...]:
     if part.trials.empty:
         return ("sweep",)
     if part.runs.empty:
@@ -113,7 +113,7 @@ def _below_each_other(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(filled or frames, ignore_index=True)
 
 
-def _searched(parts: Sequence[Part], warnings: list[str]) -> Part:
+def _searched(parts: Sequence[SourceResults], warnings: list[str]) -> SourceResults:
     """The part whose trials are shown: the only one that has any."""
     found = [part for part in parts if not part.trials.empty]
     if len(found) < 2:
@@ -133,14 +133,14 @@ def _experiment(found: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
     return {"experiment": " + ".join(names), "compare": shared}
 
 
-def _read(folder: Folder, only_runs: bool) -> Part:
+def _read(folder: Folder, only_runs: bool) -> SourceResults:
     if folder.is_directory():
         if not is_results_directory(folder):
             raise ValueError(f"{folder.label()}: is not a results directory: it has neither runs.parquet nor runs/")
         part = read_directory(folder, only_runs=only_runs)
     elif folder.is_file():
         empty = (EPOCHS.empty_table().to_pandas(), PREDICTIONS.empty_table().to_pandas())
-        part = Part(folder.label(), _read_file(folder), *empty)
+        part = SourceResults(folder.label(), _read_file(folder), *empty)
     else:
         raise FileNotFoundError(f"{folder.label()}: there is no such file or directory")
     runs, warnings = normalize(part.runs, part.label)
@@ -223,7 +223,7 @@ def _refuse_settings(runs: pd.DataFrame, where: pd.Series[str]) -> None:
             )
 
 
-def _limits(parts: Sequence[Part]) -> list[str]:
+def _limits(parts: Sequence[SourceResults]) -> list[str]:
     """Subsets are stamped, also where the sweep's own notes are gone: a limited data set gives no real result."""
     found = []
     for part in parts:

@@ -19,7 +19,7 @@ OF_TRIALS = ("metric", "score_split")  # what the runs of trials say of them
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class SourceResults:
     """What one source holds; `warnings` say what was left out or repaired.
 
     `trials` are those of its search, with OF_TRIALS as their runs say; `trial_epochs` are their epochs.
@@ -40,7 +40,7 @@ def is_results_directory(folder: Folder) -> bool:
     return folder.is_file("runs.parquet") or folder.is_directory("runs")
 
 
-def read_directory(results: Folder, *, only_runs: bool = False) -> Part:
+def read_directory(results: Folder, *, only_runs: bool = False) -> SourceResults:
     """The fine-tune runs of the current experiment (`experiment.yaml`, `cells.json`), whatever else is there.
 
     Beside them the trials of its search, where it has any; then there may be no fine-tune run at all.
@@ -59,7 +59,7 @@ def read_directory(results: Folder, *, only_runs: bool = False) -> Part:
     wanted = set() if only_runs else set(runs["run_id"])
     of_trials = set() if only_runs else set(trials["run_id"]) & set(every["run_id"])
     epochs = _table(results, "epochs", own, wanted | of_trials, warnings)
-    return Part(
+    return SourceResults(
         results.label(),
         _with_winners(runs, cells),
         epochs[epochs["run_id"].isin(wanted)],

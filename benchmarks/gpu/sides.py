@@ -24,10 +24,10 @@ from trainables.system.fast_dropout import quick_masks
 from trainables.system.hardware import this_machine
 from trainables.system.memory import GIB, StepClock, peak_memory_gib, recorded_bytes, reset_peak_memory
 from trainables.tools.profile import operations_per_token, speed, wait, warmup_batches
-from trainables.training.distributed import Group
+from trainables.training.distributed import ProcessGroup
 from trainables.training.run import training_for
 from trainables.training.setup import prepare
-from trainables.training.token_cache import Warm
+from trainables.training.token_cache import RunCache
 
 Recipe = dict[str, dict[str, Any]]
 PACKAGES = {"adamw_8bit": "bitsandbytes", "qlora": "bitsandbytes", "lora": "peft"}
@@ -81,13 +81,13 @@ class Memory:
 class Ours:
     """Our loop with a recipe, warm after it was made. Raises what an unsuited recipe raises."""
 
-    def __init__(self, config: RunConfig, recipe: Recipe, warm: Warm) -> None:
-        self.device = Group.current().device
+    def __init__(self, config: RunConfig, recipe: Recipe, warm: RunCache) -> None:
+        self.device = ProcessGroup.current().device
         before = Memory.now(self.device)
         train = config.train.model_copy(update={"epochs": 1000})  # the learning rate never ends
         self.config = config.model_copy(update={"variants": recipe, "train": train})
         self.prepared = prepare(self.config, self.device, warm)
-        self.training = training_for(self.config, self.prepared, Group(device=self.device))
+        self.training = training_for(self.config, self.prepared, ProcessGroup(device=self.device))
         self.training.model.train()
         with self.prepared.around(), quick_masks(self.device):
             for batch in warmup_batches(self.training, self._epoch(), WARMUP_STEPS):
@@ -123,7 +123,7 @@ class Peer:
     """Hugging Face's Trainer on the same items; every round goes on training the same model."""
 
     def __init__(self, config: RunConfig, precision: Precision) -> None:
-        self.device = Group.current().device
+        self.device = ProcessGroup.current().device
         before = Memory.now(self.device)
         self.config, self.precision = config, precision
         self.found = stock_trainer.material(config)

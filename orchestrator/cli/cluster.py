@@ -18,7 +18,7 @@ from orchestrator.errors import EXIT_INTERRUPTED
 if TYPE_CHECKING:
     from orchestrator.cluster.cluster_file import ClusterFile
     from orchestrator.cluster.jobs import Jobs
-    from orchestrator.cluster.security_rules import Breach
+    from orchestrator.cluster.security_rules import Violation
 
 
 DEFAULT_FILE = "cluster.yaml"
@@ -59,11 +59,11 @@ def submit(
     **values: Any,
 ) -> int:
     """Send a command to a cluster as a job, and follow it as if it ran here. It goes on when this command ends."""
-    from orchestrator.cluster.jobs import Place, check_reachable, prepare
+    from orchestrator.cluster.jobs import ClusterPaths, check_reachable, prepare
 
     found = _cluster_file(file, address)
     said = {} if found is None else found.metadata
-    place = Place(values["results"] or said.get("results"), values["data"] or said.get("data"))
+    place = ClusterPaths(values["results"] or said.get("results"), values["data"] or said.get("data"))
     verb, *rest = arguments
     submission = prepare(verb, rest, _parsed(verb, rest), place, values["working_directory"])
     if fetch:
@@ -286,7 +286,7 @@ def _checked(console: Console, file: str, allowed: tuple[str, ...]) -> ClusterFi
     return found
 
 
-def _refuse(breaches: list[Breach]) -> None:
+def _refuse(breaches: list[Violation]) -> None:
     """Raise UserError if there are any."""
     from orchestrator.errors import UserError
 

@@ -48,14 +48,14 @@ def predict(console: Console, run: str, out: str | None, to: str | None, submiss
     if to is not None:
         predicting.check_target(to)
     format_ = "csv" if to is None or submission else predicting.format_of(to)
-    question = predicting.Question(
+    question = predicting.PredictionRequest(
         texts=values["texts"],
         file=values["file"],
         data=values["data"],
         fields=tuple(_field(text) for text in values["fields"]),
         limit=values["limit"],
     )
-    allowed = predicting.Allowed(values["task"], _code(values["code"]))
+    allowed = predicting.AllowedCode(values["task"], _code(values["code"]))
     found = predicting.answer(predicting.weights_of(run, out), question, submission=submission, allowed=allowed)
     for text in found.warnings:
         console.warning(text)

@@ -65,10 +65,10 @@ def _foreign_exit_code(error: BaseException) -> int | None:
     from analysis.tables.schema import Corrupt
     from trainables.data.dataset import DataError
     from trainables.modeling.hub import ModelError
-    from trainables.modeling.saved_model import Damaged, NotSaved
+    from trainables.modeling.saved_model import DamagedWeights, NotSaved
     from trainables.system.private_parts import PrivatePartMissing
 
-    if isinstance(error, Corrupt | Damaged):
+    if isinstance(error, Corrupt | DamagedWeights):
         return EXIT_CORRUPT
     if isinstance(error, PrivatePartMissing):
         return EXIT_ENVIRONMENT

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from orchestrator.cluster.cluster_file import ClusterFile
-from orchestrator.cluster.security_rules import Breach, group_breaches, security_groups
+from orchestrator.cluster.security_rules import Violation, group_breaches, security_groups
 from orchestrator.errors import EnvironmentProblem, UserError
 
 
-def breaches(file: ClusterFile, allowed: Sequence[str]) -> list[Breach]:
+def breaches(file: ClusterFile, allowed: Sequence[str]) -> list[Violation]:
     """The open doors of the groups that the file names, but for allowed ones; none for other providers.
 
     With `metadata.ssh_from`, every network beyond it that SSH is open to is one. Raises EnvironmentProblem without an
@@ -25,12 +25,12 @@ def breaches(file: ClusterFile, allowed: Sequence[str]) -> list[Breach]:
     return [breach for breach in found if breach.rule not in allowed]
 
 
-def _of_group(file: ClusterFile, group: Mapping[str, Any]) -> Iterator[Breach]:
+def _of_group(file: ClusterFile, group: Mapping[str, Any]) -> Iterator[Violation]:
     where = f"security group {group['GroupId']}"
     expected = _expected(file)
     for rule, message, network in group_breaches(group.get("IpPermissions", [])):
         if network is None or (expected is not None and not _within(network, expected)):
-            yield Breach(rule, f"{where}: {message}", message)
+            yield Violation(rule, f"{where}: {message}", message)
 
 
 def _expected(file: ClusterFile) -> Any:

@@ -82,7 +82,7 @@ STOP_SECONDS = 60
 
 
 @dataclass(frozen=True)
-class Place:
+class ClusterPaths:
     """Where things are on the cluster. `results` and `data` are paths that every node mounts, or URIs."""
 
     results: str | None = None
@@ -113,7 +113,7 @@ class Submission:
 
 
 def prepare(
-    verb: str, arguments: Sequence[str], values: Mapping[str, Any], place: Place, folder: Path | None
+    verb: str, arguments: Sequence[str], values: Mapping[str, Any], place: ClusterPaths, folder: Path | None
 ) -> Submission:
     """The job for one command line. `values` are its options as the command itself reads them.
 
@@ -135,7 +135,7 @@ def prepare(
     return Submission(_job_name(verb, name), ("orchestrate", verb, *written), results, folder, _environment(place))
 
 
-def _analysis(arguments: Sequence[str], values: Mapping[str, Any], place: Place) -> Submission:
+def _analysis(arguments: Sequence[str], values: Mapping[str, Any], place: ClusterPaths) -> Submission:
     """A relative source, or the experiment of a file, means one of the cluster's results directories."""
     sources = {source: _source(source, place) for source in values["sources"]}
     results = _location(values["out"], place, "") if values.get("out") else f"{next(iter(sources.values()))}/analysis"
@@ -144,7 +144,7 @@ def _analysis(arguments: Sequence[str], values: Mapping[str, Any], place: Place)
     return Submission(name, ("orchestrate", "analyze", *written), results, None, _environment(place))
 
 
-def _source(written: str, place: Place) -> str:
+def _source(written: str, place: ClusterPaths) -> str:
     name = load.named_by(written)
     return _location(written if name is None and not _is_relative(written) else None, place, name or written)
 
@@ -154,7 +154,7 @@ def _quiet(arguments: Sequence[str]) -> list[str]:
     return [*arguments, "--quiet"] if "--json" in arguments and "--quiet" not in arguments else [*arguments]
 
 
-def _location(out: str | None, place: Place, name: str) -> str:
+def _location(out: str | None, place: ClusterPaths, name: str) -> str:
     if out is None:
         if place.results is None:
             raise UserError(
@@ -182,7 +182,7 @@ def _inside(path: Path, folder: Path) -> str:
         raise UserError(f"{path} is not in {folder}, which is what is sent") from None
 
 
-def _environment(place: Place) -> dict[str, str]:
+def _environment(place: ClusterPaths) -> dict[str, str]:
     found = {"PYTHONUNBUFFERED": "1", "RAY_JOB_STOP_WAIT_TIME_S": str(STOP_SECONDS)}
     return found if place.data is None else {**found, "ORCHESTRATE_DATA": place.data}
 

@@ -31,7 +31,7 @@ Config = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Breach:
+class Violation:
     """One open door: `rule` is also what `--allow` takes, `where` is file and line, `message` says what to write."""
 
     rule: str
@@ -39,7 +39,7 @@ class Breach:
     message: str
 
 
-def breaches(file: ClusterFile, allowed: Iterable[str] = ()) -> list[Breach]:
+def breaches(file: ClusterFile, allowed: Iterable[str] = ()) -> list[Violation]:
     """Every breach of every rule that is not allowed by name, in the order of the rules."""
     found = []
     for rule, look in RULES.items():
@@ -47,7 +47,7 @@ def breaches(file: ClusterFile, allowed: Iterable[str] = ()) -> list[Breach]:
             continue
         for path, message in look(file.config):
             problem = file.document.problem(path, message)
-            found.append(Breach(rule, problem.render(file.document.source), message))
+            found.append(Violation(rule, problem.render(file.document.source), message))
     return found
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from orchestrator.commands._provenance import collect
 from orchestrator.commands.events import Event, Notifier
-from orchestrator.config.resolve import Resolved
+from orchestrator.config.resolve import ResolvedExperiment
 from orchestrator.config.run_spec import RunSpec
 from orchestrator.errors import EnvironmentProblem, UserError
 from orchestrator.executors import Executor
@@ -66,12 +66,14 @@ class LayoutOptions:
         return limits if self.attempts is None else replace(limits, attempts_per_run=self.attempts)
 
 
-def executor_for(store: Store, resolved: Resolved, options: LayoutOptions, ranks: Ranks | None = None) -> Executor:
+def executor_for(
+    store: Store, resolved: ResolvedExperiment, options: LayoutOptions, ranks: Ranks | None = None
+) -> Executor:
     """In this process, with other `ranks` if there are any, or on Ray lanes; Ray and torch are imported only now."""
-    from trainables.training.run import Layout
+    from trainables.training.run import ComputeOptions
 
     resources, provenance = resolved.experiment.resources, collect(resolved.folder)
-    layout = Layout(resources.accumulation, resources.checkpoint_minutes * 60)
+    layout = ComputeOptions(resources.accumulation, resources.checkpoint_minutes * 60)
     if options.in_process:
         from orchestrator.executors.in_process import InProcess
 
@@ -156,7 +158,7 @@ EXIT_OF_SIGNALS = 128
 
 
 @dataclass
-class Interruption:
+class StopSignals:
     """What the user or the system asked for meanwhile. `exit_code` is None while nothing was asked."""
 
     signal_number: int | None = None
@@ -170,12 +172,12 @@ class Interruption:
 
 
 @contextlib.contextmanager
-def stopping(executor: Executor, tell: Callable[[str], None]) -> Iterator[Interruption]:
+def stopping(executor: Executor, tell: Callable[[str], None]) -> Iterator[StopSignals]:
     """Turn signals into stop requests while the block runs. Only the main thread may enter it.
 
     A closed terminal is one request, however often shell and system tell of it, and under `nohup` none.
     """
-    interruption, terminals = Interruption(), _terminals()
+    interruption, terminals = StopSignals(), _terminals()
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         if number == signal.SIGHUP and interruption.is_hung_up:

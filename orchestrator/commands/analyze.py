@@ -32,7 +32,7 @@ PAIR_COLUMNS = ("a", "b", "n_pairs", "mean_diff", "primary_ci_low", "primary_ci_
 
 
 @dataclass(frozen=True)
-class Conclusion:
+class AnalyzeResult:
     """The answer, and where its files are."""
 
     analysis: Analysis
@@ -79,7 +79,7 @@ def conclude(
     out: str | None = None,
     compare: Mapping[str, Any] | None = None,
     generator_seed: int = 0,
-) -> Conclusion:
+) -> AnalyzeResult:
     """Analyse results directories or tables, and write everything to `out`.
 
     A source may also be the name or the file of an experiment: its results under `results/` are meant. `compare`
@@ -100,7 +100,7 @@ def conclude(
     except ValueError as error:
         raise UserError(str(error)) from error
     _write(found, folder)
-    return Conclusion(found, folder.label())
+    return AnalyzeResult(found, folder.label())
 
 
 def _opened(out: str) -> Folder:

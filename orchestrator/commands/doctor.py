@@ -43,7 +43,7 @@ LOW_SHARED_MEMORY_GIB = 1.0
 
 
 @dataclass(frozen=True)
-class Finding:
+class MachineCheck:
     """One thing that was looked at. `advice` says what to do, where something is to do."""
 
     name: str
@@ -52,7 +52,7 @@ class Finding:
     advice: str = ""
 
 
-def examine(out: Path) -> list[Finding]:
+def examine(out: Path) -> list[MachineCheck]:
     """Every finding, in the order in which a person would fix things. `out` is where results would go."""
     return [
         _python(),
@@ -68,25 +68,25 @@ def examine(out: Path) -> list[Finding]:
     ]
 
 
-def _python() -> Finding:
+def _python() -> MachineCheck:
     found = ".".join(map(str, sys.version_info[:3]))
     if sys.version_info[:2] < OLDEST_PYTHON:
-        return Finding("python", "problem", found, f"install Python {'.'.join(map(str, OLDEST_PYTHON))} or newer")
-    return Finding("python", "ok", found)
+        return MachineCheck("python", "problem", found, f"install Python {'.'.join(map(str, OLDEST_PYTHON))} or newer")
+    return MachineCheck("python", "ok", found)
 
 
-def _package(name: str, oldest: str) -> Finding:
+def _package(name: str, oldest: str) -> MachineCheck:
     untested = UNTESTED_FROM.get(name)
     advice = f"pip install '{name}>={oldest}'" if untested is None else f"pip install '{name}>={oldest},<{untested}'"
     try:
         found = importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
-        return Finding(name, "problem", "not installed", advice)
+        return MachineCheck(name, "problem", "not installed", advice)
     if _numbers(found) < _numbers(oldest):
-        return Finding(name, "problem", f"{found}, older than {oldest}", advice)
+        return MachineCheck(name, "problem", f"{found}, older than {oldest}", advice)
     if untested is not None and _numbers(found) >= _numbers(untested):
-        return Finding(name, "warning", f"{found}, newer than the versions that are supported", advice)
-    return Finding(name, "ok", found)
+        return MachineCheck(name, "warning", f"{found}, newer than the versions that are supported", advice)
+    return MachineCheck(name, "ok", found)
 
 
 def _numbers(version: str) -> tuple[int, ...]:
@@ -99,87 +99,89 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(numbers)
 
 
-def _dashboard() -> Finding:
+def _dashboard() -> MachineCheck:
     missing = [name for name in DASHBOARD_MODULES if importlib.util.find_spec(name) is None]
     if missing:
-        return Finding("dashboard", "problem", f"no module {', '.join(missing)}", RAY.install)
-    return Finding("dashboard", "ok", "its packages are installed")
+        return MachineCheck("dashboard", "problem", f"no module {', '.join(missing)}", RAY.install)
+    return MachineCheck("dashboard", "ok", "its packages are installed")
 
 
-def _processor() -> Finding:
+def _processor() -> MachineCheck:
     bf16 = "with bfloat16" if hardware.this_machine().cpu_flags & BF16_FLAGS else "without bfloat16"
-    return Finding("processor", "ok", f"{hardware.this_machine().cpu}, {_machine.num_cpus()} cores, {bf16}")
+    return MachineCheck("processor", "ok", f"{hardware.this_machine().cpu}, {_machine.num_cpus()} cores, {bf16}")
 
 
-def _memory() -> Finding:
+def _memory() -> MachineCheck:
     found = _machine.memory_gib()
     if found < LOW_MEMORY_GIB:
-        return Finding(
+        return MachineCheck(
             "memory", "warning", f"{found:.1f} GiB", f"a lane needs about {LOW_MEMORY_GIB:g} GiB: use --lanes 1"
         )
-    return Finding("memory", "ok", f"{found:.1f} GiB")
+    return MachineCheck("memory", "ok", f"{found:.1f} GiB")
 
 
-def _gpus() -> Finding:
+def _gpus() -> MachineCheck:
     try:
         elsewhere = hardware.training_hardware()
     except ValueError as error:
-        return Finding("gpus", "problem", str(error), "mend it, or unset it where runs train on this machine")
+        return MachineCheck("gpus", "problem", str(error), "mend it, or unset it where runs train on this machine")
     if elsewhere != hardware.this_machine():
-        return Finding("gpus", "ok", f"{len(elsewhere.gpus)} x {elsewhere.device}, on the machines that train")
+        return MachineCheck("gpus", "ok", f"{len(elsewhere.gpus)} x {elsewhere.device}, on the machines that train")
     found = hardware.this_machine().gpus
     if not found and shutil.which("nvidia-smi") and os.environ.get("CUDA_VISIBLE_DEVICES", "all") not in ("", "-1"):
         advice = "run nvidia-smi to see why, or hide the GPUs on purpose: CUDA_VISIBLE_DEVICES="
-        return Finding("gpus", "warning", "there is an NVIDIA driver, but it lists no GPU", advice)
+        return MachineCheck("gpus", "warning", "there is an NVIDIA driver, but it lists no GPU", advice)
     if not found:
-        return Finding("gpus", "ok", "none; runs use the processor")
+        return MachineCheck("gpus", "ok", "none; runs use the processor")
     text = ", ".join(f"{gpu.name} ({gpu.memory_gib:.0f} GiB)" for gpu in found)
     if importlib.metadata.version("torch").endswith("+cpu"):
-        return Finding("gpus", "warning", text, "the installed torch is a CPU build: install the CUDA build of torch")
-    return Finding("gpus", "ok", text)
+        return MachineCheck(
+            "gpus", "warning", text, "the installed torch is a CPU build: install the CUDA build of torch"
+        )
+    return MachineCheck("gpus", "ok", text)
 
 
-def _shared_memory() -> Finding:
+def _shared_memory() -> MachineCheck:
     folder = Path("/dev/shm")
     if not folder.is_dir():
-        return Finding("shared memory", "ok", "not used on this system")
+        return MachineCheck("shared memory", "ok", "not used on this system")
     free = _machine.free_gib(folder)
     if free < LOW_SHARED_MEMORY_GIB:
         advice = "Ray's object store falls back to the disk; in a container: --shm-size=2g"
-        return Finding("shared memory", "warning", f"{free:.1f} GiB free", advice)
-    return Finding("shared memory", "ok", f"{free:.1f} GiB free")
+        return MachineCheck("shared memory", "warning", f"{free:.1f} GiB free", advice)
+    return MachineCheck("shared memory", "ok", f"{free:.1f} GiB free")
 
 
-def _disk(out: Path) -> Finding:
+def _disk(out: Path) -> MachineCheck:
     free = _machine.free_gib(out)
     text = f"{free:.1f} GiB free for {out}"
     if free < LOW_DISK_GIB:
-        return Finding("disk", "warning", text, "free some space, or choose another --out")
+        return MachineCheck("disk", "warning", text, "free some space, or choose another --out")
     if not os.access(_machine.existing(out), os.W_OK):
-        return Finding("disk", "problem", f"{out} cannot be written", "choose another --out")
-    return Finding("disk", "ok", text)
+        return MachineCheck("disk", "problem", f"{out} cannot be written", "choose another --out")
+    return MachineCheck("disk", "ok", text)
 
 
-def _quickstart() -> Finding:
+def _quickstart() -> MachineCheck:
     try:
         found = importlib.metadata.version(QUICKSTART_PACKAGE)
     except importlib.metadata.PackageNotFoundError:
         missing = "the small models of `orchestrate sweep quickstart` are missing"
-        return Finding("quickstart", "warning", missing, install("quickstart"))
-    return Finding("quickstart", "ok", f"{QUICKSTART_PACKAGE} {found}")
+        return MachineCheck("quickstart", "warning", missing, install("quickstart"))
+    return MachineCheck("quickstart", "ok", f"{QUICKSTART_PACKAGE} {found}")
 
 
-def _data() -> Finding:
+def _data() -> MachineCheck:
     root = os.environ.get("ORCHESTRATE_DATA")
     if not root:
-        return Finding(
+        return MachineCheck(
             "data", "ok", "ORCHESTRATE_DATA is not set: data comes with the package, by --data, or from the hub"
         )
     folder = Path(root).expanduser()
     if not folder.is_dir():
-        return Finding(
+        return MachineCheck(
             "data", "problem", f"ORCHESTRATE_DATA is {root}, which is no folder", "set it to the data folder"
         )
     names = registry.names("dataset")
     found = [name for name in names if any((folder / spelling).is_dir() for spelling in (name, name.replace("-", "_")))]
-    return Finding("data", "ok", f"ORCHESTRATE_DATA is {root}; in it: {', '.join(found) or 'no data set of ours'}")
+    return MachineCheck("data", "ok", f"ORCHESTRATE_DATA is {root}; in it: {', '.join(found) or 'no data set of ours'}")

@@ -248,20 +248,20 @@ def _arguments(auto_class: str, configuration: Mapping[str, Any], task: Mapping[
 
 def deciding(configuration: Mapping[str, Any], task: Mapping[str, Any]) -> str:
     """How scores become answers, where that takes more than the highest one."""
-    options, decisions = task["task_options"], task["decisions"]
+    options, thresholds = task["task_options"], task["decisions"]
     if configuration.get("problem_type") == _MANY_LABELS:
         given = options.get("threshold")
         default = given if isinstance(given, float) else UNTUNED
         head = "A text gets every label whose score reaches the label's threshold"
         more = ", and if there is none the label with the highest score" if options.get("at_least_one") else ""
-        return _thresholds(f"{head}{more}:", {label: decisions.get(label, default) for label in task["labels"]})
+        return _thresholds(f"{head}{more}:", {label: thresholds.get(label, default) for label in task["labels"]})
     if _NO_ANSWER in options:
         head = (
             "A question gets the best span over all windows, or no answer where the null score (start plus end of the"
         )
         more = "first piece, the lowest of the windows) exceeds that of the span by more than the threshold:"
-        return _thresholds(f"{head} {more}", {_NO_ANSWER: options[_NO_ANSWER], **decisions})
-    return _thresholds("Thresholds:", decisions) if decisions else ""
+        return _thresholds(f"{head} {more}", {_NO_ANSWER: options[_NO_ANSWER], **thresholds})
+    return _thresholds("Thresholds:", thresholds) if thresholds else ""
 
 
 def _thresholds(head: str, values: Mapping[str, float]) -> str:

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from analysis.comparison.design import primary_method, seeds_needed, smallest_p_of
-from analysis.design_power import Outlook, Spread, outlook, spread_of
+from analysis.design_power import DesignPower, Spread, outlook, spread_of
 from orchestrator import html_tables
 from orchestrator.commands import _machine
 from orchestrator.config import resolve
 from orchestrator.config.data_check import DataFacts, check_data
-from orchestrator.config.resolve import Resolved
+from orchestrator.config.resolve import ResolvedExperiment
 from orchestrator.config.run_spec import RunSpec
 from orchestrator.errors import UserError
 from orchestrator.storage import Store
@@ -145,7 +145,7 @@ class ModelPrecision:
 
 
 @dataclass(frozen=True)
-class Plan:
+class SweepPlan:
     """A sweep that has not happened yet. `pending` are the runs it would execute, in their order.
 
     `out` is to be shown, `address` to be opened: it may hold credentials.
@@ -162,7 +162,7 @@ class Plan:
     estimate: Estimate
     facts: DataFacts
     notes: tuple[str, ...] = ()
-    outlook: Outlook | None = None
+    outlook: DesignPower | None = None
     precisions: tuple[ModelPrecision, ...] = ()
     address: str = field(kw_only=True, repr=False)
 
@@ -178,8 +178,12 @@ class Plan:
 
 
 def plan(
-    resolved: Resolved, *, out: str | None = None, lanes: int | None = None, max_runs: int = resolve.MAXIMUM_RUNS
-) -> Plan:
+    resolved: ResolvedExperiment,
+    *,
+    out: str | None = None,
+    lanes: int | None = None,
+    max_runs: int = resolve.MAXIMUM_RUNS,
+) -> SweepPlan:
     """Plan a sweep; reads the data and the results directory, starts nothing and writes nothing.
 
     Raises UserError or DataError for what would also stop the sweep.
@@ -189,7 +193,7 @@ def plan(
     store = Store.open(out or default_out(resolved.experiment.experiment))
     recorded = store.recorded()
     pending = tuple(resolve.pending(cells, recorded))
-    return Plan(
+    return SweepPlan(
         experiment=resolved.experiment.experiment,
         question=resolved.experiment.question,
         metric=resolved.metric,
@@ -206,14 +210,14 @@ def plan(
     )
 
 
-def precisions(resolved: Resolved) -> tuple[ModelPrecision, ...]:
+def precisions(resolved: ResolvedExperiment) -> tuple[ModelPrecision, ...]:
     """The precision of every model, in the experiment's order."""
     return tuple(
         ModelPrecision(name, found.config.precision, found.why_precision) for name, found in resolved.models.items()
     )
 
 
-def reach(resolved: Resolved) -> Reach:
+def reach(resolved: ResolvedExperiment) -> Reach:
     """What the number of seeds and systems can decide at the experiment's alpha (statistics: sign-flip, Holm)."""
     experiment, compare = resolved.experiment, resolved.experiment.compare
     systems = sum(system.unsupported is None for system in resolved.systems)
@@ -246,7 +250,7 @@ def _few(pairs: int) -> tuple[str, ...]:
     return ()
 
 
-def foresee(found: Plan, spread: float | None = None) -> Plan:
+def foresee(found: SweepPlan, spread: float | None = None) -> SweepPlan:
     """The plan with what its design can show (`outlook`), from the recorded runs or an assumed spread.
 
     `spread` is the standard deviation of a pair's score difference over seeds. Raises UserError where there is neither,

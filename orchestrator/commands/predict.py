@@ -18,7 +18,7 @@ from trainables.data.dataset import DataError, Item
 from trainables.data.items import Columns, read_items, sources
 from trainables.data.load import load_corpus
 from trainables.modeling.remote_code import HubCode
-from trainables.modeling.saved_model import Damaged, NotSaved, exported, fetched, saved_task
+from trainables.modeling.saved_model import DamagedWeights, NotSaved, exported, fetched, saved_task
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +28,7 @@ FORMATS: tuple[Format, ...] = ("csv", "jsonl", "parquet")
 
 
 @dataclass(frozen=True)
-class Question:
+class PredictionRequest:
     """What is to be answered: texts, a file, or a data set; `fields` are further fields of every text (a context)."""
 
     texts: tuple[str, ...] = ()
@@ -39,14 +39,14 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Allowed:
+class AllowedCode:
     """Code that a person lets a saved model run: the Python file of its task, a hub repository at a commit."""
 
     task: str | None = None
     code: HubCode | None = None
 
 
-NOTHING = Allowed()
+NOTHING = AllowedCode()
 
 
 @dataclass(frozen=True)
@@ -89,13 +89,15 @@ def weights_of(reference: str, where: str | None) -> Path:
             mend = f"`orchestrate forget {run_id[:8]}`, then execute it again with `--set save=best`"
             raise UserError(f"run {run_id} in {store.location} did not save its weights: {mend}")
         return fetched(store.weights(run_id), run_id)
-    except Damaged as error:
+    except DamagedWeights as error:
         raise CorruptResults(str(error)) from error
     except NotSaved as error:
         raise UserError(str(error)) from error
 
 
-def answer(folder: Path, question: Question, *, submission: bool = False, allowed: Allowed = NOTHING) -> Predictions:
+def answer(
+    folder: Path, question: PredictionRequest, *, submission: bool = False, allowed: AllowedCode = NOTHING
+) -> Predictions:
     """Predict. Raises UserError, ModelError or DataError for what cannot be read."""
     from trainables.tools.predictor import Predictor
 
@@ -157,7 +159,7 @@ def format_of(path: str) -> Format:
     return found
 
 
-def _items(folder: Path, question: Question) -> Sequence[Item]:
+def _items(folder: Path, question: PredictionRequest) -> Sequence[Item]:
     given = [bool(question.texts), question.file is not None, question.data is not None]
     extra = dict(question.fields)
     if sum(given) > 1 or not (sum(given) or extra):

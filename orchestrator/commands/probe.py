@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.config.resolve import Resolved
+from orchestrator.config.resolve import ResolvedExperiment
 from orchestrator.config.run_spec import System
 from trainables.config import Precision
 from trainables.system import fresh_process
@@ -53,7 +53,7 @@ class KernelProbed:
 
 
 def probe(
-    resolved: Resolved,
+    resolved: ResolvedExperiment,
     *,
     lengths: Sequence[int] = LENGTHS,
     precisions: Sequence[str] = PRECISIONS,
@@ -74,7 +74,7 @@ def probe(
 
 
 def probe_kernels(
-    resolved: Resolved,
+    resolved: ResolvedExperiment,
     *,
     lengths: Sequence[int] = KERNEL_LENGTHS,
     precisions: Sequence[str] = PRECISIONS,

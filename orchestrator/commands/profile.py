@@ -16,7 +16,7 @@ from analysis.tables import read
 from analysis.tables.folder import Folder
 from analysis.tables.profile import MEASURED, to_table
 from analysis.tables.schema import to_parquet_bytes
-from orchestrator.config.resolve import Resolved
+from orchestrator.config.resolve import ResolvedExperiment
 from orchestrator.config.run_spec import System
 from orchestrator.errors import EXIT_FAILED_RUNS, UserError
 from orchestrator.storage import explained
@@ -39,7 +39,7 @@ def in_fresh_process(system: System, steps: int, warmup: int) -> Row:
 
 
 def profile(
-    resolved: Resolved,
+    resolved: ResolvedExperiment,
     *,
     steps: int = STEPS,
     warmup: int | None = None,
@@ -82,7 +82,7 @@ def _turns(systems: Sequence[System], rounds: int) -> Iterator[tuple[int, Sequen
         yield number, systems if number % 2 else systems[::-1]
 
 
-def _named(resolved: Resolved, system: System) -> Row:
+def _named(resolved: ResolvedExperiment, system: System) -> Row:
     train = system.config.train
     return {
         "experiment": resolved.experiment.experiment,

@@ -12,7 +12,7 @@ from orchestrator.commands._execution import LayoutOptions, executor_for, is_one
 from orchestrator.commands.events import Event, Listener, Message, Notifier, ignore
 from orchestrator.commands.sweep import check_fingerprint
 from orchestrator.config.data_check import check_data
-from orchestrator.config.resolve import Resolved
+from orchestrator.config.resolve import ResolvedExperiment
 from orchestrator.config.run_spec import RunSpec
 from orchestrator.errors import EXIT_FAILED_RUNS, UserError
 from orchestrator.executors.events import RunFailed, RunFinished
@@ -64,7 +64,7 @@ def in_ranks(lead: Callable[[Ranks | None], int]) -> int:
 
 
 def run_cell(
-    resolved: Resolved,
+    resolved: ResolvedExperiment,
     fold: int | None,
     listener: Listener = ignore,
     out: str | None = None,
@@ -111,7 +111,7 @@ def _follow(ranks: Ranks) -> None:
 
 
 def _execute(
-    resolved: Resolved, runs: Sequence[RunSpec], store: Store, listener: Listener, ranks: Ranks | None
+    resolved: ResolvedExperiment, runs: Sequence[RunSpec], store: Store, listener: Listener, ranks: Ranks | None
 ) -> CellResult:
     """Execute the last of `runs`, and before it what it begins with."""
     run = runs[-1]
@@ -136,7 +136,7 @@ def _execute(
     return CellResult(run, store.location, True, "failed", error=error, address=store.address)
 
 
-def _fold(resolved: Resolved, fold: int | None) -> int | None:
+def _fold(resolved: ResolvedExperiment, fold: int | None) -> int | None:
     if fold in resolved.folds:
         return fold
     if resolved.folds == (None,):

@@ -15,12 +15,12 @@ from orchestrator.commands._execution import EXIT_OF_SIGNALS, Compacting, execut
 from orchestrator.commands.events import Listener, Notifier, RunAdded, TrialsExpected, ignore
 from orchestrator.commands.sweep import SweepOptions, check_fingerprint
 from orchestrator.config.data_check import DataFacts, check_data
-from orchestrator.config.resolve import Resolved
+from orchestrator.config.resolve import ResolvedExperiment
 from orchestrator.config.run_spec import RunSpec, System
 from orchestrator.config.search import Search
 from orchestrator.errors import EXIT_ENVIRONMENT, EXIT_FAILED_RUNS, UserError
 from orchestrator.executors.events import Scale
-from orchestrator.hyperparameter_search.driver import Steering
+from orchestrator.hyperparameter_search.driver import SearchRunSource
 from orchestrator.hyperparameter_search.study import Study, all_runs
 from orchestrator.hyperparameter_search.trial import State
 from orchestrator.hyperparameter_search.trials_table import seconds_spent, take_in, trial_rows
@@ -82,7 +82,7 @@ def _best_of(study: Study) -> list[Any]:
     return [study.shown(trial.result), ", ".join(f"{key} = {value}" for key, value in trial.values.items())]
 
 
-def search(resolved: Resolved, options: SweepOptions, listener: Listener = ignore) -> SearchResult:
+def search(resolved: ResolvedExperiment, options: SweepOptions, listener: Listener = ignore) -> SearchResult:
     """Spend the budget of the experiment's `search`; `listener` gets what happens meanwhile, one event at a time.
 
     Raises UserError (its exit_code says which kind), DataError or an ExecutorError; everything written until then
@@ -114,7 +114,7 @@ def search(resolved: Resolved, options: SweepOptions, listener: Listener = ignor
     return SearchResult(store.location, tuple(studies), ran, code, facts, problems, address=store.address)
 
 
-def asked_for(resolved: Resolved) -> Search:
+def asked_for(resolved: ResolvedExperiment) -> Search:
     """The experiment's `search`. Raises UserError where it has none, or where its seed is not a fresh one."""
     found = resolved.experiment.search
     if found is None:
@@ -130,7 +130,7 @@ def asked_for(resolved: Resolved) -> Search:
     return found
 
 
-def with_winners(resolved: Resolved, studies: Sequence[Study]) -> Resolved:
+def with_winners(resolved: ResolvedExperiment, studies: Sequence[Study]) -> ResolvedExperiment:
     """The same experiment, each system with the values of its best trial; systems without one are left out."""
     best = {study.system.name: _winner(study, study.best) for study in studies if study.best is not None}
     return replace(resolved, systems=tuple(best[system.name] for system in resolved.systems if system.name in best))
@@ -141,7 +141,7 @@ def _winner(study: Study, number: int) -> System:
     return replace(study.system, config=config, winner_of=study.runs[number].run_id)
 
 
-def _studies(wanted: Search, resolved: Resolved, store: Store, retry: bool) -> list[Study]:
+def _studies(wanted: Search, resolved: ResolvedExperiment, store: Store, retry: bool) -> list[Study]:
     """What is known of every system that this machine can run."""
     systems = [system for system in resolved.systems if system.unsupported is None]
     studies = [Study(wanted, resolved, system, store) for system in systems]
@@ -155,7 +155,7 @@ def _studies(wanted: Search, resolved: Resolved, store: Store, retry: bool) -> l
 
 
 def _execute(
-    resolved: Resolved, store: Store, options: SweepOptions, studies: Sequence[Study], notify: Notifier
+    resolved: ResolvedExperiment, store: Store, options: SweepOptions, studies: Sequence[Study], notify: Notifier
 ) -> int:
     """Adaptations that are missing, then trials; returns the exit code."""
     adaptations = [run for run in resolved.adaptations if store.status(run.run_id) is None]
@@ -177,7 +177,7 @@ def _execute(
             add(run)
         _execution.execute(executor, adaptations, store, notify, is_stopped, resolved.adaptations)
         ready = [] if is_stopped() else _ready(store, studies, notify)
-        steering = Steering(ready, _is_time_up(store, ready), add)
+        steering = SearchRunSource(ready, _is_time_up(store, ready), add)
         executor.execute(steering.first(), notify, steering, _scale(studies))
     if interruption.exit_code is not None:
         return interruption.exit_code

@@ -10,8 +10,8 @@ from orchestrator import html_tables
 from orchestrator.commands import _execution
 from orchestrator.commands._execution import (
     Compacting,
-    Interruption,
     LayoutOptions,
+    StopSignals,
     executor_for,
     refuse_torchrun,
     stopping,
@@ -19,7 +19,7 @@ from orchestrator.commands._execution import (
 from orchestrator.commands.events import Listener, Notifier, ignore
 from orchestrator.config import resolve
 from orchestrator.config.data_check import DataFacts, check_data
-from orchestrator.config.resolve import Resolved
+from orchestrator.config.resolve import ResolvedExperiment
 from orchestrator.config.run_spec import RunSpec
 from orchestrator.errors import EXIT_ENVIRONMENT, EXIT_FAILED_RUNS
 from orchestrator.storage import Store
@@ -68,7 +68,7 @@ class SweepResult:
         return html_tables.paragraph(f"results: {self.out}") + html_tables.table(*self.status.table()) + warnings
 
 
-def sweep(resolved: Resolved, options: SweepOptions, listener: Listener = ignore) -> SweepResult:
+def sweep(resolved: ResolvedExperiment, options: SweepOptions, listener: Listener = ignore) -> SweepResult:
     """Execute every cell without a record; `listener` gets what happens meanwhile, one event at a time.
 
     Raises UserError (its exit_code says which kind), DataError or an ExecutorError; records written until then stay.
@@ -138,7 +138,7 @@ def unsound(status: Status) -> bool:
     return any(status.counts[name] for name in ("failed", "pending", "diverged"))
 
 
-def check_fingerprint(store: Store, resolved: Resolved, accept: bool) -> None:
+def check_fingerprint(store: Store, resolved: ResolvedExperiment, accept: bool) -> None:
     """Refuse data that is not what the records here were made with; a limited data set is one of its own."""
     adapt = resolved.experiment.adapt
     for data in (resolved.experiment.data, *(() if adapt is None else (adapt.data,))):
@@ -155,12 +155,12 @@ def to_do(store: Store, pending: Sequence[RunSpec], retry: bool) -> list[RunSpec
     return [run for run in pending if run.run_id not in failed]
 
 
-def _is_set(interruption: Interruption) -> bool:
+def _is_set(interruption: StopSignals) -> bool:
     return interruption.exit_code is not None
 
 
 def _execute(
-    resolved: Resolved,
+    resolved: ResolvedExperiment,
     store: Store,
     options: SweepOptions,
     remaining: Sequence[RunSpec],

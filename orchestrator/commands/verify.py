@@ -13,7 +13,7 @@ IN_USE = "a sweep works here now: what it is just writing may look damaged; veri
 
 
 @dataclass(frozen=True)
-class Finding:
+class DamagedFile:
     """One damage. `action`: what to do, or, of what was repaired, what was done."""
 
     path: str
@@ -28,8 +28,8 @@ class Verification:
     """`damage`: what is wrong now; `repaired`: what was, before a repair."""
 
     location: str
-    damage: tuple[Finding, ...]
-    repaired: tuple[Finding, ...] = ()
+    damage: tuple[DamagedFile, ...]
+    repaired: tuple[DamagedFile, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -55,10 +55,10 @@ def document(found: Verification) -> dict[str, Any]:
     return {"location": found.location, **{name: [asdict(one) for one in part] for name, part in parts.items()}}
 
 
-def _findings(found: Iterable[Damage], command: str | None) -> tuple[Finding, ...]:
+def _findings(found: Iterable[Damage], command: str | None) -> tuple[DamagedFile, ...]:
     """`command`: what repairs them; None where that is done."""
     return tuple(
-        Finding(
+        DamagedFile(
             damage.path,
             damage.kind,
             damage.reason,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from orchestrator.config.resolve import Resolved
+from orchestrator.config.resolve import ResolvedExperiment
 from orchestrator.errors import UserError
 from trainables import registry
 from trainables.config import RunConfig
@@ -39,7 +39,7 @@ class DataFacts:
         return (*self.notes, *adapt, f"{self.duplicates} evaluation items are also training items: scores are too high")
 
 
-def check_data(resolved: Resolved, *, strict: bool = False) -> DataFacts:
+def check_data(resolved: ResolvedExperiment, *, strict: bool = False) -> DataFacts:
     """Read every item and draw every split. Raises DataError with file, row and reason.
 
     `strict` turns evaluation items that also train from a warning into UserError.

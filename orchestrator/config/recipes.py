@@ -64,24 +64,24 @@ def check_suited(check: Check, recipes: Mapping[str, Recipe], subjects: Sequence
 
 def _refusal(item: Applied, ask: Callable[[bool], Subject]) -> str | None:
     """Why the model cannot take the variant; where its precision is this machine's makeshift, in no precision."""
-    if item.variant.unsuited is suits_all:
+    if item.variant.incompatible is suits_all:
         return None
     subject = ask(item.variant.asks_architecture)
     others = [replace(subject, precision=other) for other in _PRECISIONS] if subject.makeshift else []
-    reasons = [item.variant.unsuited(one, item.options) for one in (subject, *others)]
+    reasons = [item.variant.incompatible(one, item.options) for one in (subject, *others)]
     return None if None in reasons else reasons[0]
 
 
-def unsuited_here(applied: Sequence[Applied], found: models.Resolved, task: str) -> str | None:
+def unsuited_here(applied: Sequence[Applied], found: models.ResolvedModel, task: str) -> str | None:
     """Why a model cannot take these variants in a precision that is this machine's makeshift, or None."""
     if not found.makeshift:
         return None
     asked = ((item, subject_of(found, task, item.variant.asks_architecture)) for item in applied)
-    reasons = (item.variant.unsuited(subject, item.options) for item, subject in asked)
+    reasons = (item.variant.incompatible(subject, item.options) for item, subject in asked)
     return "; ".join(reason for reason in reasons if reason is not None) or None
 
 
-def subject_of(found: models.Resolved, task: str, asks_architecture: bool) -> Subject:
+def subject_of(found: models.ResolvedModel, task: str, asks_architecture: bool) -> Subject:
     """What is known of a model: what its preset declares, or what its architecture says on the meta device."""
     config, preset = found.config, found.preset
     if preset is None:

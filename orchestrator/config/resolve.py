@@ -32,11 +32,11 @@ from trainables.registry import is_path
 from trainables.system.hardware import Hardware, training_hardware
 
 Direction = Literal["maximize", "minimize"]
-_NO_MODEL = models.Resolved(ModelConfig(name="", source=""), None, ())  # stands where a problem was reported
+_NO_MODEL = models.ResolvedModel(ModelConfig(name="", source=""), None, ())  # stands where a problem was reported
 
 
 @dataclass(frozen=True)
-class Resolved:
+class ResolvedExperiment:
     """An experiment whose names, paths, model revisions and data fingerprint are settled. `systems` are in grid order.
 
     `metric` is what scores are; `file_hashes` pins the user's own files that are named by path; `notes` are remarks
@@ -52,7 +52,7 @@ class Resolved:
     file_hashes: Mapping[str, str]
     notes: tuple[str, ...] = ()
     adaptations: tuple[RunSpec, ...] = ()
-    models: Mapping[str, models.Resolved] = field(default_factory=dict)
+    models: Mapping[str, models.ResolvedModel] = field(default_factory=dict)
     folder: Path | None = None
 
     @property
@@ -89,7 +89,7 @@ def _machine() -> Hardware:
         raise UserError(str(error)) from error
 
 
-def resolve(loaded: Loaded, *, must_be_available: bool = True) -> Resolved:
+def resolve(loaded: Loaded, *, must_be_available: bool = True) -> ResolvedExperiment:
     """Resolve an experiment. Raises InvalidExperiment with everything that cannot be found or does not fit together.
 
     The Python files that it names run. Raises UserError where they came with results and nobody allowed that.
@@ -112,7 +112,7 @@ def resolve(loaded: Loaded, *, must_be_available: bool = True) -> Resolved:
         experiment = with_objective(experiment, task)
     check_references(check, experiment)
     check.finish()
-    adapted = adaptations(experiment, found, hashes)
+    adapted, direction = adaptations(experiment, found, hashes), experiment.compare.direction
 
     def system(model: str, recipe: str) -> System:
         init_from, start = begin(experiment, model, adapted)
@@ -127,7 +127,7 @@ def resolve(loaded: Loaded, *, must_be_available: bool = True) -> Resolved:
             seed=experiment.seeds[0],
             init_from=init_from,
             metric=None if metric == task.primary_metric else experiment.compare.metric,
-            direction=experiment.compare.direction,
+            direction=direction,
         )
         applied, name = recipes[recipe].applied, system_name(model, recipe)
         unsupported = unsupported_on(machine, applied) or unsuited_here(applied, presets[model], experiment.task)
@@ -136,17 +136,17 @@ def resolve(loaded: Loaded, *, must_be_available: bool = True) -> Resolved:
 
     systems = tuple(system(model, recipe) for recipe in experiment.recipes for model in experiment.models)
     unique = tuple({run.run_id: run for run in adapted.values()}.values())
-    resolved = Resolved(experiment, systems, metric, experiment.compare.direction, hashes, tuple(check.notes), unique)
+    resolved = ResolvedExperiment(experiment, systems, metric, direction, hashes, tuple(check.notes), unique)
     _check_systems(check, resolved, task, presets)
     return replace(resolved, models=presets, folder=loaded.folder if loaded.may_run_code else None)
 
 
-def model_of(check: Check, name: str, experiment: Experiment, must_be_available: bool) -> models.Resolved:
+def model_of(check: Check, name: str, experiment: Experiment, must_be_available: bool) -> models.ResolvedModel:
     """What is loaded, pinned to a commit or to the weights' hash, and the preset it comes from."""
     chosen = experiment.models[name].model_overrides()
     preset = str(chosen.pop("path")) if str(chosen.get("path", "")).endswith(".py") else name
     path = _model_path(check, name)
-    found: models.Resolved | None = check.attempt(path, lambda: models.resolved(preset, chosen))
+    found: models.ResolvedModel | None = check.attempt(path, lambda: models.resolved(preset, chosen))
     if found is None:
         return _NO_MODEL
     check.notes += found.notes
@@ -244,7 +244,7 @@ def _control(experiment: Experiment, model: str, recipe: str) -> str | None:
     return controls.get(system_name(model, recipe), controls.get(recipe))
 
 
-def _subjects(presets: Mapping[str, models.Resolved], experiment: Experiment) -> list[Callable[[bool], Subject]]:
+def _subjects(presets: Mapping[str, models.ResolvedModel], experiment: Experiment) -> list[Callable[[bool], Subject]]:
     """What recipes are to act on: the models that were found."""
     return [partial(subject_of, model, experiment.task) for model in presets.values() if model.config.name]
 
@@ -259,7 +259,9 @@ def check_references(check: Check, experiment: Experiment) -> None:
             check.add(("compare", "controls", name), f"unknown system or recipe {name!r}{suggestion(name, known)}")
 
 
-def _check_systems(check: Check, resolved: Resolved, task: Task, presets: Mapping[str, models.Resolved]) -> None:
+def _check_systems(
+    check: Check, resolved: ResolvedExperiment, task: Task, presets: Mapping[str, models.ResolvedModel]
+) -> None:
     """Refuse systems that are the same, and a search that they cannot take."""
     _check_distinct(check, resolved)
     experiment = resolved.experiment
@@ -269,7 +271,7 @@ def _check_systems(check: Check, resolved: Resolved, task: Task, presets: Mappin
     check.finish()
 
 
-def _check_distinct(check: Check, resolved: Resolved) -> None:
+def _check_distinct(check: Check, resolved: ResolvedExperiment) -> None:
     """Two systems that compute the same thing would share their records: a comparison of a thing with itself."""
     seen: dict[str, str] = {}
     for system in resolved.systems:
@@ -283,7 +285,7 @@ def _check_distinct(check: Check, resolved: Resolved) -> None:
 MAXIMUM_RUNS = 10_000
 
 
-def grid_runs(resolved: Resolved, max_runs: int = MAXIMUM_RUNS) -> tuple[RunSpec, ...]:
+def grid_runs(resolved: ResolvedExperiment, max_runs: int = MAXIMUM_RUNS) -> tuple[RunSpec, ...]:
     """Every cell: seed by seed, in each seed system by system, so that an early stop leaves complete pairs.
 
     Raises UserError for a grid larger than `max_runs`.

@@ -144,7 +144,7 @@ def _problems(system: System, key: str, found: Distribution, subject: Ask) -> Se
         if key.startswith("recipes."):
             _, variant, _ = _recipe_key(key.split(".", 1)[1], config.variants)
             entry = registry.load("variant", variant)
-            reason = entry.unsuited(subject(entry.asks_architecture), entry.options(**config.variants[variant]))
+            reason = entry.incompatible(subject(entry.asks_architecture), entry.options(**config.variants[variant]))
             problems += [] if reason is None else [f"{value!r}: {reason}"]
     return problems
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.commands.events import Event, ExecutionEnded, ExecutionStarted, Listener, Message
 from orchestrator.console.console import Console, clean
-from orchestrator.console.progress import Progress, line
+from orchestrator.console.progress import SweepProgress, line
 from orchestrator.executors.events import RunStarted
 from orchestrator.units import duration
 
@@ -35,7 +35,7 @@ class _Screen:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._progress = Progress((), {})
+        self._progress = SweepProgress((), {})
         self._live: Live | None = None
 
     def __call__(self, event: Event) -> None:
@@ -56,7 +56,7 @@ class _Screen:
             self._live = None
 
     def _begin(self, event: ExecutionStarted) -> None:
-        self._progress = Progress(event.runs, event.recorded)
+        self._progress = SweepProgress(event.runs, event.recorded)
         if not self._console.quiet and sys.stderr.isatty():
             self._live = _live(self._progress, self._console)
             self._live.start()
@@ -71,7 +71,7 @@ class _Screen:
             self._live.console.print(clean(text), markup=False)
 
 
-def _live(progress: Progress, console: Console) -> Live:
+def _live(progress: SweepProgress, console: Console) -> Live:
     from rich.console import Console as RichConsole
     from rich.live import Live
 
@@ -79,7 +79,7 @@ def _live(progress: Progress, console: Console) -> Live:
     return Live(console=terminal, refresh_per_second=REFRESHES_PER_SECOND, get_renderable=lambda: _table(progress))
 
 
-def _table(progress: Progress) -> Table:
+def _table(progress: SweepProgress) -> Table:
     from rich.table import Table
     from rich.text import Text
 
@@ -96,7 +96,7 @@ def _table(progress: Progress) -> Table:
     return table
 
 
-def _caption(progress: Progress) -> str:
+def _caption(progress: SweepProgress) -> str:
     seconds = progress.seconds_to_go()
     rest = "" if seconds is None else f", about {duration(seconds)} to go"
     dashboard = "" if progress.dashboard is None else f" · {progress.dashboard}"

@@ -34,7 +34,7 @@ class SystemProgress:
         return self.total - self.done - self.failed - len(self.running)
 
 
-class Progress:
+class SweepProgress:
     """The state of a sweep. `recorded` has the statuses of runs that were done before it began."""
 
     def __init__(self, grid: Iterable[RunSpec], recorded: Mapping[str, str]) -> None:
@@ -137,7 +137,7 @@ class Progress:
         return self.systems[self.runs[run_id].system]
 
 
-def line(event: Event, progress: Progress) -> str | None:
+def line(event: Event, progress: SweepProgress) -> str | None:
     """An event as one line for a log; None for one that says nothing new. `progress` has seen the event already."""
     if isinstance(event, events.RunStarted | events.RunFinished | events.RunFailed | events.RunStopped):
         return _run_line(event, progress)
@@ -146,7 +146,7 @@ def line(event: Event, progress: Progress) -> str | None:
     return _lane_line(event)
 
 
-def _run_line(event: events.RunEvent, progress: Progress) -> str:
+def _run_line(event: events.RunEvent, progress: SweepProgress) -> str:
     label = f"[{progress.done}/{progress.total}] {progress.label(event.run_id)}"
     if isinstance(event, events.RunStarted):
         again = f" (attempt {event.attempt})" if event.attempt > 1 else ""

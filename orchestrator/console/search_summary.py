@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from orchestrator.commands.search import SearchResult, asked_for
-from orchestrator.config.resolve import Resolved
+from orchestrator.config.resolve import ResolvedExperiment
 from orchestrator.config.search_space import space_of
 from orchestrator.console import text
 from orchestrator.console.console import ARGUMENTS, Console
@@ -58,7 +58,7 @@ def document(result: SearchResult) -> list[dict[str, Any]]:
     ]
 
 
-def show_plan(console: Console, resolved: Resolved) -> None:
+def show_plan(console: Console, resolved: ResolvedExperiment) -> None:
     """What a search would try. Raises UserError where the experiment has none."""
     wanted = asked_for(resolved)
     planned: list[dict[str, Any]] = []

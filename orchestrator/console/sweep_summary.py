@@ -16,7 +16,7 @@ from orchestrator.storage import Store
 from orchestrator.units import plural
 
 if TYPE_CHECKING:
-    from orchestrator.commands.analyze import Conclusion
+    from orchestrator.commands.analyze import AnalyzeResult
     from orchestrator.commands.run import CellResult
     from orchestrator.commands.search import SearchResult
 
@@ -67,7 +67,7 @@ def report_cell(console: Console, result: CellResult) -> int:
     return result.exit_code
 
 
-def _concluded(console: Console, result: SweepResult) -> Conclusion | None:
+def _concluded(console: Console, result: SweepResult) -> AnalyzeResult | None:
     counts = result.status.counts
     if result.exit_code > SIGNALLED or not counts["completed"] + counts["collapsed"]:
         return None
@@ -109,7 +109,7 @@ def _next_command(result: SweepResult) -> str:
     return shlex.join(["orchestrate", "results", result.out])
 
 
-def _document(result: SweepResult, found: Conclusion | None, next_command: str) -> dict[str, Any]:
+def _document(result: SweepResult, found: AnalyzeResult | None, next_command: str) -> dict[str, Any]:
     return {
         "status": text.status_document(result.status),
         "out": result.out,

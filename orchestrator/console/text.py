@@ -10,11 +10,11 @@ from orchestrator.console.console import aligned, cell, table
 from orchestrator.units import duration, plural, size
 
 if TYPE_CHECKING:
-    from orchestrator.commands.analyze import Conclusion
-    from orchestrator.commands.doctor import Finding
+    from orchestrator.commands.analyze import AnalyzeResult
+    from orchestrator.commands.doctor import MachineCheck
     from orchestrator.commands.list import Entry, Kind
-    from orchestrator.commands.plan import Plan
-    from orchestrator.commands.verify import Finding as DamageFinding
+    from orchestrator.commands.plan import SweepPlan
+    from orchestrator.commands.verify import DamagedFile as DamageFinding
     from orchestrator.commands.verify import Verification
     from orchestrator.storage.status import Status, TrialStatus
 
@@ -66,7 +66,7 @@ def status_document(found: Status) -> dict[str, Any]:
     return {**asdict(found), "counts": found.counts}
 
 
-def plan(found: Plan) -> str:
+def plan(found: SweepPlan) -> str:
     """The grid, what it can decide, what it costs."""
     facts, reach = found.facts, found.reach
     left_out = found.status.counts["unsupported"]
@@ -96,13 +96,13 @@ def plan(found: Plan) -> str:
     return f"{aligned([[key, cell(text)] for key, text in lines])}\n\n{status(found.status)}"
 
 
-def _precisions(found: Plan) -> list[list[str]]:
+def _precisions(found: SweepPlan) -> list[list[str]]:
     """What every model trains in on this machine, and why: a line each."""
     texts = [f"{entry.precision} for {entry.model} ({entry.why})" for entry in found.precisions]
     return [["" if number else "precision", text] for number, text in enumerate(texts)]
 
 
-def _outlook(found: Plan) -> list[list[str]]:
+def _outlook(found: SweepPlan) -> list[list[str]]:
     """What the design can show; nothing where nobody asked."""
     outlook = found.outlook
     if outlook is None:
@@ -121,7 +121,7 @@ def _outlook(found: Plan) -> list[list[str]]:
     ]
 
 
-def _costs(found: Plan) -> list[list[str]]:
+def _costs(found: SweepPlan) -> list[list[str]]:
     if not found.pending:
         return []
     estimate = found.estimate
@@ -131,7 +131,7 @@ def _costs(found: Plan) -> list[list[str]]:
     return [["time", time], ["disk", f"{disk}, {checkpoints}"]]
 
 
-def plan_document(found: Plan) -> dict[str, Any]:
+def plan_document(found: SweepPlan) -> dict[str, Any]:
     """The same for `--json`."""
     return {
         "experiment": found.experiment,
@@ -169,7 +169,7 @@ def _damage(found: DamageFinding) -> str:
     return f"  {cell(found.path)}: {cell(found.reason)}; {found.action}"
 
 
-def findings(found: Sequence[Finding]) -> str:
+def findings(found: Sequence[MachineCheck]) -> str:
     """What the doctor saw, one line each, and what to do."""
     marks = {"ok": "ok", "warning": "warning", "problem": "PROBLEM"}
     lines = []
@@ -180,7 +180,7 @@ def findings(found: Sequence[Finding]) -> str:
     return aligned(lines)
 
 
-def conclusion(found: Conclusion) -> str:
+def conclusion(found: AnalyzeResult) -> str:
     """The answer: headline, what it generalises over, systems, pairs."""
     from analysis.formatting import p_value
     from analysis.report.pair_tables import pairs_shown

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from orchestrator.executors.events import Event, Scale, Steering
+from orchestrator.executors.events import Event, RunSource, Scale
 
 if TYPE_CHECKING:
     from orchestrator.config.experiment import RunSpec
@@ -25,7 +25,7 @@ class Executor(Protocol):
         self,
         runs: Sequence[RunSpec],
         on_event: Callable[[Event], None],
-        steering: Steering | None = None,
+        steering: RunSource | None = None,
         scale: Scale | None = None,
     ) -> None:
         """Return when every run has a record, has used up its attempts, or was stopped.

@@ -144,7 +144,7 @@ Event = LaneEvent | RunEvent
 
 
 @dataclass(frozen=True)
-class Orders:
+class Decision:
     """What is to be done because of an event. A run that was paused may be started again, with its checkpoint.
 
     `prune`: these end at their next control point with a record; `pause`: these stop there with a checkpoint.
@@ -157,19 +157,19 @@ class Orders:
     coming: int = 0
 
 
-class Steering(Protocol):
+class RunSource(Protocol):
     """Decides in the caller's thread. Only as many runs as there are lanes should be under way at a time."""
 
-    def react(self, event: Event) -> Orders:
+    def react(self, event: Event) -> Decision:
         """What follows from an event, after the caller's own listener has heard it."""
 
 
-class Unsteered:
+class FixedGrid:
     """A grid that is known beforehand: nothing is added and nothing ends early."""
 
-    def react(self, event: Event) -> Orders:
+    def react(self, event: Event) -> Decision:
         """Nothing follows."""
-        return Orders()
+        return Decision()
 
 
 @dataclass(frozen=True)

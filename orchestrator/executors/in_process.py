@@ -15,26 +15,26 @@ from orchestrator.executors import StopMode
 from orchestrator.executors.events import (
     EpochReported,
     Event,
+    FixedGrid,
     LanesPlanned,
     LaneStarted,
     RunFailed,
+    RunSource,
     RunStarted,
     RunStopped,
     Scale,
-    Steering,
-    Unsteered,
 )
 from orchestrator.executors.lanes.policy import Limits
-from orchestrator.executors.lanes.state import Book, Ticket, end_of, tickets
+from orchestrator.executors.lanes.state import RunQueue, ScheduledRun, end_of, tickets
 from orchestrator.executors.torchrun import Order, Parted, Ranks
 from orchestrator.storage import Attempt, Store
 from orchestrator.worker.execute import execute_run
 from orchestrator.worker.failure import Finished, classify
 from orchestrator.worker.versions import Provenance
-from trainables.training.control_points import Progress, Request
-from trainables.training.distributed import Group
-from trainables.training.run import Layout as RunLayout
-from trainables.training.token_cache import Warm
+from trainables.training.control_points import Request, RunProgress
+from trainables.training.distributed import ProcessGroup
+from trainables.training.run import ComputeOptions as RunLayout
+from trainables.training.token_cache import RunCache
 
 LANE = 0
 ALONE = "this process"
@@ -59,7 +59,7 @@ class InProcess:
         run_layout: RunLayout | None = None,
         provenance: Provenance | None = None,
         threads: int | None = None,
-        group: Group | None = None,
+        group: ProcessGroup | None = None,
         ranks: Ranks | None = None,
     ) -> None:
         self._store = store
@@ -79,7 +79,7 @@ class InProcess:
         self,
         runs: Sequence[RunSpec],
         on_event: Callable[[Event], None],
-        steering: Steering | None = None,
+        steering: RunSource | None = None,
         scale: Scale | None = None,
     ) -> None:
         """See Executor.execute. Only a process that is alone can be steered; nothing here depends on the scale."""
@@ -87,12 +87,12 @@ class InProcess:
             return
         if self._threads is not None:
             torch.set_num_threads(self._threads)
-        group = self._group or Group.current()
+        group = self._group or ProcessGroup.current()
         assert steering is None or group.world_size == 1, "what one rank decides is not known to the others"
-        book = Book(tickets(runs, self._store), self._limits)
+        book = RunQueue(tickets(runs, self._store), self._limits)
         for run in runs:
             book.want(run.run_id)
-        tell = _Teller(on_event if group.is_main else _nobody, steering or Unsteered(), self._store, book)
+        tell = _Teller(on_event if group.is_main else _nobody, steering or FixedGrid(), self._store, book)
         tell(LanesPlanned(1, group.world_size, float(torch.get_num_threads()), float(group.device.type == "cuda")))
         tell(LaneStarted(LANE, 1, (ALONE,) * group.world_size, 0.0))
         out, owner = self._store.address, self._store.owner
@@ -100,15 +100,17 @@ class InProcess:
         with contextlib.nullcontext() if self._ranks is None else self._ranks.working(order):
             self._work_off(book, group, tell)
 
-    def _work_off(self, book: Book, group: Group, tell: _Teller) -> None:
-        warm = Warm()
+    def _work_off(self, book: RunQueue, group: ProcessGroup, tell: _Teller) -> None:
+        warm = RunCache()
         while (found := book.take()) is not None:
             while found not in book.ended:
                 if group.shared(self._mode) is not None:
                     return
                 self._attempt(book.tickets[found], book, group, warm, tell)
 
-    def _attempt(self, ticket: Ticket, book: Book, group: Group, warm: Warm, tell: _Teller) -> None:
+    def _attempt(
+        self, ticket: ScheduledRun, book: RunQueue, group: ProcessGroup, warm: RunCache, tell: _Teller
+    ) -> None:
         run, attempt = ticket.run, book.attempt(ticket.run.run_id)
         tell(RunStarted(run.run_id, LANE, attempt))
         control = _Control(lambda: self._mode, tell, run.run_id, self._ranks, f"{run.run_id} attempt {attempt}")
@@ -124,7 +126,9 @@ class InProcess:
         for event in told:
             tell(event)
 
-    def _executed(self, run: RunSpec, attempt: int, group: Group, warm: Warm, control: _Control) -> Finished | None:
+    def _executed(
+        self, run: RunSpec, attempt: int, group: ProcessGroup, warm: RunCache, control: _Control
+    ) -> Finished | None:
         """What the worker made of it; None where it was left at once."""
         try:
             return execute_run(
@@ -144,7 +148,7 @@ class InProcess:
                 raise
             raise self._parted(self._ranks, run, attempt, error) from error
 
-    def _enter(self, finished: Finished, attempt: int, book: Book, tell: _Teller) -> None:
+    def _enter(self, finished: Finished, attempt: int, book: RunQueue, tell: _Teller) -> None:
         end = end_of(finished, LANE, attempt)
         if isinstance(end, RunFailed):
             book.fail(end, retriable=finished.retriable and self._mode is None, recorded=True)
@@ -167,9 +171,9 @@ class _Teller:
     """Passes events on, and remembers what the steering wants because of them."""
 
     on_event: Callable[[Event], None]
-    steering: Steering
+    steering: RunSource
     store: Store
-    book: Book
+    book: RunQueue
     unwanted: set[str] = field(default_factory=set)
     paused: set[str] = field(default_factory=set)
 
@@ -194,7 +198,7 @@ class _Control:
     ranks: Ranks | None
     work: str
 
-    def poll(self, progress: Progress) -> Request:
+    def poll(self, progress: RunProgress) -> Request:
         """Go on, stop with a checkpoint, or end as pruned. Raises StoppedNow."""
         mode = self.mode()
         if mode == "now":

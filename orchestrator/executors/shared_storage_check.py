@@ -13,7 +13,7 @@ FOLDER = ".preflight"
 
 
 @dataclass(frozen=True)
-class Preflight:
+class SharedStorageCheck:
     """`out` is an absolute path or a URI with its credentials; `token` names the driver's file and is its content.
 
     `data` is what the runs read.
@@ -24,12 +24,12 @@ class Preflight:
     data: tuple[DataConfig, ...] = ()
 
 
-def open_for_lanes(preflight: Preflight) -> None:
+def open_for_lanes(preflight: SharedStorageCheck) -> None:
     """On the driver: leave the token where the lanes look for it. Raises OSError."""
     Folder.at(preflight.out).child(FOLDER).write(preflight.token, preflight.token.encode())
 
 
-def close(preflight: Preflight) -> None:
+def close(preflight: SharedStorageCheck) -> None:
     """On the driver: take all tokens away."""
     Folder.at(preflight.out).delete(FOLDER)
 
@@ -39,7 +39,7 @@ def answer_of(lane: int, rank: int) -> str:
     return f"lane{lane}-rank{rank}"
 
 
-def check(preflight: Preflight, answer: str) -> str | None:
+def check(preflight: SharedStorageCheck, answer: str) -> str | None:
     """On a worker: read the token, answer it, open the data. Returns what is wrong, or None."""
     folder = Folder.at(preflight.out).child(FOLDER)
     try:
@@ -52,7 +52,7 @@ def check(preflight: Preflight, answer: str) -> str | None:
     return next((problem for problem in map(_unreadable, preflight.data) if problem is not None), None)
 
 
-def is_answered(preflight: Preflight, answer: str) -> bool:
+def is_answered(preflight: SharedStorageCheck, answer: str) -> bool:
     """On the driver: whether what a worker wrote arrived."""
     return Folder.at(preflight.out).child(FOLDER).exists(f"{preflight.token}-{answer}")
 

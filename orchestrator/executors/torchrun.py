@@ -19,8 +19,8 @@ from orchestrator.errors import EXIT_FAILED_RUNS, UserError
 from orchestrator.executors import loopback
 from orchestrator.executors.lanes.policy import Limits
 from orchestrator.worker.versions import Provenance
-from trainables.training.distributed import Group
-from trainables.training.run import Layout
+from trainables.training.distributed import ProcessGroup
+from trainables.training.run import ComputeOptions
 
 RAISED_TOGETHER = timedelta(seconds=5)
 Value = TypeVar("Value")
@@ -40,7 +40,7 @@ class Order:
     out: str
     owner: str
     limits: Limits
-    layout: Layout
+    layout: ComputeOptions
     provenance: Provenance
 
 
@@ -50,7 +50,7 @@ class Ranks:
     `at_work`: in the middle of an order; whoever ends then does not tell the others, which may wait for anything.
     """
 
-    def __init__(self, group: Group, store: Any) -> None:
+    def __init__(self, group: ProcessGroup, store: Any) -> None:
         self.group = group
         self._store = store
         self.at_work = False
@@ -109,7 +109,7 @@ def joined() -> Iterator[Ranks]:
     store, rank, world_size = next(rendezvous("env://"))
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
     dist.init_process_group(backend, store=PrefixStore("group", store), rank=rank, world_size=world_size)
-    ranks = Ranks(Group.current(device), PrefixStore("ranks", store))
+    ranks = Ranks(ProcessGroup.current(device), PrefixStore("ranks", store))
     try:
         yield ranks
     finally:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from orchestrator.config.run_spec import RunSpec
 from orchestrator.executors.events import (
+    Decision,
     EpochReported,
     Event,
     LanesPlanned,
-    Orders,
     RunFailed,
     RunFinished,
     RunStopped,
@@ -19,7 +19,7 @@ from orchestrator.hyperparameter_search.study import Study
 
 
 @dataclass
-class Steering:
+class SearchRunSource:
     """The Steering of several systems, each with the same number of trials.
 
     `is_time_up` is asked before a trial is proposed; `announce` hears of every run before it is begun.
@@ -36,7 +36,7 @@ class Steering:
         """The run to begin with; empty where nothing is left to do."""
         return list(self._begun(1).start)
 
-    def react(self, event: Event) -> Orders:
+    def react(self, event: Event) -> Decision:
         """See executors.run_source.Steering."""
         if isinstance(event, LanesPlanned):
             self.lanes = event.lanes
@@ -50,16 +50,16 @@ class Steering:
         elif isinstance(event, RunStopped) and not event.will_resume:
             self._stop(event)
         else:
-            return Orders(coming=self._coming)
+            return Decision(coming=self._coming)
         return self._begun(self.lanes)
 
-    def _judge(self, event: EpochReported) -> Orders:
+    def _judge(self, event: EpochReported) -> Decision:
         study, number = self._under_way[event.run_id]
         decision = study.report(number, event.row)
         if decision == "continue":
-            return Orders(coming=self._coming)
+            return Decision(coming=self._coming)
         prune, pause = ((event.run_id,), ()) if decision == "prune" else ((), (event.run_id,))
-        return Orders((), prune, pause, self._coming)
+        return Decision((), prune, pause, self._coming)
 
     def _fail(self, event: RunFailed) -> None:
         if not event.will_retry:
@@ -72,7 +72,7 @@ class Steering:
         study.wait(number)
         self._is_stopped |= not event.paused
 
-    def _begun(self, lanes: int) -> Orders:
+    def _begun(self, lanes: int) -> Decision:
         """As many runs as there are free lanes; every system in turn, the one with the fewest trials first."""
         if self.is_time_up():
             for study in self.studies:
@@ -85,7 +85,7 @@ class Steering:
             self.announce(run)
             start.append(run)
             prune += [run.run_id] if ends else []
-        return Orders(tuple(start), tuple(prune), (), self._coming)
+        return Decision(tuple(start), tuple(prune), (), self._coming)
 
     def _next(self) -> tuple[Study, int, bool] | None:
         for study in sorted(self.studies, key=lambda found: len(found.trials)):

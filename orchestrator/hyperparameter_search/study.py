@@ -11,12 +11,12 @@ from dataclasses import replace
 from itertools import count
 from typing import Any, Literal, cast
 
-from orchestrator.config.resolve import Resolved
+from orchestrator.config.resolve import ResolvedExperiment
 from orchestrator.config.run_spec import RunSpec, System, content_id
 from orchestrator.config.search import Search, load
 from orchestrator.config.search_space import Space, search_id, space_of
 from orchestrator.errors import UserError
-from orchestrator.hyperparameter_search.schedulers import Decision, Rules, Scheduler
+from orchestrator.hyperparameter_search.schedulers import Rules, Scheduler, TrialDecision
 from orchestrator.hyperparameter_search.searchers import Searcher
 from orchestrator.hyperparameter_search.trial import State, Trial
 from orchestrator.storage import Proposal, Store
@@ -27,7 +27,7 @@ OWN = "default"
 class Study:
     """`trials` and `runs` by number; `proposed_by` says who thought of a trial; `asked` has trials told to stop."""
 
-    def __init__(self, search: Search, resolved: Resolved, system: System, store: Store) -> None:
+    def __init__(self, search: Search, resolved: ResolvedExperiment, system: System, store: Store) -> None:
         """Read what was proposed and reported earlier. Raises CorruptResults, and UserError where it does not fit."""
         self.search, self.system = search, system
         self.space: Space = space_of(search, system)
@@ -73,7 +73,7 @@ class Study:
             return proposed, False
         return self._taken_up()  # those that wait learn only now that nobody else will come
 
-    def report(self, number: int, row: Mapping[str, Any]) -> Decision:
+    def report(self, number: int, row: Mapping[str, Any]) -> TrialDecision:
         """An epoch of a trial ended; what is to become of it. A value that is not a number is written down as such."""
         epoch, value = int(row["epoch"]), row.get(f"metric_{self.metric}")
         score = math.nan if value is None else self._sign * float(value)
@@ -193,7 +193,7 @@ class Study:
         trial = {"stage": "search", "search": search_id(self.search), "trial": number, "metric": self.metric}
         return run.model_copy(update={**trial, "keep": False, "keep_epochs": 0})
 
-    def _decide(self, number: int) -> Decision:
+    def _decide(self, number: int) -> TrialDecision:
         return self._scheduler.decide(self.trials, number, self.rules)
 
     def _signed(self, scores: Mapping[int, float]) -> dict[int, float]:
@@ -203,7 +203,7 @@ class Study:
         self.trials[number] = replace(self.trials[number], state=state)
 
 
-def objective(search: Search, resolved: Resolved) -> tuple[str, Literal["maximize", "minimize"]]:
+def objective(search: Search, resolved: ResolvedExperiment) -> tuple[str, Literal["maximize", "minimize"]]:
     """The name of the metric that is looked for, and which values of it are better."""
     if search.metric is None or search.metric == resolved.metric:
         return resolved.metric, resolved.direction

@@ -7,7 +7,7 @@ import `config`, `errors`, `html_tables`, `units`, `analysis.tables` and `traina
 
 from orchestrator.storage.disk_errors import StorageFull, StorageUnwritable, explained
 from orchestrator.storage.store import Attempt, Compaction, DataChanged, Holder, Locked, Store
-from orchestrator.storage.trials import Notebook, Proposal
+from orchestrator.storage.trials import Proposal, TrialLog
 from orchestrator.storage.verify import Damage
 
 __all__ = [
@@ -17,10 +17,10 @@ __all__ = [
     "DataChanged",
     "Holder",
     "Locked",
-    "Notebook",
     "Proposal",
     "StorageFull",
     "StorageUnwritable",
     "Store",
+    "TrialLog",
     "explained",
 ]

@@ -23,14 +23,14 @@ from orchestrator.storage.merge_tables import (
     EPOCHS_ORDER,
     RUNS_ORDER,
     CompactedPredictions,
-    Gathered,
+    GatheredRecords,
     common_schema,
     compacted_predictions,
     rows_of,
     streamed,
 )
 from orchestrator.storage.records import RUNS, Scan, scan
-from orchestrator.storage.restore import Mending, mend
+from orchestrator.storage.restore import Repair, mend
 
 LOCK = "compaction.lock"
 RUNS_TABLE, EPOCHS_TABLE, PREDICTIONS_TABLE = TABLES
@@ -64,7 +64,7 @@ class _Work:
     states: dict[str, str]
     problems: list[str]
     pending: list[str] = field(default_factory=list)
-    fresh: Gathered = field(default_factory=Gathered)
+    fresh: GatheredRecords = field(default_factory=GatheredRecords)
     failed_rows: list[dict[str, Any]] = field(default_factory=list)
     failed: dict[str, int] = field(default_factory=dict)
 
@@ -135,7 +135,7 @@ def _read_records(work: _Work, fitting: set[str], recheck: bool) -> None:
             continue
         if run_id not in fitting:
             work.fresh.add(run_id, tables)
-    mended = mend(Mending(work.root, work.owner, work.known, work.found, work.fresh, work.whole), damaged)
+    mended = mend(Repair(work.root, work.owner, work.known, work.found, work.fresh, work.whole), damaged)
     work.problems += mended.problems
     work.pending += mended.pending
 

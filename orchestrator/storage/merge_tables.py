@@ -24,7 +24,7 @@ RUNS_ORDER = ("experiment", "stage", "system", "seed", "split_seed", "fold", "ru
 EPOCHS_ORDER = ("run_id", "epoch")
 
 
-class Pile:
+class TableStack:
     """Tables of one kind on top of each other; merged now and then, because 10,000 small tables are large."""
 
     def __init__(self, kind: Kind) -> None:
@@ -50,11 +50,11 @@ class Pile:
 
 
 @dataclass
-class Gathered:
+class GatheredRecords:
     """The rows of records that are not in the compacted tables yet; of their predictions only the schemas."""
 
-    runs: Pile = field(default_factory=lambda: Pile("runs"))
-    epochs: Pile = field(default_factory=lambda: Pile("epochs"))
+    runs: TableStack = field(default_factory=lambda: TableStack("runs"))
+    epochs: TableStack = field(default_factory=lambda: TableStack("epochs"))
     prediction_schemas: set[pa.Schema] = field(default_factory=lambda: {SCHEMAS["predictions"]})
     described: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -65,7 +65,7 @@ class Gathered:
 
     def add(self, run_id: str, tables: Tables) -> None:
         """Take in one record's rows."""
-        self.described[run_id] = {"status": tables.status, "decisions": dict(tables.decisions)}
+        self.described[run_id] = {"status": tables.status, "decisions": dict(tables.thresholds)}
         self.runs.add(tables.runs)
         self.epochs.add(tables.epochs)
         self.prediction_schemas.add(tables.predictions.schema)

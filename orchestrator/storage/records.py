@@ -103,13 +103,13 @@ class Record:
 
 @dataclass(frozen=True)
 class Tables:
-    """The verified content of a record; `decisions` are the thresholds that its predictions were made with."""
+    """The verified content of a record; `thresholds` are the thresholds that its predictions were made with."""
 
     status: str
     runs: pa.Table
     epochs: pa.Table
     predictions: pa.Table
-    decisions: Mapping[str, float] = field(default_factory=dict)
+    thresholds: Mapping[str, float] = field(default_factory=dict)
 
 
 def from_outcome(run: RunSpec, outcome: Outcome, columns: Mapping[str, Any], attempt: int, owner: str) -> Record:
@@ -125,7 +125,7 @@ def from_outcome(run: RunSpec, outcome: Outcome, columns: Mapping[str, Any], att
             to_table("runs", [row]),
             to_table("epochs", outcome.epochs.assign(run_id=run.run_id)),
             to_table("predictions", outcome.predictions.assign(run_id=run.run_id)),
-            outcome.decisions,
+            outcome.thresholds,
         ),
         owner,
     )
@@ -143,7 +143,7 @@ def from_tables(tables: Tables, owner: str) -> Record:
         **row,
         "status": tables.status,
         "owner": owner,
-        "decisions": dict(tables.decisions),
+        "decisions": dict(tables.thresholds),
         "files": {file: {"sha256": sha256(data), "bytes": len(data)} for file, data in {**parts, RUN: run}.items()},
     }
     return Record(row["run_id"], name, {**parts, name: seal(content), RUN: run})
@@ -211,7 +211,7 @@ def status(folder: Folder, name: str) -> str:
     return str(_content(folder, name)["status"])
 
 
-def decisions(folder: Folder, name: str) -> dict[str, float]:
+def thresholds(folder: Folder, name: str) -> dict[str, float]:
     """The thresholds that a record's predictions were made with. Raises Corrupt."""
     return dict(_content(folder, name).get("decisions", {}))
 

@@ -17,7 +17,7 @@ from analysis.tables.schema import Corrupt
 from orchestrator.storage import records
 from orchestrator.storage.disk_errors import QUARANTINE, free_name
 from orchestrator.storage.manifest import TABLES, Manifest
-from orchestrator.storage.merge_tables import CompactedPredictions, Gathered, compacted_predictions, table_of
+from orchestrator.storage.merge_tables import CompactedPredictions, GatheredRecords, compacted_predictions, table_of
 from orchestrator.storage.records import RUNS, Scan
 
 FORGOTTEN = "forgotten"
@@ -28,19 +28,19 @@ WITHOUT_THRESHOLDS = "restored records are without the thresholds that their run
 
 
 @dataclass(frozen=True)
-class Mending:
+class Repair:
     """What may be mended. `whole`: the tables are what `known` says; `found` and `fresh` take in what was restored."""
 
     root: Folder
     owner: str
     known: Manifest
     found: Scan
-    fresh: Gathered
+    fresh: GatheredRecords
     whole: bool
 
 
 @dataclass(frozen=True)
-class Mended:
+class RepairResult:
     """What became of damaged and lost records, in words, and the runs that have to run again."""
 
     problems: tuple[str, ...]
@@ -72,16 +72,16 @@ def set_aside_record(root: Folder, run_id: str) -> str:
     return place
 
 
-def mend(work: Mending, damaged: Mapping[str, Corrupt]) -> Mended:
+def mend(work: Repair, damaged: Mapping[str, Corrupt]) -> RepairResult:
     """Set aside the damaged records; write them, and those that are gone, again where the tables hold their rows.
 
     Only what the manifest lists and nobody forgot is written again: it was committed, and the first record counts.
     """
     gone = [run_id for run_id in lost(work.root, work.known, work.found) if run_id not in work.found.committed]
     held = {run_id for run_id in (*damaged, *gone) if _is_held(work, run_id)}
-    decisions = {run_id: _decisions_of(work, run_id) for run_id in held}
+    thresholds = {run_id: _decisions_of(work, run_id) for run_id in held}
     places = {run_id: set_aside_record(work.root, run_id) for run_id in (*damaged, *gone)}
-    names = {run_id: f"run {run_id}" for run_id in places} | _restored(work, decisions)
+    names = {run_id: f"run {run_id}" for run_id in places} | _restored(work, thresholds)
     pending = [run_id for run_id in places if run_id not in held]
     for run_id in pending:
         work.found.committed.pop(run_id, None)
@@ -89,9 +89,9 @@ def mend(work: Mending, damaged: Mapping[str, Corrupt]) -> Mended:
     lines += _of_many(work, RESTORED, [names[run_id] for run_id in gone if run_id in held])
     lines += _of_many(work, PENDING_AGAIN, [names[run_id] for run_id in gone if run_id not in held])
     lines += _of_many(
-        work, WITHOUT_THRESHOLDS, [names[run_id] for run_id in places if decisions.get(run_id, ()) is None]
+        work, WITHOUT_THRESHOLDS, [names[run_id] for run_id in places if thresholds.get(run_id, ()) is None]
     )
-    return Mended(tuple(lines), tuple(pending))
+    return RepairResult(tuple(lines), tuple(pending))
 
 
 @dataclass(frozen=True)
@@ -120,32 +120,32 @@ def _rows(table: pa.Table, run_id: str) -> pa.Table:
     return table.filter(pc.equal(table["run_id"], run_id))
 
 
-def _is_held(work: Mending, run_id: str) -> bool:
+def _is_held(work: Repair, run_id: str) -> bool:
     return work.whole and run_id in work.known.records and not is_forgotten(work.root, run_id, work.known)
 
 
-def _decisions_of(work: Mending, run_id: str) -> Mapping[str, float] | None:
+def _decisions_of(work: Repair, run_id: str) -> Mapping[str, float] | None:
     """The thresholds that a record's predictions were made with: as its file says, or the manifest; None: unknown."""
     known: Mapping[str, float] | None = work.known.records[run_id].get("decisions")
     name = work.found.committed.get(run_id)
     if name is None:
         return known
     try:
-        return records.decisions(work.root.child(f"{RUNS}/{run_id}"), name)
+        return records.thresholds(work.root.child(f"{RUNS}/{run_id}"), name)
     except Corrupt:
         return known
 
 
-def _restored(work: Mending, decisions: Mapping[str, Mapping[str, float] | None]) -> dict[str, str]:
+def _restored(work: Repair, thresholds: Mapping[str, Mapping[str, float] | None]) -> dict[str, str]:
     """Write the records of these runs again; returns what the runs are called."""
-    if not decisions:
+    if not thresholds:
         return {}
     with _compacted(work.root) as compacted:
-        return {run_id: _restore(work, run_id, compacted, found or {}) for run_id, found in decisions.items()}
+        return {run_id: _restore(work, run_id, compacted, found or {}) for run_id, found in thresholds.items()}
 
 
-def _restore(work: Mending, run_id: str, compacted: _Compacted, decisions: Mapping[str, float]) -> str:
-    tables = replace(compacted.of(run_id), decisions=decisions)
+def _restore(work: Repair, run_id: str, compacted: _Compacted, thresholds: Mapping[str, float]) -> str:
+    tables = replace(compacted.of(run_id), thresholds=thresholds)
     record = records.from_tables(tables, work.owner)
     records.publish(work.root.child(f"{RUNS}/{run_id}"), record)
     work.found.committed[run_id] = record.name
@@ -159,7 +159,7 @@ def _of_damaged(name: str, error: Corrupt, place: str, restored: bool) -> str:
     return f"{error}; its record was moved to {place}{' and' if restored else ', and'} {end}"
 
 
-def _of_many(work: Mending, what: str, names: Collection[str]) -> list[str]:
+def _of_many(work: Repair, what: str, names: Collection[str]) -> list[str]:
     """One line for all of them."""
     listed = "; ".join([*names][:LISTED]) + (f"; ... ({len(names)} in all)" if len(names) > LISTED else "")
     return [f"{work.root.uri}/{RUNS}: {what}: {listed}"] if names else []

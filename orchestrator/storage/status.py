@@ -15,7 +15,7 @@ from orchestrator.config.search import Search
 from orchestrator.config.search_space import search_id
 from orchestrator.storage import Store
 from orchestrator.storage.survey import Survey
-from orchestrator.storage.trials import Notebook
+from orchestrator.storage.trials import TrialLog
 
 FAILED, PENDING, UNSUPPORTED = "failed", "pending", "unsupported"
 SHOWN = 10
@@ -142,7 +142,7 @@ def summarise(store: Store, cells: Sequence[Mapping[str, Any]], recorded: Mappin
     )
 
 
-def _of_this_search(store: Store, notebooks: Sequence[Notebook]) -> list[Notebook]:
+def _of_this_search(store: Store, notebooks: Sequence[TrialLog]) -> list[TrialLog]:
     """Those of the `search` that the experiment has now, in the order of its systems."""
     experiment = (store.experiment() or {}) if notebooks else {}
     if experiment.get("search") is None:
@@ -155,7 +155,7 @@ def _of_this_search(store: Store, notebooks: Sequence[Notebook]) -> list[Noteboo
     return [found[system] for system in systems if system in found]
 
 
-def _trials(notebook: Notebook, recorded: Mapping[str, str]) -> TrialStatus:
+def _trials(notebook: TrialLog, recorded: Mapping[str, str]) -> TrialStatus:
     about, proposals, scores = notebook.description(), notebook.proposals(), notebook.scores().values()
     states = Counter(recorded.get(found.run_id, PENDING) for found in proposals)
     rungs = {rung: sum(rung in epochs for epochs in scores) for rung in about["rungs"]}

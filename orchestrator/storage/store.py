@@ -40,7 +40,7 @@ from orchestrator.storage.manifest import Manifest
 from orchestrator.storage.records import RUN_ID, RUNS, run_ids, without_host
 from orchestrator.storage.restore import FORGOTTEN, forgotten_mark, set_aside_record
 from orchestrator.storage.survey import Survey, status_of, survey
-from orchestrator.storage.trials import SEARCH, Notebook
+from orchestrator.storage.trials import SEARCH, TrialLog
 from orchestrator.storage.verify import BEST, CHECKPOINTS, EPOCHS, Damage
 from trainables.modeling.saved_model import is_saved
 from trainables.training.outcome import Outcome
@@ -125,11 +125,11 @@ class Store:
         with explained(self.location):
             self.folder(run_id).delete(BEST)
 
-    def decisions(self, run_id: str) -> dict[str, float]:
+    def thresholds(self, run_id: str) -> dict[str, float]:
         """The thresholds that a run's record was made with; {} for the task's own. Raises Corrupt."""
         folder = self.folder(run_id)
         name = records.current(folder, folder.names(records.RECORD))
-        return {} if name is None else records.decisions(folder, name)
+        return {} if name is None else records.thresholds(folder, name)
 
     def survey(self) -> Survey:
         """Every committed record, and those that are lost or damaged, which `compact` mends."""
@@ -223,11 +223,11 @@ class Store:
             logger.warning("%s; the next compaction builds it anew", error)
             return None
 
-    def notebook(self, key: str) -> Notebook:
+    def notebook(self, key: str) -> TrialLog:
         """What a search proposed for one system, and heard of it; `key` names the two."""
-        return Notebook(self.root.child(f"{SEARCH}/{key}"))
+        return TrialLog(self.root.child(f"{SEARCH}/{key}"))
 
-    def notebooks(self) -> list[Notebook]:
+    def notebooks(self) -> list[TrialLog]:
         """Those of every search that was made here."""
         folder = self.root.child(SEARCH)
         found = [self.notebook(key) for key in folder.names()]

@@ -38,7 +38,7 @@ class Proposal:
 
 
 @dataclass(frozen=True)
-class Notebook:
+class TrialLog:
     """The proposals and scores of one system in one search; opening creates nothing."""
 
     folder: Folder

@@ -24,7 +24,7 @@ from orchestrator.storage import experiment_files, manifest, records
 from orchestrator.storage.manifest import MANIFEST, TABLES, Manifest, state_of
 from orchestrator.storage.records import RUNS, Scan, run_ids, scan
 from orchestrator.storage.restore import FORGOTTEN, is_forgotten, lost
-from orchestrator.storage.trials import SEARCH, STUDY, Notebook, Proposal, file_of
+from orchestrator.storage.trials import SEARCH, STUDY, Proposal, TrialLog, file_of
 from trainables.modeling.saved_model import MANIFEST as HASHES
 from trainables.modeling.saved_model import TASK_FILE, differences
 
@@ -68,7 +68,7 @@ FROM_TRIALS = f"restored from {TABLE}"
 def of_searches(root: Folder) -> Iterator[Damage]:
     """Studies and proposals that are damaged or missing."""
     for key in root.child(SEARCH).names():
-        notebook = Notebook(root.child(f"{SEARCH}/{key}"))
+        notebook = TrialLog(root.child(f"{SEARCH}/{key}"))
         if notebook.folder.names():
             yield from _of_study(notebook, f"{SEARCH}/{key}")
             yield from _of_proposals(root, notebook, f"{SEARCH}/{key}")
@@ -77,13 +77,13 @@ def of_searches(root: Folder) -> Iterator[Damage]:
 def restore_proposals(root: Folder) -> None:
     """Write the proposals again that are gone, and that `trials.parquet` holds."""
     for key in root.child(SEARCH).names():
-        notebook = Notebook(root.child(f"{SEARCH}/{key}"))
+        notebook = TrialLog(root.child(f"{SEARCH}/{key}"))
         for number, proposal in _held(root, notebook).items():
             if number not in notebook.numbers():
                 notebook.propose(proposal)
 
 
-def _of_study(notebook: Notebook, path: str) -> Iterator[Damage]:
+def _of_study(notebook: TrialLog, path: str) -> Iterator[Damage]:
     name = f"{path}/{STUDY}"
     if not notebook.exists():
         yield Damage.plain(name, "missing", False, SEARCH_WRITES)
@@ -94,7 +94,7 @@ def _of_study(notebook: Notebook, path: str) -> Iterator[Damage]:
         yield Damage.plain(name, "damaged", False, SEARCH_WRITES, name)
 
 
-def _of_proposals(root: Folder, notebook: Notebook, path: str) -> Iterator[Damage]:
+def _of_proposals(root: Folder, notebook: TrialLog, path: str) -> Iterator[Damage]:
     held, there = _held(root, notebook), set(notebook.numbers())
     for number in range(1, max([*held, *there], default=0) + 1):
         name = f"{path}/{file_of(number)}"
@@ -108,7 +108,7 @@ def _of_proposals(root: Folder, notebook: Notebook, path: str) -> Iterator[Damag
             yield Damage.plain(name, "damaged", *remedy, name)
 
 
-def _held(root: Folder, notebook: Notebook) -> dict[int, Proposal]:
+def _held(root: Folder, notebook: TrialLog) -> dict[int, Proposal]:
     """The proposals of a notebook that the table of trials holds; none where either cannot be read."""
     if not (root.exists(TABLE) and notebook.exists()):
         return {}

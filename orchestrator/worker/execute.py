@@ -22,16 +22,16 @@ from orchestrator.storage.init_from import start_folder
 from orchestrator.worker.failure import Failure, Finished, classify
 from orchestrator.worker.run_log import logging_to
 from orchestrator.worker.versions import Provenance, software_columns
-from trainables.modeling.save_model import Keepsake, save
+from trainables.modeling.save_model import ModelBundle, save
 from trainables.modeling.saved_model import TASK_SHA256
 from trainables.system.hardware import hardware_name
 from trainables.training.best_weights import LastEpochs
 from trainables.training.checkpoint import Checkpoints
-from trainables.training.control_points import Progress, Request
-from trainables.training.distributed import Group
+from trainables.training.control_points import Request, RunProgress
+from trainables.training.distributed import ProcessGroup
 from trainables.training.outcome import Outcome
-from trainables.training.run import Layout, run
-from trainables.training.token_cache import Warm
+from trainables.training.run import ComputeOptions, run
+from trainables.training.token_cache import RunCache
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 class WorkerControl(Protocol):
     """What a run asks and tells the outside while a worker executes it."""
 
-    def poll(self, progress: Progress) -> Request:
+    def poll(self, progress: RunProgress) -> Request:
         """What the outside wants; asked on rank 0."""
 
     def report(self, row: Mapping[str, Any]) -> None:
@@ -56,11 +56,11 @@ def execute_run(
     spec: RunSpec,
     store: Store,
     *,
-    group: Group,
-    warm: Warm,
+    group: ProcessGroup,
+    warm: RunCache,
     control: WorkerControl,
     attempt: int,
-    layout: Layout,
+    layout: ComputeOptions,
     provenance: Provenance,
 ) -> Finished:
     """Run `spec` and commit its record, or write the attempt down. All ranks of the group call it alike.
@@ -108,14 +108,14 @@ class _Attempt:
     started_at: datetime
     clock: float
 
-    def conclude(self, outcome: Outcome, group: Group) -> Finished:
+    def conclude(self, outcome: Outcome, group: ProcessGroup) -> Finished:
         """Write the record; rank 0 does so alone, and a record that cannot be written is a failed attempt."""
         try:
             return self._commit(outcome, group)
         except Exception as error:  # noqa: BLE001 - the other ranks wait for how this run ended
             return self.fail(error, group, recording=True)
 
-    def _commit(self, outcome: Outcome, group: Group) -> Finished:
+    def _commit(self, outcome: Outcome, group: ProcessGroup) -> Finished:
         if outcome.status == "stopped":
             self._record(Attempt(self.number, "stopped", "stopped", outcome.error), group)
             return self._finished("stopped", error=outcome.error)
@@ -131,7 +131,7 @@ class _Attempt:
             )
         return self._finished(outcome.status, score=outcome.columns.get("score"), error=outcome.error)
 
-    def _save(self, kept: Keepsake, columns: Mapping[str, Any]) -> None:
+    def _save(self, kept: ModelBundle, columns: Mapping[str, Any]) -> None:
         """Write the best weights, before the record that they belong to."""
         metrics = [name for name in columns if name.startswith("metric_")]
         known = ("metric", "score", "score_split", "best_epoch", "train_items", *metrics)
@@ -140,7 +140,7 @@ class _Attempt:
         with explained(folder.uri):
             save(kept, folder, facts)
 
-    def fail(self, error: Exception, group: Group, *, recording: bool = False) -> Finished:
+    def fail(self, error: Exception, group: ProcessGroup, *, recording: bool = False) -> Finished:
         """Write down why there is no record; only rank 0 writes. `recording`: the record could not be written."""
         failure = classify(error, recording=recording)
         message = str(error) or type(error).__name__
@@ -159,7 +159,7 @@ class _Attempt:
             seconds=time.monotonic() - self.clock,
         )
 
-    def cut_short(self, error: Exception, group: Group) -> Finished:
+    def cut_short(self, error: Exception, group: ProcessGroup) -> Finished:
         """Write down that the run was to stop, and what it raised meanwhile; a checkpoint it has is an earlier one."""
         message = f"{type(error).__name__} while the run was to stop"
         if group.is_main:
@@ -168,14 +168,14 @@ class _Attempt:
             self._record_failure(Attempt(self.number, "stopped", "stopped", message, text), group)
         return replace(self._finished("stopped", error=message), checkpoint=False)
 
-    def _record_failure(self, attempt: Attempt, group: Group) -> None:
+    def _record_failure(self, attempt: Attempt, group: ProcessGroup) -> None:
         """Where even the attempt cannot be written, the log on stderr and the caller still hear of it."""
         try:
             self._record(attempt, group)
         except (OSError, UserError, LinkedOutside) as error:
             logger.error("attempt %d could not be written down: %s", self.number, error)
 
-    def _record(self, attempt: Attempt, group: Group) -> None:
+    def _record(self, attempt: Attempt, group: ProcessGroup) -> None:
         hardware, now = hardware_name(group.device.type), datetime.now(UTC)
         self.store.record_attempt(
             self.spec, replace(attempt, hardware=hardware, started_at=self.started_at, finished_at=now)
@@ -186,9 +186,9 @@ class _Attempt:
         return Finished(self.spec.run_id, self.number, status, score=score, error=error, seconds=seconds)
 
 
-def _is_own(error: Exception, control: WorkerControl, group: Group) -> bool:
+def _is_own(error: Exception, control: WorkerControl, group: ProcessGroup) -> bool:
     """Whether a failure is the run's own, and not a request to stop that something of it understood as its end."""
-    return not group.is_main or classify(error) is not Failure.CRASHED or control.poll(Progress(0, 0, 0)) != "stop"
+    return not group.is_main or classify(error) is not Failure.CRASHED or control.poll(RunProgress(0, 0, 0)) != "stop"
 
 
 def _last_epochs(spec: RunSpec, store: Store, provenance: Provenance) -> LastEpochs | None:
@@ -204,7 +204,7 @@ def _facts(spec: RunSpec, provenance: Provenance) -> dict[str, Any]:
     return {**names, **files, "data": spec.config.data.label, "versions": software_columns(provenance)}
 
 
-def _release_memory(group: Group) -> None:
+def _release_memory(group: ProcessGroup) -> None:
     """Drop what the run left behind; the C library keeps its pages, of which the next run needs as many."""
     gc.collect()
     if group.device.type == "cuda":

@@ -48,7 +48,7 @@ def classify(error: BaseException, *, recording: bool = False) -> Failure:
     from trainables.data.dataset import DataError
     from trainables.modeling.pretrained import ModelError
     from trainables.modeling.saved_model import NotSaved
-    from trainables.protocols.variant import WouldDoNothing
+    from trainables.protocols.variant import NoEffect
     from trainables.registry import UnknownName
     from trainables.system.private_parts import PrivatePartMissing
 
@@ -59,7 +59,7 @@ def classify(error: BaseException, *, recording: bool = False) -> Failure:
         return Failure.DEVICE
     if isinstance(error, EnvironmentProblem | LinkedOutside) or (recording and isinstance(error, OSError | UserError)):
         return Failure.STORAGE
-    of_settings = UserError | DataError | ModelError | NotSaved | WouldDoNothing | UnknownName | PrivatePartMissing
+    of_settings = UserError | DataError | ModelError | NotSaved | NoEffect | UnknownName | PrivatePartMissing
     if isinstance(error, of_settings):
         return Failure.DATA
     return Failure.CRASHED

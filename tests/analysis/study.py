@@ -65,7 +65,7 @@ def analysis(systems: tuple[str, ...] = THREE, seeds: int = 7) -> Analysis:
 
 
 @cache
-def drawn(systems: tuple[str, ...] = THREE) -> draw_all.Gallery:
+def drawn(systems: tuple[str, ...] = THREE) -> draw_all.DrawnFigures:
     """Its figures, with three seeds, as the report shows them."""
     return draw_all.draw(analysis(systems, seeds=3), ("svg",))
 

@@ -19,7 +19,7 @@ import transformers
 
 from trainables import registry
 from trainables.config import ModelConfig
-from trainables.data.batch_loader import Feed
+from trainables.data.batch_loader import BatchLoader
 from trainables.data.dataset import Item
 from trainables.modeling.pretrained import load_tokenizer
 from trainables.protocols.task import Task
@@ -44,12 +44,12 @@ def one_label(folder: Path, items: Sequence[Item], table: pd.DataFrame) -> None:
 
 def many_labels(folder: Path, items: Sequence[Item], table: pd.DataFrame) -> None:
     """The probability of every label on its own, and with the saved thresholds the same sets."""
-    labels, decisions = (json.loads((folder / "task.json").read_text())[name] for name in ("labels", "decisions"))
+    labels, thresholds = (json.loads((folder / "task.json").read_text())[name] for name in ("labels", "decisions"))
     found = texts_and_scores(folder, items)
     for label in labels:
         theirs = [scores[label] for scores in found]
         assert theirs == pytest.approx(table[f"probability_{label}"].tolist(), abs=1e-5), label
-    sets = [[label for label in labels if scores[label] >= decisions.get(label, 0.5)] for scores in found]
+    sets = [[label for label in labels if scores[label] >= thresholds.get(label, 0.5)] for scores in found]
     assert ["\t".join(names) for names in sets] == table["predicted"].tolist()
 
 
@@ -89,7 +89,7 @@ def spans(folder: Path, items: Sequence[Item], table: pd.DataFrame) -> None:
 def pieces(folder: Path, items: Sequence[Item], table: pd.DataFrame) -> None:
     """The summed loss of the hidden pieces of every chunk, whatever computes it."""
     task, inputs = _inputs(folder, items)
-    hidden = task.vary(inputs, np.arange(len(items)), 0)
+    hidden = task.augment(inputs, np.arange(len(items)), 0)
     model = transformers.AutoModelForMaskedLM.from_pretrained(folder).eval()
     with torch.no_grad():
         logits = model(input_ids=hidden["input_ids"], attention_mask=hidden.get("attention_mask")).logits
@@ -118,7 +118,7 @@ def _inputs(folder: Path, items: Sequence[Item]) -> tuple[Task, dict[str, torch.
     tokenizer = load_tokenizer(ModelConfig(name="saved", source=str(folder)))
     features = task.encode(items, tokenizer, saved["labels"], saved["max_length"])
     assert len(features) == len(items), "one feature an item, so that rows can be compared"
-    return task, Feed(features, CPU).batch(np.arange(len(items)))
+    return task, BatchLoader(features, CPU).batch(np.arange(len(items)))
 
 
 CHECKS: dict[str, Callable[[Path, Sequence[Item], pd.DataFrame], None]] = {

@@ -150,7 +150,7 @@ def _row(primary: str, scores: Mapping[str, float], seed: int) -> dict[str, Any]
 def _table(task: Task, items: list[Item], features: Features, labels: tuple[str, ...], seed: int) -> pd.DataFrame:
     drawn = DRAWN[task.name](features, labels, np.random.default_rng(seed))
     table = task.predictions(items, features, drawn, labels)
-    return task.decide(table, task.tune(table))
+    return task.apply_thresholds(table, task.tune(table))
 
 
 @pytest.mark.parametrize("case", range(len(CASES)), ids=lambda case: CASES[case][0])

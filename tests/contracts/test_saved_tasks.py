@@ -77,7 +77,7 @@ def test_a_saved_run_gives_the_answers_that_it_recorded(saved: Callable[[str], S
     answers = predictor.predict(inputs)
     names = [column for column in recorded if column not in NOT_OF_GOLD]
     pd.testing.assert_frame_equal(answers[names], recorded[names].reset_index(drop=True), check_exact=False, rtol=1e-5)
-    assert dict(predictor.decisions) == dict(one.outcome.decisions) == saved_task(one.folder)["decisions"]
+    assert dict(predictor.thresholds) == dict(one.outcome.thresholds) == saved_task(one.folder)["decisions"]
     assert len(predictor.task.submission(answers, predictor.labels)) == len(answers)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from analysis import registry
-from analysis.inference.interface import Setting, StatisticalTest
+from analysis.inference.interface import StatisticalTest, TestOptions
 
 NAMES = registry.names("test")
 TESTS = {name: registry.load("test", name) for name in NAMES}
@@ -18,9 +18,9 @@ NULL_DRAWS = 400
 ROPE = 0.3
 
 
-def setting(seed: int = 0) -> Setting:
+def setting(seed: int = 0) -> TestOptions:
     generator = np.random.default_rng(seed)
-    return Setting(alpha=0.05, generator=generator, evaluation_to_train=0.25, rope=ROPE, resamples=300)
+    return TestOptions(alpha=0.05, generator=generator, evaluation_to_train=0.25, rope=ROPE, resamples=300)
 
 
 def size(test: StatisticalTest) -> int:
@@ -176,16 +176,16 @@ def test_a_constant_difference_is_called_deterministic() -> None:
 def test_a_random_test_without_a_generator_says_so(name: str) -> None:
     values = np.random.default_rng(0).normal(size=(20, 5, 2) if name == "multi_bootstrap" else (20, 2))
     with pytest.raises(ValueError, match="needs a generator"):
-        TESTS[name].run(values, Setting())
+        TESTS[name].run(values, TestOptions())
 
 
 def test_the_corrected_t_without_the_ratio_says_so() -> None:
     with pytest.raises(ValueError, match="ratio of evaluation to training"):
-        TESTS["corrected_resampled_t"].run(np.random.default_rng(0).normal(size=(5, 2)), Setting())
+        TESTS["corrected_resampled_t"].run(np.random.default_rng(0).normal(size=(5, 2)), TestOptions())
 
 
 def test_equivalence_without_a_region_says_what_is_missing() -> None:
-    result = TESTS["tost"].run(np.random.default_rng(0).normal(size=(5, 2)), Setting())
+    result = TESTS["tost"].run(np.random.default_rng(0).normal(size=(5, 2)), TestOptions())
     assert (result.p, result.note) == (None, "needs a region of practical equivalence (compare.rope)")
 
 

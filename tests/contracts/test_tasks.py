@@ -23,13 +23,13 @@ from analysis import registry as metrics
 from tests.tiny import SENTENCES, Family, tiny_model
 from trainables import registry
 from trainables.config import ModelConfig, SplitConfig
-from trainables.data.batch_loader import Feed
+from trainables.data.batch_loader import BatchLoader
 from trainables.data.dataset import Corpus, DataError, Item
 from trainables.data.features import Features, Ragged
 from trainables.data.splits import PARTS, split_for
 from trainables.modeling.pretrained import ModelSource, instantiate, load_tokenizer
 from trainables.protocols.task import Task
-from trainables.training.distributed import Group
+from trainables.training.distributed import ProcessGroup
 from trainables.training.evaluation import evaluate, forward_inputs
 
 NAMES = registry.names("task")
@@ -79,7 +79,7 @@ class Scene:
     def loss(self, rows: list[int]) -> torch.Tensor:
         """The loss of a batch of these features."""
         index = np.array(rows)
-        inputs = self.task.vary(Feed(self.features, CPU).batch(index), index, 0)
+        inputs = self.task.augment(BatchLoader(self.features, CPU).batch(index), index, 0)
         return self.task.loss(self.model(**forward_inputs(self.task, inputs)), inputs)
 
 
@@ -100,7 +100,7 @@ def scene(name: str) -> Scene:
         config = ModelConfig(name="tiny", source=str(tiny_model(Path(folder), FAMILY.get(name, "bert"))))
         features = task.encode(items, load_tokenizer(config), labels, MAX_LENGTH)
         model = instantiate(task.build_model(ModelSource(config), labels), 0).eval()
-    outputs = evaluate(model, task, Feed(features, CPU), Group.current(), "fp32").outputs
+    outputs = evaluate(model, task, BatchLoader(features, CPU), ProcessGroup.current(), "fp32").outputs
     return Scene(task, items, labels, features, model, outputs, task.predictions(items, features, outputs, labels))
 
 
@@ -170,7 +170,7 @@ def test_features_fit_together(name: str) -> None:
         assert len(widths) == 1, f"rows of {column} differ in length"
         if column not in features.fixed:
             assert ragged.lengths.tolist() == features.lengths.tolist()
-    inputs = one.task.vary(Feed(features, CPU).batch(np.arange(4)), np.arange(4), 0)
+    inputs = one.task.augment(BatchLoader(features, CPU).batch(np.arange(4)), np.arange(4), 0)
     assert set(one.task.targets) <= set(inputs)
 
 
@@ -272,14 +272,14 @@ def test_scores_can_be_computed_again_from_the_predictions_so_that_items_can_be_
 @pytest.mark.parametrize("name", NAMES)
 def test_decisions_change_predictions_and_nothing_else(name: str) -> None:
     one = scene(name)
-    decisions = one.task.tune(one.table)
-    assert bool(decisions) == bool(one.task.tunes)
-    assert all(isinstance(value, float) and np.isfinite(value) for value in decisions.values())
-    decided = one.task.decide(one.table, decisions)
+    thresholds = one.task.tune(one.table)
+    assert bool(thresholds) == bool(one.task.tunes)
+    assert all(isinstance(value, float) and np.isfinite(value) for value in thresholds.values())
+    decided = one.task.apply_thresholds(one.table, thresholds)
     kept = [column for column in one.table.columns if column not in ("predicted", "correct")]
     pd.testing.assert_frame_equal(decided[kept], one.table[kept])
     assert list(decided.columns) == list(one.table.columns)
     metric = one.task.primary_metric
-    if decisions:
+    if thresholds:
         assert one.task.score(decided)[metric] >= one.task.score(one.table)[metric] - 1e-12
-    pd.testing.assert_frame_equal(one.task.decide(one.table, {}), one.table)
+    pd.testing.assert_frame_equal(one.task.apply_thresholds(one.table, {}), one.table)

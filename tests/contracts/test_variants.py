@@ -24,10 +24,10 @@ from trainables.config import RunConfig
 from trainables.modeling.pretrained import new_parameters
 from trainables.protocols.variant import Subject, Variant, plan_of, resolve_variants, unsupported_on
 from trainables.system.hardware import Gpu, Hardware
-from trainables.training.distributed import Group
+from trainables.training.distributed import ProcessGroup
 from trainables.training.run import run, training_for
 from trainables.training.setup import prepare
-from trainables.training.token_cache import Warm
+from trainables.training.token_cache import RunCache
 
 pytest.importorskip("peft", reason="the adapters extra is not installed")
 pytest.importorskip("bitsandbytes", reason="the adapters extra is not installed")
@@ -94,8 +94,8 @@ def config(place: Path, variants: dict[str, Any], seed: int = 1, epochs: int = 2
 def tried(place: Path, *names: str) -> Tried:
     """Train with these variants, looking at the weights before and after."""
     settings = config(place, recipe(*names))
-    group = Group.current(torch.device("cpu"))
-    prepared = prepare(settings, group.device, Warm())
+    group = ProcessGroup.current(torch.device("cpu"))
+    prepared = prepare(settings, group.device, RunCache())
     training = training_for(settings, prepared, group)
     before = {name: weight.detach().clone() for name, weight in prepared.model.named_parameters()}
     visited = np.sort(np.concatenate(training.batches())).tolist()
@@ -182,7 +182,7 @@ def test_two_of_them_compose_or_are_refused(place: Path, plain: Tried, names: tu
 @pytest.mark.parametrize("name", RUNNABLE)
 def test_a_warm_run_repeats_a_cold_one_unless_the_variant_says_why_not(place: Path, name: str) -> None:
     assert load(name).inexact(load(name).options(**OPTIONS.get(name, {}))) is None
-    kept, settings = Warm(), config(place, recipe(name))
+    kept, settings = RunCache(), config(place, recipe(name))
     cold = run(settings, warm=kept)
     other = run(config(place, recipe(name), seed=2), warm=kept)
     again = run(settings, warm=kept)
@@ -201,4 +201,4 @@ def test_what_needs_a_gpu_is_unsupported_without_one_and_says_so(name: str) -> N
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_model_of_which_nothing_is_known_is_refused_by_no_variant(name: str) -> None:
-    assert load(name).unsuited(Subject("somebody's", "fp32"), load(name).options(**OPTIONS.get(name, {}))) is None
+    assert load(name).incompatible(Subject("somebody's", "fp32"), load(name).options(**OPTIONS.get(name, {}))) is None

@@ -16,11 +16,11 @@ import trainables
 from orchestrator.executors.events import EpochReported, Event, RunFinished
 from orchestrator.executors.in_process import InProcess
 from orchestrator.executors.lanes.policy import Limits
-from orchestrator.executors.lanes.state import Member, Ticket, Work
-from orchestrator.executors.ray_lanes.control_actor import Batch, Control
+from orchestrator.executors.lanes.state import Member, ScheduledRun, Work
+from orchestrator.executors.ray_lanes.control_actor import ControlActor, DriverMessages
 from orchestrator.storage import Store
 from tests.orchestrator.executors.scene import prepare, tables, tiny_run
-from trainables.training.run import Layout
+from trainables.training.run import ComputeOptions
 
 HOUR = 3600.0
 DAY = 24 * HOUR
@@ -46,7 +46,7 @@ def test_a_run_writes_no_checkpoint_early_and_measures_its_own_seconds(tmp_path:
             checkpoints.append(len(store.checkpoints(run.run_id).names()))
 
     started = time.monotonic()
-    InProcess(store, threads=1, run_layout=Layout(seconds_between_checkpoints=HOUR / 2)).execute([run], listen)
+    InProcess(store, threads=1, run_layout=ComputeOptions(seconds_between_checkpoints=HOUR / 2)).execute([run], listen)
     elapsed = time.monotonic() - started
     assert checkpoints == [0, 0]
     assert isinstance(events[-1], RunFinished)
@@ -61,8 +61,8 @@ def test_a_run_writes_no_checkpoint_early_and_measures_its_own_seconds(tmp_path:
 def test_lanes_neither_stall_nor_lose_their_trial(tmp_path: Path) -> None:
     run = tiny_run(prepare(tmp_path))
 
-    async def watch() -> tuple[Work | str, Batch, str]:
-        control = Control([Ticket(run)], 1, Limits(stall_seconds=HOUR / 2, holder_seconds=HOUR / 2))
+    async def watch() -> tuple[Work | str, DriverMessages, str]:
+        control = ControlActor([ScheduledRun(run)], 1, Limits(stall_seconds=HOUR / 2, holder_seconds=HOUR / 2))
         await control.join(0, "gang", 1, Member(0, 1, "node", "host"), None)
         await control.request(run.run_id)
         work = await control.next(0, "gang", 0, 0, None)

@@ -143,12 +143,12 @@ def test_what_a_killed_repair_had_set_aside_comes_back(store: Store, clean: dict
 def test_the_thresholds_of_a_lost_record_come_back_too(tmp_path: Path) -> None:
     store, run = Store.open(tmp_path), make_run(1)
     thresholds = {"answer": 0.25}
-    store.commit(run, replace(make_outcome(), decisions=thresholds))
+    store.commit(run, replace(make_outcome(), thresholds=thresholds))
     store.compact()
     store.folder(run.run_id).delete(next(iter(store.folder(run.run_id).names("record-"))))
 
     assert len(store.compact().problems) == 1
-    assert store.decisions(run.run_id) == thresholds
+    assert store.thresholds(run.run_id) == thresholds
 
 
 def test_thresholds_that_nobody_wrote_down_are_missed_in_words(store: Store) -> None:

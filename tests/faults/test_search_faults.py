@@ -21,7 +21,7 @@ from orchestrator.commands.sweep import SweepOptions
 from orchestrator.config.load import load
 from orchestrator.config.resolve import resolve
 from orchestrator.config.run_spec import RunSpec
-from orchestrator.executors.events import EpochReported, Event, Orders, RunFinished
+from orchestrator.executors.events import Decision, EpochReported, Event, RunFinished
 from orchestrator.storage import Store
 from tests.faults import doors
 from tests.faults.driver import Driver, assert_gone
@@ -98,14 +98,14 @@ class StopsAll:
     waiting: list[RunSpec]
     groups: list[int] = field(default_factory=list)
 
-    def react(self, event: Event) -> Orders:
+    def react(self, event: Event) -> Decision:
         if isinstance(event, EpochReported):
-            return Orders(prune=(event.run_id,), coming=len(self.waiting))
+            return Decision(prune=(event.run_id,), coming=len(self.waiting))
         start: list[RunSpec] = []
         if isinstance(event, RunFinished):
             self.groups.append(reserved())
             start = [self.waiting.pop(0)] if self.waiting else []
-        return Orders(tuple(start), coming=len(self.waiting))
+        return Decision(tuple(start), coming=len(self.waiting))
 
 
 def reserved() -> int:

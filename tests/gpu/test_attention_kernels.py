@@ -19,7 +19,7 @@ from trainables.system.attention_kernels import REFUSED
 from trainables.system.hardware import this_machine
 from trainables.system.precision import autocast
 from trainables.training.setup import Prepared, prepare
-from trainables.training.token_cache import Warm
+from trainables.training.token_cache import RunCache
 from trainables.variants.attention import FLASH
 
 pytestmark = [pytest.mark.gpu, pytest.mark.filterwarnings("default")]  # of other versions than those we are tested with
@@ -100,7 +100,7 @@ def prepared_with(place: Path, family: Family, recipe: dict[str, Any], device: t
     reason = unsupported_on(this_machine(), applied)
     if reason is not None:
         pytest.skip(reason)
-    return prepare(text_run(place, family, variants=recipe), device, Warm())
+    return prepare(text_run(place, family, variants=recipe), device, RunCache())
 
 
 def batch_of(length: int, masked: bool) -> dict[str, torch.Tensor]:

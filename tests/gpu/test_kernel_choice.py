@@ -16,11 +16,11 @@ from trainables.config import Precision, RunConfig
 from trainables.protocols.variant import resolve_variants, unsupported_on
 from trainables.system.attention_kernels import allowed, kernels_on
 from trainables.system.hardware import this_machine
-from trainables.tools.kernel_probe import Trial, attempt
-from trainables.training.distributed import Group
+from trainables.tools.kernel_probe import KernelTrial, attempt
+from trainables.training.distributed import ProcessGroup
 from trainables.training.run import run, training_for
 from trainables.training.setup import prepare
-from trainables.training.token_cache import Warm
+from trainables.training.token_cache import RunCache
 
 pytestmark = [pytest.mark.gpu, pytest.mark.filterwarnings("default")]  # of other versions than those we are tested with
 RECIPES: dict[str, dict[str, dict[str, Any]]] = {
@@ -44,8 +44,8 @@ def test_no_step_and_no_evaluation_uses_cudnn_s_attention(device: torch.device, 
     reason = "a processor has no cuDNN" if device.type == "cpu" else unsupported_on(this_machine(), applied)
     if reason is not None:
         pytest.skip(reason)
-    prepared = prepare(config, device, Warm())
-    training = training_for(config, prepared, Group(device=device))
+    prepared = prepare(config, device, RunCache())
+    training = training_for(config, prepared, ProcessGroup(device=device))
     before = torch.backends.cuda.cudnn_sdp_enabled()
     with profile(activities=[ProfilerActivity.CPU]) as events, prepared.around():
         training.run()
@@ -56,7 +56,7 @@ def test_no_step_and_no_evaluation_uses_cudnn_s_attention(device: torch.device, 
 
 
 def test_the_column_names_the_kernels_and_the_version_of_cudnn(device: torch.device, place: Path) -> None:
-    found = run(config_of(place, {}), group=Group(device=device)).columns["attention"]
+    found = run(config_of(place, {}), group=ProcessGroup(device=device)).columns["attention"]
     pattern = (
         r"sdpa" if device.type == "cpu" else r"sdpa \((flash, )?efficient, math; (cuDNN \d+\.\d+\.\d+ off|no cuDNN)\)"
     )
@@ -69,7 +69,7 @@ def test_the_kernels_that_runs_use_take_the_inputs_that_kernels_have_failed_on(
 ) -> None:
     capability = torch.cuda.get_device_capability(device) if device.type == "cuda" else None
     cases = [
-        Trial(kernel, 64, length, precision, dropout)
+        KernelTrial(kernel, 64, length, precision, dropout)
         for kernel in allowed(kernels_on(device.type, capability))
         for length in (64, 128, 192, 320)
         for dropout in (0.0, 0.1)

@@ -22,14 +22,14 @@ from tests.gpu.comparing import CURVE
 from tests.trainables.runs import tiny_run
 from trainables.config import RunConfig
 from trainables.data import batch_loader
-from trainables.data.batch_loader import Feed
+from trainables.data.batch_loader import BatchLoader
 from trainables.data.load import fingerprint
 from trainables.system.hardware import hardware_name
 from trainables.system.memory import GIB, peak_memory_gib, reset_peak_memory, return_freed_memory
-from trainables.training.distributed import Group
+from trainables.training.distributed import ProcessGroup
 from trainables.training.run import run
 from trainables.training.setup import prepare
-from trainables.training.token_cache import Warm
+from trainables.training.token_cache import RunCache
 
 pytestmark = [pytest.mark.gpu, pytest.mark.filterwarnings("default")]  # of other versions than those we are tested with
 QUARTER = GIB // 4
@@ -58,7 +58,7 @@ def test_the_gauge_sees_the_largest_memory_since_it_was_reset(device: torch.devi
 def test_the_peak_of_a_run_is_that_of_the_allocator(device: torch.device, place: Path) -> None:
     if device.type != "cuda":
         pytest.skip(NO_COUNTER)
-    columns = run(tiny_run(place), group=Group(device=device)).columns
+    columns = run(tiny_run(place), group=ProcessGroup(device=device)).columns
     statistics = torch.cuda.memory_stats(device)
     assert columns["peak_memory_gib"] * GIB == statistics["allocated_bytes.all.peak"]
     assert allocated(device) < statistics["allocated_bytes.all.peak"] <= statistics["reserved_bytes.all.peak"]
@@ -67,7 +67,7 @@ def test_the_peak_of_a_run_is_that_of_the_allocator(device: torch.device, place:
 def test_memory_that_a_run_leaves_behind_on_the_device_is_a_leak(device: torch.device) -> None:
     if device.type != "cuda":
         pytest.skip(NO_COUNTER)
-    memory, warm = Memory(device), Warm()
+    memory, warm = Memory(device), RunCache()
     assert memory.leak(warm) is None
     held = torch.ones(max(GIB, allocated(device)), dtype=torch.uint8, device=device)
     assert "device memory grew" in str(memory.leak(warm))
@@ -78,12 +78,12 @@ def test_memory_that_a_run_leaves_behind_on_the_device_is_a_leak(device: torch.d
 def test_columns_of_small_data_lie_on_the_device_and_give_the_batches_of_the_host(
     device: torch.device, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    part = prepare(tiny_run(place), torch.device("cpu"), Warm()).parts["train"]
+    part = prepare(tiny_run(place), torch.device("cpu"), RunCache()).parts["train"]
     before = allocated(device)
-    there = Feed(part.features, device)
+    there = BatchLoader(part.features, device)
     taken = allocated(device) - before
     monkeypatch.setattr(batch_loader, "DEVICE_SHARE", 0.0)
-    elsewhere = Feed(part.features, device)
+    elsewhere = BatchLoader(part.features, device)
     again = allocated(device) - before - taken
     for first in range(0, len(part.feed.lengths), 8):
         rows = part.feed.lengths.argsort()[first : first + 8]
@@ -101,7 +101,7 @@ def test_columns_of_small_data_lie_on_the_device_and_give_the_batches_of_the_hos
 
 
 def test_the_columns_of_a_run_name_the_device_and_its_own_clock(device: torch.device, place: Path) -> None:
-    columns = run(tiny_run(place), group=Group(device=device)).columns
+    columns = run(tiny_run(place), group=ProcessGroup(device=device)).columns
     assert columns["device"] == device.type
     assert columns["hardware"] == hardware_name(device.type)
     if device.type == "cuda":
@@ -144,7 +144,7 @@ def spec_of(config: RunConfig) -> RunSpec:
 def executed(out: Path, device: torch.device, *runs: RunSpec) -> list[Event]:
     """What is told while these runs are executed in this process."""
     events: list[Event] = []
-    InProcess(Store.open(out), group=Group(device=device)).execute(runs, events.append)
+    InProcess(Store.open(out), group=ProcessGroup(device=device)).execute(runs, events.append)
     return events
 
 

@@ -19,13 +19,13 @@ from tests.trainables.text_runs import text_run
 from trainables.config import RunConfig
 from trainables.data.batching import Indices
 from trainables.training.checkpoint import restore, snapshot_of
-from trainables.training.distributed import Group
+from trainables.training.distributed import ProcessGroup
 from trainables.training.evaluation import forward_inputs
 from trainables.training.optimizer import MAX_SKIPS_IN_A_ROW
 from trainables.training.outcome import Diverged
 from trainables.training.run import run, training_for
 from trainables.training.setup import Prepared, prepare
-from trainables.training.token_cache import Warm
+from trainables.training.token_cache import RunCache
 from trainables.training.trainer import Training
 
 pytestmark = [pytest.mark.gpu, pytest.mark.filterwarnings("default")]  # of other versions than those we are tested with
@@ -44,8 +44,8 @@ def config_in(place: Path, precision: str, family: Family = "bert", **train: Any
 
 def begun(config: RunConfig, device: torch.device) -> tuple[Prepared, Training]:
     """A run before its first step."""
-    group = Group(device=device)
-    prepared = prepare(config, device, Warm())
+    group = ProcessGroup(device=device)
+    prepared = prepare(config, device, RunCache())
     training = training_for(config, prepared, group)
     training.model.train()
     return prepared, training
@@ -175,7 +175,7 @@ def test_gradients_that_always_overflow_end_a_run_as_diverged(device: torch.devi
 def test_lower_precision_learns_what_full_precision_learns(device: torch.device, place: Path, precision: str) -> None:
     if precision == "tf32" and device.type != "cuda":
         pytest.skip("a processor has no TensorFloat-32")
-    group = Group(device=device)
+    group = ProcessGroup(device=device)
     full = run(tiny_run(place, epochs=4, learning_rate=1e-3), group=group)
     variants: dict[str, Any] = {"tf32": {}} if precision == "tf32" else {}
     model = {"precision": "fp32" if precision == "tf32" else precision}

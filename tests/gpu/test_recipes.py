@@ -20,10 +20,10 @@ from trainables.config import Precision, RunConfig, SplitConfig
 from trainables.protocols.variant import resolve_variants, unsupported_on
 from trainables.system.hardware import this_machine
 from trainables.training import control_points
-from trainables.training.distributed import Group
-from trainables.training.run import Layout, run, training_for
+from trainables.training.distributed import ProcessGroup
+from trainables.training.run import ComputeOptions, run, training_for
 from trainables.training.setup import prepare
-from trainables.training.token_cache import Warm
+from trainables.training.token_cache import RunCache
 
 pytestmark = [pytest.mark.gpu, pytest.mark.filterwarnings("default")]  # of other versions than those we are tested with
 PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16", "fp16")
@@ -41,7 +41,7 @@ def config_of(place: Path, precision: str = "fp32", recipe: Recipe | None = None
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_a_warm_run_equals_a_cold_one_bit_for_bit(device: torch.device, place: Path, precision: str) -> None:
-    group, warm = Group(device=device), Warm()
+    group, warm = ProcessGroup(device=device), RunCache()
     config = config_of(place, precision, dropout=0.1)
     run(config, group=group, warm=warm)
     run(config_of(place, precision, dropout=0.1, seed=2), group=group, warm=warm)
@@ -54,15 +54,15 @@ def test_a_stopped_run_goes_on_exactly_where_it_was(
     device: torch.device, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str
 ) -> None:
     monkeypatch.setattr(control_points, "INTERVAL_SECONDS", 0.0)  # control points at every step
-    config, group, folder = config_of(place, precision, dropout=0.1), Group(device=device), Folder.at(tmp_path)
+    config, group, folder = config_of(place, precision, dropout=0.1), ProcessGroup(device=device), Folder.at(tmp_path)
     assert run(config, group=group, control=StopAt(3), folder=folder).status == "stopped"
     difference = largest_difference(run(config, group=group, folder=folder), run(config, group=group))
     assert difference == 0.0, f"resumed and uninterrupted differ by up to {difference:.3g}"
 
 
 def test_accumulation_does_not_change_the_curves(device: torch.device, place: Path) -> None:
-    group, config = Group(device=device), config_of(place)
-    whole, parts = run(config, group=group), run(config, group=group, layout=Layout(accumulation=2))
+    group, config = ProcessGroup(device=device), config_of(place)
+    whole, parts = run(config, group=group), run(config, group=group, layout=ComputeOptions(accumulation=2))
     ratio = largest_ratio(parts, whole)
     assert ratio < 1e-5, f"two steps of four items and one of eight differ by {ratio:.3g}"
 
@@ -70,8 +70,8 @@ def test_accumulation_does_not_change_the_curves(device: torch.device, place: Pa
 def summed(config: RunConfig, device: torch.device) -> torch.Tensor:
     """Losses and gradients of all training items, each at the first weights: an epoch whose rate is next to nothing."""
     train = config.train.model_copy(update={"learning_rate": 1e-30, "clip": None, "weight_decay": 0.0})
-    config, group = config.model_copy(update={"train": train}), Group(device=device)
-    prepared = prepare(config, device, Warm())
+    config, group = config.model_copy(update={"train": train}), ProcessGroup(device=device)
+    prepared = prepare(config, device, RunCache())
     training = training_for(config, prepared, group)
     training.model.train()
     found = {name: torch.zeros_like(weight) for name, weight in training.model.named_parameters()}
@@ -101,14 +101,14 @@ def test_items_give_the_same_losses_and_gradients_however_they_are_padded(
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_run_without_padding_is_the_run_with_it(device: torch.device, place: Path, precision: str) -> None:
-    group = Group(device=device)
+    group = ProcessGroup(device=device)
     padded = run(config_of(place, precision, {"pad_to_max": {}}, max_length=128), group=group)
     ratio = largest_ratio(run(config_of(place, precision, {"unpadding": {}}, max_length=128), group=group), padded)
     assert ratio < ALLOWED[precision], f"curves differ by {ratio:.3g}"
 
 
 def test_checkpointed_blocks_draw_the_same_dropout_again(device: torch.device, place: Path) -> None:
-    group = Group(device=device)
+    group = ProcessGroup(device=device)
     plain = run(config_of(place, dropout=0.2), group=group)
     again = run(config_of(place, recipe={"gradient_checkpointing": {}}, dropout=0.2), group=group)
     ratio = largest_ratio(again, plain)
@@ -120,7 +120,7 @@ def test_checkpointed_blocks_draw_the_same_dropout_again(device: torch.device, p
 def test_recorded_steps_are_launched_steps(device: torch.device, place: Path, precision: str, dropout: float) -> None:
     if device.type != "cuda":
         pytest.skip(GRAPHS)
-    group, padding = Group(device=device), {"pad_to_max": {}}
+    group, padding = ProcessGroup(device=device), {"pad_to_max": {}}
     settings: dict[str, Any] = {"dropout": dropout, "epochs": 4}  # shapes are recorded in the second
     launched = run(config_of(place, precision, padding, **settings), group=group)
     recorded = run(config_of(place, precision, {**padding, "cuda_graphs": {}}, **settings), group=group)
@@ -132,7 +132,7 @@ def test_recorded_steps_are_launched_steps(device: torch.device, place: Path, pr
 def test_recorded_steps_of_every_family_are_launched_steps(device: torch.device, place: Path, family: Family) -> None:
     if device.type != "cuda":
         pytest.skip(GRAPHS)
-    group, padding = Group(device=device), {"pad_to_max": {}}
+    group, padding = ProcessGroup(device=device), {"pad_to_max": {}}
     settings: dict[str, Any] = {"family": family, "dropout": 0.0, "epochs": 4}
     launched = run(config_of(place, recipe=padding, **settings), group=group)
     recorded = run(config_of(place, recipe={**padding, "cuda_graphs": {}}, **settings), group=group)
@@ -143,7 +143,7 @@ def test_recorded_steps_of_every_family_are_launched_steps(device: torch.device,
 def test_what_a_recorded_step_keeps_for_its_replays_belongs_to_its_peak(device: torch.device, place: Path) -> None:
     if device.type != "cuda":
         pytest.skip(GRAPHS)
-    group, padding = Group(device=device), {"pad_to_max": {}}
+    group, padding = ProcessGroup(device=device), {"pad_to_max": {}}
     peaks = [
         run(config_of(place, recipe={**padding, **recipe}, epochs=4), group=group).columns["peak_memory_gib"]
         for recipe in ({}, {"cuda_graphs": {}})
@@ -157,7 +157,7 @@ def test_a_run_of_recorded_steps_goes_on_exactly_where_it_was(
     if device.type != "cuda":
         pytest.skip(GRAPHS)
     monkeypatch.setattr(control_points, "INTERVAL_SECONDS", 0.0)
-    config, group = config_of(place, recipe={"cuda_graphs": {}}, dropout=0.1, epochs=4), Group(device=device)
+    config, group = config_of(place, recipe={"cuda_graphs": {}}, dropout=0.1, epochs=4), ProcessGroup(device=device)
     folder = Folder.at(tmp_path)
     assert run(config, group=group, control=StopAt(5), folder=folder).status == "stopped"
     difference = largest_difference(run(config, group=group, folder=folder), run(config, group=group))
@@ -173,8 +173,8 @@ def test_adapters_learn_beside_weights_that_stay(
     for package in packages:
         pytest.importorskip(package, reason=f"{package} is not installed")
     config = config_of(place, "bf16", {variant: {"rank": 16}}, epochs=4, learning_rate=1e-2)
-    group = Group(device=device)
-    prepared = prepare(config, device, Warm())
+    group = ProcessGroup(device=device)
+    prepared = prepare(config, device, RunCache())
     training = training_for(config, prepared, group)
     before = {name: weight.detach().clone() for name, weight in prepared.model.named_parameters()}
     with prepared.around():
@@ -211,7 +211,7 @@ def test_compiled_models_learn_what_the_others_learn(device: torch.device, small
     reason = unsupported_on(this_machine(), resolve_variants(COMPILED[name], partial(registry.load, "variant")))
     if reason is not None:
         pytest.skip(reason)
-    group, settings = Group(device=device), {"count": 32, "epochs": 2, "learning_rate": 1e-3}
+    group, settings = ProcessGroup(device=device), {"count": 32, "epochs": 2, "learning_rate": 1e-3}
     plain = run(tiny_run(small, **settings), group=group)
     compiled = run(tiny_run(small, **settings, variants=COMPILED[name]), group=group)
     ratio = largest_ratio(compiled, plain)

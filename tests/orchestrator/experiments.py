@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.config.load import load
-from orchestrator.config.resolve import Resolved, resolve
+from orchestrator.config.resolve import ResolvedExperiment, resolve
 from orchestrator.config.yaml_file import dump
 from tests.tiny import tiny_data, tiny_model
 
@@ -32,6 +32,6 @@ def write_experiment(folder: Path, **changes: Any) -> Path:
     return path
 
 
-def resolved(folder: Path, **changes: Any) -> Resolved:
+def resolved(folder: Path, **changes: Any) -> ResolvedExperiment:
     """The same, resolved."""
     return resolve(load(str(write_experiment(folder, **changes))))

@@ -17,7 +17,7 @@ import pytest
 import orchestrator
 from analysis.analyze import analyze
 from orchestrator import Experiment, InvalidExperiment, LayoutOptions, SweepOptions, UserError, api, html_tables
-from orchestrator.commands.analyze import Conclusion
+from orchestrator.commands.analyze import AnalyzeResult
 from orchestrator.config.resolve import grid_runs, resolve
 from tests.architecture.imports import modules, room
 from tests.architecture.layers import ROOT
@@ -140,7 +140,7 @@ def test_a_notebook_shows_values_as_tables_and_escapes_what_they_hold(inside: Pa
     swept = orchestrator.sweep(
         "experiment.yaml", SweepOptions(out="results/tiny", layout=LayoutOptions(in_process=True))
     )
-    answer = Conclusion(analyze(["results/tiny"]), "folder")
+    answer = AnalyzeResult(analyze(["results/tiny"]), "folder")
     assert (answer.verdict, len(answer.verdicts)) == (answer.analysis.headline, 1)
     assert answer._repr_html_().count("<table>") == 2
     for value in (recorded, answer, planned, swept, swept.status, Experiment.load("experiment.yaml")):

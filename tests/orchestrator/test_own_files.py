@@ -19,10 +19,10 @@ from orchestrator.worker.execute import execute_run
 from orchestrator.worker.failure import Finished
 from orchestrator.worker.versions import Provenance
 from tests.orchestrator.experiments import resolved, write_experiment
-from trainables.training.control_points import Progress, Request
-from trainables.training.distributed import Group
-from trainables.training.run import Layout
-from trainables.training.token_cache import Warm
+from trainables.training.control_points import Request, RunProgress
+from trainables.training.distributed import ProcessGroup
+from trainables.training.run import ComputeOptions
+from trainables.training.token_cache import RunCache
 
 ITEMS = ("train_items", "evaluation_items")
 
@@ -102,7 +102,7 @@ def test_an_edited_metric_is_what_the_next_sweep_of_the_same_process_runs(tmp_pa
 
 def test_a_warm_worker_reads_the_data_again_with_an_edited_data_set(tmp_path: Path) -> None:
     (tmp_path / "source.txt").touch()
-    sizes, warm = [], Warm()
+    sizes, warm = [], RunCache()
     for size in (20, 16):
         source = DATASET.replace("tiny_items(20)", f"tiny_items({size})").replace("own_dataset.py", "source.txt")
         (tmp_path / "own_dataset.py").write_text(source)
@@ -116,7 +116,7 @@ def test_a_run_whose_file_was_edited_meanwhile_fails_and_says_so(tmp_path: Path)
     (tmp_path / "half.py").write_text(METRIC)
     run = first_run(tmp_path, compare={"metric": "./half.py"})
     (tmp_path / "half.py").write_text(METRIC.replace("/ 2", "/ 3"))
-    finished = executed(run, tmp_path, Warm())
+    finished = executed(run, tmp_path, RunCache())
     assert (finished.status, finished.failure, finished.retriable) == ("failed", "data", False)
     assert "half.py was edited after the sweep began; run the sweep again" in str(finished.error)
 
@@ -126,17 +126,17 @@ def first_run(folder: Path, **changes: Any) -> RunSpec:
     return grid_runs(resolved(folder, **changes))[0]
 
 
-def executed(run: RunSpec, folder: Path, warm: Warm) -> Finished:
+def executed(run: RunSpec, folder: Path, warm: RunCache) -> Finished:
     """One attempt at a run in this process."""
     store = Store.open(folder / "out")
     return execute_run(
         run,
         store,
-        group=Group.current(),
+        group=ProcessGroup.current(),
         warm=warm,
         control=GoOn(),
         attempt=1,
-        layout=Layout(),
+        layout=ComputeOptions(),
         provenance=Provenance(),
     )
 
@@ -144,7 +144,7 @@ def executed(run: RunSpec, folder: Path, warm: Warm) -> Finished:
 class GoOn:
     """Lets a run go on."""
 
-    def poll(self, progress: Progress) -> Request:
+    def poll(self, progress: RunProgress) -> Request:
         """Go on."""
         return "continue"
 

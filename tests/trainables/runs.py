@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.tiny import Family, tiny_data, tiny_model
 from trainables.config import DataConfig, ModelConfig, RunConfig, SplitConfig, TrainConfig
-from trainables.training.control_points import Progress, Request
+from trainables.training.control_points import Request, RunProgress
 
 SETTINGS: dict[str, Any] = {"epochs": 3, "batch_size": 8, "learning_rate": 3e-3, "dropout": 0.0, "max_length": 64}
 
@@ -49,7 +49,7 @@ class StopAt:
         self.request = request
         self.rows: list[Mapping[str, Any]] = []
 
-    def poll(self, progress: Progress) -> Request:
+    def poll(self, progress: RunProgress) -> Request:
         """The request once the step is reached."""
         return self.request if progress.step >= self.step else "continue"
 

@@ -15,7 +15,7 @@ DEVICE_SHARE = 0.1  # columns go to the device as a whole when they need less th
 
 
 @dataclass(frozen=True)
-class Column:
+class RaggedColumn:
     """One ragged column as two flat tensors, on the device where it fits, else on the host."""
 
     values: torch.Tensor
@@ -42,7 +42,7 @@ class FixedColumn:
         return _model_dtype(self.values[rows_B])
 
 
-class Feed:
+class BatchLoader:
     """Serves batches of one set of features on one device.
 
     `padding` is the fixed width of every batch, or None for the longest feature in it. Where all features of a batch
@@ -95,9 +95,9 @@ def _widths(
     return rounded if longest is None else np.maximum(lengths, np.minimum(rounded, longest))
 
 
-def _column(ragged: Ragged, padding: int, home: torch.device) -> Column:
+def _column(ragged: Ragged, padding: int, home: torch.device) -> RaggedColumn:
     values = torch.from_numpy(np.array(ragged.values)).to(home)
-    return Column(values, torch.from_numpy(np.array(ragged.offsets, dtype=np.int64)).to(home), padding)
+    return RaggedColumn(values, torch.from_numpy(np.array(ragged.offsets, dtype=np.int64)).to(home), padding)
 
 
 def _fixed_column(ragged: Ragged, count: int, home: torch.device) -> FixedColumn:

@@ -139,7 +139,7 @@ def _require(*packages: str) -> None:
         raise ImportError(f"weights in four bits need {' and '.join(absent)}; run {install('adapters')}")
 
 
-__all__ = ["ModelError", "ModelSource", "Pristine", "instantiate", "load_tokenizer", "new_parameters", "quiet"]
+__all__ = ["ModelError", "ModelSource", "PretrainedModel", "instantiate", "load_tokenizer", "new_parameters", "quiet"]
 
 logger = logging.getLogger(__name__)
 
@@ -150,7 +150,7 @@ _NEW = "_new_parameters"
 
 
 @dataclass(frozen=True)
-class Pristine:
+class PretrainedModel:
     """A model before its run: pretrained weights on the CPU in float32, never trained, never changed.
 
     `missing` names the parameters that no checkpoint provides: `instantiate` draws them from a seed. `head` names those
@@ -178,7 +178,7 @@ class ModelSource:
     quantization: Literal["nf4"] | None = None
     texts: Texts | None = None
 
-    def load(self, auto_class: str, labels: Sequence[str], problem: str | None = None) -> Pristine:
+    def load(self, auto_class: str, labels: Sequence[str], problem: str | None = None) -> PretrainedModel:
         """The model as the Hugging Face class `auto_class` ("AutoModelFor..."), with one output a label.
 
         `problem` is what the library calls the loss (`problem_type`), from which others tell how outputs become
@@ -197,7 +197,7 @@ class ModelSource:
             head = head_of(module, missing, theirs, Outputs.of_class(auto_class, labels, problem))
         module = module.eval() if self.quantization else module.float().eval()
         deviation = float(getattr(configuration, "initializer_range", 0.02))
-        return Pristine(module, missing | head.missing, deviation, head.own, head.remark)
+        return PretrainedModel(module, missing | head.missing, deviation, head.own, head.remark)
 
     def configuration(self, labels: Sequence[str], problem: str | None = None) -> Any:
         """The model's configuration with the preset's overrides, the tokenizer's special ids, labels and dropout."""
@@ -316,7 +316,7 @@ class ModelSource:
         return quantization_arguments(architecture, self.config.precision)
 
 
-def instantiate(pristine: Pristine, seed: int) -> nn.Module:
+def instantiate(pristine: PretrainedModel, seed: int) -> nn.Module:
     """A copy of the model whose missing parameters are drawn from `seed` alone, so that warm equals cold bit for bit.
 
     Weights of normalisation layers keep the constant that their architecture starts from, biases are 0, everything

@@ -25,7 +25,7 @@ from trainables.system import private_parts
 
 
 @dataclass(frozen=True)
-class Keepsake:
+class ModelBundle:
     """A trained model with its best weights, which saving may change, and what it was trained for.
 
     Where the module has the embedding rows of `vocabulary` only, `whole` gives the model with all of them. `texts` are
@@ -39,11 +39,11 @@ class Keepsake:
     config: RunConfig
     task_options: Mapping[str, Any]
     labels: tuple[str, ...]
-    decisions: Mapping[str, float]
+    thresholds: Mapping[str, float]
     head: str | None = None
 
 
-def save(kept: Keepsake, folder: Folder, facts: Mapping[str, Any]) -> None:
+def save(kept: ModelBundle, folder: Folder, facts: Mapping[str, Any]) -> None:
     """Write the folder, file by file as durably as a record. `facts` (run id, versions) go into `task.json`.
 
     Raises OSError; what was written until then has no manifest, and nobody takes it for whole.
@@ -63,7 +63,7 @@ def save(kept: Keepsake, folder: Folder, facts: Mapping[str, Any]) -> None:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _write(kept: Keepsake, folder: Path) -> None:
+def _write(kept: ModelBundle, folder: Path) -> None:
     module: Any = merge(private_parts.uncompiled(kept.module))
     if kept.vocabulary is not None:
         restore_embedding(module, kept.vocabulary, kept.whole())
@@ -75,7 +75,7 @@ def _write(kept: Keepsake, folder: Path) -> None:
         point_to_hub(folder, model.source)
 
 
-def _task_json(kept: Keepsake, facts: Mapping[str, Any]) -> str:
+def _task_json(kept: ModelBundle, facts: Mapping[str, Any]) -> str:
     content = {
         "format": FORMAT,
         HASHED: MANIFEST,
@@ -83,7 +83,7 @@ def _task_json(kept: Keepsake, facts: Mapping[str, Any]) -> str:
         "task_options": dict(kept.task_options),
         "labels": list(kept.labels),
         "max_length": kept.config.train.max_length,
-        "decisions": dict(kept.decisions),
+        "decisions": dict(kept.thresholds),
         "head": kept.head,
         "attention": getattr(getattr(kept.module, "config", None), "_attn_implementation", None),
         **facts,

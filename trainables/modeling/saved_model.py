@@ -34,7 +34,7 @@ class NotSaved(ValueError):
     """There are no whole weights of a run where they were looked for; the message says what to do."""
 
 
-class Damaged(NotSaved):
+class DamagedWeights(NotSaved):
     """A file of saved weights is not what was written."""
 
 
@@ -46,7 +46,7 @@ class _Task(BaseModel):
     task_options: dict[str, Any]
     labels: list[str]
     max_length: int = Field(ge=1, le=LONGEST)
-    decisions: dict[str, float]
+    thresholds: dict[str, float]
     attention: str | None
     config: dict[str, Any]
 
@@ -65,7 +65,7 @@ def fetched(folder: Folder, run_id: str | None = None) -> Path:
     place = _fetched(folder)
     found = None if run_id is None else saved_task(place).get("run_id")
     if found not in (None, run_id):
-        raise Damaged(f"{folder.uri}: holds the weights of run {found}, not of {run_id}; restore the folder")
+        raise DamagedWeights(f"{folder.uri}: holds the weights of run {found}, not of {run_id}; restore the folder")
     return place
 
 
@@ -82,7 +82,7 @@ def _fetched(folder: Folder) -> Path:
             try:
                 Folder.at(place).write(name, folder.read(name))
             except FileNotFoundError:
-                raise Damaged(f"{folder.uri}/{name}: is missing; execute the run again") from None
+                raise DamagedWeights(f"{folder.uri}/{name}: is missing; execute the run again") from None
     Folder.at(place).write(MANIFEST, manifest)
     verify(place)
     return place
@@ -94,12 +94,14 @@ def verify(folder: Path) -> None:
     for name, digest in hashes.items():
         if not _is_whole(folder / name, digest):
             what = "is not the file that was saved" if (folder / name).exists() else "is missing"
-            raise Damaged(f"{folder / name}: {what}; restore the folder, export it again, or execute the run again")
+            raise DamagedWeights(
+                f"{folder / name}: {what}; restore the folder, export it again, or execute the run again"
+            )
     for name in hashes:
         _check_index(folder / name)
     added = next((name for name in loaded_from(folder) if name not in hashes), None)
     if added is not None:
-        raise Damaged(f"{folder / added}: was added after the folder was saved; remove it")
+        raise DamagedWeights(f"{folder / added}: was added after the folder was saved; remove it")
 
 
 def differences(folder: Folder) -> Iterator[tuple[str, Literal["damaged", "missing", "foreign"]]]:
@@ -109,7 +111,7 @@ def differences(folder: Folder) -> Iterator[tuple[str, Literal["damaged", "missi
     """
     try:
         hashes = _hashes(f"{folder.uri}/{MANIFEST}", folder.read(MANIFEST))
-    except Damaged:
+    except DamagedWeights:
         yield MANIFEST, "damaged"
         return
     except FileNotFoundError:
@@ -146,7 +148,7 @@ def _check_index(path: Path) -> None:
     names = index.get("weight_map", {}).values() if isinstance(index, dict) else ()
     outside = next((name for name in names if Path(str(name)).name != name), None)
     if outside is not None:
-        raise Damaged(f"{path}: names weights outside of the folder: {outside}")
+        raise DamagedWeights(f"{path}: names weights outside of the folder: {outside}")
 
 
 def exported(folder: Path) -> Path:
@@ -157,7 +159,7 @@ def exported(folder: Path) -> Path:
         return folder
     missing = next((name for name in ALWAYS if not (folder / name).is_file()), None)
     if missing is not None:
-        raise Damaged(f"{folder / missing}: is missing; export the run again")
+        raise DamagedWeights(f"{folder / missing}: is missing; export the run again")
     logger.warning("%s was exported without hashes: damage cannot be seen; export it again", folder)
     return folder
 
@@ -194,7 +196,7 @@ def saved_task(folder: Path) -> dict[str, Any]:
         _Task.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
-        raise Damaged(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        raise DamagedWeights(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
     found: dict[str, Any] = content
     return found
 
@@ -215,10 +217,10 @@ def _is_whole(path: Path, digest: str) -> bool:
 def _hashes(where: str, manifest: bytes) -> dict[str, str]:
     content = json_of(where, manifest)
     if not isinstance(content, dict) or not all(isinstance(digest, str) for digest in content.values()):
-        raise Damaged(f"{where}: is not a list of hashes")
+        raise DamagedWeights(f"{where}: is not a list of hashes")
     strange = next((name for name in content if not _is_inside(name)), None)
     if strange is not None:
-        raise Damaged(f"{where}: {strange[:100]!r} is no name of a file in this folder")
+        raise DamagedWeights(f"{where}: {strange[:100]!r} is no name of a file in this folder")
     return content
 
 
@@ -232,9 +234,9 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        raise Damaged(f"{path}: is missing: the folder was not written to its end, or lost the file") from None
+        raise DamagedWeights(f"{path}: is missing: the folder was not written to its end, or lost the file") from None
     except IsADirectoryError:
-        raise Damaged(f"{path}: is a folder, not a file") from None
+        raise DamagedWeights(f"{path}: is a folder, not a file") from None
     except OSError as error:
         raise NotSaved(f"{path}: cannot be read: {error.strerror}") from error
 
@@ -244,4 +246,4 @@ def json_of(where: str, data: bytes) -> Any:
     try:
         return json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise Damaged(f"{where}: is not JSON: {error}") from error
+        raise DamagedWeights(f"{where}: is not JSON: {error}") from error

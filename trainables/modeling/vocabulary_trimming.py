@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from trainables.data.features import Features, Ragged
-from trainables.modeling.pretrained import Pristine
+from trainables.modeling.pretrained import PretrainedModel
 
 STAYS_IN_PLACE = 1000  # special ids below this keep their number: RoBERTa counts positions from its padding id
 
@@ -40,16 +40,16 @@ class Vocabulary:
 
 
 @dataclass(frozen=True)
-class Material:
+class TrimmedModel:
     """Features and model speak of the same piece ids; `unused_parameters` were left out because no item uses them."""
 
     features: Features
-    pristine: Pristine
+    pristine: PretrainedModel
     unused_parameters: int = 0
     vocabulary: Vocabulary | None = None
 
     @classmethod
-    def of(cls, features: Features, pristine: Pristine, whole_vocabulary: bool) -> Material:
+    def of(cls, features: Features, pristine: PretrainedModel, whole_vocabulary: bool) -> TrimmedModel:
         """Both, over the pieces that occur; unchanged where task or model needs its whole vocabulary."""
         if whole_vocabulary:
             return cls(features, pristine)
@@ -61,7 +61,7 @@ class Material:
         return cls(with_compact_ids(features, vocabulary), smaller, vocabulary.num_unused * width, vocabulary)
 
 
-def vocabulary_of(features: Features, pristine: Pristine) -> Vocabulary | None:
+def vocabulary_of(features: Features, pristine: PretrainedModel) -> Vocabulary | None:
     """The pieces that a data set uses, or None where the model needs all rows: its output layer shares them, say."""
     embedding = _input_embedding(pristine.module)
     if embedding is None:
@@ -83,7 +83,7 @@ def with_compact_ids(features: Features, vocabulary: Vocabulary) -> Features:
     return replace(features, columns={**features.columns, "input_ids": compact}, padding=padding)
 
 
-def with_compact_embedding(pristine: Pristine, vocabulary: Vocabulary) -> Pristine:
+def with_compact_embedding(pristine: PretrainedModel, vocabulary: Vocabulary) -> PretrainedModel:
     """The model with an input embedding of the rows in use only; the one given stays as it is."""
     module = copy.deepcopy(pristine.module)
     embedding = _input_embedding(module)

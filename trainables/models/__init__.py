@@ -35,7 +35,7 @@ _WEIGHTS = ("*.model", "*.safetensors", "*.safetensors.index.json", "*.py")
 
 
 @dataclass(frozen=True)
-class Resolved:
+class ResolvedModel:
     """Settings of one model, the preset they come from (None: a hub id or folder), and remarks for the user.
 
     `why_precision` gives the reason for its precision; one that is `makeshift` stands for what the machine lacks.
@@ -67,7 +67,7 @@ def resolve(name: str, override: Mapping[str, Any] | None = None, hardware: Hard
     return resolved(name, override, hardware).config
 
 
-def resolved(name: str, override: Mapping[str, Any] | None = None, hardware: Hardware | None = None) -> Resolved:
+def resolved(name: str, override: Mapping[str, Any] | None = None, hardware: Hardware | None = None) -> ResolvedModel:
     """As `resolve`, with remarks: e.g. that `hardware`, which runs train on, lacks the preset's precision."""
     chosen = dict(override or {})
     _check(name, chosen)
@@ -95,7 +95,7 @@ def resolved(name: str, override: Mapping[str, Any] | None = None, hardware: Har
     if config.trust_remote_code and not is_commit(config.revision):
         raise ValueError(f"model {name}: trust_remote_code also needs a pinned revision (a full commit hash)")
     notes = (*chosen_precision.notes, *_gate(name, source, preset))
-    return Resolved(config, preset, notes, chosen_precision.why, chosen_precision.makeshift)
+    return ResolvedModel(config, preset, notes, chosen_precision.why, chosen_precision.makeshift)
 
 
 def pin(config: ModelConfig, *, offline: bool = False) -> ModelConfig:

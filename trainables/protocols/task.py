@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from transformers import PreTrainedTokenizerBase
 
-    from trainables.modeling.pretrained import ModelSource, Pristine
+    from trainables.modeling.pretrained import ModelSource, PretrainedModel
 
 
 class Task(Protocol):
@@ -24,7 +24,7 @@ class Task(Protocol):
 
     `fields` are the item fields it needs besides `id`; `metrics` every name `score` may return, `primary_metric` first
     among them: it chooses the best epoch. `targets` are the columns that only the loss reads, all others go to the
-    model's forward. `piece_outputs` are the outputs with one value a piece, which the loop crops to the feature's
+    model's forward. `token_outputs` are the outputs with one value a piece, which the loop crops to the feature's
     length; all others have a fixed width. `tunes` says that decisions (thresholds) are tuned on data of their own.
     `minimized` are the metrics of which less is better.
     `whole_vocabulary` keeps embedding rows that no item uses, for tasks whose model writes or predicts pieces.
@@ -37,7 +37,7 @@ class Task(Protocol):
     metrics: tuple[str, ...]
     fields: tuple[str, ...]
     targets: tuple[str, ...]
-    piece_outputs: tuple[str, ...]
+    token_outputs: tuple[str, ...]
     minimized: tuple[str, ...]
     whole_vocabulary: bool
 
@@ -79,10 +79,10 @@ class Task(Protocol):
     ) -> Features:
         """Features of all items; `max_length` counts pieces, special tokens included."""
 
-    def build_model(self, source: ModelSource, labels: Sequence[str]) -> Pristine:
+    def build_model(self, source: ModelSource, labels: Sequence[str]) -> PretrainedModel:
         """The pretrained model with this task's head, on the CPU in float32, not yet seeded."""
 
-    def vary(self, inputs: dict[str, Tensor], rows: Indices, seed: int) -> dict[str, Tensor]:
+    def augment(self, inputs: dict[str, Tensor], rows: Indices, seed: int) -> dict[str, Tensor]:
         """The batch as one pass over the data sees it (masked, say); most tasks return it as it is.
 
         Row i may depend on `seed` (another one each epoch, a fixed one in evaluation) and on rows[i] alone, and its
@@ -93,7 +93,7 @@ class Task(Protocol):
         """SUM of the loss over the terms of the batch, a float32 scalar; the loop divides by the global count."""
 
     def outputs(self, outputs: Any, batch: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
-        """What predictions need of a batch, left on the device: [B, T] for `piece_outputs`, else [B] or [B, C].
+        """What predictions need of a batch, left on the device: [B, T] for `token_outputs`, else [B] or [B, C].
 
         `model` is there for tasks whose predictions are generated; the others read the outputs of its forward.
         """
@@ -109,7 +109,7 @@ class Task(Protocol):
     def tune(self, predictions: pd.DataFrame) -> dict[str, float]:
         """Decisions (name -> threshold) that suit these predictions best; {} where `tunes` is false."""
 
-    def decide(self, predictions: pd.DataFrame, decisions: Mapping[str, float]) -> pd.DataFrame:
+    def apply_thresholds(self, predictions: pd.DataFrame, thresholds: Mapping[str, float]) -> pd.DataFrame:
         """The predictions with `predicted` and `correct` as these decisions make them; unchanged for {}."""
 
     def submission(self, predictions: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame | dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import InitVar, dataclass, field, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -81,7 +81,7 @@ class Subject:
     makeshift: bool = False
 
 
-class WouldDoNothing(ValueError):
+class NoEffect(ValueError):
     """A variant found nothing to act on: running it would measure the baseline under another name."""
 
 
@@ -119,14 +119,15 @@ def nothing_around(options: Any) -> AbstractContextManager[None]:
 class Variant:
     """One technique: its stage, its options, what it excludes and why, and how it adjusts the plan or the model.
 
-    `adjust_model` runs on the freshly initialised model and raises `WouldDoNothing` where it has no effect.
+    `adjust_model` runs on the freshly initialised model and raises `NoEffect` where it has no effect.
     `adjust_plan` sees the choices of earlier variants and raises ValueError for those it cannot be combined with.
     `around` holds settings of the process while the run trains and evaluates, and puts them back.
 
-    Three say, before anything is asked for, why not: `unsuited` of a model, `unsupported` of a machine (such a run is
-    listed and left out), `inexact` of the promise that a warm run repeats a cold one bit for bit. None: no reason.
-    With `asks_architecture` the first looks at more of its subject than name and precision.
-    A system with a variant that is a `control` is shown as one wherever it appears.
+    Three give a reason, before any resource is used, or None: `incompatible` why a model cannot take it, `unsupported`
+    why this machine cannot run it (such a run is listed and left out), `inexact` why a warm run may not repeat a cold
+    one bit for bit. With `asks_architecture` the first looks at more of its subject than name and precision.
+    A system with a variant that is a `control` is shown as one wherever it appears. `unsuited` is the name that
+    `incompatible` once had, for the files of users.
     """
 
     name: str
@@ -137,11 +138,17 @@ class Variant:
     adjust_plan: Callable[[Plan, Any], Plan] = keep_plan
     adjust_model: Callable[[nn.Module, Any], nn.Module] = keep_model
     around: Callable[[Any], AbstractContextManager[None]] = nothing_around
-    unsuited: Callable[[Subject, Any], str | None] = suits_all
+    incompatible: Callable[[Subject, Any], str | None] = suits_all
     asks_architecture: bool = False
     unsupported: Callable[[Hardware, Any], str | None] = runs_anywhere
     inexact: Callable[[Any], str | None] = is_exact
     control: Literal["negative"] | None = None
+    unsuited: InitVar[Callable[[Subject, Any], str | None] | None] = None
+
+    def __post_init__(self, unsuited: Callable[[Subject, Any], str | None] | None) -> None:
+        """Take `incompatible` by its old name."""
+        if unsuited is not None:
+            object.__setattr__(self, "incompatible", unsuited)
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ def _dense(rows: Ragged, chosen: slice) -> Floats:
 
 
 @dataclass(frozen=True)
-class Answers:
+class BestAnswers:
     """One row a question, in order of its first window: the best span and how much better "no answer" scores.
 
     `item` as the windows have it; `window`, `first` and `last` say where the span is; `no_answer_score` is the null
@@ -99,7 +99,7 @@ class Answers:
 
 def answers_of(
     item: NDArray[np.int32], start: Ragged, end: Ragged, candidate: Ragged, n_best: int, max_answer_length: int
-) -> Answers:
+) -> BestAnswers:
     """The best span over all windows of each question; `item` [W] is the same for windows of one question, adjacent.
 
     Where none of the best starts goes with a best end, all pieces of the question's windows are searched.
@@ -115,7 +115,7 @@ def answers_of(
     hits = np.flatnonzero(spans.score == best[group])
     window = hits[np.unique(group[hits], return_index=True)[1]]
     null = np.minimum.reduceat(_first_values(start) + _first_values(end), bounds)
-    return Answers(item[bounds].astype(np.int64), window, spans.first[window], spans.last[window], null - best)
+    return BestAnswers(item[bounds].astype(np.int64), window, spans.first[window], spans.last[window], null - best)
 
 
 def _searched_whole(

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from transformers import PreTrainedTokenizerBase
 
-    from trainables.modeling.pretrained import ModelSource, Pristine
+    from trainables.modeling.pretrained import ModelSource, PretrainedModel
 
 NO_LOSS = -100  # what torch's cross entropy ignores
 _OF_ONE = ("accuracy", "macro_f1", "weighted_f1")
@@ -74,7 +74,7 @@ class LabelGeneration:
     primary_metric = "macro_f1"
     metrics = ("macro_f1", "micro_f1", "weighted_f1", "accuracy", "subset_accuracy", "jaccard", "unparseable")
     targets = ("labels", "prompt_length")
-    piece_outputs = ()
+    token_outputs = ()
     minimized = ()
     whole_vocabulary = True
     tunes = False
@@ -161,7 +161,7 @@ class LabelGeneration:
             fixed=frozenset({"prompt_length"}),
         )
 
-    def build_model(self, source: ModelSource, labels: Sequence[str]) -> Pristine:
+    def build_model(self, source: ModelSource, labels: Sequence[str]) -> PretrainedModel:
         """The decoder with its own output layer, and what it needs to write answers of at most the longest one."""
         pristine = source.load("AutoModelForCausalLM", labels)
         tokenizer = source.tokenizer()
@@ -172,7 +172,7 @@ class LabelGeneration:
         module.label_writer, module.generation_config = writer, writer.settings()
         return pristine
 
-    def vary(self, inputs: dict[str, Tensor], rows: Indices, seed: int) -> dict[str, Tensor]:
+    def augment(self, inputs: dict[str, Tensor], rows: Indices, seed: int) -> dict[str, Tensor]:
         """Every epoch sees the same pieces."""
         return inputs
 
@@ -218,7 +218,7 @@ class LabelGeneration:
         """What is written needs no threshold."""
         return {}
 
-    def decide(self, predictions: pd.DataFrame, decisions: Mapping[str, float]) -> pd.DataFrame:
+    def apply_thresholds(self, predictions: pd.DataFrame, thresholds: Mapping[str, float]) -> pd.DataFrame:
         """There is nothing to decide."""
         return predictions
 

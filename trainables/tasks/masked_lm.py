@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from transformers import PreTrainedTokenizerBase
 
-    from trainables.modeling.pretrained import ModelSource, Pristine
+    from trainables.modeling.pretrained import ModelSource, PretrainedModel
 
 NO_LABEL = -100  # what torch's cross entropy ignores
 LARGEST_EXPONENT = 700.0  # perplexity stays finite; no model that learned anything comes near
@@ -56,7 +56,7 @@ class MaskedLM:
     minimized = ("loss", "perplexity")
     fields = ("text",)
     targets = ("labels", "drawing", "positions")
-    piece_outputs = ()
+    token_outputs = ()
     whole_vocabulary = True
     tunes = False
 
@@ -97,7 +97,7 @@ class MaskedLM:
     ) -> Features:
         """One feature a chunk; `labels` are the pieces that may be hidden. No text is left out.
 
-        `drawing` holds for each chunk what `vary` needs to know (DRAWING).
+        `drawing` holds for each chunk what `augment` needs to know (DRAWING).
         """
         if tokenizer.mask_token_id is None:
             raise ValueError(f"{tokenizer.name_or_path}: has no mask token; masked_lm needs an encoder that has one")
@@ -121,11 +121,11 @@ class MaskedLM:
             fixed=frozenset({"drawing"}),
         )
 
-    def build_model(self, source: ModelSource, labels: Sequence[str]) -> Pristine:
+    def build_model(self, source: ModelSource, labels: Sequence[str]) -> PretrainedModel:
         """The encoder with the head that guesses pieces."""
         return source.load("AutoModelForMaskedLM", labels)
 
-    def vary(self, inputs: dict[str, Tensor], rows: Indices, seed: int) -> dict[str, Tensor]:
+    def augment(self, inputs: dict[str, Tensor], rows: Indices, seed: int) -> dict[str, Tensor]:
         """The batch with its masked pieces hidden; `labels` become those pieces [B, K], at `positions` [B, K]."""
         import torch
 
@@ -184,7 +184,7 @@ class MaskedLM:
         """There is nothing to decide."""
         return {}
 
-    def decide(self, predictions: pd.DataFrame, decisions: Mapping[str, float]) -> pd.DataFrame:
+    def apply_thresholds(self, predictions: pd.DataFrame, thresholds: Mapping[str, float]) -> pd.DataFrame:
         """There is nothing to decide."""
         return predictions
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from transformers import PreTrainedTokenizerBase
 
-    from trainables.modeling.pretrained import ModelSource, Pristine
+    from trainables.modeling.pretrained import ModelSource, PretrainedModel
 
 UNTUNED = 0.5
 PROBABILITY = "probability_"  # column of the predictions: this and the label's name
@@ -71,7 +71,7 @@ class MultiLabelClassification:
     metrics = ("macro_f1", "micro_f1", "weighted_f1", "subset_accuracy", "jaccard")
     fields = ("text", "labels")
     targets = ("labels",)
-    piece_outputs = ()
+    token_outputs = ()
     minimized = ()
     whole_vocabulary = False
 
@@ -136,11 +136,11 @@ class MultiLabelClassification:
             fixed=frozenset({"labels"}),
         )
 
-    def build_model(self, source: ModelSource, labels: Sequence[str]) -> Pristine:
+    def build_model(self, source: ModelSource, labels: Sequence[str]) -> PretrainedModel:
         """The encoder or decoder with its own classification head, one output a label."""
         return source.load("AutoModelForSequenceClassification", labels, "multi_label_classification")
 
-    def vary(self, inputs: dict[str, Tensor], rows: Indices, seed: int) -> dict[str, Tensor]:
+    def augment(self, inputs: dict[str, Tensor], rows: Indices, seed: int) -> dict[str, Tensor]:
         """Every epoch sees the same pieces."""
         return inputs
 
@@ -190,14 +190,14 @@ class MultiLabelClassification:
             for label in labels_of(predictions["labels"].tolist())
         }
 
-    def decide(self, predictions: pd.DataFrame, decisions: Mapping[str, float]) -> pd.DataFrame:
+    def apply_thresholds(self, predictions: pd.DataFrame, thresholds: Mapping[str, float]) -> pd.DataFrame:
         """The same items with the labels that reach these thresholds; unchanged for {}."""
-        return self._decided(predictions, decisions) if decisions else predictions
+        return self._decided(predictions, thresholds) if thresholds else predictions
 
-    def _decided(self, table: pd.DataFrame, decisions: Mapping[str, float]) -> pd.DataFrame:
+    def _decided(self, table: pd.DataFrame, thresholds: Mapping[str, float]) -> pd.DataFrame:
         labels = labels_of(table["labels"].tolist())
         default = UNTUNED if self.options.threshold == "tuned" else self.options.threshold
-        thresholds_C = np.array([decisions.get(label, default) for label in labels])
+        thresholds_C = np.array([thresholds.get(label, default) for label in labels])
         probability_NC = table[[f"{PROBABILITY}{label}" for label in labels]].to_numpy(dtype=np.float64)
         chosen_NC = probability_NC >= thresholds_C
         if self.options.at_least_one:

@@ -22,7 +22,7 @@ from trainables.data.splits import Split
 from trainables.tasks._answers import (
     NO_ANSWERS,
     SCORED,
-    Answers,
+    BestAnswers,
     answers_of,
     best_score,
     cluster,
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from transformers import PreTrainedTokenizerBase
 
-    from trainables.modeling.pretrained import ModelSource, Pristine
+    from trainables.modeling.pretrained import ModelSource, PretrainedModel
 
 THRESHOLD = "no_answer_threshold"
 _OUTPUTS = ("start", "end")  # the head's two values a piece
@@ -87,7 +87,7 @@ class QuestionAnswering:
     )
     fields = ("question", "context", "answers")
     targets = ("start_positions", "end_positions")
-    piece_outputs = _OUTPUTS
+    token_outputs = _OUTPUTS
     minimized = ()
     whole_vocabulary = False
 
@@ -156,11 +156,11 @@ class QuestionAnswering:
             fixed=frozenset(self.targets),
         )
 
-    def build_model(self, source: ModelSource, labels: Sequence[str]) -> Pristine:
+    def build_model(self, source: ModelSource, labels: Sequence[str]) -> PretrainedModel:
         """The encoder with a linear layer that gives each piece a start and an end score."""
         return source.load("AutoModelForQuestionAnswering", _OUTPUTS)
 
-    def vary(self, inputs: dict[str, Tensor], rows: Indices, seed: int) -> dict[str, Tensor]:
+    def augment(self, inputs: dict[str, Tensor], rows: Indices, seed: int) -> dict[str, Tensor]:
         """Every epoch sees the same windows."""
         return inputs
 
@@ -216,9 +216,9 @@ class QuestionAnswering:
         lowest = float(predictions["no_answer_score"].min())
         return {THRESHOLD: float(np.nextafter(lowest, -np.inf)) if threshold is None else threshold}
 
-    def decide(self, predictions: pd.DataFrame, decisions: Mapping[str, float]) -> pd.DataFrame:
+    def apply_thresholds(self, predictions: pd.DataFrame, thresholds: Mapping[str, float]) -> pd.DataFrame:
         """The predictions with another threshold on "no answer"."""
-        return self._answered(predictions, decisions[THRESHOLD]) if decisions else predictions
+        return self._answered(predictions, thresholds[THRESHOLD]) if thresholds else predictions
 
     def _answered(self, table: pd.DataFrame, threshold: float) -> pd.DataFrame:
         predicted = np.where(table["no_answer_score"] > threshold, "", table["answer"])
@@ -249,7 +249,7 @@ class QuestionAnswering:
 TASK = QuestionAnswering()
 
 
-def _texts(asked: Sequence[Item], features: Features, found: Answers) -> list[str]:
+def _texts(asked: Sequence[Item], features: Features, found: BestAnswers) -> list[str]:
     """The spans as the contexts write them, without white space around."""
     start, end = features.extra["start"], features.extra["end"]
     first = start.values[start.offsets[found.window] + found.first].tolist()

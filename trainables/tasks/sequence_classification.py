@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from transformers import PreTrainedTokenizerBase
 
-    from trainables.modeling.pretrained import ModelSource, Pristine
+    from trainables.modeling.pretrained import ModelSource, PretrainedModel
 
 _OF_TWO_CLASSES = ("f1",)
 
@@ -55,7 +55,7 @@ class SequenceClassification:
     metrics = ("accuracy", "f1", "macro_f1", "weighted_f1", "matthews_correlation")
     fields = ("text", "label")
     targets = ("labels",)
-    piece_outputs = ()
+    token_outputs = ()
     minimized = ()
     whole_vocabulary = False
     tunes = False
@@ -118,11 +118,11 @@ class SequenceClassification:
             fixed=frozenset({"labels"}),
         )
 
-    def build_model(self, source: ModelSource, labels: Sequence[str]) -> Pristine:
+    def build_model(self, source: ModelSource, labels: Sequence[str]) -> PretrainedModel:
         """The encoder or decoder with its own classification head."""
         return source.load("AutoModelForSequenceClassification", labels, "single_label_classification")
 
-    def vary(self, inputs: dict[str, Tensor], rows: Indices, seed: int) -> dict[str, Tensor]:
+    def augment(self, inputs: dict[str, Tensor], rows: Indices, seed: int) -> dict[str, Tensor]:
         """Every epoch sees the same pieces."""
         return inputs
 
@@ -168,7 +168,7 @@ class SequenceClassification:
         """The most probable class needs no threshold."""
         return {}
 
-    def decide(self, predictions: pd.DataFrame, decisions: Mapping[str, float]) -> pd.DataFrame:
+    def apply_thresholds(self, predictions: pd.DataFrame, thresholds: Mapping[str, float]) -> pd.DataFrame:
         """There is nothing to decide."""
         return predictions
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from transformers import PreTrainedTokenizerBase
 
-    from trainables.modeling.pretrained import ModelSource, Pristine
+    from trainables.modeling.pretrained import ModelSource, PretrainedModel
 
 OUTSIDE = "O"
 NO_LABEL = -100  # what torch's cross entropy ignores
@@ -61,7 +61,7 @@ class TokenClassification:
     metrics = (*_WORD_METRICS, *_PIECE_METRICS, *_SPAN_METRICS)
     fields = ("words", "labels")
     targets = ("labels",)
-    piece_outputs = ("label",)
+    token_outputs = ("label",)
     minimized = ()
     whole_vocabulary = False
     tunes = False
@@ -145,11 +145,11 @@ class TokenClassification:
             counts=word_counts(items, kept, encodings, terms),
         )
 
-    def build_model(self, source: ModelSource, labels: Sequence[str]) -> Pristine:
+    def build_model(self, source: ModelSource, labels: Sequence[str]) -> PretrainedModel:
         """The encoder with a linear layer over each piece's last hidden state."""
         return source.load("AutoModelForTokenClassification", labels)
 
-    def vary(self, inputs: dict[str, Tensor], rows: Indices, seed: int) -> dict[str, Tensor]:
+    def augment(self, inputs: dict[str, Tensor], rows: Indices, seed: int) -> dict[str, Tensor]:
         """Every epoch sees the same pieces."""
         return inputs
 
@@ -207,7 +207,7 @@ class TokenClassification:
         """The most probable label needs no threshold."""
         return {}
 
-    def decide(self, predictions: pd.DataFrame, decisions: Mapping[str, float]) -> pd.DataFrame:
+    def apply_thresholds(self, predictions: pd.DataFrame, thresholds: Mapping[str, float]) -> pd.DataFrame:
         """There is nothing to decide."""
         return predictions
 

@@ -24,7 +24,7 @@ from trainables.modeling.pretrained import ModelError, ModelSource
 from trainables.system.attention_kernels import REFUSED, Kernel, kernels_on, only
 from trainables.system.hardware import this_machine
 from trainables.system.precision import DTYPES
-from trainables.training.distributed import Group
+from trainables.training.distributed import ProcessGroup
 
 Result = Literal["finite", "not finite", "inaccurate", "out of memory", "failed", "not here"]
 ROWS, HEADS, DROPOUT = 2, 4, 0.1
@@ -36,7 +36,7 @@ _ABSENT = re.compile(r"No (available kernel|viable backend)")  # torch has no su
 
 
 @dataclass(frozen=True)
-class Trial:
+class KernelTrial:
     """One kernel at one length. With and without a mask, with scores around 0 and with very low ones."""
 
     kernel: Kernel
@@ -69,7 +69,7 @@ class Inputs:
     low: bool
 
     @classmethod
-    def of(cls, trial: Trial, low: bool, masked: bool, device: torch.device) -> Inputs:
+    def of(cls, trial: KernelTrial, low: bool, masked: bool, device: torch.device) -> Inputs:
         """Random numbers; of a masked problem, the last row sees three quarters of its pieces."""
         generator = torch.Generator().manual_seed(trial.length)
         shape = (ROWS, trial.length, HEADS, trial.head_size)
@@ -127,7 +127,7 @@ def fault(found: Sequence[torch.Tensor], expected: Sequence[torch.Tensor] | None
     return None
 
 
-def attempt(trial: Trial, device: torch.device) -> Fault | None:
+def attempt(trial: KernelTrial, device: torch.device) -> Fault | None:
     """The first fault of the four kinds of input; a kernel that takes none of them is not here."""
     absent = []
     for low, masked in itertools.product((False, True), (False, True)):
@@ -139,7 +139,7 @@ def attempt(trial: Trial, device: torch.device) -> Fault | None:
     return _NO_KERNEL if all(absent) else None
 
 
-def _attempt(trial: Trial, inputs: Inputs) -> Fault | None:
+def _attempt(trial: KernelTrial, inputs: Inputs) -> Fault | None:
     try:
         found = attend(trial.kernel, inputs, trial.dropout)
     except (MemoryError, torch.OutOfMemoryError) as error:
@@ -165,16 +165,16 @@ def head_size(configuration: Any) -> int | None:
 
 def trials(
     device: torch.device, sizes: Sequence[int], lengths: Sequence[int], precisions: Sequence[Precision]
-) -> Iterator[Trial]:
+) -> Iterator[KernelTrial]:
     """Every kernel of the device at every length, with and without dropout; the least trusted kernel comes last."""
     capability = torch.cuda.get_device_capability(device) if device.type == "cuda" else None
     kernels = kernels_on(device.type, capability)
     for kernel, size, precision, length in itertools.product(kernels, sizes, precisions, sorted(lengths)):
         for dropout in (0.0, DROPOUT):
-            yield Trial(kernel, size, length, precision, dropout)
+            yield KernelTrial(kernel, size, length, precision, dropout)
 
 
-def tried(trial: Trial, device: torch.device) -> dict[str, Any]:
+def tried(trial: KernelTrial, device: torch.device) -> dict[str, Any]:
     """The trial and how it went, as JSON takes them; `allowed` says whether runs compute with this kernel."""
     machine = this_machine()
     if machine.supports(trial.precision):
@@ -201,7 +201,7 @@ def head_sizes(configs: Sequence[ModelConfig]) -> tuple[list[int], list[dict[str
 
 def run_all(question: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """What is said of each trial, as it ends."""
-    device = Group.current().device
+    device = ProcessGroup.current().device
     configs = [ModelConfig.model_validate_json(json.dumps(model)) for model in question["models"]]
     sizes, unread = head_sizes(configs)
     yield from unread

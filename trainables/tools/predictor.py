@@ -18,15 +18,15 @@ from torch import nn
 
 from trainables import registry
 from trainables.config import ModelConfig, Precision, RunConfig
-from trainables.data.batch_loader import Feed
+from trainables.data.batch_loader import BatchLoader
 from trainables.data.dataset import DataError, Item
 from trainables.modeling.pretrained import ModelError, ModelSource
 from trainables.modeling.remote_code import HubCode, in_folder
-from trainables.modeling.saved_model import TASK_FILE, TASK_SHA256, Damaged, NotSaved, digest_of, saved_task
+from trainables.modeling.saved_model import TASK_FILE, TASK_SHA256, DamagedWeights, NotSaved, digest_of, saved_task
 from trainables.modeling.tokenizer import load_tokenizer
 from trainables.protocols.task import Task
 from trainables.system.hardware import this_machine
-from trainables.training.distributed import Group, default_device
+from trainables.training.distributed import ProcessGroup, default_device
 from trainables.training.evaluation import evaluate
 
 if TYPE_CHECKING:
@@ -49,14 +49,14 @@ class Answered:
 
 @dataclass(frozen=True)
 class Predictor:
-    """A saved model, ready to answer. `decisions` are the thresholds that its run tuned."""
+    """A saved model, ready to answer. `thresholds` are the thresholds that its run tuned."""
 
     task: Task
     module: nn.Module
     tokenizer: PreTrainedTokenizerBase
     labels: tuple[str, ...]
     max_length: int
-    decisions: Mapping[str, float]
+    thresholds: Mapping[str, float]
     precision: Precision
     device: torch.device
 
@@ -87,7 +87,7 @@ class Predictor:
             tokenizer=load_tokenizer(model),
             labels=labels,
             max_length=saved["max_length"],
-            decisions=saved["decisions"],
+            thresholds=saved["decisions"],
             precision=_precision(model.precision, device),
             device=device,
         )
@@ -113,11 +113,11 @@ class Predictor:
 
     def _answers(self, items: Sequence[Item]) -> Answered:
         features = self.task.encode(items, self.tokenizer, self.labels, self.max_length)
-        feed = Feed(features, self.device)
-        group = Group(device=self.device)
+        feed = BatchLoader(features, self.device)
+        group = ProcessGroup(device=self.device)
         outputs = evaluate(self.module, self.task, feed, group, self.precision).outputs
         table = self.task.predictions(items, features, outputs, self.labels)
-        decided = self.task.decide(table, self.decisions)
+        decided = self.task.apply_thresholds(table, self.thresholds)
         known = decided.drop(columns=[name for name in _OF_GOLD if name in decided.columns])
         if all("words" in item for item in items):
             _insert_words(known, items)
@@ -156,7 +156,7 @@ def _task(folder: Path, saved: Mapping[str, Any], given: str | None) -> Task:
     try:
         return task.configured(saved["task_options"])
     except ValidationError as error:
-        raise Damaged(f"{folder / TASK_FILE}: task_options: {error.errors()[0]['msg']}") from error
+        raise DamagedWeights(f"{folder / TASK_FILE}: task_options: {error.errors()[0]['msg']}") from error
 
 
 def _own_task(path: str) -> Task:
@@ -179,7 +179,7 @@ def _config(folder: Path, saved: Mapping[str, Any]) -> RunConfig:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, ("config", *first["loc"])))
-        raise Damaged(f"{folder / TASK_FILE}: {where}: {first['msg']}") from error
+        raise DamagedWeights(f"{folder / TASK_FILE}: {where}: {first['msg']}") from error
 
 
 def _model_config(config: ModelConfig, folder: Path, code: HubCode | None) -> ModelConfig:

@@ -18,17 +18,17 @@ import numpy as np
 import torch
 
 from trainables.config import Precision, RunConfig
-from trainables.data.batch_loader import Feed
+from trainables.data.batch_loader import BatchLoader
 from trainables.data.features import Array, Features, Ragged
 from trainables.system.hardware import this_machine
 from trainables.system.memory import peak_memory_gib, reset_peak_memory
 from trainables.system.precision import autocast
 from trainables.tools.inspect_model import max_positions
-from trainables.training.distributed import Group
+from trainables.training.distributed import ProcessGroup
 from trainables.training.evaluation import forward_inputs
-from trainables.training.optimizer import Stepper
+from trainables.training.optimizer import OptimizerStep
 from trainables.training.setup import Prepared, prepare
-from trainables.training.token_cache import Warm
+from trainables.training.token_cache import RunCache
 
 Result = Literal["finite", "not finite", "out of memory", "failed", "not here"]
 
@@ -47,7 +47,9 @@ class Probe:
     skipped: int = 0
 
 
-def probe(config: RunConfig, length: int, precision: Precision, steps: int, device: torch.device, warm: Warm) -> Probe:
+def probe(
+    config: RunConfig, length: int, precision: Precision, steps: int, device: torch.device, warm: RunCache
+) -> Probe:
     """Train `steps` batches whose items are repeated until they are `length` pieces long."""
     if not this_machine().supports(precision):
         return Probe(length, precision, "not here", f"{this_machine().device} does not compute in {precision} natively")
@@ -90,15 +92,15 @@ def _steps(prepared: Prepared, config: RunConfig, steps: int, device: torch.devi
     length, precision = config.train.max_length, config.model.precision
     part = prepared.parts["train"].features
     rows = np.resize(np.arange(len(part)), config.train.batch_size * steps)
-    feed = Feed(stretched(part.take(rows), length, prepared.task.targets), device)
-    stepper = Stepper.create(prepared.model, config.train, precision, device, prepared.plan.optimizer)
+    feed = BatchLoader(stretched(part.take(rows), length, prepared.task.targets), device)
+    stepper = OptimizerStep.create(prepared.model, config.train, precision, device, prepared.plan.optimizer)
     prepared.model.train()
     reset_peak_memory(device)
     loss, seconds = math.nan, []
     for step in range(steps):
         started = time.perf_counter()
         batch = np.arange(step * config.train.batch_size, (step + 1) * config.train.batch_size)
-        inputs = prepared.task.vary(feed.batch(batch), batch, step)
+        inputs = prepared.task.augment(feed.batch(batch), batch, step)
         with autocast(precision, device):
             outputs = prepared.model(**forward_inputs(prepared.task, inputs))
         summed = prepared.task.loss(outputs, inputs)
@@ -121,7 +123,7 @@ def _first_line(error: BaseException) -> str:
 def run_all(question: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Every length in every precision, shortest first; after running out of memory, the longer ones are not tried."""
     config = RunConfig.model_validate_json(json.dumps(question["config"]))
-    device, warm = Group.current().device, Warm()
+    device, warm = ProcessGroup.current().device, RunCache()
     for precision in question["precisions"]:
         for length in sorted(question["lengths"]):
             done = probe(config, length, precision, question["steps"], device, warm)

@@ -19,18 +19,18 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from trainables.config import Precision, RunConfig
-from trainables.data.batch_loader import Feed
+from trainables.data.batch_loader import BatchLoader
 from trainables.data.batching import Indices
 from trainables.system import private_parts
 from trainables.system.fast_dropout import quick_masks
 from trainables.system.memory import GIB, keep_freed_memory, peak_memory_gib, reset_peak_memory
 from trainables.system.precision import DTYPES, autocast
-from trainables.training.distributed import Group
+from trainables.training.distributed import ProcessGroup
 from trainables.training.evaluation import forward_inputs
 from trainables.training.run import training_for
 from trainables.training.run_columns import fixed_columns
 from trainables.training.setup import prepare
-from trainables.training.token_cache import Warm
+from trainables.training.token_cache import RunCache
 from trainables.training.trainer import Training
 
 SIZES = {"cpu": 2048, "cuda": 8192}  # edge of the square matrices: large enough for the device's best rate
@@ -50,7 +50,7 @@ class Positions:
         return 1.0 - self.real / max(1, self.computed)
 
 
-def positions(feed: Feed, batches: Sequence[Indices], unpadded: bool = False) -> Positions:
+def positions(feed: BatchLoader, batches: Sequence[Indices], unpadded: bool = False) -> Positions:
     """The positions of these batches, as the feed pads them; `unpadded`: padding is not computed."""
     computed = real = 0
     for rows in batches:
@@ -80,7 +80,7 @@ def operations_per_token(training: Training, batches: Sequence[Indices]) -> floa
 
 def _counted(training: Training, rows: Indices) -> tuple[int, int]:
     """Operations of one forward and of its backward pass."""
-    inputs = training.task.vary(training.train.batch(rows), rows, 0)
+    inputs = training.task.augment(training.train.batch(rows), rows, 0)
     counter: Any = FlopCounterMode(display=False)
     with counter:
         with autocast(training.config.model.precision, training.group.device):
@@ -169,8 +169,8 @@ def profile(config: RunConfig, steps: int, warmup: int, device: torch.device) ->
     started = time.perf_counter()
     if device.type == "cpu":
         keep_freed_memory()
-    group, measured = Group(device=device), _with_items(config, steps)
-    prepared = prepare(measured, device, Warm())
+    group, measured = ProcessGroup(device=device), _with_items(config, steps)
+    prepared = prepare(measured, device, RunCache())
     training = training_for(measured, prepared, group)
     training.model.train()
     setup = time.perf_counter() - started
@@ -271,7 +271,7 @@ def _reserved_gib(device: torch.device) -> float | None:
     return torch.cuda.max_memory_reserved(device) / GIB if device.type == "cuda" else None
 
 
-class Laps:
+class PhaseTimer:
     """Seconds a phase: `lap` ends the phase before and begins the next, once the device has caught up."""
 
     def __init__(self, device: torch.device) -> None:
@@ -301,7 +301,7 @@ class Laps:
 def phase_shares(training: Training, batches: Sequence[Indices]) -> dict[str, float] | None:
     """Where the time of these steps goes. The loss belongs to forward, clipping to the optimizer, batches to host."""
     wait(training.group.device)
-    laps = Laps(training.group.device)
+    laps = PhaseTimer(training.group.device)
     with _observed(training, laps):
         for batch in batches:
             training.step(batch)
@@ -313,7 +313,7 @@ def phase_shares(training: Training, batches: Sequence[Indices]) -> dict[str, fl
 
 
 @contextmanager
-def _observed(training: Training, laps: Laps) -> Iterator[None]:
+def _observed(training: Training, laps: PhaseTimer) -> Iterator[None]:
     """The step's three calls tell when they begin and end; afterwards they are what they were."""
     parallel, stepper = training.parallel, training.stepper
     training.parallel = laps.around("forward", "forward", parallel)  # type: ignore[assignment]
@@ -330,7 +330,7 @@ def answer(question: dict[str, Any]) -> dict[str, Any]:
     """Result, reason, measurements and facts, as JSON takes them."""
     config = RunConfig.model_validate_json(json.dumps(question["config"]))
     try:
-        found, facts = profile(config, question["steps"], question["warmup"], Group.current().device)
+        found, facts = profile(config, question["steps"], question["warmup"], ProcessGroup.current().device)
     except (MemoryError, torch.OutOfMemoryError) as error:
         return {"result": "out of memory", "reason": _first_line(error)}
     except (RuntimeError, ValueError, IndexError, ImportError, OSError) as error:

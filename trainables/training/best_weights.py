@@ -16,8 +16,8 @@ from torch import nn
 
 from analysis.tables.folder import Folder
 from trainables.data.features import Ragged
-from trainables.modeling.save_model import Keepsake, save
-from trainables.training.control_points import Control, Progress, Request
+from trainables.modeling.save_model import ModelBundle, save
+from trainables.training.control_points import Request, RunControl, RunProgress
 
 
 @dataclass
@@ -30,18 +30,18 @@ class Best:
     score: float | None = None
     epochs_since: int = 0
     outputs: dict[str, Ragged] = field(default_factory=dict)
-    decisions: dict[str, float] = field(default_factory=dict)
+    thresholds: dict[str, float] = field(default_factory=dict)
     weights: dict[str, torch.Tensor] = field(default_factory=dict)
 
     def offer(
-        self, epoch: int, score: float, outputs: dict[str, Ragged], model: nn.Module, decisions: dict[str, float]
+        self, epoch: int, score: float, outputs: dict[str, Ragged], model: nn.Module, thresholds: dict[str, float]
     ) -> bool:
         """Take this epoch if it is better than all before. Returns whether it was."""
         if self.score is not None and self.signed(score) <= self.signed(self.score):
             self.epochs_since += 1
             return False
         self.epoch, self.score, self.epochs_since = epoch, score, 0
-        self.outputs, self.decisions = outputs, decisions
+        self.outputs, self.thresholds = outputs, thresholds
         if self.keep_weights:
             self._copy(model)
         return True
@@ -106,11 +106,11 @@ class SavingEpochs:
     rank 0 go on meanwhile and wait at their next reduction.
     """
 
-    control: Control
+    control: RunControl
     kept: LastEpochs
-    model: Callable[[], Keepsake]
+    model: Callable[[], ModelBundle]
 
-    def poll(self, progress: Progress) -> Request:
+    def poll(self, progress: RunProgress) -> Request:
         """What the outside wants."""
         return self.control.poll(progress)
 

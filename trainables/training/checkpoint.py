@@ -25,8 +25,8 @@ from torch import Tensor, nn
 from analysis.tables.folder import Folder
 from trainables.data.features import Ragged
 from trainables.training.best_weights import Best, changing, put_back
-from trainables.training.distributed import Group
-from trainables.training.optimizer import LearningRate, Stepper
+from trainables.training.distributed import ProcessGroup
+from trainables.training.optimizer import LearningRate, OptimizerStep
 
 logger = logging.getLogger(__name__)
 KEPT = 2
@@ -175,13 +175,13 @@ class Resumable(Protocol):
     """What of a training changes while it runs, and where it runs: all that a checkpoint holds, or is put back into."""
 
     model: nn.Module
-    group: Group
+    group: ProcessGroup
     accumulation: int
     checkpoints: Checkpoints
     position: Position
     totals: Totals
     rate: LearningRate
-    stepper: Stepper
+    stepper: OptimizerStep
     best: Best
     loss_sum: Tensor
     norm: Tensor
@@ -207,7 +207,7 @@ def snapshot_of(training: Resumable, seconds_of_epoch: float) -> Snapshot | None
             "epoch": best.epoch,
             "score": best.score,
             "epochs_since": best.epochs_since,
-            "decisions": best.decisions,
+            "decisions": best.thresholds,
         },
         "stepper": training.stepper.state(),
     }

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from trainables.training.distributed import Group
+from trainables.training.distributed import ProcessGroup
 
 Request = Literal["continue", "checkpoint", "stop", "prune"]
 URGENCY: tuple[Request, ...] = ("continue", "checkpoint", "stop", "prune")
@@ -15,7 +15,7 @@ INTERVAL_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class Progress:
+class RunProgress:
     """How far a run is: optimizer steps done and planned, epochs done."""
 
     step: int
@@ -23,20 +23,20 @@ class Progress:
     epoch: int
 
 
-class Control(Protocol):
+class RunControl(Protocol):
     """What a run asks and tells the outside; only rank 0 does."""
 
-    def poll(self, progress: Progress) -> Request:
+    def poll(self, progress: RunProgress) -> Request:
         """What the outside wants. `stop` leaves a checkpoint and no record; `prune` ends the run as pruned."""
 
     def report(self, row: Mapping[str, Any]) -> None:
         """One finished epoch: a row of the `epochs` table. Returns at once."""
 
 
-class Uncontrolled:
+class NoControl:
     """A run nobody watches: it is never stopped."""
 
-    def poll(self, progress: Progress) -> Request:
+    def poll(self, progress: RunProgress) -> Request:
         """Always go on."""
         return "continue"
 
@@ -45,7 +45,7 @@ class Uncontrolled:
 
 
 @dataclass(frozen=True)
-class Decision:
+class Agreement:
     """What all ranks agreed on at a control point."""
 
     request: Request
@@ -59,7 +59,7 @@ class ControlPoints:
     shared; a clock that only one rank sees can therefore never send ranks apart.
     """
 
-    def __init__(self, group: Group, control: Control, checkpoint_due: Callable[[], bool]) -> None:
+    def __init__(self, group: ProcessGroup, control: RunControl, checkpoint_due: Callable[[], bool]) -> None:
         """Agree at the first step, then at the pace that was measured. Only rank 0 asks `checkpoint_due`."""
         self._group = group
         self._control = control
@@ -78,19 +78,19 @@ class ControlPoints:
         self._interval = max(1, self._interval - self._countdown + 1)
         self._countdown = 1
 
-    def agree(self, progress: Progress, first_bad_step: int | None) -> Decision:
+    def agree(self, progress: RunProgress, first_bad_step: int | None) -> Agreement:
         """Share the outside's request, the first step with a non-finite value, and the pace."""
         request = self._request(progress)
         elapsed = time.monotonic() - self._since
         urgency, step, seconds = self._group.maximum([float(URGENCY.index(request)), _negated(first_bad_step), elapsed])
         self._pace(seconds)
-        return Decision(URGENCY[int(urgency)], _step(step))
+        return Agreement(URGENCY[int(urgency)], _step(step))
 
     def shared_bad_step(self, first_bad_step: int | None) -> int | None:
         """The first bad step of any rank."""
         return _step(self._group.maximum([_negated(first_bad_step)])[0])
 
-    def _request(self, progress: Progress) -> Request:
+    def _request(self, progress: RunProgress) -> Request:
         if not self._group.is_main:
             return "continue"
         request = self._control.poll(progress)

@@ -10,7 +10,7 @@ import torch.distributed as dist
 
 
 @dataclass(frozen=True)
-class Group:
+class ProcessGroup:
     """Rank `rank` of `world_size` workers; the exchanges are no-ops for a worker that is alone.
 
     Exchanges run on CPU tensors (gloo), so that they never wait for the device.
@@ -21,7 +21,7 @@ class Group:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
     @classmethod
-    def current(cls, device: torch.device | None = None) -> Group:
+    def current(cls, device: torch.device | None = None) -> ProcessGroup:
         """The initialised process group of this process, or a worker alone."""
         device = device or default_device()
         if not dist.is_initialized():

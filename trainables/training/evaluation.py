@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from trainables.config import Precision
-from trainables.data.batch_loader import Feed
+from trainables.data.batch_loader import BatchLoader
 from trainables.data.batching import Indices, evaluation_batches, shard
 from trainables.data.dataset import Item
 from trainables.data.features import Ragged
@@ -27,7 +27,7 @@ from trainables.data.splits import Split, divide
 from trainables.protocols.task import Task
 from trainables.system.attention_kernels import chosen_kernels
 from trainables.system.precision import autocast
-from trainables.training.distributed import Group
+from trainables.training.distributed import ProcessGroup
 
 TOKENS_PER_BATCH = 4096
 
@@ -48,8 +48,8 @@ EVALUATION_SEED = 0  # every evaluation of every run sees the same masks, say: m
 def evaluate(
     model: nn.Module,
     task: Task,
-    feed: Feed,
-    group: Group,
+    feed: BatchLoader,
+    group: ProcessGroup,
     precision: Precision,
     misplaced: Indices | None = None,
 ) -> Evaluation:
@@ -65,7 +65,7 @@ def evaluate(
         rows = shard(batch, group.rank, group.world_size)
         if len(rows) == 0:
             continue
-        inputs = task.vary(feed.batch(rows), rows, EVALUATION_SEED)
+        inputs = task.augment(feed.batch(rows), rows, EVALUATION_SEED)
         with chosen_kernels(group.device), autocast(precision, group.device):
             outputs = model(**forward_inputs(task, inputs))
             found = task.outputs(outputs, inputs, model)
@@ -73,7 +73,7 @@ def evaluate(
         losses.append(task.loss(outputs, inputs))
     loss_sum = float(torch.stack(losses).double().sum()) if losses else 0.0
     total = group.total([loss_sum])[0] / max(1, int(feed.terms.sum()))
-    per_piece = frozenset(task.piece_outputs)
+    per_piece = frozenset(task.token_outputs)
     assembled = _assemble(parts, feed, group, per_piece)
     if misplaced is not None:
         assembled = {name: displaced(rows, misplaced, name in per_piece) for name, rows in assembled.items()}
@@ -103,7 +103,10 @@ def is_usable(evaluation: Evaluation) -> bool:
 
 
 def _assemble(
-    parts: list[tuple[np.ndarray, dict[str, torch.Tensor]]], feed: Feed, group: Group, per_piece: frozenset[str]
+    parts: list[tuple[np.ndarray, dict[str, torch.Tensor]]],
+    feed: BatchLoader,
+    group: ProcessGroup,
+    per_piece: frozenset[str],
 ) -> dict[str, Ragged]:
     """Rows of all ranks in feature order; outputs with one value a piece are cropped to the feature's length."""
     mine = [(rows, {name: tensor.cpu().numpy() for name, tensor in outputs.items()}) for rows, outputs in parts]
@@ -137,15 +140,15 @@ def tuned(task: Task, tables: Mapping[str, pd.DataFrame]) -> dict[str, float]:
     return task.tune(tables.get("calibration", tables["validation"])) if task.tunes else {}
 
 
-def validated(task: Task, table: pd.DataFrame, decisions: Decisions, fold_of: Mapping[str, int]) -> pd.DataFrame:
+def validated(task: Task, table: pd.DataFrame, thresholds: Decisions, fold_of: Mapping[str, int]) -> pd.DataFrame:
     """The validation part under decisions that were not tuned on it: those given, or those of other folds."""
     if not fold_of:
-        return task.decide(table, decisions)
+        return task.apply_thresholds(table, thresholds)
     fold = table["item"].astype(str).map(fold_of).to_numpy()
     numbers: Indices = np.unique(fold)
     if len(numbers) < 2:  # a single item has no others to tune on: the task's own decisions stand
         return table
-    parts = [task.decide(table[fold == number], task.tune(table[fold != number])) for number in numbers]
+    parts = [task.apply_thresholds(table[fold == number], task.tune(table[fold != number])) for number in numbers]
     return pd.concat(parts).loc[table.index]
 
 

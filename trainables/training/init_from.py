@@ -15,7 +15,7 @@ from torch import Tensor
 from analysis.tables.folder import Folder
 from trainables.config import ModelConfig
 from trainables.modeling.heads import listed
-from trainables.modeling.pretrained import ModelError, ModelSource, Pristine, quiet
+from trainables.modeling.pretrained import ModelError, ModelSource, PretrainedModel, quiet
 from trainables.modeling.remote_code import HubCode, in_folder, trusted
 from trainables.modeling.saved_model import fetched, saved_task
 from trainables.protocols.task import Task
@@ -23,7 +23,7 @@ from trainables.protocols.task import Task
 
 def pristine_of(
     task: Task, source: ModelSource, labels: Sequence[str], start: Folder | None, task_name: str
-) -> Pristine:
+) -> PretrainedModel:
     """The model of a run before it is seeded: pretrained, and with the weights saved in `start` where there are any.
 
     Raises ModelError or NotSaved for weights that cannot be used.
@@ -40,7 +40,7 @@ def _code_of(config: ModelConfig) -> HubCode | None:
     return HubCode(config.source, str(config.revision)) if trusted(config) else None
 
 
-def started(pristine: Pristine, folder: Path, task: str, labels: Sequence[str]) -> Pristine:
+def started(pristine: PretrainedModel, folder: Path, task: str, labels: Sequence[str]) -> PretrainedModel:
     """The model with every weight that the saved one has too; the others stay as they are (a pooler, a new head).
 
     Raises ModelError for a saved model of another architecture, NotSaved for a folder that is not ours.

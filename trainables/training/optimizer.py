@@ -50,7 +50,7 @@ def fused_adamw(groups: list[dict[str, Any]], config: TrainConfig) -> torch.opti
 
 
 @dataclass
-class Stepper:
+class OptimizerStep:
     """Turns gradients into a step: unscale, clip, step or skip.
 
     With fp16 a GradScaler multiplies the loss; a gradient that overflowed is a skipped step, and twenty in a row
@@ -72,7 +72,7 @@ class Stepper:
         precision: Precision,
         device: torch.device,
         build: Build | None = None,
-    ) -> Stepper:
+    ) -> OptimizerStep:
         """The optimizer (fused AdamW unless `build` gives another) and, for fp16, the scaler of a run."""
         scaler = torch.amp.GradScaler(device.type, growth_interval=2000) if precision == "fp16" else None
         trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -215,7 +215,7 @@ class _Recording:
 
 
 @dataclass
-class RecordedSteps:
+class CapturedSteps:
     """Steps of one model. `compute(inputs, scale)` is a whole step: it returns loss and gradient norm, as tensors.
 
     `scale` is what the summed loss is multiplied by, a float32 scalar on the device. `record` turns a function without

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pandas as pd
 
 if TYPE_CHECKING:
-    from trainables.modeling.save_model import Keepsake
+    from trainables.modeling.save_model import ModelBundle
 
 Status = Literal["completed", "collapsed", "diverged", "pruned", "stopped"]
 
@@ -44,5 +44,5 @@ class Outcome:
     columns: Mapping[str, Any] = field(default_factory=dict)
     epochs: pd.DataFrame = field(default_factory=pd.DataFrame)
     predictions: pd.DataFrame = field(default_factory=pd.DataFrame)
-    decisions: Mapping[str, float] = field(default_factory=dict)
-    kept: Keepsake | None = None
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    kept: ModelBundle | None = None

@@ -16,27 +16,27 @@ from torch import nn
 from analysis.tables.folder import Folder
 from trainables.config import RunConfig
 from trainables.modeling.pretrained import instantiate
-from trainables.modeling.save_model import Keepsake
+from trainables.modeling.save_model import ModelBundle
 from trainables.modeling.tokenizer import training_texts
 from trainables.system import private_parts
 from trainables.system.memory import keep_freed_memory, reset_peak_memory
 from trainables.training.best_weights import LastEpochs, SavingEpochs
 from trainables.training.checkpoint import Checkpoints, own_threads, resume
-from trainables.training.control_points import Control, Uncontrolled
-from trainables.training.distributed import Group
+from trainables.training.control_points import NoControl, RunControl
+from trainables.training.distributed import ProcessGroup
 from trainables.training.evaluation import is_usable
 from trainables.training.outcome import Diverged, Outcome, Status, Stopped
 from trainables.training.run_columns import Scored, fixed_columns, measured_columns, score_columns
-from trainables.training.seeding import Purpose, derived
+from trainables.training.seeding import RandomStream, derived
 from trainables.training.setup import Prepared, prepare
-from trainables.training.token_cache import Warm
+from trainables.training.token_cache import RunCache
 from trainables.training.trainer import Training
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Layout:
+class ComputeOptions:
     """How a run is computed, which never changes what is computed."""
 
     accumulation: int = 1
@@ -47,11 +47,11 @@ class Layout:
 def run(
     config: RunConfig,
     *,
-    group: Group | None = None,
-    warm: Warm | None = None,
-    control: Control | None = None,
+    group: ProcessGroup | None = None,
+    warm: RunCache | None = None,
+    control: RunControl | None = None,
     folder: Folder | None = None,
-    layout: Layout | None = None,
+    layout: ComputeOptions | None = None,
     start: Folder | None = None,
     keep: bool = False,
     last_epochs: LastEpochs | None = None,
@@ -63,7 +63,7 @@ def run(
     folders with the last ones. Raises DataError, ValueError or OSError for what the user can mend; a non-finite loss is
     an outcome (`diverged`), not an exception.
     """
-    group, warm, layout = group or Group.current(), warm or Warm(), layout or Layout()
+    group, warm, layout = group or ProcessGroup.current(), warm or RunCache(), layout or ComputeOptions()
     started = time.perf_counter()
     reset_peak_memory(group.device)
     if group.device.type == "cpu":
@@ -71,7 +71,7 @@ def run(
     prepared = prepare(config, group.device, warm, start)
     if last_epochs is not None:
         control = SavingEpochs(
-            control or Uncontrolled(), last_epochs, lambda: _copied(config, prepared, training.decisions)
+            control or NoControl(), last_epochs, lambda: _copied(config, prepared, training.thresholds)
         )
     _tell_counts(prepared)
     training = training_for(config, prepared, group, control, folder, layout, keep)
@@ -107,14 +107,14 @@ def _tell_counts(prepared: Prepared) -> None:
 def training_for(
     config: RunConfig,
     prepared: Prepared,
-    group: Group,
-    control: Control | None = None,
+    group: ProcessGroup,
+    control: RunControl | None = None,
     folder: Folder | None = None,
-    layout: Layout | None = None,
+    layout: ComputeOptions | None = None,
     keep: bool = False,
 ) -> Training:
     """The training of a prepared run, where its newest checkpoint left it."""
-    control, layout = control or Uncontrolled(), layout or Layout()
+    control, layout = control or NoControl(), layout or ComputeOptions()
     checkpoints = Checkpoints(folder, layout.seconds_between_checkpoints)
     training = Training(
         config=config,
@@ -136,7 +136,7 @@ def training_for(
     return training
 
 
-def _scored(config: RunConfig, prepared: Prepared, training: Training, group: Group) -> Scored | None:
+def _scored(config: RunConfig, prepared: Prepared, training: Training, group: ProcessGroup) -> Scored | None:
     """Predictions and metrics of the best epoch; the test part is scored once, with that epoch's weights.
 
     Both are decided by what was tuned in that epoch, on other items. Only rank 0 gets them; the others get None.
@@ -150,10 +150,10 @@ def _scored(config: RunConfig, prepared: Prepared, training: Training, group: Gr
             raise Diverged(training.position.step, "test loss became non-finite")
     if not group.is_main:
         return None
-    tables = {"validation": prepared.validated(best.outputs, best.decisions)}
+    tables = {"validation": prepared.validated(best.outputs, best.thresholds)}
     if evaluation is not None:
-        tables["test"] = prepared.predictions("test", evaluation.outputs, best.decisions)
-    return Scored(tables, {part: prepared.score(table) for part, table in tables.items()}, best.decisions)
+        tables["test"] = prepared.predictions("test", evaluation.outputs, best.thresholds)
+    return Scored(tables, {part: prepared.score(table) for part, table in tables.items()}, best.thresholds)
 
 
 def _outcome(prepared: Prepared, training: Training, scored: Scored | None, columns: dict[str, Any]) -> Outcome:
@@ -167,30 +167,30 @@ def _outcome(prepared: Prepared, training: Training, scored: Scored | None, colu
         {**columns, **score_columns(training, scored)},
         pd.DataFrame(training.totals.rows),
         pd.concat(list(scored.predictions.values()), ignore_index=True),
-        scored.decisions,
+        scored.thresholds,
     )
 
 
-def _kept(config: RunConfig, prepared: Prepared, training: Training, scored: Scored) -> Keepsake:
+def _kept(config: RunConfig, prepared: Prepared, training: Training, scored: Scored) -> ModelBundle:
     """The model with the weights of its best epoch. On a device it stays there until it is saved."""
     training.best.reload(prepared.model)
-    return _keepsake(config, prepared, prepared.model, scored.decisions)
+    return _keepsake(config, prepared, prepared.model, scored.thresholds)
 
 
-def _copied(config: RunConfig, prepared: Prepared, decisions: Mapping[str, float]) -> Keepsake:
+def _copied(config: RunConfig, prepared: Prepared, thresholds: Mapping[str, float]) -> ModelBundle:
     """The model as it is now, which goes on training untouched by what saving does to the copy."""
-    return _keepsake(config, prepared, copy.deepcopy(private_parts.uncompiled(prepared.model)), decisions)
+    return _keepsake(config, prepared, copy.deepcopy(private_parts.uncompiled(prepared.model)), thresholds)
 
 
-def _keepsake(config: RunConfig, prepared: Prepared, module: nn.Module, decisions: Mapping[str, float]) -> Keepsake:
-    return Keepsake(
+def _keepsake(config: RunConfig, prepared: Prepared, module: nn.Module, thresholds: Mapping[str, float]) -> ModelBundle:
+    return ModelBundle(
         module=module,
         vocabulary=prepared.material.vocabulary,
-        whole=lambda: instantiate(prepared.whole(), derived(config.seed, Purpose.WEIGHTS)),
+        whole=lambda: instantiate(prepared.whole(), derived(config.seed, RandomStream.WEIGHTS)),
         texts=partial(training_texts, prepared.corpus),
         config=config,
         task_options=prepared.task.options.model_dump(mode="json"),
         labels=prepared.labels,
-        decisions=decisions,
+        thresholds=thresholds,
         head=prepared.material.pristine.remark,
     )

@@ -12,23 +12,23 @@ import torch
 from torch import nn
 
 from trainables.config import RunConfig
-from trainables.data.batch_loader import Feed
+from trainables.data.batch_loader import BatchLoader
 from trainables.data.features import Features
 from trainables.modeling.pretrained import num_entries
-from trainables.modeling.vocabulary_trimming import Material
+from trainables.modeling.vocabulary_trimming import TrimmedModel
 from trainables.system.attention_kernels import attention_of
 from trainables.system.hardware import hardware_name
 from trainables.system.memory import peak_memory_gib
-from trainables.training.distributed import Group
+from trainables.training.distributed import ProcessGroup
 from trainables.training.trainer import Training
 
 
 @dataclass(frozen=True)
-class Part:
+class SplitPart:
     """One part of the split: its features, and where batches of it come from."""
 
     features: Features
-    feed: Feed
+    feed: BatchLoader
 
     @property
     def num_items(self) -> int:
@@ -40,12 +40,12 @@ class Part:
 class Scored:
     """Predictions and metrics of the best epoch, per part: validation, and test where the split has one.
 
-    `decisions` are the thresholds that test and new items are decided by, tuned on other items; {} for the task's own.
+    `thresholds` are the thresholds that test and new items are decided by, tuned on other items; {} for the task's own.
     """
 
     predictions: Mapping[str, pd.DataFrame]
     metrics: Mapping[str, Mapping[str, float]]
-    decisions: Mapping[str, float]
+    thresholds: Mapping[str, float]
 
     @property
     def split(self) -> str:
@@ -59,7 +59,7 @@ class Scored:
 
 
 def fixed_columns(
-    config: RunConfig, parts: Mapping[str, Part], material: Material, model: nn.Module, group: Group
+    config: RunConfig, parts: Mapping[str, SplitPart], material: TrimmedModel, model: nn.Module, group: ProcessGroup
 ) -> dict[str, Any]:
     """What is known before the first step. `truncated_words` are those of the run's own items, whatever their part.
 

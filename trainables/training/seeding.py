@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 
-class Purpose(IntEnum):
+class RandomStream(IntEnum):
     """What a stream of random numbers is for; two purposes never share a stream."""
 
     ORDER = 1
@@ -19,12 +19,12 @@ class Purpose(IntEnum):
     MISPLACEMENT = 6
 
 
-def generator(seed: int, purpose: Purpose, *position: int) -> np.random.Generator:
+def generator(seed: int, purpose: RandomStream, *position: int) -> np.random.Generator:
     """A NumPy generator for one purpose at one position (an epoch, say)."""
     return np.random.default_rng([seed, purpose, *position])
 
 
-def derived(seed: int, purpose: Purpose, *position: int) -> int:
+def derived(seed: int, purpose: RandomStream, *position: int) -> int:
     """A 63-bit seed for libraries that want a number."""
     state = np.random.SeedSequence([seed, purpose, *position]).generate_state(1, np.uint64)
     return int(state[0]) >> 1
@@ -35,4 +35,4 @@ def seed_step(seed: int, step: int, rank: int) -> None:
 
     A resumed run, a warm lane and another order of runs therefore draw the same masks.
     """
-    torch.manual_seed(derived(seed, Purpose.STEP, step, rank))
+    torch.manual_seed(derived(seed, RandomStream.STEP, step, rank))

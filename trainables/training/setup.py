@@ -16,22 +16,22 @@ from analysis.metrics import Metric
 from analysis.tables.folder import Folder
 from trainables import registry
 from trainables.config import RunConfig
-from trainables.data.batch_loader import Feed
+from trainables.data.batch_loader import BatchLoader
 from trainables.data.dataset import Corpus
 from trainables.data.features import Features, Ragged
 from trainables.data.load import load_corpus
 from trainables.data.splits import PARTS, Split, split_for
-from trainables.modeling.pretrained import ModelSource, Pristine, instantiate
+from trainables.modeling.pretrained import ModelSource, PretrainedModel, instantiate
 from trainables.modeling.tokenizer import training_texts
-from trainables.modeling.vocabulary_trimming import Material
+from trainables.modeling.vocabulary_trimming import TrimmedModel
 from trainables.protocols.task import Task
 from trainables.protocols.variant import Applied, Plan, adjust_model, around, plan_of, resolve_variants
 from trainables.system.attention_kernels import chosen_kernels
 from trainables.training.evaluation import folds_of, tuned, validated
 from trainables.training.init_from import pristine_of
-from trainables.training.run_columns import Part
-from trainables.training.seeding import Purpose, derived
-from trainables.training.token_cache import Warm, drop_graphs, load_features
+from trainables.training.run_columns import SplitPart
+from trainables.training.seeding import RandomStream, derived
+from trainables.training.token_cache import RunCache, drop_graphs, load_features
 
 logger = logging.getLogger(__name__)
 
@@ -51,16 +51,16 @@ class Prepared:
     plan: Plan
     corpus: Corpus
     labels: tuple[str, ...]
-    parts: Mapping[str, Part]
-    material: Material
-    whole: Callable[[], Pristine]
+    parts: Mapping[str, SplitPart]
+    material: TrimmedModel
+    whole: Callable[[], PretrainedModel]
     model: nn.Module
     own_metric: Metric | None
     around: Callable[[], AbstractContextManager[None]] = nullcontext
     folds: Mapping[str, int] = field(default_factory=dict)
 
     @property
-    def judged(self) -> dict[str, Part]:
+    def judged(self) -> dict[str, SplitPart]:
         """What every epoch is judged on: validation, and calibration where decisions are tuned on it."""
         parts = ("validation", "calibration") if self.task.tunes else ("validation",)
         return {name: self.parts[name] for name in parts if name in self.parts}
@@ -68,12 +68,12 @@ class Prepared:
     def judge(self, outputs: Mapping[str, Outputs]) -> tuple[dict[str, float], dict[str, float]]:
         """Metrics of validation as they are reported, and the decisions that a model with these outputs goes with."""
         tables = {part: self.predictions(part, found) for part, found in outputs.items()}
-        decisions = tuned(self.task, tables)
-        return self.score(validated(self.task, tables["validation"], decisions, self.folds)), decisions
+        thresholds = tuned(self.task, tables)
+        return self.score(validated(self.task, tables["validation"], thresholds, self.folds)), thresholds
 
-    def validated(self, outputs: Outputs, decisions: Mapping[str, float]) -> pd.DataFrame:
+    def validated(self, outputs: Outputs, thresholds: Mapping[str, float]) -> pd.DataFrame:
         """The validation predictions under decisions that were tuned on other items."""
-        return validated(self.task, self.predictions("validation", outputs), decisions, self.folds)
+        return validated(self.task, self.predictions("validation", outputs), thresholds, self.folds)
 
     def score(self, predictions: pd.DataFrame) -> dict[str, float]:
         """The task's metrics, and the user's own where the run names one by path."""
@@ -83,13 +83,13 @@ class Prepared:
             scores[self.own_metric.name] = self.own_metric.score(*columns)
         return scores
 
-    def predictions(self, part: str, outputs: Outputs, decisions: Mapping[str, float] | None = None) -> pd.DataFrame:
+    def predictions(self, part: str, outputs: Outputs, thresholds: Mapping[str, float] | None = None) -> pd.DataFrame:
         """The predictions table of one part, with the task's own decisions unless others are given."""
         table = self.task.predictions(self.corpus.items, self.parts[part].features, outputs, self.labels)
-        return self.task.decide(table, decisions or {}).assign(split=part)
+        return self.task.apply_thresholds(table, thresholds or {}).assign(split=part)
 
 
-def prepare(config: RunConfig, device: torch.device, warm: Warm, start: Folder | None = None) -> Prepared:
+def prepare(config: RunConfig, device: torch.device, warm: RunCache, start: Folder | None = None) -> Prepared:
     """Data, split, features and a freshly initialised model of a run, as much as possible from what is warm."""
     task: Task = registry.load("task", config.task).configured(config.task_options)
     applied = resolve_variants(config.variants, lambda name: registry.load("variant", name))
@@ -113,9 +113,9 @@ def prepare(config: RunConfig, device: torch.device, warm: Warm, start: Folder |
     material = _material(config, task, corpus, labels, source, whole, warm)
     _tell(config.model.name, material.pristine)
     parts = _parts(split, material.features, device, plan, config.train.max_length)
-    model = instantiate(material.pristine, derived(config.seed, Purpose.WEIGHTS)).to(device)
+    model = instantiate(material.pristine, derived(config.seed, RandomStream.WEIGHTS)).to(device)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(derived(config.seed, Purpose.ADJUSTMENT))  # weights that a variant adds
+        torch.manual_seed(derived(config.seed, RandomStream.ADJUSTMENT))  # weights that a variant adds
         model = adjust_model(model, applied)
     own_metric = registry.load("metric", config.metric) if registry.is_path(config.metric or "") else None
     settings = partial(settings_of_process, device, applied)
@@ -135,7 +135,7 @@ def _default_attention(device: torch.device) -> str | None:
     return "eager" if device.type == "cpu" else None
 
 
-def _tell(model: str, pristine: Pristine) -> None:
+def _tell(model: str, pristine: PretrainedModel) -> None:
     """What became of a head that the checkpoint brought; every run says it, the warm ones too."""
     if pristine.remark is not None:
         drawn = pristine.head <= pristine.missing
@@ -167,27 +167,27 @@ def _material(
     corpus: Corpus,
     labels: tuple[str, ...],
     source: ModelSource,
-    whole: Callable[[], Pristine],
-    warm: Warm,
-) -> Material:
+    whole: Callable[[], PretrainedModel],
+    warm: RunCache,
+) -> TrimmedModel:
     """Tokenised data and base weights of one model on one data set: what all its runs share."""
     train = config.train
     choices = (train.max_length, train.dropout, source.attention, source.quantization, config.init_from)
     key = (_labels_key(config, task), config.model.model_dump_json(), *choices)
 
-    def build() -> Material:
+    def build() -> TrimmedModel:
         features = load_features(task, corpus, config.model, labels, train.max_length)
-        return Material.of(features, whole(), task.whole_vocabulary)
+        return TrimmedModel.of(features, whole(), task.whole_vocabulary)
 
     return warm.get("material", key, build)
 
 
-def _parts(split: Split, features: Features, device: torch.device, plan: Plan, max_length: int) -> dict[str, Part]:
+def _parts(split: Split, features: Features, device: torch.device, plan: Plan, max_length: int) -> dict[str, SplitPart]:
     width = max_length if plan.padding == "max_length" else None
     parts = {}
     for name in PARTS:
         indices = features.of_items(split.part(name))
         if len(indices):
             chosen = features.take(indices)
-            parts[name] = Part(chosen, Feed(chosen, device, width, plan.width_multiple, max_length))
+            parts[name] = SplitPart(chosen, BatchLoader(chosen, device, width, plan.width_multiple, max_length))
     return parts

@@ -38,7 +38,7 @@ _TOKENIZER_FILES = (
 )
 
 
-class Damaged(ValueError):
+class DamagedCache(ValueError):
     """A cached directory whose files are not what its header says."""
 
 
@@ -144,7 +144,7 @@ def _is_sound(folder: Path) -> bool:
     try:
         header = _header(folder)
         return all(_digest(folder / name) == digest for name, digest in header["files"].items())
-    except (Damaged, OSError):
+    except (DamagedCache, OSError):
         return False
 
 
@@ -154,9 +154,9 @@ def _header(folder: Path) -> dict[str, Any]:
         body, digest = document["body"], document["sha256"]
         header: dict[str, Any] = json.loads(body)
     except (ValueError, KeyError, TypeError) as error:
-        raise Damaged(f"{folder}: unreadable header") from error
+        raise DamagedCache(f"{folder}: unreadable header") from error
     if text_sha256(body) != digest:
-        raise Damaged(f"{folder}: the header does not match its hash")
+        raise DamagedCache(f"{folder}: the header does not match its hash")
     return header
 
 
@@ -187,7 +187,7 @@ Value = TypeVar("Value")
 KEPT_PER_KIND = 4
 
 
-class Warm:
+class RunCache:
     """Values by (kind, key), built at first use; of each kind the few used last are kept.
 
     A value must never be changed by the run that gets it: a warm run has to equal a cold one bit for bit.

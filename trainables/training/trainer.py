@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from trainables.config import RunConfig
-from trainables.data.batch_loader import Feed
+from trainables.data.batch_loader import BatchLoader
 from trainables.data.batching import Indices, bucketed_batches, micro_batches, shard, shuffled_batches
 from trainables.data.features import Ragged
 from trainables.protocols.task import Task
@@ -23,12 +23,12 @@ from trainables.system.memory import KeptMemory, StepClock
 from trainables.system.precision import autocast
 from trainables.training.best_weights import Best
 from trainables.training.checkpoint import Checkpoints, Position, Totals, snapshot_of
-from trainables.training.control_points import Control, ControlPoints, Progress
-from trainables.training.distributed import Group
+from trainables.training.control_points import ControlPoints, RunControl, RunProgress
+from trainables.training.distributed import ProcessGroup
 from trainables.training.evaluation import Evaluation, evaluate, forward_inputs, is_usable
-from trainables.training.optimizer import LearningRate, RecordedSteps, Stepper
+from trainables.training.optimizer import CapturedSteps, LearningRate, OptimizerStep
 from trainables.training.outcome import Diverged, Stopped
-from trainables.training.seeding import Purpose, derived, generator, seed_step
+from trainables.training.seeding import RandomStream, derived, generator, seed_step
 
 logger = logging.getLogger(__name__)
 Judge = Callable[[Mapping[str, dict[str, Ragged]]], tuple[dict[str, float], dict[str, float]]]
@@ -48,12 +48,12 @@ class Training:
         plan: Plan,
         task: Task,
         model: nn.Module,
-        train: Feed,
-        judged: Mapping[str, Feed],
+        train: BatchLoader,
+        judged: Mapping[str, BatchLoader],
         judge: Judge,
         metric: str,
-        group: Group,
-        control: Control,
+        group: ProcessGroup,
+        control: RunControl,
         checkpoints: Checkpoints,
         accumulation: int,
         keep_weights: bool,
@@ -64,14 +64,14 @@ class Training:
         self.accumulation, self.checkpoints = accumulation, checkpoints
         self.steps_per_epoch = -(-len(train.lengths) // config.train.batch_size)
         self.rate = LearningRate(config.train, self.steps_per_epoch * config.train.epochs)
-        self.stepper = Stepper.create(model, config.train, config.model.precision, group.device, plan.optimizer)
+        self.stepper = OptimizerStep.create(model, config.train, config.model.precision, group.device, plan.optimizer)
         self.best = Best(config.direction, keep_weights)
         self.points = ControlPoints(group, control, checkpoints.due)
         self.control = control
         self.clock = StepClock(group.device)
         self.kept_memory = KeptMemory()
         self.position, self.totals = Position(), Totals()
-        self.decisions: dict[str, float] = {}  # of the epoch that ended last
+        self.thresholds: dict[str, float] = {}  # of the epoch that ended last
         self.parallel = _parallel(model, group)  # the model as it is called
         self.loss_sum = torch.zeros((), dtype=torch.float64, device=group.device)
         self._first_bad = torch.full((), -1, dtype=torch.int64, device=group.device)
@@ -101,7 +101,7 @@ class Training:
 
     def batches(self) -> list[Indices]:
         """The global batches of the current epoch, in their order."""
-        order = generator(self.config.seed, Purpose.ORDER, self.position.epoch)
+        order = generator(self.config.seed, RandomStream.ORDER, self.position.epoch)
         if self.plan.bucketing:
             return bucketed_batches(self.train.lengths, self.config.train.batch_size, order)
         return shuffled_batches(len(self.train.lengths), self.config.train.batch_size, order)
@@ -135,12 +135,12 @@ class Training:
         self.norm = norm.clone()
         return True
 
-    def _recorded_steps(self) -> RecordedSteps | None:
+    def _recorded_steps(self) -> CapturedSteps | None:
         if self.plan.recorder is None:
             return None
         if self.group.world_size > 1 or self.accumulation > 1:
             raise ValueError("a step is recorded as a whole: use one worker a run, and no accumulation")
-        return RecordedSteps(self._whole_step, self.plan.recorder)
+        return CapturedSteps(self._whole_step, self.plan.recorder)
 
     def _whole_step(self, inputs: Mapping[str, torch.Tensor], scale: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         loss = self._loss(inputs)
@@ -148,8 +148,8 @@ class Training:
         return loss.detach(), self.stepper.apply()[0]
 
     def _inputs(self, rows: Indices) -> dict[str, torch.Tensor]:
-        seed = derived(self.config.seed, Purpose.VARIATION, self.position.epoch)
-        return self.task.vary(self.train.batch(rows), rows, seed)
+        seed = derived(self.config.seed, RandomStream.VARIATION, self.position.epoch)
+        return self.task.augment(self.train.batch(rows), rows, seed)
 
     def _loss(self, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
         with autocast(self.config.model.precision, self.group.device):
@@ -183,7 +183,7 @@ class Training:
 
     def _control_point(self, epoch_started: float) -> None:
         self.kept_memory.check()
-        progress = Progress(self.position.step, self.rate.total, self.position.epoch)
+        progress = RunProgress(self.position.step, self.rate.total, self.position.epoch)
         decision = self.points.agree(progress, self._bad_step())
         if decision.first_bad_step is not None:
             raise Diverged(decision.first_bad_step, "loss or gradient became non-finite")
@@ -207,7 +207,7 @@ class Training:
         if not all(map(is_usable, found.values())):
             raise Diverged(self.position.step, "evaluation loss became non-finite")
         outputs = {part: evaluation.outputs for part, evaluation in found.items()}
-        metrics, self.decisions = self.group.shared(self.judge(outputs) if self.group.is_main else ({}, {}))
+        metrics, self.thresholds = self.group.shared(self.judge(outputs) if self.group.is_main else ({}, {}))
         self.position.epoch, self.position.batch = self.position.epoch + 1, 0
         self.loss_sum = torch.zeros_like(self.loss_sum)
         row = {
@@ -221,16 +221,16 @@ class Training:
             **{f"metric_{name}": value for name, value in metrics.items()},
         }
         self.totals.rows.append(row)
-        self.best.offer(self.position.epoch, metrics[self.metric], outputs["validation"], self.model, self.decisions)
+        self.best.offer(self.position.epoch, metrics[self.metric], outputs["validation"], self.model, self.thresholds)
         self.rate.epoch_ended(self.best.signed(metrics[self.metric]))
         self._report(row)
         self.points.hasten()
 
-    def evaluate(self, feed: Feed) -> Evaluation:
+    def evaluate(self, feed: BatchLoader) -> Evaluation:
         """The model's loss and outputs on these features, whether they are usable or not."""
         order = None
         if self.plan.misplaced is not None:
-            order = self.plan.misplaced(feed.lengths, generator(self.config.seed, Purpose.MISPLACEMENT))
+            order = self.plan.misplaced(feed.lengths, generator(self.config.seed, RandomStream.MISPLACEMENT))
         evaluation = evaluate(self.model, self.task, feed, self.group, self.config.model.precision, order)
         self.totals.evaluation_seconds += evaluation.seconds
         return evaluation
@@ -255,7 +255,7 @@ class Training:
             self.checkpoints.save(self.position.step, snapshot)
 
 
-def _parallel(model: nn.Module, group: Group) -> nn.Module:
+def _parallel(model: nn.Module, group: ProcessGroup) -> nn.Module:
     if group.world_size == 1:
         return model
     devices = [group.device] if group.device.type == "cuda" else None

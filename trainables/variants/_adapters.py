@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from trainables.config import Fraction, Frozen, Positive
-from trainables.protocols.variant import WouldDoNothing
+from trainables.protocols.variant import NoEffect
 from trainables.system.extras import install
 
 if TYPE_CHECKING:
@@ -71,12 +71,12 @@ def _chosen(model: nn.Module, targets: Targets, head: frozenset[str], variant: s
         if missing:
             endings = sorted({name.rsplit(".", 1)[-1] for name in body})
             known = f"its linear layers end in {', '.join(endings)}" if endings else "it has no linear layers"
-            raise WouldDoNothing(f"{variant}.targets: {kind} has no linear layer {missing[0]!r}; {known}")
+            raise NoEffect(f"{variant}.targets: {kind} has no linear layer {missing[0]!r}; {known}")
         return [name for name in body if any(_is_named(name, target) for target in targets)]
     found = body if targets == "all-linear" else [name for name in body if _QUERY_AND_VALUE.search(name)]
     if not found:
         what = "linear layers" if targets == "all-linear" else "query and value projections that are known by name"
-        raise WouldDoNothing(f"{variant} would train the head only: {kind} has no {what}; set {variant}.targets")
+        raise NoEffect(f"{variant} would train the head only: {kind} has no {what}; set {variant}.targets")
     return found
 
 

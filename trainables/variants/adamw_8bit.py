@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from trainables.config import Frozen, TrainConfig
-from trainables.protocols.variant import Plan, Stage, Variant, WouldDoNothing
+from trainables.protocols.variant import NoEffect, Plan, Stage, Variant
 from trainables.system.extras import install
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def adjust_model(model: nn.Module, options: Options) -> nn.Module:
     """Leave the model alone; raise WouldDoNothing where no weight that trains is large enough."""
     largest = max((weight.numel() for weight in model.parameters() if weight.requires_grad), default=0)
     if largest < SMALLEST:
-        raise WouldDoNothing(
+        raise NoEffect(
             f"adamw_8bit: the largest weight that trains has {largest:,} entries; "
             f"below {SMALLEST:,} the state stays in 32 bits"
         )

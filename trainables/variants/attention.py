@@ -24,7 +24,7 @@ def adjust_plan(plan: Plan, options: Options) -> Plan:
     return plan.replace(attention=options.implementation)
 
 
-def unsuited(subject: Subject, options: Options) -> str | None:
+def incompatible(subject: Subject, options: Options) -> str | None:
     """A preset declares the kernels of its architecture; flash attention computes in 16 bits only."""
     if subject.attentions is not None and options.implementation not in subject.attentions:
         return f"{subject.model} has no {options.implementation} attention; it has {', '.join(subject.attentions)}"
@@ -51,7 +51,7 @@ VARIANT = Variant(
     options=Options,
     excludes={"unpadding": "unpadding brings an attention of its own, which works row by row"},
     adjust_plan=adjust_plan,
-    unsuited=unsuited,
+    incompatible=incompatible,
     asks_architecture=True,
     unsupported=unsupported,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trainables.config import Frozen
-from trainables.protocols.variant import Stage, Subject, Variant, WouldDoNothing
+from trainables.protocols.variant import NoEffect, Stage, Subject, Variant
 from trainables.variants._adapters import EXCLUSION, architecture_of, body_of, freeze
 
 if TYPE_CHECKING:
@@ -23,12 +23,12 @@ def adjust_model(model: nn.Module, options: Options) -> nn.Module:
     body = body_of(model)
     own = [layer for layer in body.modules() if isinstance(layer, nn.Linear) and layer.bias is not None]
     if not own:
-        raise WouldDoNothing(_none(architecture_of(model)))
+        raise NoEffect(_none(architecture_of(model)))
     freeze(model, (name for name, _ in model.named_parameters() if name.rpartition(".")[2] != "bias"))
     return model
 
 
-def unsuited(subject: Subject, options: Options) -> str | None:
+def incompatible(subject: Subject, options: Options) -> str | None:
     """A preset declares whether there are biases."""
     return _none(subject.model) if subject.has_biases is False else None
 
@@ -49,6 +49,6 @@ VARIANT = Variant(
         "adamw_8bit": "biases are too small for it: below 4,096 entries the state stays in 32 bits",
     },
     adjust_model=adjust_model,
-    unsuited=unsuited,
+    incompatible=incompatible,
     asks_architecture=True,
 )

@@ -51,7 +51,7 @@ def adjust_plan(plan: Plan, options: Options) -> Plan:
     return plan.replace(width_multiple=width, optimizer=build, recorder=record)
 
 
-def unsuited(subject: Subject, options: Options) -> str | None:
+def incompatible(subject: Subject, options: Options) -> str | None:
     """The scaler of fp16 asks after every step whether it overflowed: the host would have to wait."""
     if subject.precision != "fp16":
         return None
@@ -76,6 +76,6 @@ VARIANT = Variant(
         "unpadding": "a batch has as many pieces as it has, and a recording needs the same shapes each time",
     },
     adjust_plan=adjust_plan,
-    unsuited=unsuited,
+    incompatible=incompatible,
     unsupported=unsupported,
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from trainables.config import Frozen
-from trainables.protocols.variant import Stage, Subject, Variant, WouldDoNothing
+from trainables.protocols.variant import NoEffect, Stage, Subject, Variant
 from trainables.variants._adapters import EXCLUSION, architecture_of, body_of, freeze
 
 if TYPE_CHECKING:
@@ -25,16 +25,16 @@ def adjust_model(model: nn.Module, options: Options) -> nn.Module:
     body = body_of(model)
     blocks = _blocks(body)
     if blocks is None:
-        raise WouldDoNothing(f"freezing: {architecture_of(model)} is no stack of layers")
+        raise NoEffect(f"freezing: {architecture_of(model)} is no stack of layers")
     if options.layers > len(blocks):
-        raise WouldDoNothing(_too_many(options.layers, architecture_of(model), len(blocks)))
+        raise NoEffect(_too_many(options.layers, architecture_of(model), len(blocks)))
     frozen = [child for name, child in body.named_children() if name.startswith("embed")]
     chosen = {id(weight) for part in [*frozen, *blocks[: options.layers]] for weight in part.parameters()}
     freeze(model, [name for name, weight in model.named_parameters() if id(weight) in chosen])
     return model
 
 
-def unsuited(subject: Subject, options: Options) -> str | None:
+def incompatible(subject: Subject, options: Options) -> str | None:
     """A preset declares how many layers there are."""
     if subject.layers is None or options.layers <= subject.layers:
         return None
@@ -61,6 +61,6 @@ VARIANT = Variant(
     options=Options,
     excludes=dict.fromkeys(("bitfit", "lora", "qlora"), EXCLUSION),
     adjust_model=adjust_model,
-    unsuited=unsuited,
+    incompatible=incompatible,
     asks_architecture=True,
 )

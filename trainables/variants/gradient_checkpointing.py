@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from trainables.config import Frozen
-from trainables.protocols.variant import Stage, Variant, WouldDoNothing
+from trainables.protocols.variant import NoEffect, Stage, Variant
 from trainables.variants._adapters import architecture_of, body_of
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def adjust_model(model: nn.Module, options: Options) -> nn.Module:
     """Keep the inputs of every block only. The same numbers: dropout draws its masks again from the same state."""
     target: Any = body_of(model)
     if not getattr(target, "supports_gradient_checkpointing", False):
-        raise WouldDoNothing(f"gradient_checkpointing: {architecture_of(model)} has no blocks that can be checkpointed")
+        raise NoEffect(f"gradient_checkpointing: {architecture_of(model)} has no blocks that can be checkpointed")
     newer = hasattr(target, "activation_checkpointing_enable")  # its name since transformers 5.23
     enable = target.activation_checkpointing_enable if newer else target.gradient_checkpointing_enable
     enable({"use_reentrant": False})

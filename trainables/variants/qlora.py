@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from trainables.protocols.variant import Plan, Stage, Variant, WouldDoNothing
+from trainables.protocols.variant import NoEffect, Plan, Stage, Variant
 from trainables.variants._adapters import EXCLUSION, AdapterOptions, Targets, add_adapters
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def adjust_model(model: nn.Module, options: Options) -> nn.Module:
     from trainables.modeling.pretrained import quantized_layers
 
     if next(quantized_layers(model), None) is None:
-        raise WouldDoNothing("qlora: no weight of this model is in four bits: it has no linear layers, or is not ours")
+        raise NoEffect("qlora: no weight of this model is in four bits: it has no linear layers, or is not ours")
     return add_adapters(model, options, "qlora")
 
 

@@ -30,7 +30,7 @@ def around(options: Options) -> Iterator[None]:
         products.fp32_precision = before
 
 
-def unsuited(subject: Subject, options: Options) -> str | None:
+def incompatible(subject: Subject, options: Options) -> str | None:
     """In bf16 and fp16 no matrix product is left for it."""
     if subject.precision == "fp32":
         return None
@@ -50,6 +50,6 @@ VARIANT = Variant(
     stage=Stage.STEP,
     options=Options,
     around=around,
-    unsuited=unsuited,
+    incompatible=incompatible,
     unsupported=unsupported,
 )

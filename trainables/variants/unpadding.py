@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trainables.config import Frozen
-from trainables.protocols.variant import Plan, Stage, Subject, Variant, WouldDoNothing
+from trainables.protocols.variant import NoEffect, Plan, Stage, Subject, Variant
 from trainables.variants._adapters import architecture_of
 
 if TYPE_CHECKING:
@@ -29,12 +29,12 @@ def adjust_model(model: nn.Module, options: Options) -> nn.Module:
 
     stack = stack_of(model)
     if stack is None:
-        raise WouldDoNothing(f"unpadding: {_refusal(architecture_of(model))}")
+        raise NoEffect(f"unpadding: {_refusal(architecture_of(model))}")
     unpad(stack)
     return model
 
 
-def unsuited(subject: Subject, options: Options) -> str | None:
+def incompatible(subject: Subject, options: Options) -> str | None:
     """Blocks that compute with positions need them where they are."""
     return _refusal(subject.model) if subject.unpads is False else None
 
@@ -56,6 +56,6 @@ VARIANT = Variant(
     },
     adjust_plan=adjust_plan,
     adjust_model=adjust_model,
-    unsuited=unsuited,
+    incompatible=incompatible,
     asks_architecture=True,
 )

@@ -17,7 +17,7 @@ from benchmarks.gpu.sides import Recipe, cannot
 from benchmarks.gpu.task import SpoiledDevice, Task, spoils_the_device
 from orchestrator.api import load_experiment
 from orchestrator.commands.plan import plan
-from orchestrator.config.resolve import Resolved, grid_runs, resolve
+from orchestrator.config.resolve import ResolvedExperiment, grid_runs, resolve
 from orchestrator.config.run_spec import RunSpec
 from orchestrator.config.yaml_file import dump
 from orchestrator.errors import UserError
@@ -115,7 +115,7 @@ class _Watch:
         self.begun = time.monotonic()
 
 
-def _plan(task: Task, model: str, resolved: Resolved, store: Store) -> None:
+def _plan(task: Task, model: str, resolved: ResolvedExperiment, store: Store) -> None:
     """What the planner says of one model's ten runs, before any of them ran."""
     found = plan(resolved, out=store.location)
     task.row(
@@ -127,7 +127,7 @@ def _plan(task: Task, model: str, resolved: Resolved, store: Store) -> None:
     )
 
 
-def _resolved(task: Task, model: str, recipe: Recipe) -> Resolved:
+def _resolved(task: Task, model: str, recipe: Recipe) -> ResolvedExperiment:
     """The study's experiment with one of its models, from a folder of random weights, and made-up sentences."""
     study = next(study for study in made_up.STUDIES if study.name == model)
     folder = task.folder / model

@@ -9,7 +9,7 @@ from benchmarks.gpu.sides import Ours, Recipe, cannot
 from benchmarks.gpu.task import Task
 from orchestrator.config.load import built_in_document
 from trainables.config import RunConfig
-from trainables.training.token_cache import Warm
+from trainables.training.token_cache import RunCache
 
 STUDY = "squad-v2-recipes"
 ORDER = ("A2", "A1", "B2", "B3", "best", "C2", "A3", "A4-nb", "B1", "C1", "D1", "best-cuda")  # those that compile last
@@ -26,14 +26,14 @@ def measure(task: Task) -> None:
     study = next(study for study in made_up.STUDIES if study.task == "question_answering")
     config = made_up.configuration(study, task.folder / study.name.split()[0], task.rehearse)
     recipes: dict[str, Recipe] = built_in_document(STUDY).content["recipes"]
-    warm = Warm()
+    warm = RunCache()
     for name in ORDER:
         recipe = {variant: options or {} for variant, options in recipes[name].items()}
         if name not in task.done:
             _measure(task, name, recipe, config, warm)
 
 
-def _measure(task: Task, name: str, recipe: Recipe, config: RunConfig, warm: Warm) -> None:
+def _measure(task: Task, name: str, recipe: Recipe, config: RunConfig, warm: RunCache) -> None:
     obstacle = cannot(recipe)
     if obstacle is not None:
         task.row(name, obstacle[0], reason=obstacle[1])

@@ -27,7 +27,7 @@ from trainables.system.attention_kernels import chosen_kernels
 from trainables.system.fast_dropout import quick_masks
 from trainables.system.memory import GIB
 from trainables.tools.profile import wait
-from trainables.training.distributed import Group
+from trainables.training.distributed import ProcessGroup
 
 STUDY = "roberta-base"
 NUM_AT_A_TIME = (1, 2, 4, 8)
@@ -120,7 +120,7 @@ def _at_once(lanes: Sequence[Lane], config: RunConfig, seeds: Sequence[int]) -> 
 
 def _stacked_encoders(task: Task) -> None:
     """Full fine-tuning: K models in one against one model."""
-    size, device = _size(task), Group.current().device
+    size, device = _size(task), ProcessGroup.current().device
     if "stacked seeds: losses" not in task.done:
         largest = max(differences_of_losses(SIZES["tiny"], device).values())
         task.row("stacked seeds: losses", difference_of_losses=largest)
@@ -141,7 +141,7 @@ def _stacked_adapters(task: Task) -> None:
         return
     from benchmarks.stacked_lora import StackedLora, adapted, largest_difference
 
-    size, device = _size(task), Group.current().device
+    size, device = _size(task), ProcessGroup.current().device
     if "stacked LoRA: losses" not in task.done:
         task.row("stacked LoRA: losses", difference_of_losses=largest_difference(SIZES["tiny"], device))
 
@@ -176,7 +176,7 @@ def _stacks(task: Task, kind: str, size: Size, alone: Models, fused: Models) -> 
 
 def _steps_per_second(task: Task, size: Size, make: Models, seeds: Sequence[int]) -> float:
     """Optimizer steps a second, on batches that are padded to the longest item of any model."""
-    device, steps = Group.current().device, 4 if task.rehearse else STEPS
+    device, steps = ProcessGroup.current().device, 4 if task.rehearse else STEPS
     items = sentences(size.vocabulary)
     found = orders(np.array([len(item) for item in items]), seeds, "same widths", steps)
     trainer, given = make(seeds), list(batches(items, found, device))
@@ -214,12 +214,12 @@ def _peak_gib() -> float | None:
 def main() -> None:
     """A lane: whatever libraries print goes to standard error."""
     from trainables.training.run import run
-    from trainables.training.token_cache import Warm
+    from trainables.training.token_cache import RunCache
 
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     os.dup2(2, 1)
     torch.set_num_threads(1)
-    warm = Warm()
+    warm = RunCache()
     on_device = torch.cuda.is_available()
     for line in sys.stdin:
         if on_device:

@@ -12,8 +12,8 @@ from benchmarks.gpu.task import Task
 from benchmarks.made_up import Study
 from trainables.config import Precision, RunConfig
 from trainables.tools.profile import matrix_product_rate
-from trainables.training.distributed import Group
-from trainables.training.token_cache import Warm
+from trainables.training.distributed import ProcessGroup
+from trainables.training.token_cache import RunCache
 
 TRAINER, EAGER = "Trainer", "ours, as it is"
 _FIXED = {"mode": "default", "shapes": "fixed"}
@@ -80,7 +80,7 @@ def measure(task: Task) -> None:
         if key not in task.done:
             with task.attempt(key):
                 edge = 256 if task.rehearse else None
-                rate = matrix_product_rate(Group.current().device, precision, edge)
+                rate = matrix_product_rate(ProcessGroup.current().device, precision, edge)
                 task.row(key, precision=precision, ceiling=rate)
     for case in cases(task):
         if task.wants(case.key, case.least_seconds):
@@ -119,7 +119,7 @@ def _needed(sides: Mapping[str, Any]) -> dict[str, float]:
 def _sides(task: Task, case: Case, config: RunConfig) -> dict[str, Any]:
     """The Trainer, and every recipe that this machine can run; what fails while it is made is a row."""
     sides: dict[str, Any] = {}
-    warm = Warm()
+    warm = RunCache()
     with task.attempt(f"{case.key}: {TRAINER}"):
         sides[TRAINER] = Peer(config, config.model.precision)
     for name, recipe in case.recipes.items():

@@ -39,7 +39,7 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Layout:
+class LaneLayout:
     """Lanes and what each of their workers reserves. `threads` is what torch may use in a worker."""
 
     lanes: int
@@ -81,7 +81,7 @@ def plan(
     workers_per_run: int | Literal["auto"] = "auto",
     gpus_per_worker: float | None = None,
     batch_size: int = 16,
-) -> Layout:
+) -> LaneLayout:
     """The layout for `num_runs` runs on the nodes; None and "auto" mean: what finishes the grid first.
 
     The runs are all of the grid (see `scale`), `batch_size` is the smallest global batch of them. `gpus_per_worker`
@@ -97,12 +97,12 @@ def plan(
     return _plan_on_cpus(num_runs, nodes, lanes, 1 if workers_per_run == "auto" else workers_per_run)
 
 
-def reduced(layout: Layout, to_do: int) -> Layout:
+def reduced(layout: LaneLayout, to_do: int) -> LaneLayout:
     """The layout with no more lanes than there are runs to do; each lane stays what it is."""
     return replace(layout, lanes=min(layout.lanes, to_do))
 
 
-def capacity(layout: Layout, nodes: Sequence[Node]) -> int:
+def capacity(layout: LaneLayout, nodes: Sequence[Node]) -> int:
     """How many lanes of this layout the nodes can hold at a time."""
     if layout.gpus_per_worker:
         slots = [int(node.gpus / layout.gpus_per_worker + 1e-9) for node in nodes]
@@ -119,7 +119,7 @@ def growth(before: int, now: int, open_lanes: int, waiting_runs: int) -> int:
     return max(0, min(now - open_lanes, waiting_runs)) if now > before else 0
 
 
-def needs(layout: Layout) -> str:
+def needs(layout: LaneLayout) -> str:
     """What one lane takes, for a person: `8 x 12 CPUs and 1 GPUs`."""
     gpus = f" and {layout.gpus_per_worker:g} GPUs" if layout.gpus_per_worker else ""
     return f"{layout.workers_per_run} x {layout.cpus_per_worker:g} CPUs{gpus}"
@@ -138,7 +138,7 @@ def _plan_on_gpus(
     workers_per_run: int | Literal["auto"],
     gpus: float,
     batch_size: int,
-) -> Layout:
+) -> LaneLayout:
     if gpus < 1 and workers_per_run not in (1, "auto"):
         raise ClusterTooSmall("a fraction of a GPU is for lanes of one worker: two ranks cannot share a device")
     slots = [int(node.gpus / gpus + 1e-9) for node in nodes]
@@ -153,10 +153,10 @@ def _plan_on_gpus(
     share = min(node.cpus / count for node, count in zip(nodes, slots, strict=True) if count)
     cpus = min(_whole_or_fraction(share), THREADS_PER_GPU_WORKER)
     chosen = min(lanes or most, num_runs)
-    return Layout(chosen, workers, cpus, gpus, threads=max(1, int(cpus)))
+    return LaneLayout(chosen, workers, cpus, gpus, threads=max(1, int(cpus)))
 
 
-def _plan_on_cpus(num_runs: int, nodes: Sequence[Node], lanes: int | None, workers: int) -> Layout:
+def _plan_on_cpus(num_runs: int, nodes: Sequence[Node], lanes: int | None, workers: int) -> LaneLayout:
     total = sum(node.cpus for node in nodes)
     memory = sum(node.memory_gib for node in nodes)
     roomy = min(total, memory / MEMORY_GIB_PER_CPU_WORKER) / workers
@@ -168,7 +168,7 @@ def _plan_on_cpus(num_runs: int, nodes: Sequence[Node], lanes: int | None, worke
     cpus = _whole_or_fraction(total / (chosen * workers))
     while cpus > 1 and sum(int(node.cpus / cpus) for node in nodes) < chosen * workers:
         cpus -= 1
-    return Layout(chosen, workers, cpus, 0.0, threads=max(1, int(cpus)))
+    return LaneLayout(chosen, workers, cpus, 0.0, threads=max(1, int(cpus)))
 
 
 def _fastest_workers(num_runs: int, slots: Sequence[int], lanes: int | None, batch_size: int) -> int:

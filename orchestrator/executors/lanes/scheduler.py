@@ -23,15 +23,15 @@ from orchestrator.executors.lanes import policy
 from orchestrator.executors.lanes.policy import Limits
 from orchestrator.executors.lanes.state import (
     Ask,
-    Book,
-    Gang,
+    Assignment,
+    Directive,
     Lane,
-    Lease,
+    LaneState,
     Member,
-    Roster,
-    Ticket,
-    Verdict,
+    RunQueue,
+    ScheduledRun,
     Work,
+    WorkerGroup,
     end_of,
 )
 
@@ -39,12 +39,14 @@ if TYPE_CHECKING:
     from orchestrator.worker.failure import Finished
 
 
-class Board:
+class LaneScheduler:
     """The lanes of one session and the runs they hold. `fatal` says why the session cannot go on at all."""
 
-    def __init__(self, tickets: Iterable[Ticket], lanes: int, limits: Limits, now: float, coming: int = 0) -> None:
-        self.book = Book(tickets, limits, coming)
-        self.roster = Roster({number: Lane(number, since=now) for number in range(lanes)})
+    def __init__(
+        self, tickets: Iterable[ScheduledRun], lanes: int, limits: Limits, now: float, coming: int = 0
+    ) -> None:
+        self.book = RunQueue(tickets, limits, coming)
+        self.roster = LaneState({number: Lane(number, since=now) for number in range(lanes)})
         self.lanes = self.roster.lanes
         self.fatal: str | None = None
         self._limits = limits
@@ -69,7 +71,7 @@ class Board:
         return self.book.rows(run_id, after), over
 
     def order(
-        self, tickets: Iterable[Ticket], prune: Iterable[str], pause: Iterable[str], coming: int, now: float
+        self, tickets: Iterable[ScheduledRun], prune: Iterable[str], pause: Iterable[str], coming: int, now: float
     ) -> None:
         """Runs to add, to end early and to interrupt, and how many may still be added after these."""
         for ticket in () if self._stopping else tickets:
@@ -86,7 +88,7 @@ class Board:
         if lane.gang is not None and lane.gang.gang_id != gang_id:
             self.lose(number, "its workers were replaced", now)
         if lane.gang is None:
-            lane.gang, lane.waits = Gang(gang_id, world_size, beat=now), False
+            lane.gang, lane.waits = WorkerGroup(gang_id, world_size, beat=now), False
             lane.generation += 1
         lane.gang.members[member.rank] = member
         self.fatal = self.fatal or problem
@@ -97,7 +99,7 @@ class Board:
 
     def next(
         self, number: int, gang_id: str, rank: int, work_number: int, leaking: str | None, now: float
-    ) -> Work | Verdict:
+    ) -> Work | Directive:
         """The gang's work of that number, the same for all ranks: given out once every rank has asked for it."""
         gang = self.roster.gang(number, gang_id)
         if gang is None:
@@ -245,7 +247,7 @@ class Board:
                 found.append((lane.number, list(gang.members.values())))
         return found
 
-    def _hand_out(self, lane: Lane, gang: Gang, now: float) -> Work | Verdict:
+    def _hand_out(self, lane: Lane, gang: WorkerGroup, now: float) -> Work | Directive:
         if gang.verdict is None and gang.leaking is not None:
             gang.verdict = "recycle"
         if lane.state != "open" or (self._stopping and lane.lease is None):
@@ -268,7 +270,7 @@ class Board:
         for lane in self.roster.idle:
             run_id = self.book.take()
             if run_id is not None and lane.gang is not None:
-                lane.lease, lane.gang.beat = Lease(run_id), now
+                lane.lease, lane.gang.beat = Assignment(run_id), now
         idle = [lane.number for lane in self.roster.idle]
         for number in policy.surplus(idle, self.book.unassigned(self.roster.held)):
             self.lanes[number].state = "retiring"
@@ -284,7 +286,7 @@ class Board:
             self.book.want(lane.lease.run_id)
             lane.lease = None
 
-    def _fail(self, lane: Lane, lease: Lease, event: RunFailed, *, retriable: bool, recorded: bool = True) -> None:
+    def _fail(self, lane: Lane, lease: Assignment, event: RunFailed, *, retriable: bool, recorded: bool = True) -> None:
         lease.handed = False
         if not self.book.fail(event, retriable=retriable and not self._stopping, recorded=recorded):
             lane.lease, lane.losses = None, 0

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from orchestrator.worker.failure import Finished
 
 
-Verdict = Literal["wait", "retire", "recycle"]
+Directive = Literal["wait", "retire", "recycle"]
 Ask = Literal["continue", "stop", "prune"]
 
 
 @dataclass(frozen=True)
-class Ticket:
+class ScheduledRun:
     """One run of this sweep; `previous_attempts` is the highest attempt number that has been used before.
 
     `stint` counts how often the run was begun in this session: a paused one is taken up again.
@@ -38,10 +38,10 @@ class Ticket:
         return self.run.label
 
 
-def tickets(runs: Sequence[RunSpec], store: Store) -> tuple[Ticket, ...]:
+def tickets(runs: Sequence[RunSpec], store: Store) -> tuple[ScheduledRun, ...]:
     """A ticket a run, counting attempts on from those in the store."""
     numbers = ([attempt.number for attempt in store.attempts(run.run_id)] for run in runs)
-    return tuple(Ticket(run, max(used, default=0)) for run, used in zip(runs, numbers, strict=True))
+    return tuple(ScheduledRun(run, max(used, default=0)) for run, used in zip(runs, numbers, strict=True))
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Member:
 
 
 @dataclass
-class Lease:
+class Assignment:
     """A run that a lane holds until it ended. `handed`: its gang has it, `since` then.
 
     `paused`: once it has stopped, nobody waits for it any more.
@@ -79,7 +79,7 @@ class Lease:
 
 
 @dataclass
-class Gang:
+class WorkerGroup:
     """The workers a lane has at the moment. `beat` is when they last gave a sign of progress on what they hold."""
 
     gang_id: str
@@ -124,8 +124,8 @@ class Lane:
     generation: int = 0
     losses: int = 0
     waits: bool = False
-    gang: Gang | None = None
-    lease: Lease | None = None
+    gang: WorkerGroup | None = None
+    lease: Assignment | None = None
 
     @property
     def is_idle(self) -> bool:
@@ -135,7 +135,7 @@ class Lane:
 
 
 @dataclass
-class Roster:
+class LaneState:
     """Lanes by number. `shortage` says in words what a lane without a place needs and what there is."""
 
     lanes: dict[int, Lane] = field(default_factory=dict)
@@ -148,12 +148,12 @@ class Roster:
         self.lanes[number] = Lane(number, since=now)
         return number
 
-    def gang(self, number: int, gang_id: str) -> Gang | None:
+    def gang(self, number: int, gang_id: str) -> WorkerGroup | None:
         """The lane's gang, unless the caller belongs to one that has been replaced."""
         gang = self.lanes[number].gang
         return gang if gang is not None and gang.gang_id == gang_id else None
 
-    def leases(self) -> dict[str, Lease]:
+    def leases(self) -> dict[str, Assignment]:
         """What lanes hold, by run."""
         return {lane.lease.run_id: lane.lease for lane in self.lanes.values() if lane.lease is not None}
 
@@ -203,13 +203,13 @@ class Roster:
 End = RunFinished | RunFailed | RunStopped
 
 
-class Book:
+class RunQueue:
     """`told` holds (event, whether its attempt still has to be recorded); `ended` has None for runs never begun.
 
     `coming`: so many runs may still be added.
     """
 
-    def __init__(self, tickets: Iterable[Ticket], limits: Limits, coming: int = 0) -> None:
+    def __init__(self, tickets: Iterable[ScheduledRun], limits: Limits, coming: int = 0) -> None:
         self.tickets = {ticket.run.run_id: ticket for ticket in tickets}
         self.ended: dict[str, End | None] = {}
         self.told: list[tuple[Event, bool]] = []
@@ -224,7 +224,7 @@ class Book:
         """Something happened."""
         self.told.append((event, unrecorded))
 
-    def add(self, ticket: Ticket) -> None:
+    def add(self, ticket: ScheduledRun) -> None:
         """Another run, or one that was paused and is to go on; its attempts are counted anew."""
         run_id = ticket.run.run_id
         self.tickets[run_id] = ticket
@@ -303,7 +303,7 @@ class Book:
 
 
 def end_of(finished: Finished, lane: int, attempt: int) -> End:
-    """What a worker's answer means; of a failure, `will_retry` is decided by `Book.fail`."""
+    """What a worker's answer means; of a failure, `will_retry` is decided by `RunQueue.fail`."""
     if finished.status == "failed":
         kind, error = finished.failure or Failure.CRASHED.word, finished.error or "no message"
         return RunFailed(finished.run_id, lane, attempt, kind, error, will_retry=False, seconds=finished.seconds)

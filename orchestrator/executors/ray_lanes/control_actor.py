@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.executors.events import Event, RunFinished
 from orchestrator.executors.lanes.policy import Limits
-from orchestrator.executors.lanes.scheduler import Board
-from orchestrator.executors.lanes.state import Ask, Member, Ticket, Verdict, Work
+from orchestrator.executors.lanes.scheduler import LaneScheduler
+from orchestrator.executors.lanes.state import Ask, Directive, Member, ScheduledRun, Work
 
 if TYPE_CHECKING:
     from orchestrator.worker.failure import Finished
@@ -25,7 +25,7 @@ RAISED_TOGETHER_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
-class Batch:
+class DriverMessages:
     """News for the driver since it last asked. `told`: events, and whether their attempt still has to be recorded."""
 
     told: tuple[tuple[Event, bool], ...]
@@ -36,11 +36,11 @@ class Batch:
     lanes_up: int
 
 
-class Control:
+class ControlActor:
     """An asyncio actor; every method is short but for its wait."""
 
-    def __init__(self, tickets: Sequence[Ticket], lanes: int, limits: Limits, coming: int = 0) -> None:
-        self._board = Board(tickets, lanes, limits, time.monotonic(), coming)
+    def __init__(self, tickets: Sequence[ScheduledRun], lanes: int, limits: Limits, coming: int = 0) -> None:
+        self._board = LaneScheduler(tickets, lanes, limits, time.monotonic(), coming)
         self._changed = asyncio.Condition()
         self._read = 0
         self._raised: dict[tuple[str, int], set[int]] = {}
@@ -56,7 +56,9 @@ class Control:
         await self._until(lambda: any(self._board.follow(run_id, stint, after, time.monotonic())))
         return self._board.follow(run_id, stint, after, time.monotonic())
 
-    async def order(self, tickets: Sequence[Ticket], prune: Sequence[str], pause: Sequence[str], coming: int) -> None:
+    async def order(
+        self, tickets: Sequence[ScheduledRun], prune: Sequence[str], pause: Sequence[str], coming: int
+    ) -> None:
         """See Board.order."""
         self._board.order(tickets, prune, pause, coming, time.monotonic())
         await self._notify()
@@ -66,10 +68,10 @@ class Control:
         self._board.join(lane, gang_id, world_size, member, problem, time.monotonic())
         await self._notify()
 
-    async def next(self, lane: int, gang_id: str, rank: int, number: int, leaking: str | None) -> Work | Verdict:
+    async def next(self, lane: int, gang_id: str, rank: int, number: int, leaking: str | None) -> Work | Directive:
         """See Board.next; waits for work."""
 
-        def answer() -> Work | Verdict:
+        def answer() -> Work | Directive:
             return self._board.next(lane, gang_id, rank, number, leaking, time.monotonic())
 
         if answer() == "wait":
@@ -148,14 +150,14 @@ class Control:
         self._board.stop(time.monotonic())
         await self._notify()
 
-    async def batch(self) -> Batch:
+    async def batch(self) -> DriverMessages:
         """What is new for the driver; waits for news, and keeps the watch over lanes that make no progress."""
         await self._until(lambda: len(self._board.book.told) > self._read or self._board.book.is_over)
         stalled = tuple((lane, tuple(members)) for lane, members in self._board.tick(time.monotonic()))
         told = tuple(self._board.book.told[self._read :])
         self._read = len(self._board.book.told)
         board, roster = self._board, self._board.roster
-        return Batch(told, stalled, board.fatal, board.book.is_over, roster.open_lanes, roster.up)
+        return DriverMessages(told, stalled, board.fatal, board.book.is_over, roster.open_lanes, roster.up)
 
     async def _notify(self) -> None:
         async with self._changed:

@@ -12,17 +12,17 @@ from analysis.tables.folder import Folder
 from orchestrator.config.run_spec import RunSpec
 from orchestrator.errors import ClusterLost
 from orchestrator.executors import StopMode
-from orchestrator.executors.events import ClusterReady, Event, Scale, Steering, Unsteered
+from orchestrator.executors.events import ClusterReady, Event, FixedGrid, RunSource, Scale
 from orchestrator.executors.lanes import policy
 from orchestrator.executors.lanes.policy import Limits
 from orchestrator.executors.lanes.state import tickets
 from orchestrator.executors.ray_lanes.connection import Cluster, connected
 from orchestrator.executors.ray_lanes.metrics import SweepMetrics
 from orchestrator.executors.ray_lanes.session import Session, StoppedAtOnce
-from orchestrator.executors.ray_lanes.session_actors import ControlLost, Plan, planned
+from orchestrator.executors.ray_lanes.session_actors import ControlLost, SessionPlan, planned
 from orchestrator.storage import Store
 from orchestrator.worker.versions import Provenance
-from trainables.training.run import Layout as RunLayout
+from trainables.training.run import ComputeOptions as RunLayout
 
 SESSIONS = 4
 RAY_FILES = ".ray"
@@ -68,13 +68,13 @@ class RayLanes:
         self,
         runs: Sequence[RunSpec],
         on_event: Callable[[Event], None],
-        steering: Steering | None = None,
+        steering: RunSource | None = None,
         scale: Scale | None = None,
     ) -> None:
         """See Executor.execute."""
         if not runs or self._mode is not None:
             return
-        steering = steering or Unsteered()
+        steering = steering or FixedGrid()
         with connected(self._address, self._limits.start_seconds, self._limits.stall_seconds) as cluster:
             metrics = SweepMetrics(runs, self._store)
             on_event, steering = metrics.around(on_event), metrics.beside(steering)
@@ -86,7 +86,7 @@ class RayLanes:
             on_event(planned(layout))
             orders = steering.react(planned(layout))
             with self._ray_files(cluster) as storage:
-                plan = Plan(
+                plan = SessionPlan(
                     self._store,
                     cluster,
                     layout,
@@ -100,7 +100,7 @@ class RayLanes:
                 )
                 self._sessions(plan, on_event, steering)
 
-    def _layout(self, scale: Scale, cluster: Cluster) -> policy.Layout:
+    def _layout(self, scale: Scale, cluster: Cluster) -> policy.LaneLayout:
         layout = policy.plan(
             scale.runs,
             cluster.nodes,
@@ -111,7 +111,7 @@ class RayLanes:
         )
         return replace(layout, threads=self._threads or layout.threads)
 
-    def _sessions(self, plan: Plan, on_event: Callable[[Event], None], steering: Steering) -> None:
+    def _sessions(self, plan: SessionPlan, on_event: Callable[[Event], None], steering: RunSource) -> None:
         """Usually one; another with what is pending when the control actor died.
 
         Whoever ends a whole unit or job step signals Ray's processes together with this one: a cluster that is lost

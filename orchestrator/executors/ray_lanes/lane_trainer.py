@@ -24,10 +24,10 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from orchestrator import ray_private
 from orchestrator.executors import hard_exit
 from orchestrator.executors.events import Event, LaneWaiting
-from orchestrator.executors.lanes.policy import Layout, needs
+from orchestrator.executors.lanes.policy import LaneLayout, needs
 from orchestrator.executors.lanes.state import Member
 from orchestrator.executors.ray_lanes.rendezvous import LaneTorchConfig
-from orchestrator.executors.ray_lanes.train_callbacks import Announcement, GangWatch, first_line
+from orchestrator.executors.ray_lanes.train_callbacks import Announcement, WorkerGroupWatch, first_line
 from orchestrator.executors.ray_lanes.worker_loop import LaneSetup, serve
 
 logger = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class LaneSupervisor:
     """
 
     setup: LaneSetup
-    layout: Layout
+    layout: LaneLayout
     storage: str
     tell: Callable[[Event | Exception], None]
     is_lost: Callable[[], bool]
@@ -81,7 +81,7 @@ class LaneSupervisor:
 
     def _callbacks(self) -> list[Any]:
         place = self.setup.control, self.setup.lane
-        return [GangWatch(*place), Announcement(*place)]
+        return [WorkerGroupWatch(*place), Announcement(*place)]
 
     def _trainer(self) -> TorchTrainer:
         resources = {"CPU": self.layout.cpus_per_worker}

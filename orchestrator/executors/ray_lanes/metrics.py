@@ -16,17 +16,17 @@ from ray.util.metrics import Counter, Gauge
 
 from orchestrator.config.run_spec import RunSpec
 from orchestrator.executors.events import (
+    Decision,
     EpochReported,
     Event,
     LaneLost,
     LaneRetired,
     LaneStarted,
-    Orders,
     RunFailed,
     RunFinished,
+    RunSource,
     RunStarted,
     RunStopped,
-    Steering,
 )
 from orchestrator.storage import Store
 
@@ -125,7 +125,7 @@ class SweepMetrics:
             self._publish_record(event)
         self._publish_counts()
 
-    def beside(self, steering: Steering) -> Steering:
+    def beside(self, steering: RunSource) -> RunSource:
         """The same steering; the runs that it adds are counted."""
         return _Counted(steering, self.add)
 
@@ -174,10 +174,10 @@ class SweepMetrics:
 class _Counted:
     """A steering whose orders are heard by somebody else, too."""
 
-    steering: Steering
+    steering: RunSource
     add: Callable[[Iterable[RunSpec]], None]
 
-    def react(self, event: Event) -> Orders:
+    def react(self, event: Event) -> Decision:
         """The steering's orders."""
         orders = self.steering.react(event)
         self.add(orders.start)

@@ -16,13 +16,13 @@ from orchestrator.executors.events import (
     RecordStatus,
     RunFailed,
     RunFinished,
+    RunSource,
     RunStarted,
     RunStopped,
-    Steering,
 )
-from orchestrator.executors.lanes.state import Ticket, tickets
-from orchestrator.executors.ray_lanes.control_actor import Batch
-from orchestrator.executors.ray_lanes.session_actors import RETIRE_SECONDS, Crew, Plan
+from orchestrator.executors.lanes.state import ScheduledRun, tickets
+from orchestrator.executors.ray_lanes.control_actor import DriverMessages
+from orchestrator.executors.ray_lanes.session_actors import RETIRE_SECONDS, SessionActors, SessionPlan
 from orchestrator.storage import Attempt
 from orchestrator.worker.failure import Failure
 
@@ -42,10 +42,10 @@ class Session:
 
     def __init__(
         self,
-        plan: Plan,
+        plan: SessionPlan,
         on_event: Callable[[Event], None],
         mode: Callable[[], StopMode | None],
-        steering: Steering,
+        steering: RunSource,
     ) -> None:
         self.tickets = {ticket.run.run_id: ticket for ticket in plan.tickets}
         self.coming = plan.coming
@@ -60,7 +60,7 @@ class Session:
 
     def run(self) -> None:
         """Return when every run ended. Raises StoppedAtOnce, ControlLost, ClusterLost and other ExecutorErrors."""
-        crew = Crew(self._plan)
+        crew = SessionActors(self._plan)
         at_once = True
         try:
             while not self._turn(crew):
@@ -72,7 +72,7 @@ class Session:
             crew.leave(at_once=at_once)
 
     @property
-    def pending(self) -> list[Ticket]:
+    def pending(self) -> list[ScheduledRun]:
         """The runs that are not over."""
         return [ticket for run_id, ticket in self.tickets.items() if run_id not in self.ended]
 
@@ -97,7 +97,7 @@ class Session:
             self._on_event(self._recorded(lost))
         self._working.clear()
 
-    def _turn(self, crew: Crew) -> bool:
+    def _turn(self, crew: SessionActors) -> bool:
         """Handle one piece of news, if there is one soon; True when every run is over."""
         try:
             news = crew.inbox.get(timeout=HEARTBEAT_SECONDS)
@@ -105,12 +105,12 @@ class Session:
             return False
         if isinstance(news, Exception):
             raise news
-        if not isinstance(news, Batch):
+        if not isinstance(news, DriverMessages):
             self._tell(crew, news)
             return False
         return self._take_in(crew, news)
 
-    def _take_in(self, crew: Crew, news: Batch) -> bool:
+    def _take_in(self, crew: SessionActors, news: DriverMessages) -> bool:
         self._lanes_up = news.lanes_up
         for event, unrecorded in news.told:
             self._hear(crew, event, unrecorded)
@@ -124,7 +124,7 @@ class Session:
             )
         return news.is_over
 
-    def _obey(self, crew: Crew) -> None:
+    def _obey(self, crew: SessionActors) -> None:
         mode = self._mode()
         if mode == "now":
             raise StoppedAtOnce
@@ -132,7 +132,7 @@ class Session:
             self._asked = True
             crew.stop_runs()
 
-    def _let_lanes_end(self, crew: Crew) -> None:
+    def _let_lanes_end(self, crew: SessionActors) -> None:
         """Give the lanes some seconds to end by themselves; one that is still starting is not waited for."""
         deadline = time.monotonic() + RETIRE_SECONDS
         while crew.lanes_running and self._lanes_up and time.monotonic() < deadline:
@@ -140,7 +140,7 @@ class Session:
             if self._mode() == "now":
                 return
 
-    def _hear(self, crew: Crew, event: Event, unrecorded: bool) -> None:
+    def _hear(self, crew: SessionActors, event: Event, unrecorded: bool) -> None:
         if isinstance(event, LaneStarted):
             self._check_answers(crew, event)
         if isinstance(event, RunFailed) and unrecorded:
@@ -155,7 +155,7 @@ class Session:
                 self.ended.add(event.run_id)
         self._tell(crew, event)
 
-    def _tell(self, crew: Crew, event: Event) -> None:
+    def _tell(self, crew: SessionActors, event: Event) -> None:
         """Pass an event on, and do what the steering wants because of it."""
         self._on_event(event)
         orders = self._steering.react(event)
@@ -165,7 +165,7 @@ class Session:
         self.coming = orders.coming
         crew.order(started, orders.prune, orders.pause, orders.coming)
 
-    def _begun(self, ticket: Ticket) -> Ticket:
+    def _begun(self, ticket: ScheduledRun) -> ScheduledRun:
         run_id = ticket.run.run_id
         before = self.tickets.get(run_id)
         self.tickets[run_id] = ticket = replace(ticket, stint=1 if before is None else before.stint + 1)
@@ -184,7 +184,7 @@ class Session:
         attempt = Attempt(event.attempt, "failed", event.kind, message, trace or None)
         return replace(event, error=message, attempt=self._plan.store.record_attempt(run, attempt))
 
-    def _check_answers(self, crew: Crew, event: LaneStarted) -> None:
+    def _check_answers(self, crew: SessionActors, event: LaneStarted) -> None:
         for rank in range(len(event.hosts)):
             if not shared_storage_check.is_answered(crew.preflight, shared_storage_check.answer_of(event.lane, rank)):
                 where = f"{self._plan.store.location} as {event.hosts[rank]} sees it"

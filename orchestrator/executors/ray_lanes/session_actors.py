@@ -20,17 +20,17 @@ from orchestrator.errors import ClusterLost, ExecutorError
 from orchestrator.executors import hard_exit, shared_storage_check
 from orchestrator.executors.events import Event, LanesPlanned, RunFinished
 from orchestrator.executors.lanes import policy
-from orchestrator.executors.lanes.policy import Layout, Limits, Node
-from orchestrator.executors.lanes.state import Member, Ticket
+from orchestrator.executors.lanes.policy import LaneLayout, Limits, Node
+from orchestrator.executors.lanes.state import Member, ScheduledRun
 from orchestrator.executors.ray_lanes.connection import HEAD, Cluster, living_nodes
-from orchestrator.executors.ray_lanes.control_actor import Batch, Control
+from orchestrator.executors.ray_lanes.control_actor import ControlActor, DriverMessages
 from orchestrator.executors.ray_lanes.lane_trainer import LaneSupervisor, kill
 from orchestrator.executors.ray_lanes.tune import Tuning
 from orchestrator.executors.ray_lanes.worker_loop import LaneSetup
-from orchestrator.executors.shared_storage_check import Preflight
+from orchestrator.executors.shared_storage_check import SharedStorageCheck
 from orchestrator.storage import Store
 from orchestrator.worker.versions import Provenance
-from trainables.training.run import Layout as RunLayout
+from trainables.training.run import ComputeOptions as RunLayout
 
 logger = logging.getLogger(__name__)
 NAMESPACE = "orchestrate"
@@ -49,7 +49,7 @@ class ControlLost(ExecutorError):
 
 
 @dataclass(frozen=True)
-class Plan:
+class SessionPlan:
     """What a session is to do and with what. `storage` is where Tune and Train keep their own files.
 
     `grows`: whether lanes are added when the cluster gains nodes. `coming`: so many runs may be added to `tickets`.
@@ -57,27 +57,27 @@ class Plan:
 
     store: Store
     cluster: Cluster
-    layout: Layout
+    layout: LaneLayout
     limits: Limits
     run_layout: RunLayout
     provenance: Provenance
     storage: str
     grows: bool = False
-    tickets: tuple[Ticket, ...] = ()
+    tickets: tuple[ScheduledRun, ...] = ()
     coming: int = 0
 
 
-def planned(layout: Layout) -> LanesPlanned:
+def planned(layout: LaneLayout) -> LanesPlanned:
     """The layout as an event."""
     return LanesPlanned(layout.lanes, layout.workers_per_run, layout.cpus_per_worker, layout.gpus_per_worker)
 
 
-class Crew:
+class SessionActors:
     """Threads of the driver and actors of the cluster; what they have to say is put into `inbox`."""
 
-    def __init__(self, plan: Plan) -> None:
-        self.inbox: queue.SimpleQueue[Batch | Event | Exception] = queue.SimpleQueue()
-        self.preflight = Preflight(plan.store.address, secrets.token_hex(8), _data(plan.tickets))
+    def __init__(self, plan: SessionPlan) -> None:
+        self.inbox: queue.SimpleQueue[DriverMessages | Event | Exception] = queue.SimpleQueue()
+        self.preflight = SharedStorageCheck(plan.store.address, secrets.token_hex(8), _data(plan.tickets))
         self._plan = plan
         self._coming = plan.coming
         self._over, self._stopping, self._lost = threading.Event(), threading.Event(), threading.Event()
@@ -96,7 +96,7 @@ class Crew:
         self._coming = 0
         self._tuning.add((), last=True)
 
-    def order(self, tickets: Sequence[Ticket], prune: Sequence[str], pause: Sequence[str], coming: int) -> None:
+    def order(self, tickets: Sequence[ScheduledRun], prune: Sequence[str], pause: Sequence[str], coming: int) -> None:
         """Add runs, have others end early; `coming`: so many may still be added after these."""
         if self._stopping.is_set():
             return
@@ -112,7 +112,7 @@ class Crew:
         """SIGKILL workers without waiting for it; Train then replaces their gang."""
         self._watchers.append(_started(kill, members))
 
-    def keep_tuning(self, pending: Sequence[Ticket]) -> None:
+    def keep_tuning(self, pending: Sequence[ScheduledRun]) -> None:
         """Start Tune again for what is pending, if it ended early. Raises ExecutorError when that happens too often."""
         if pending and not self._tuning.is_running:
             if self._tuners >= TUNERS:
@@ -169,7 +169,7 @@ class Crew:
         )
         return LaneSupervisor(setup, plan.layout, plan.storage, self.inbox.put, self._lost.is_set).start()
 
-    def _tune(self, tickets: Sequence[Ticket]) -> Tuning:
+    def _tune(self, tickets: Sequence[ScheduledRun]) -> Tuning:
         self._tuners += 1
         place, name = self._plan.storage, f"grid {self._tuners}"
         return Tuning(self._control, len(self._lanes), place, name, tickets, is_open=self._coming > 0)
@@ -178,7 +178,7 @@ class Crew:
         """Bring the control actor's news to the driver's loop."""
         while not self._over.is_set():
             try:
-                batch: Batch = ray.get(self._control.batch.remote(), timeout=ANSWER_SECONDS)
+                batch: DriverMessages = ray.get(self._control.batch.remote(), timeout=ANSWER_SECONDS)
             except (RayActorError, GetTimeoutError) as error:
                 self.inbox.put(ControlLost(f"the control actor is gone: {error}"))
                 return
@@ -230,14 +230,14 @@ def _started(target: Callable[..., None], *arguments: Any) -> threading.Thread:
     return thread
 
 
-def _start_control(plan: Plan) -> Any:
+def _start_control(plan: SessionPlan) -> Any:
     """A control actor whose name tells the results directory, once no lane of an earlier driver works for it any more.
 
     Raises ExecutorError when such lanes do not go away, or when the actor cannot start.
     """
     prefix = f"control {hashlib.sha256(plan.store.location.encode()).hexdigest()[:16]}"
     _wait_for_predecessors(prefix, plan.store.location)
-    actor = ray.remote(num_cpus=0, resources=dict(HEAD), max_restarts=0)(Control)
+    actor = ray.remote(num_cpus=0, resources=dict(HEAD), max_restarts=0)(ControlActor)
     name = f"{prefix} {plan.store.owner} {secrets.token_hex(4)}"
     try:
         control: Any = actor.options(name=name, namespace=NAMESPACE).remote(
@@ -258,5 +258,5 @@ def _wait_for_predecessors(prefix: str, location: str) -> None:
         time.sleep(0.5)
 
 
-def _data(tickets: Sequence[Ticket]) -> tuple[Any, ...]:
+def _data(tickets: Sequence[ScheduledRun]) -> tuple[Any, ...]:
     return tuple({ticket.run.config.data.model_dump_json(): ticket.run.config.data for ticket in tickets}.values())

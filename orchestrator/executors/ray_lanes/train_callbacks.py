@@ -19,7 +19,7 @@ class LaneGivenUp(Exception):
     """Leaves the controller's callback so that the trainer ends: the lane's failure budget is spent."""
 
 
-class GangWatch(UserCallback):
+class WorkerGroupWatch(UserCallback):
     """In the Train controller: tells the control actor that the gang is lost as soon as Train knows."""
 
     def __init__(self, control: Any, lane: int) -> None:

@@ -16,7 +16,7 @@ from ray.tune.search.search_generator import SearchGenerator
 from ray.tune.stopper import Stopper
 
 from orchestrator import ray_private
-from orchestrator.executors.lanes.state import Ticket
+from orchestrator.executors.lanes.state import ScheduledRun
 from orchestrator.executors.ray_lanes.connection import HEAD
 from orchestrator.executors.ray_lanes.trial import follow
 
@@ -24,10 +24,10 @@ logger = logging.getLogger(__name__)
 TRIAL_FAILURES = 3
 
 
-class Grid(BasicVariantGenerator):
+class GridSearch(BasicVariantGenerator):
     """Tune's grid in order; it is not copied, so that the number of trials at a time can follow the lanes."""
 
-    def __deepcopy__(self, memo: Any) -> Grid:
+    def __deepcopy__(self, memo: Any) -> GridSearch:
         return self
 
 
@@ -38,10 +38,10 @@ class Waiting(Searcher):
         super().__init__()
         self.allowed = allowed
         self.is_closed = False
-        self._tickets: deque[Ticket] = deque()
+        self._tickets: deque[ScheduledRun] = deque()
         self._live: set[str] = set()
 
-    def add(self, tickets: Iterable[Ticket]) -> None:
+    def add(self, tickets: Iterable[ScheduledRun]) -> None:
         """More runs; from any thread."""
         self._tickets.extend(tickets)
 
@@ -99,13 +99,13 @@ class Tuning:
     """One `Tuner.fit` in a daemon thread. None of its state is needed: our records decide what is done."""
 
     def __init__(
-        self, control: Any, lanes: int, storage: str, name: str, tickets: Sequence[Ticket], *, is_open: bool
+        self, control: Any, lanes: int, storage: str, name: str, tickets: Sequence[ScheduledRun], *, is_open: bool
     ) -> None:
         """`is_open`: runs may be added; else `tickets` are a grid that Tune knows from the beginning."""
         self._control = control
         self._storage = storage
         self._name = name
-        self._grid = None if is_open else Grid(max_concurrent=lanes)
+        self._grid = None if is_open else GridSearch(max_concurrent=lanes)
         self._tickets = {ticket.run.run_id: ticket for ticket in tickets}
         self._waiting = Waiting(lanes)
         self._waiting.add(tickets)
@@ -119,7 +119,7 @@ class Tuning:
         """Whether Tune still has trials."""
         return self._thread.is_alive()
 
-    def add(self, tickets: Iterable[Ticket], *, last: bool) -> None:
+    def add(self, tickets: Iterable[ScheduledRun], *, last: bool) -> None:
         """Runs to do; `last`: no others will follow, and Tune ends with them."""
         self._waiting.add(tickets)
         self._waiting.is_closed = last

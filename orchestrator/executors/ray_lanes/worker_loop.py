@@ -24,15 +24,15 @@ from ray.util.placement_group import get_current_placement_group
 from orchestrator.executors import shared_storage_check
 from orchestrator.executors.lanes import policy
 from orchestrator.executors.lanes.state import Member, Work
-from orchestrator.executors.shared_storage_check import Preflight
+from orchestrator.executors.shared_storage_check import SharedStorageCheck
 from orchestrator.storage import Store
 from orchestrator.worker.execute import execute_run
 from orchestrator.worker.versions import Provenance
 from trainables.system.memory import return_freed_memory
-from trainables.training.control_points import Progress, Request
-from trainables.training.distributed import Group
-from trainables.training.run import Layout
-from trainables.training.token_cache import Warm
+from trainables.training.control_points import Request, RunProgress
+from trainables.training.distributed import ProcessGroup
+from trainables.training.run import ComputeOptions
+from trainables.training.token_cache import RunCache
 
 GIB = 1024**3
 HOST_ALLOWANCE_GIB = 2.0
@@ -50,7 +50,7 @@ class Memory:
         self._device = device
         self._baseline: tuple[float, float] | None = None
 
-    def leak(self, warm: Warm) -> str | None:
+    def leak(self, warm: RunCache) -> str | None:
         """What has leaked, in words, or None. What is kept warm is let go first where memory has grown."""
         if self._baseline is None:
             self._baseline = self._measured()
@@ -95,18 +95,18 @@ class LaneSetup:
     out: str
     owner: str
     threads: int
-    layout: Layout
+    layout: ComputeOptions
     provenance: Provenance
-    preflight: Preflight
+    preflight: SharedStorageCheck
 
 
 @dataclass(frozen=True)
-class Seat:
+class WorkerContext:
     """A worker's place: its gang within its lane, and how it speaks to the control actor."""
 
     setup: LaneSetup
     gang_id: str
-    group: Group
+    group: ProcessGroup
 
     def ask(self, method: str, *arguments: Any) -> Any:
         """Call a method of the control actor and wait. Raises RayActorError once the actor is gone."""
@@ -114,13 +114,13 @@ class Seat:
 
 
 @dataclass(frozen=True)
-class SeatControl:
+class WorkerControl:
     """What a training asks and tells while a run is on. Without its control actor a run stops, with a checkpoint."""
 
-    seat: Seat
+    seat: WorkerContext
     work: Work
 
-    def poll(self, progress: Progress) -> Request:
+    def poll(self, progress: RunProgress) -> Request:
         """The board's wish for this run."""
         try:
             answer: Request = self.seat.ask("poll", self.seat.setup.lane, self.seat.gang_id)
@@ -145,8 +145,8 @@ def serve(setup: LaneSetup) -> str:
     Raises LaneRecycled for fresh processes, and whatever only some of the ranks raised in a run.
     """
     torch.set_num_threads(setup.threads)
-    group = Group.current(ray.train.torch.get_device())
-    seat = Seat(setup, group.shared(secrets.token_hex(8)), group)
+    group = ProcessGroup.current(ray.train.torch.get_device())
+    seat = WorkerContext(setup, group.shared(secrets.token_hex(8)), group)
     problem = shared_storage_check.check(setup.preflight, shared_storage_check.answer_of(setup.lane, group.rank))
     try:
         seat.ask("join", setup.lane, seat.gang_id, group.world_size, _member(group), problem)
@@ -155,8 +155,8 @@ def serve(setup: LaneSetup) -> str:
         return "the control actor is gone"
 
 
-def _serve(seat: Seat, store: Store) -> str:
-    warm, memory, number, leaking = Warm(), Memory(seat.group.device), 0, None
+def _serve(seat: WorkerContext, store: Store) -> str:
+    warm, memory, number, leaking = RunCache(), Memory(seat.group.device), 0, None
     while True:
         answer = seat.ask("next", seat.setup.lane, seat.gang_id, seat.group.rank, number, leaking)
         if isinstance(answer, Work):
@@ -168,14 +168,14 @@ def _serve(seat: Seat, store: Store) -> str:
             raise LaneRecycled(f"lane {seat.setup.lane} gets fresh processes")
 
 
-def _execute(seat: Seat, store: Store, warm: Warm, work: Work) -> None:
+def _execute(seat: WorkerContext, store: Store, warm: RunCache, work: Work) -> None:
     try:
         finished = execute_run(
             work.run,
             store,
             group=seat.group,
             warm=warm,
-            control=SeatControl(seat, work),
+            control=WorkerControl(seat, work),
             attempt=work.attempt,
             layout=seat.setup.layout,
             provenance=seat.setup.provenance,
@@ -188,7 +188,7 @@ def _execute(seat: Seat, store: Store, warm: Warm, work: Work) -> None:
         seat.ask("finish", seat.setup.lane, seat.gang_id, finished)
 
 
-def _member(group: Group) -> Member:
+def _member(group: ProcessGroup) -> Member:
     return Member(
         rank=group.rank,
         pid=os.getpid(),

@@ -15,7 +15,7 @@ from typing import Literal, Protocol
 
 from orchestrator.hyperparameter_search.trial import Trial
 
-Decision = Literal["continue", "prune", "wait"]
+TrialDecision = Literal["continue", "prune", "wait"]
 
 
 @dataclass(frozen=True)
@@ -34,5 +34,5 @@ class Scheduler(Protocol):
 
     WAITS: bool
 
-    def decide(self, trials: Mapping[int, Trial], number: int, rules: Rules) -> Decision:
+    def decide(self, trials: Mapping[int, Trial], number: int, rules: Rules) -> TrialDecision:
         """Whether the trial goes on."""

@@ -11,13 +11,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from orchestrator.hyperparameter_search.schedulers import Decision, Rules
+from orchestrator.hyperparameter_search.schedulers import Rules, TrialDecision
 from orchestrator.hyperparameter_search.trial import Trial
 
 WAITS = True
 
 
-def decide(trials: Mapping[int, Trial], number: int, rules: Rules) -> Decision:
+def decide(trials: Mapping[int, Trial], number: int, rules: Rules) -> TrialDecision:
     """Judge a trial at the last rung that it has reached."""
     trial = trials[number]
     rung = max((rung for rung in rules.rungs if rung <= trial.epoch), default=None)

@@ -12,13 +12,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from orchestrator.hyperparameter_search.schedulers import Decision, Rules
+from orchestrator.hyperparameter_search.schedulers import Rules, TrialDecision
 from orchestrator.hyperparameter_search.trial import Trial
 
 WAITS = False
 
 
-def decide(trials: Mapping[int, Trial], number: int, rules: Rules) -> Decision:
+def decide(trials: Mapping[int, Trial], number: int, rules: Rules) -> TrialDecision:
     """Judge a trial where it has just reached a rung."""
     trial = trials[number]
     rung = trial.epoch

@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from orchestrator.hyperparameter_search.schedulers import Decision, Rules
+from orchestrator.hyperparameter_search.schedulers import Rules, TrialDecision
 from orchestrator.hyperparameter_search.trial import Trial
 
 WAITS = True
@@ -49,7 +49,7 @@ def cohort(number: int, rules: Rules) -> tuple[Bracket, range]:
             first = after
 
 
-def decide(trials: Mapping[int, Trial], number: int, rules: Rules) -> Decision:
+def decide(trials: Mapping[int, Trial], number: int, rules: Rules) -> TrialDecision:
     """Wait at a rung until every trial of the cohort that is still in is there; then the best of them go on."""
     bracket, alive = cohort(number, rules)
     reached = trials[number].epoch

@@ -10,14 +10,14 @@ import math
 from collections.abc import Mapping
 from statistics import fmean, median
 
-from orchestrator.hyperparameter_search.schedulers import Decision, Rules
+from orchestrator.hyperparameter_search.schedulers import Rules, TrialDecision
 from orchestrator.hyperparameter_search.trial import Trial
 
 FEWEST = 3
 WAITS = False
 
 
-def decide(trials: Mapping[int, Trial], number: int, rules: Rules) -> Decision:
+def decide(trials: Mapping[int, Trial], number: int, rules: Rules) -> TrialDecision:
     """Judge a trial after any epoch from `min_epochs` on, but for its last."""
     trial = trials[number]
     epoch = trial.epoch

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.inference.interface import Setting
+from analysis.inference.interface import TestOptions
 from analysis.statistics import (
     almost_stochastic_order,
     bayesian_signed_rank,
@@ -28,8 +28,8 @@ from analysis.statistics import (
 INPUTS = 200
 
 
-def setting(seed: int = 0, rope: float | None = None, resamples: int = 10_000) -> Setting:
-    return Setting(generator=np.random.default_rng(seed), rope=rope, resamples=resamples)
+def setting(seed: int = 0, rope: float | None = None, resamples: int = 10_000) -> TestOptions:
+    return TestOptions(generator=np.random.default_rng(seed), rope=rope, resamples=resamples)
 
 
 def random_scores(number: int, systems: int = 4) -> np.ndarray:
@@ -56,7 +56,7 @@ def test_greenhouse_geisser_of_a_textbook_table() -> None:
     covariance, k = np.cov(scores, rowvar=False), 4
     above = (k * (np.diag(covariance).mean() - covariance.mean())) ** 2
     below = (covariance**2).sum() - 2 * k * (covariance.mean(axis=1) ** 2).sum() + k**2 * covariance.mean() ** 2
-    result = repeated_measures_anova.run(scores, Setting())
+    result = repeated_measures_anova.run(scores, TestOptions())
     assert result.details["epsilon"] == pytest.approx(above / ((k - 1) * below))
     assert result.p > result.details["p_uncorrected"]
 
@@ -72,7 +72,7 @@ def test_repeated_measures_anova_equals_statsmodels_on_random_inputs() -> None:
         n, k = scores.shape
         frame = pd.DataFrame({"y": scores.ravel(), "row": np.repeat(np.arange(n), k), "system": np.tile(range(k), n)})
         theirs = AnovaRM(frame, "y", "row", within=["system"]).fit().anova_table.iloc[0]
-        ours = repeated_measures_anova.run(scores, Setting())
+        ours = repeated_measures_anova.run(scores, TestOptions())
         assert (ours.statistic, ours.details["p_uncorrected"]) == pytest.approx((theirs["F Value"], theirs["Pr > F"]))
         contrasts = helmert(k)
         roots = np.linalg.eigvalsh(contrasts @ np.cov(scores, rowvar=False) @ contrasts.T)
@@ -87,7 +87,7 @@ def test_nemenyi_equals_scikit_posthocs_on_random_inputs() -> None:
     for number in range(INPUTS):
         scores = random_scores(number, systems=3 + number % 3)
         theirs = scikit_posthocs.posthoc_nemenyi_friedman(scores).to_numpy()
-        ours = nemenyi.run(scores, Setting())
+        ours = nemenyi.run(scores, TestOptions())
         assert np.array(ours.details["p_values"]) == pytest.approx(theirs, abs=1e-6)
         assert ours.p == pytest.approx(theirs.min(), abs=1e-6)
 
@@ -98,14 +98,14 @@ def test_two_of_three_systems_a_critical_difference_apart_have_a_p_of_five_perce
 
 
 def test_kendalls_w_is_one_for_one_order_and_small_for_noise() -> None:
-    assert kendall_w.run(np.tile([1.0, 2.0, 3.0], (5, 1)), Setting()).statistic == pytest.approx(1.0)
-    noise = kendall_w.run(np.random.default_rng(0).normal(size=(500, 4)), Setting())
+    assert kendall_w.run(np.tile([1.0, 2.0, 3.0], (5, 1)), TestOptions()).statistic == pytest.approx(1.0)
+    noise = kendall_w.run(np.random.default_rng(0).normal(size=(500, 4)), TestOptions())
     assert noise.statistic < 0.02
     for number in range(INPUTS):
         scores = random_scores(number)
         n, k = scores.shape
         chi_square = stats.friedmanchisquare(*scores.T).statistic
-        assert kendall_w.run(scores, Setting()).statistic == pytest.approx(chi_square / (n * (k - 1)))
+        assert kendall_w.run(scores, TestOptions()).statistic == pytest.approx(chi_square / (n * (k - 1)))
 
 
 def test_cochrans_q_equals_statsmodels_on_random_inputs() -> None:
@@ -113,21 +113,21 @@ def test_cochrans_q_equals_statsmodels_on_random_inputs() -> None:
 
     for number in range(INPUTS):
         hits = np.random.default_rng(number).integers(0, 2, size=(20, 3))
-        ours, theirs = cochran_q.run(hits, Setting()), cochrans_q(hits)
+        ours, theirs = cochran_q.run(hits, TestOptions()), cochrans_q(hits)
         assert (ours.statistic, ours.p) == pytest.approx((theirs.statistic, theirs.pvalue))
 
 
 def test_cochrans_q_of_two_systems_would_be_mcnemars() -> None:
     with pytest.raises(ValueError, match="three or more"):
-        cochran_q.run(np.ones((5, 2)), Setting())
+        cochran_q.run(np.ones((5, 2)), TestOptions())
     with pytest.raises(ValueError, match="hits"):
-        cochran_q.run(np.full((5, 3), 0.5), Setting())
+        cochran_q.run(np.full((5, 3), 0.5), TestOptions())
 
 
 def test_welch_equals_scipy_on_random_inputs() -> None:
     for number in range(INPUTS):
         scores = random_scores(number, systems=2)
-        ours, theirs = welch.run(scores, Setting()), stats.ttest_ind(*scores.T, equal_var=False)
+        ours, theirs = welch.run(scores, TestOptions()), stats.ttest_ind(*scores.T, equal_var=False)
         interval = theirs.confidence_interval()
         assert (ours.statistic, ours.p, ours.df) == pytest.approx((theirs.statistic, theirs.pvalue, theirs.df))
         assert (ours.ci_low, ours.ci_high) == pytest.approx((interval.low, interval.high))
@@ -218,7 +218,7 @@ def test_the_middle_mean_equals_scipys_trimmed_mean_and_its_interval_holds_it() 
 
 
 def test_a_profile_is_the_share_of_rows_above_each_level() -> None:
-    details = performance_profile.run(np.array([[0.0, 1.0], [0.5, 1.0]]), Setting()).details
+    details = performance_profile.run(np.array([[0.0, 1.0], [0.5, 1.0]]), TestOptions()).details
     assert (details["levels"][0], details["levels"][-1], len(details["levels"])) == (0.0, 1.0, 101)
     assert details["shares"][0][0] == 0.5
     assert details["shares"][0][60] == details["shares"][1][-1] == 0.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from analysis.formatting import number
 from analysis.report import pair_tables, paper_tables, write
-from analysis.report.table import Grid, field, system
+from analysis.report.table import Table, field, system
 from analysis.text import methods
 from tests.analysis import study
 
@@ -27,7 +27,7 @@ def test_a_latex_table_has_a_caption_a_label_and_a_row_a_pair() -> None:
 
 
 def test_what_latex_and_markdown_would_act_on_is_escaped() -> None:
-    grid = Grid(
+    grid = Table(
         "100% & more",
         [system(), field("A_b", "value", "", number, 1)],
         [{"system": "a|b_$x^2$\\<i>{}#", "value": -1.0}],

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from analysis.search.findings import Findings, read_findings
-from analysis.search.settings import Settings, planned_epochs, read_settings, short_names
+from analysis.search.settings import SearchSettings, planned_epochs, read_settings, short_names
 from analysis.search.summary import ONE_SEED, about_comparison, about_search, standing, summarize
 from analysis.tables.trials import trials_table
 from tests.analysis import searches, study
@@ -93,11 +93,11 @@ def test_a_search_without_an_ended_trial_has_no_best_one() -> None:
 
 
 def test_rungs_lie_below_the_last_epoch() -> None:
-    settings = Settings((), "random", "asha", min_epochs=1, reduction_factor=3)
+    settings = SearchSettings((), "random", "asha", min_epochs=1, reduction_factor=3)
     assert settings.rungs(27) == [1, 3, 9]
     assert settings.rungs(28) == [1, 3, 9, 27]
     assert settings.rungs(1) == []
-    assert Settings((), "random", "median", 1, 3).rungs(27) == []
+    assert SearchSettings((), "random", "median", 1, 3).rungs(27) == []
 
 
 def test_the_space_is_read_from_the_block_and_where_it_is_silent_from_the_trials() -> None:

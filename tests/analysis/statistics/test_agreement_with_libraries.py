@@ -13,7 +13,7 @@ from analysis.comparison import design
 from analysis.inference import descriptives
 from analysis.inference.descriptives import interquartile_mean
 from analysis.inference.holm import holm
-from analysis.inference.interface import Setting
+from analysis.inference.interface import TestOptions
 from analysis.metrics import (
     Metric,
     accuracy,
@@ -37,7 +37,7 @@ def random_pairs(number: int) -> np.ndarray:
 def test_paired_t_equals_scipy_on_random_inputs() -> None:
     for number in range(INPUTS):
         pairs = random_pairs(number)
-        ours, theirs = paired_t.run(pairs, Setting(alpha=0.1)), stats.ttest_rel(pairs[:, 0], pairs[:, 1])
+        ours, theirs = paired_t.run(pairs, TestOptions(alpha=0.1)), stats.ttest_rel(pairs[:, 0], pairs[:, 1])
         interval = theirs.confidence_interval(0.9)
         assert (ours.statistic, ours.p) == pytest.approx((theirs.statistic, theirs.pvalue), rel=1e-6)
         assert (ours.ci_low, ours.ci_high) == pytest.approx((interval.low, interval.high), rel=1e-6)
@@ -46,7 +46,7 @@ def test_paired_t_equals_scipy_on_random_inputs() -> None:
 def test_wilcoxon_equals_scipys_exact_test_on_random_inputs() -> None:
     for number in range(INPUTS):
         pairs = random_pairs(number)
-        ours = wilcoxon.run(pairs, Setting())
+        ours = wilcoxon.run(pairs, TestOptions())
         theirs = stats.wilcoxon(pairs[:, 0], pairs[:, 1], method="exact")
         assert (ours.statistic, ours.p) == pytest.approx((theirs.statistic, theirs.pvalue), rel=1e-9)
 
@@ -64,14 +64,14 @@ def test_wilcoxon_with_ties_equals_the_count_over_all_sign_patterns() -> None:
         middle = ranks.sum() / 2
         expected = np.mean(np.abs(sums - middle) >= abs(observed - middle) - 1e-9)
         pairs = np.column_stack([difference, np.zeros_like(difference)])
-        assert wilcoxon.run(pairs, Setting()).p == pytest.approx(expected)
+        assert wilcoxon.run(pairs, TestOptions()).p == pytest.approx(expected)
 
 
 def test_wilcoxon_of_many_pairs_is_close_to_scipys_approximation() -> None:
     generator = np.random.default_rng(5)
     pairs = generator.normal(size=(300, 2)) + np.array([0.15, 0.0])
     theirs = stats.wilcoxon(pairs[:, 0], pairs[:, 1], correction=False)
-    assert wilcoxon.run(pairs, Setting()).p == pytest.approx(theirs.pvalue, rel=1e-9)
+    assert wilcoxon.run(pairs, TestOptions()).p == pytest.approx(theirs.pvalue, rel=1e-9)
 
 
 def test_sign_flip_equals_scipys_exact_permutation_test_on_random_inputs() -> None:
@@ -84,7 +84,7 @@ def test_sign_flip_equals_scipys_exact_permutation_test_on_random_inputs() -> No
             n_resamples=np.inf,
             vectorized=True,
         )
-        assert sign_flip.run(pairs, Setting()).p == pytest.approx(theirs.pvalue, abs=1e-12)
+        assert sign_flip.run(pairs, TestOptions()).p == pytest.approx(theirs.pvalue, abs=1e-12)
 
 
 def test_monte_carlo_sign_flip_is_close_to_the_exact_count() -> None:
@@ -95,9 +95,9 @@ def test_monte_carlo_sign_flip_is_close_to_the_exact_count() -> None:
     for value in difference:
         sums = np.concatenate([sums + value, sums - value])
     exact = np.mean(np.abs(sums) >= abs(difference.sum()) - 1e-9)
-    drawn = sign_flip.run(pairs, Setting(generator=np.random.default_rng(0)))
+    drawn = sign_flip.run(pairs, TestOptions(generator=np.random.default_rng(0)))
     assert drawn.p == pytest.approx(exact, abs=4 * np.sqrt(exact / sign_flip.RESAMPLES))
-    assert drawn.p == sign_flip.run(pairs, Setting(generator=np.random.default_rng(0))).p
+    assert drawn.p == sign_flip.run(pairs, TestOptions(generator=np.random.default_rng(0))).p
 
 
 def test_friedman_equals_scipy_on_random_inputs_with_ties() -> None:
@@ -107,14 +107,14 @@ def test_friedman_equals_scipy_on_random_inputs_with_ties() -> None:
         scores = generator.integers(0, 6, size=(n, k)) / 10
         if (np.ptp(scores, axis=1) == 0).all():
             continue
-        ours, theirs = friedman.run(scores, Setting()), stats.friedmanchisquare(*scores.T)
+        ours, theirs = friedman.run(scores, TestOptions()), stats.friedmanchisquare(*scores.T)
         assert (ours.statistic, ours.p) == pytest.approx((theirs.statistic, theirs.pvalue), rel=1e-9)
 
 
 def test_nemenyi_agrees_with_scikit_posthocs() -> None:
     scikit_posthocs = pytest.importorskip("scikit_posthocs", reason="the oracle for Nemenyi is a development extra")
     scores = np.random.default_rng(2).normal(size=(12, 4)) + np.array([0.0, 0.3, 0.8, 2.0])
-    ranks = np.array(friedman.run(scores, Setting()).details["mean_ranks"])
+    ranks = np.array(friedman.run(scores, TestOptions()).details["mean_ranks"])
     p = scikit_posthocs.posthoc_nemenyi_friedman(scores).to_numpy()
     difference = friedman.critical_difference(4, 12, 0.05)
     far = np.abs(ranks[:, None] - ranks[None, :]) > difference
@@ -127,7 +127,7 @@ def test_the_corrected_resampled_t_shrinks_t_by_the_ratio_of_the_variances() -> 
         pairs = random_pairs(number)
         plain, n = stats.ttest_rel(pairs[:, 0], pairs[:, 1]), len(pairs)
         shrunk = plain.statistic * np.sqrt((1 / n) / (1 / n + 0.25))
-        ours = corrected_resampled_t.run(pairs, Setting(evaluation_to_train=0.25))
+        ours = corrected_resampled_t.run(pairs, TestOptions(evaluation_to_train=0.25))
         assert ours.statistic == pytest.approx(shrunk, rel=1e-6)
         assert ours.p == pytest.approx(2 * stats.t.sf(abs(shrunk), n - 1), rel=1e-6)
 
@@ -137,7 +137,7 @@ def test_equivalence_agrees_with_statsmodels_tost() -> None:
 
     for number in range(INPUTS):
         pairs = random_pairs(number)
-        details = paired_t.run(pairs, Setting()).details
+        details = paired_t.run(pairs, TestOptions()).details
         theirs = DescrStatsW(pairs[:, 0] - pairs[:, 1]).ttost_mean(-0.01, 0.01)[0]
         assert paired_t.equivalence_p(details["mean"], details["error"], len(pairs) - 1, 0.01) == pytest.approx(theirs)
 
@@ -146,7 +146,7 @@ def test_mcnemar_equals_the_binomial_test() -> None:
     for number in range(50):
         hits = np.random.default_rng(number).integers(0, 2, size=(40, 2))
         b, c = ((hits[:, 0] > hits[:, 1]).sum(), (hits[:, 0] < hits[:, 1]).sum())
-        assert mcnemar.run(hits, Setting()).p == pytest.approx(stats.binomtest(int(b), int(b + c)).pvalue)
+        assert mcnemar.run(hits, TestOptions()).p == pytest.approx(stats.binomtest(int(b), int(b + c)).pvalue)
 
 
 def test_holm_equals_statsmodels_on_random_inputs() -> None:

@@ -8,7 +8,7 @@ import pytest
 from analysis.comparison import design
 from analysis.inference import descriptives
 from analysis.inference.holm import holm
-from analysis.inference.interface import Setting
+from analysis.inference.interface import TestOptions
 from analysis.statistics import friedman, mcnemar, paired_t, sign_flip, wilcoxon
 
 SLEEP = np.array(
@@ -39,7 +39,7 @@ SIX = {"abs": 6e-7}
 
 
 def test_the_paired_t_of_the_sleep_data_is_students() -> None:
-    result = paired_t.run(SLEEP, Setting())
+    result = paired_t.run(SLEEP, TestOptions())
     assert result.statistic == pytest.approx(-4.062128, **SIX)
     assert result.df == 9
     assert result.p == pytest.approx(0.00283289, abs=5e-9)
@@ -47,8 +47,8 @@ def test_the_paired_t_of_the_sleep_data_is_students() -> None:
 
 
 def test_the_exact_tests_of_the_sleep_data_see_nine_differences_of_one_sign_and_one_zero() -> None:
-    assert wilcoxon.run(SLEEP, Setting()).p == 0.00390625
-    assert sign_flip.run(SLEEP, Setting()).p == 0.00390625
+    assert wilcoxon.run(SLEEP, TestOptions()).p == 0.00390625
+    assert sign_flip.run(SLEEP, TestOptions()).p == 0.00390625
 
 
 def test_the_effect_sizes_of_the_sleep_data_use_the_exact_gamma_factor() -> None:
@@ -65,7 +65,7 @@ def test_holm_steps_down_and_keeps_the_order_of_the_input() -> None:
 
 
 def test_friedman_reproduces_demsars_table_6_with_proper_ties() -> None:
-    result = friedman.run(DEMSAR_TABLE_6, Setting())
+    result = friedman.run(DEMSAR_TABLE_6, TestOptions())
     assert result.details["mean_ranks"] == pytest.approx([3.142857, 2.0, 2.928571, 1.928571], **SIX)
     assert result.details["statistic_uncorrected"] == pytest.approx(9.857143, **SIX)
     assert result.statistic == pytest.approx(10.952381, **SIX)
@@ -80,7 +80,7 @@ def test_nemenyis_quantiles_are_demsars(k: int, q: float) -> None:
 
 def test_mcnemar_gives_the_textbook_table_with_and_without_continuity() -> None:
     hits = np.repeat([[1, 1], [1, 0], [0, 1], [0, 0]], [794, 86, 150, 570], axis=0)
-    result = mcnemar.run(hits, Setting())
+    result = mcnemar.run(hits, TestOptions())
     assert result.statistic == pytest.approx(17.355932, **SIX)
     assert result.details["chi_square_p"] == pytest.approx(3.09929e-5, abs=6e-11)
     assert result.details["corrected"] == pytest.approx(16.817797, **SIX)

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cluster.jobs import Place, Submission, prepare
+from orchestrator.cluster.jobs import ClusterPaths, Submission, prepare
 from orchestrator.errors import UserError
 
-PLACE = Place("/shared/results/", "/shared/data")
+PLACE = ClusterPaths("/shared/results/", "/shared/data")
 EXPERIMENT = "experiment: my-run\ntask: token_classification\ndata: {path: ./items.jsonl}\nmodels: [minilm-l6]\n"
 
 
-def sweep(*arguments: str, place: Place = PLACE, folder: Path | None = None, **values: str) -> Submission:
+def sweep(*arguments: str, place: ClusterPaths = PLACE, folder: Path | None = None, **values: str) -> Submission:
     """The job for a sweep of the first argument."""
     return prepare("sweep", arguments, {"experiment": arguments[0], "out": None, **values}, place, folder)
 
@@ -80,15 +80,15 @@ def test_a_file_as_source_of_an_analysis_means_the_results_of_its_experiment_on_
 @pytest.mark.parametrize(
     ("arguments", "place", "values", "said"),
     [
-        (("quickstart",), Place(), {}, "where do the results go"),
-        (("quickstart",), Place("results"), {}, "--results must be an absolute path"),
+        (("quickstart",), ClusterPaths(), {}, "where do the results go"),
+        (("quickstart",), ClusterPaths("results"), {}, "--results must be an absolute path"),
         (("quickstart",), PLACE, {"out": "here"}, "--out must be an absolute path"),
         (("quickstart",), PLACE, {"address": "auto"}, "--address has no place here"),
         (("quickstrat",), PLACE, {}, "did you mean 'quickstart'"),
     ],
 )
 def test_what_cannot_work_there_is_refused_here(
-    arguments: tuple[str, ...], place: Place, values: dict[str, str], said: str
+    arguments: tuple[str, ...], place: ClusterPaths, values: dict[str, str], said: str
 ) -> None:
     with pytest.raises(UserError, match=said):
         sweep(*arguments, place=place, **values)

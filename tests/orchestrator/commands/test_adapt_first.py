@@ -16,7 +16,7 @@ from orchestrator.commands.plan import plan
 from orchestrator.commands.run import run_cell
 from orchestrator.commands.sweep import SweepOptions, SweepResult, sweep
 from orchestrator.config import resolve
-from orchestrator.config.resolve import Resolved
+from orchestrator.config.resolve import ResolvedExperiment
 from orchestrator.errors import InvalidExperiment, UserError
 from orchestrator.storage import Store
 from tests.orchestrator.experiments import resolved
@@ -26,14 +26,14 @@ ADAPT = {"data": {"path": "text.txt"}, "epochs": 2, "batch_size": 4, "max_length
 MODELS = {"tiny": {"path": "model"}, "small": {"path": "model", "overrides": {"num_hidden_layers": 1}}}
 
 
-def adapted(folder: Path, text: tuple[str, ...] = SENTENCES, **changes: Any) -> Resolved:
+def adapted(folder: Path, text: tuple[str, ...] = SENTENCES, **changes: Any) -> ResolvedExperiment:
     """The tiny experiment, with a corpus of a few sentences to adapt its two models to."""
     folder.mkdir(exist_ok=True)
     (folder / "text.txt").write_text("\n".join(text * 3) + "\n", encoding="utf-8")
     return resolved(folder, **{"adapt": ADAPT, "models": MODELS, "seeds": "1-2", **changes})
 
 
-def swept(experiment: Resolved, out: Path, heard: list[str] | None = None) -> SweepResult:
+def swept(experiment: ResolvedExperiment, out: Path, heard: list[str] | None = None) -> SweepResult:
     """Sweep in this process; `heard` gets the remarks."""
     options = SweepOptions(out=str(out), layout=LayoutOptions(in_process=True))
     messages = heard if heard is not None else []
@@ -241,4 +241,4 @@ def test_decisions_are_part_of_the_record(folder: Path) -> None:
     out = folder / "out"
     run_id = runs(out).index[0]
     record = next((out / "runs" / run_id).glob("record-*.json"))
-    assert json.loads(record.read_text())["decisions"] == Store.open(out).decisions(run_id) == {}
+    assert json.loads(record.read_text())["decisions"] == Store.open(out).thresholds(run_id) == {}

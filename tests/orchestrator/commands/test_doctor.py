@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from orchestrator.commands import doctor
-from orchestrator.commands.doctor import Finding, examine
+from orchestrator.commands.doctor import MachineCheck, examine
 
 
-def finding(name: str, found: list[Finding]) -> Finding:
+def finding(name: str, found: list[MachineCheck]) -> MachineCheck:
     """The finding of this name."""
     return next(finding for finding in found if finding.name == name)
 

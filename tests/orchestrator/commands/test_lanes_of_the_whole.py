@@ -10,7 +10,7 @@ from orchestrator.commands import _execution
 from orchestrator.commands.events import Notifier, ignore
 from orchestrator.config.run_spec import RunSpec
 from orchestrator.executors import StopMode
-from orchestrator.executors.events import Event, Scale, Steering
+from orchestrator.executors.events import Event, RunSource, Scale
 from orchestrator.storage import Store
 from tests.orchestrator.storage.stores import make_run
 from trainables.config import TrainConfig
@@ -26,7 +26,7 @@ class Noting:
         self,
         runs: Sequence[RunSpec],
         on_event: Callable[[Event], None],
-        steering: Steering | None = None,
+        steering: RunSource | None = None,
         scale: Scale | None = None,
     ) -> None:
         """Note the number of runs, and what lanes would be laid out for."""

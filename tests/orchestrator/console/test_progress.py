@@ -10,7 +10,7 @@ import pytest
 from orchestrator.commands.events import ExecutionEnded, ExecutionStarted
 from orchestrator.console.console import Console
 from orchestrator.console.live import shown
-from orchestrator.console.progress import Progress, line
+from orchestrator.console.progress import SweepProgress, line
 from orchestrator.executors.events import (
     ClusterReady,
     EpochReported,
@@ -41,7 +41,7 @@ def failed(index: int, will_retry: bool) -> RunFailed:
 
 
 def test_runs_are_counted_by_system() -> None:
-    progress = Progress(RUNS, {RUNS[0].run_id: "completed", RUNS[1].run_id: "diverged"})
+    progress = SweepProgress(RUNS, {RUNS[0].run_id: "completed", RUNS[1].run_id: "diverged"})
     for event in (RunStarted(RUNS[2].run_id, 0, 1), RunStarted(RUNS[3].run_id, 1, 1), finished(3, 0.7)):
         progress.update(event)
     small, large = progress.systems[SMALL], progress.systems[LARGE]
@@ -52,7 +52,7 @@ def test_runs_are_counted_by_system() -> None:
 
 
 def test_a_failure_counts_only_when_it_is_the_last() -> None:
-    progress = Progress(RUNS, {})
+    progress = SweepProgress(RUNS, {})
     for will_retry, count in ((True, 0), (False, 1)):
         progress.update(RunStarted(RUNS[0].run_id, 0, 1))
         progress.update(failed(0, will_retry))
@@ -62,14 +62,14 @@ def test_a_failure_counts_only_when_it_is_the_last() -> None:
 
 def test_the_best_score_is_the_smallest_where_smaller_is_better() -> None:
     runs = [make_run(seed, direction="minimize") for seed in range(2)]
-    progress = Progress(runs, {})
+    progress = SweepProgress(runs, {})
     for run, score in zip(runs, (0.3, 0.2), strict=True):
         progress.update(RunFinished(run.run_id, 0, 1, "completed", score, None, 1.0))
     assert progress.systems[SMALL].best == 0.2
 
 
 def test_the_time_to_go_is_the_rest_of_the_work_over_the_lanes() -> None:
-    progress = Progress(RUNS, {})
+    progress = SweepProgress(RUNS, {})
     assert progress.seconds_to_go() is None
     progress.update(LanesPlanned(2, 1, 1, 0))
     progress.update(finished(0, seconds=10.0))
@@ -98,7 +98,7 @@ def test_the_time_to_go_is_the_rest_of_the_work_over_the_lanes() -> None:
     ],
 )
 def test_every_event_is_one_line(event: object, text: str) -> None:
-    progress = Progress(RUNS, {})
+    progress = SweepProgress(RUNS, {})
     progress.update(event)  # type: ignore[arg-type]
     assert text in str(line(event, progress))  # type: ignore[arg-type]
 
@@ -109,12 +109,12 @@ def test_every_event_is_one_line(event: object, text: str) -> None:
 )
 def test_a_reason_is_said_where_it_is_more_than_the_status(status: str, error: str, end: str) -> None:
     event = RunFinished(RUNS[0].run_id, 0, 1, status, None, error, 1.0)  # type: ignore[arg-type]
-    assert str(line(event, Progress(RUNS, {}))).endswith(f"{status}, {end}")
+    assert str(line(event, SweepProgress(RUNS, {}))).endswith(f"{status}, {end}")
 
 
 def test_epochs_are_counted_silently() -> None:
     event = EpochReported(RUNS[0].run_id, 0, {"epoch": 1})
-    assert line(event, Progress(RUNS, {})) is None
+    assert line(event, SweepProgress(RUNS, {})) is None
 
 
 class Terminal(io.StringIO):

@@ -13,11 +13,11 @@ from ray._common.utils import get_system_memory
 from orchestrator.config.run_spec import RunSpec
 from orchestrator.executors import Executor
 from orchestrator.executors.events import (
+    Decision,
     EpochReported,
     Event,
     LanesPlanned,
     LaneStarted,
-    Orders,
     RunFailed,
     RunFinished,
     RunStarted,
@@ -240,17 +240,17 @@ class OneOfEach:
     paused: RunSpec
     coming: int = 2
 
-    def react(self, event: Event) -> Orders:
+    def react(self, event: Event) -> Decision:
         if isinstance(event, EpochReported) and event.row["epoch"] == 1:
             name = "prune" if event.run_id == self.pruned.run_id else "pause"
-            return Orders(coming=self.coming, **{name: (event.run_id,)})
+            return Decision(coming=self.coming, **{name: (event.run_id,)})
         start: tuple[RunSpec, ...] = ()
         if isinstance(event, RunFinished) and event.run_id == self.pruned.run_id:
             start, self.coming = (self.paused,), 1
         elif isinstance(event, RunStopped):
             open_gate(self.paused)
             start, self.coming = (self.paused,), 0
-        return Orders(start, coming=self.coming)
+        return Decision(start, coming=self.coming)
 
 
 @pytest.mark.parametrize("make", EXECUTORS)

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from orchestrator.commands.search import asked_for, with_winners
-from orchestrator.config.resolve import Resolved
+from orchestrator.config.resolve import ResolvedExperiment
 from orchestrator.config.run_spec import RunSpec
 from orchestrator.errors import CorruptResults
 from orchestrator.executors.events import EpochReported, LanesPlanned, RunFailed, RunFinished, RunStopped
-from orchestrator.hyperparameter_search.driver import Steering
+from orchestrator.hyperparameter_search.driver import SearchRunSource
 from orchestrator.hyperparameter_search.study import Study
 from orchestrator.storage import Store
 from tests.orchestrator.experiments import resolved
@@ -21,7 +21,7 @@ from tests.orchestrator.experiments import resolved
 PARAMETERS = {"train.learning_rate": {"loguniform": [1e-5, 1e-2]}, "train.batch_size": {"choice": [4, 8]}}
 
 
-def study_of(folder: Path, models: Sequence[str] = ("tiny",), **search: Any) -> Resolved:
+def study_of(folder: Path, models: Sequence[str] = ("tiny",), **search: Any) -> ResolvedExperiment:
     changes: dict[str, Any] = {
         "models": {name: {"path": "model", "weight_decay": 0.01 * place} for place, name in enumerate(models)},
         "train": {"epochs": 9, "batch_size": 4, "learning_rate": 1e-3},
@@ -39,11 +39,11 @@ def study_of(folder: Path, models: Sequence[str] = ("tiny",), **search: Any) -> 
 class Talk:
     """A search and what an executor would tell it. `told` are the runs that were begun, in order."""
 
-    def __init__(self, found: Resolved, out: Path, lanes: int = 1, is_time_up: bool = False) -> None:
+    def __init__(self, found: ResolvedExperiment, out: Path, lanes: int = 1, is_time_up: bool = False) -> None:
         self.store = Store.open(out)
         self.studies = [Study(asked_for(found), found, system, self.store) for system in found.systems]
         self.begun: list[RunSpec] = []
-        self.steering = Steering(self.studies, lambda: is_time_up, self.begun.append)
+        self.steering = SearchRunSource(self.studies, lambda: is_time_up, self.begun.append)
         self.first = self.steering.first()
         self.orders = self.steering.react(LanesPlanned(lanes, 1, 1.0, 0.0))
 

@@ -21,10 +21,10 @@ from orchestrator.worker.execute import execute_run
 from orchestrator.worker.failure import Failure, Finished, classify
 from orchestrator.worker.versions import Provenance
 from tests.orchestrator.experiments import resolved
-from trainables.training.control_points import Progress, Request
-from trainables.training.distributed import Group
-from trainables.training.run import Layout
-from trainables.training.token_cache import Warm
+from trainables.training.control_points import Request, RunProgress
+from trainables.training.distributed import ProcessGroup
+from trainables.training.run import ComputeOptions
+from trainables.training.token_cache import RunCache
 
 
 @dataclass
@@ -35,7 +35,7 @@ class Interrupting:
     request: Request
     raised: bool = False
 
-    def poll(self, progress: Progress) -> Request:
+    def poll(self, progress: RunProgress) -> Request:
         """Go on until the exception was there."""
         return self.request if self.raised else "continue"
 
@@ -57,11 +57,11 @@ def attempted(folder: Path, error: Exception, request: Request) -> tuple[Finishe
     finished = execute_run(
         run,
         store,
-        group=Group.current(),
-        warm=Warm(),
+        group=ProcessGroup.current(),
+        warm=RunCache(),
         control=control,
         attempt=1,
-        layout=Layout(),
+        layout=ComputeOptions(),
         provenance=Provenance(),
     )
     assert control.raised
@@ -142,7 +142,7 @@ class Failing(Folder):
 class Calm:
     """Nothing is asked."""
 
-    def poll(self, progress: Progress) -> Request:
+    def poll(self, progress: RunProgress) -> Request:
         """Go on."""
         return "continue"
 
@@ -172,11 +172,11 @@ def test_results_that_cannot_be_written_are_a_failure_of_storage_and_checkpoints
     finished = execute_run(
         run,
         broken,
-        group=Group.current(),
-        warm=Warm(),
+        group=ProcessGroup.current(),
+        warm=RunCache(),
         control=Calm(),
         attempt=1,
-        layout=Layout(1, 0.0),
+        layout=ComputeOptions(1, 0.0),
         provenance=Provenance(),
     )
     assert (finished.status.replace("collapsed", "completed"), finished.failure) == ended

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from trainables.data.batch_loader import Feed
+from trainables.data.batch_loader import BatchLoader
 from trainables.data.features import Features, Ragged
-from trainables.modeling.pretrained import Pristine
+from trainables.modeling.pretrained import PretrainedModel
 from trainables.modeling.vocabulary_trimming import vocabulary_of, with_compact_embedding, with_compact_ids
 
 ROWS = [[101, 7, 102], [101, 102], [101, 9, 7, 102]]
@@ -23,19 +23,19 @@ def features() -> Features:
 
 
 def test_a_batch_is_padded_to_its_longest_row() -> None:
-    batch = Feed(features(), torch.device("cpu")).batch(np.array([1, 0]))
+    batch = BatchLoader(features(), torch.device("cpu")).batch(np.array([1, 0]))
     assert batch["input_ids"].tolist() == [[101, 102, 0], [101, 7, 102]]
     assert batch["labels"].tolist() == [[101, 102, -100], [101, 7, 102]]
     assert batch["attention_mask"].tolist() == [[1, 1, 0], [1, 1, 1]]
 
 
 def test_a_fixed_width_pads_every_batch() -> None:
-    batch = Feed(features(), torch.device("cpu"), padding=6).batch(np.array([1]))
+    batch = BatchLoader(features(), torch.device("cpu"), padding=6).batch(np.array([1]))
     assert batch["input_ids"].tolist() == [[101, 102, 0, 0, 0, 0]]
 
 
 def test_rows_of_equal_length_need_no_mask() -> None:
-    assert "attention_mask" not in Feed(features(), torch.device("cpu")).batch(np.array([2, 2]))
+    assert "attention_mask" not in BatchLoader(features(), torch.device("cpu")).batch(np.array([2, 2]))
 
 
 class Encoder(torch.nn.Module):
@@ -57,8 +57,8 @@ class Encoder(torch.nn.Module):
         self.embedding = embedding
 
 
-def pristine(tied: bool = False) -> Pristine:
-    return Pristine(Encoder(tied), frozenset(), 0.02)
+def pristine(tied: bool = False) -> PretrainedModel:
+    return PretrainedModel(Encoder(tied), frozenset(), 0.02)
 
 
 def test_only_the_pieces_in_use_keep_an_embedding_row() -> None:

@@ -16,7 +16,7 @@ from tests.trainables.runs import tiny_run
 from trainables import registry
 from trainables.config import ModelConfig
 from trainables.modeling.heads import Outputs
-from trainables.modeling.pretrained import ModelError, ModelSource, Pristine, instantiate, new_parameters
+from trainables.modeling.pretrained import ModelError, ModelSource, PretrainedModel, instantiate, new_parameters
 from trainables.modeling.save_model import save
 from trainables.modeling.saved_model import saved_task
 from trainables.protocols.variant import adjust_model, plan_of, resolve_variants
@@ -45,7 +45,9 @@ def with_head(folder: Path, head: str, labels: tuple[str, ...], family: Family =
     return folder
 
 
-def load(folder: Path, head: str = WORDS, labels: tuple[str, ...] = LABELS, problem: str | None = None) -> Pristine:
+def load(
+    folder: Path, head: str = WORDS, labels: tuple[str, ...] = LABELS, problem: str | None = None
+) -> PretrainedModel:
     """The checkpoint as a run gets it."""
     return ModelSource(ModelConfig(name="tiny", source=str(folder))).load(head, labels, problem)
 

@@ -12,7 +12,7 @@ import torch
 
 from tests.tiny import FAMILIES, Family, tiny_model
 from trainables.config import ModelConfig
-from trainables.modeling.pretrained import ModelError, ModelSource, Pristine, instantiate, load_tokenizer
+from trainables.modeling.pretrained import ModelError, ModelSource, PretrainedModel, instantiate, load_tokenizer
 
 LABELS = ("O", "Data", "Power")
 AUTO = "AutoModelForTokenClassification"
@@ -22,7 +22,7 @@ def _config(folder: Path, **changes: Any) -> ModelConfig:
     return ModelConfig(name="tiny", source=str(folder), **changes)
 
 
-def _load(folder: Path, **changes: Any) -> Pristine:
+def _load(folder: Path, **changes: Any) -> PretrainedModel:
     return ModelSource(_config(folder, **changes)).load(AUTO, LABELS)
 
 

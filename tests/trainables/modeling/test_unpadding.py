@@ -22,13 +22,13 @@ from trainables.modeling import unpadding
 from trainables.modeling.pretrained import ModelSource, instantiate
 from trainables.modeling.save_model import save
 from trainables.modeling.unpadding import ATTENTION, Packed, attend, by_kernel, stack_of, unpad
-from trainables.protocols.variant import Subject, WouldDoNothing
+from trainables.protocols.variant import NoEffect, Subject
 from trainables.tools.predictor import Predictor
 from trainables.tools.profile import operations_per_token, positions
-from trainables.training.distributed import Group
+from trainables.training.distributed import ProcessGroup
 from trainables.training.run import run, training_for
 from trainables.training.setup import prepare
-from trainables.training.token_cache import Warm
+from trainables.training.token_cache import RunCache
 from trainables.variants import unpadding as variant
 
 TEXTS = "AutoModelForSequenceClassification"
@@ -187,7 +187,7 @@ def test_a_profile_finds_no_padding_and_the_same_work_for_a_piece(tmp_path: Path
     found = {}
     for name, recipe in {"padded": {"attention": {"implementation": "eager"}}, "packed": {"unpadding": {}}}.items():
         config = tiny_run(tmp_path, variants=recipe)
-        training = training_for(config, prepare(config, CPU, Warm()), Group())
+        training = training_for(config, prepare(config, CPU, RunCache()), ProcessGroup())
         batches = training.batches()
         waste = positions(training.train, batches, training.plan.unpadded).waste
         found[name] = (waste, operations_per_token(training, batches))
@@ -199,7 +199,7 @@ def test_a_profile_finds_no_padding_and_the_same_work_for_a_piece(tmp_path: Path
 @pytest.mark.parametrize("name", ["deberta-v2", "modernbert", "qwen2"])
 def test_blocks_that_compute_with_positions_or_causally_are_refused(tmp_path: Path, name: Family) -> None:
     model = instantiate(ModelSource(model_of(tmp_path, name)).load(TEXTS, ("a", "b")), 1)
-    with pytest.raises(WouldDoNothing, match="it takes encoders of BERT's kind"):
+    with pytest.raises(NoEffect, match="it takes encoders of BERT's kind"):
         variant.adjust_model(model, variant.Options())
 
 
@@ -207,6 +207,6 @@ def test_presets_say_which_models_can_take_it() -> None:
     unpads = {name for name in registry.names("model") if registry.load("model", name).unpads}
     assert {"bert-base-uncased", "roberta-base", "minilm-l6", "distilroberta-base"} <= unpads
     assert not unpads & {"deberta-v3-large", "modernbert-large", "gemma-2b", "feed-forward"}
-    refused = variant.unsuited(Subject("modernbert-large", "bf16", unpads=False), variant.Options())
+    refused = variant.incompatible(Subject("modernbert-large", "bf16", unpads=False), variant.Options())
     assert "modernbert-large" in str(refused)
     assert unpadding.ATTENTION == variant.KERNEL

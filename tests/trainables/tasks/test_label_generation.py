@@ -17,7 +17,7 @@ from torch.nn import functional
 from tests.tiny import tiny_model
 from tests.trainables.tasks.texts import tiny_label_sets, tiny_texts
 from trainables.config import DataConfig, ModelConfig, RunConfig, SplitConfig, TrainConfig
-from trainables.data.batch_loader import Feed
+from trainables.data.batch_loader import BatchLoader
 from trainables.data.dataset import DataError
 from trainables.data.features import Features, Ragged
 from trainables.modeling.pretrained import ModelSource, instantiate, load_tokenizer
@@ -77,7 +77,7 @@ def test_the_loss_is_on_the_answer_and_its_end_only(tmp_path: Path) -> None:
     config = decoder(tmp_path)
     features, _ = encoded(TASK.configured(SHORT), config, tiny_texts(3))
     model: Any = instantiate(TASK.configured(SHORT).build_model(ModelSource(config), LABELS), 1).eval()
-    batch = Feed(features, torch.device("cpu")).batch(np.arange(3))
+    batch = BatchLoader(features, torch.device("cpu")).batch(np.arange(3))
     with torch.no_grad():
         outputs = model(input_ids=batch["input_ids"], attention_mask=batch.get("attention_mask"))
     expected = 0.0
@@ -104,7 +104,7 @@ def test_a_batch_writes_what_each_prompt_alone_would_get(tmp_path: Path, family:
     model: Any = instantiate(task.build_model(ModelSource(config), LABELS), 1).eval()
     with torch.no_grad():
         model.lm_head.weight.mul_(20.0)
-    together = task.outputs(None, Feed(features, torch.device("cpu")).batch(np.arange(3)), model)["written"]
+    together = task.outputs(None, BatchLoader(features, torch.device("cpu")).batch(np.arange(3)), model)["written"]
     for row in range(3):
         before = int(features.columns["prompt_length"].row(row)[0])
         ids = torch.from_numpy(features.columns["input_ids"].row(row)[:before].astype(np.int64))[None]

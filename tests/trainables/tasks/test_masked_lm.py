@@ -18,7 +18,7 @@ from analysis.tables.folder import Folder
 from tests.tiny import FAMILIES, SENTENCES, Family, tiny_model
 from tests.trainables.runs import StopAt, tiny_run
 from trainables.config import DataConfig, ModelConfig, RunConfig, SplitConfig
-from trainables.data.batch_loader import Feed
+from trainables.data.batch_loader import BatchLoader
 from trainables.data.dataset import DataError
 from trainables.data.features import Features
 from trainables.data.load import load_corpus
@@ -27,7 +27,7 @@ from trainables.tasks._masking import most_masked, num_masked, random_bits
 from trainables.tasks._windows import Frame, chunked
 from trainables.tasks.masked_lm import NO_LABEL, TASK
 from trainables.training import control_points
-from trainables.training.run import Layout, run
+from trainables.training.run import ComputeOptions, run
 
 ITEMS = [{"id": number, "text": text} for number, text in enumerate(SENTENCES * 3)]
 CPU = torch.device("cpu")
@@ -43,7 +43,7 @@ def features_of(folder: Path, family: Family = "bert", max_length: int = 24, **o
 def masked(features: Features, rows: Sequence[int], seed: int, **options: Any) -> dict[str, torch.Tensor]:
     """A batch of these rows as one pass sees it."""
     chosen = np.array(rows)
-    return TASK.configured(options).vary(Feed(features, CPU).batch(chosen), chosen, seed)
+    return TASK.configured(options).augment(BatchLoader(features, CPU).batch(chosen), chosen, seed)
 
 
 def test_texts_fill_chunks_with_a_separator_between_and_no_piece_is_lost() -> None:
@@ -189,7 +189,7 @@ def test_a_run_learns_and_reports_perplexity_and_its_best_epoch_has_the_lowest_l
 
 def test_accumulated_micro_batches_see_the_same_masks(tmp_path: Path) -> None:
     config = text_run(tmp_path, epochs=2)
-    whole, parts = run(config), run(config, layout=Layout(accumulation=4))
+    whole, parts = run(config), run(config, layout=ComputeOptions(accumulation=4))
     assert whole.epochs["train_loss"].tolist() == pytest.approx(parts.epochs["train_loss"].tolist(), rel=1e-5)
 
 

@@ -73,22 +73,22 @@ def test_an_empty_set_stays_empty_unless_one_label_is_asked_for() -> None:
 
 def test_thresholds_are_tuned_for_each_label_and_then_frozen() -> None:
     _, tuned_on = _table([[0.1, 0.2], [0.3, 0.3], [0.2, 0.1], [0.4, 0.1]])
-    decisions = TASK.tune(tuned_on)
-    assert decisions == pytest.approx({"data": 0.25, "power": 0.15})
-    assert TASK.score(TASK.decide(tuned_on, decisions))["macro_f1"] == 1.0
+    thresholds = TASK.tune(tuned_on)
+    assert thresholds == pytest.approx({"data": 0.25, "power": 0.15})
+    assert TASK.score(TASK.apply_thresholds(tuned_on, thresholds))["macro_f1"] == 1.0
     _, other = _table([[0.24, 0.16], [0.9, 0.9], [0.26, 0.1], [0.5, 0.14]])
-    assert TASK.decide(other, decisions)["predicted"].tolist() == ["power", "data\tpower", "data", "data"]
-    assert TASK.decide(other, {}) is other
+    assert TASK.apply_thresholds(other, thresholds)["predicted"].tolist() == ["power", "data\tpower", "data", "data"]
+    assert TASK.apply_thresholds(other, {}) is other
 
 
 def test_decisions_can_be_made_again_from_stored_predictions(tmp_path: Path) -> None:
     _, table = _table([[0.1, 0.2], [0.3, 0.3], [0.2, 0.1], [0.4, 0.1]])
     table.to_parquet(tmp_path / "predictions.parquet")
     stored = pd.read_parquet(tmp_path / "predictions.parquet")
-    decisions = TASK.tune(stored)
-    assert decisions == TASK.tune(table)
-    assert TASK.score(TASK.decide(stored, decisions)) == TASK.score(TASK.decide(table, decisions))
-    assert TASK.decide(stored, decisions)["correct"].tolist() == [True] * 4
+    thresholds = TASK.tune(stored)
+    assert thresholds == TASK.tune(table)
+    assert TASK.score(TASK.apply_thresholds(stored, thresholds)) == TASK.score(TASK.apply_thresholds(table, thresholds))
+    assert TASK.apply_thresholds(stored, thresholds)["correct"].tolist() == [True] * 4
 
 
 def test_the_best_threshold_is_half_way_and_of_equal_ones_the_nearest_to_the_default() -> None:

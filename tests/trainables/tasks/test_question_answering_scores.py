@@ -82,7 +82,7 @@ def _official(golds: list[list[str]], answers: list[str], null: list[float], thr
 def _table(golds: list[list[str]], answers: list[str], null: list[float], threshold: float = 0.0) -> pd.DataFrame:
     gold = ["\n".join(texts) for texts in golds]
     table = pd.DataFrame({"gold": gold, "answer": answers, "no_answer_score": null})
-    return TASK.decide(table, {"no_answer_threshold": threshold})
+    return TASK.apply_thresholds(table, {"no_answer_threshold": threshold})
 
 
 def _assert_official(golds: list[list[str]], answers: list[str], null: list[float], threshold: float = 0.0) -> None:
@@ -172,22 +172,22 @@ def test_item_scores_are_what_the_metrics_are_means_of() -> None:
 
 
 def test_the_threshold_is_tuned_for_f1_and_decides_other_questions() -> None:
-    decisions = TUNED.tune(_table(GOLDS, ANSWERS, NULL))
-    assert decisions == {"no_answer_threshold": 0.5}
+    thresholds = TUNED.tune(_table(GOLDS, ANSWERS, NULL))
+    assert thresholds == {"no_answer_threshold": 0.5}
     other = _table([["x"], []], ["x", "y"], [0.5, 0.75])
     assert other["predicted"].tolist() == ["", ""]
-    decided = TUNED.decide(other, decisions)
+    decided = TUNED.apply_thresholds(other, thresholds)
     assert decided["predicted"].tolist() == ["x", ""]
     assert decided["correct"].tolist() == [True, True]
     assert decided["item_score"].tolist() == [1.0, 1.0]
-    assert TUNED.decide(other, {}) is other
+    assert TUNED.apply_thresholds(other, {}) is other
     assert TASK.tune(other) == {}
     assert (TUNED.tunes, TASK.tunes) == (True, False)
 
 
 def test_where_answering_nothing_is_best_the_tuned_threshold_says_so() -> None:
     table = _table([[], ["x"]], ["y", "z"], [-3.0, -5.0])
-    decided = TUNED.decide(table, TUNED.tune(table))
+    decided = TUNED.apply_thresholds(table, TUNED.tune(table))
     assert decided["predicted"].tolist() == ["", ""]
 
 

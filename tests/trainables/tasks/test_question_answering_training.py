@@ -15,8 +15,8 @@ from tests.tiny import tiny_model
 from tests.trainables.tasks.questions import tiny_questions
 from trainables.config import DataConfig, ModelConfig, RunConfig, SplitConfig, TrainConfig
 from trainables.training.run import prepare, run
-from trainables.training.seeding import Purpose, generator
-from trainables.training.token_cache import Warm
+from trainables.training.seeding import RandomStream, generator
+from trainables.training.token_cache import RunCache
 
 EPOCHS, BATCH, RATE, WIDTH = 3, 8, 3e-3, 80
 
@@ -45,7 +45,7 @@ def _reference(config: RunConfig, folder: Path) -> list[float]:
 
     The same windows in the same order and the same first weights are all that it shares with the loop.
     """
-    prepared = prepare(config, torch.device("cpu"), Warm())
+    prepared = prepare(config, torch.device("cpu"), RunCache())
     task, labels = prepared.task, ()
     from trainables.modeling.pretrained import load_tokenizer
 
@@ -65,7 +65,7 @@ def _reference(config: RunConfig, folder: Path) -> list[float]:
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / steps)
     means = []
     for epoch in range(EPOCHS):
-        order, total = generator(config.seed, Purpose.ORDER, epoch).permutation(len(features)), 0.0
+        order, total = generator(config.seed, RandomStream.ORDER, epoch).permutation(len(features)), 0.0
         for low in range(0, len(order), BATCH):
             rows = order[low : low + BATCH]
             columns = {name: [column.row(row) for row in rows] for name, column in features.columns.items()}
@@ -98,7 +98,7 @@ def test_the_training_loss_curve_is_that_of_a_plain_loop(tmp_path: Path) -> None
 
 
 def test_without_padding_the_loss_is_the_models_own(tmp_path: Path) -> None:
-    prepared = prepare(_config(tmp_path), torch.device("cpu"), Warm())
+    prepared = prepare(_config(tmp_path), torch.device("cpu"), RunCache())
     feed = prepared.parts["train"].feed
     rows = np.flatnonzero(feed.lengths == WIDTH)[:6]
     batch = feed.batch(rows)
@@ -120,7 +120,7 @@ def test_a_tuned_threshold_comes_from_questions_that_are_not_reported(tmp_path: 
     options = {"stride": 16, "tune_threshold": True}
     train = TrainConfig(epochs=1, batch_size=8, max_length=WIDTH)
     outcome = run(_config(tmp_path, task_options=options, train=train, split=SplitConfig(validation=0.25, test=0.25)))
-    threshold = outcome.decisions["no_answer_threshold"]
+    threshold = outcome.thresholds["no_answer_threshold"]
     validation, test = (outcome.predictions[outcome.predictions["split"] == part] for part in ("validation", "test"))
     assert min(abs(validation["no_answer_score"] - threshold)) < 1e-9
     assert ((test["predicted"] == "") == (test["no_answer_score"] > threshold)).all()

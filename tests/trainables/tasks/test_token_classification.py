@@ -169,7 +169,7 @@ def test_the_loss_is_a_sum_over_first_pieces_in_float32() -> None:
 def test_outputs_are_the_most_probable_labels() -> None:
     logits = torch.tensor([[[0.0, 2.0], [1.0, 0.0]]])
     assert TASK.outputs(SimpleNamespace(logits=logits), {}, torch.nn.Module())["label"].tolist() == [[1, 0]]
-    assert tuple(TASK.outputs(SimpleNamespace(logits=logits), {}, torch.nn.Module())) == TASK.piece_outputs
+    assert tuple(TASK.outputs(SimpleNamespace(logits=logits), {}, torch.nn.Module())) == TASK.token_outputs
 
 
 def test_the_outside_label_comes_first() -> None:

@@ -18,7 +18,7 @@ from trainables.tools.kernel_probe import (
     DROPOUT,
     Fault,
     Inputs,
-    Trial,
+    KernelTrial,
     attempt,
     fault,
     head_size,
@@ -70,18 +70,18 @@ def broken_as_cudnn() -> Iterator[None]:
 @pytest.mark.filterwarnings("ignore:(?s).*verriding a previously:UserWarning")
 def test_a_kernel_that_fails_as_cudnn_s_did_is_found_at_these_lengths_and_no_others() -> None:
     with broken_as_cudnn():
-        found = {length: attempt(Trial("flash", 32, length, "fp32", 0.0), CPU) for length in LENGTHS}
-        others = attempt(Trial("math", 32, 192, "fp32", 0.0), CPU)
+        found = {length: attempt(KernelTrial("flash", 32, length, "fp32", 0.0), CPU) for length in LENGTHS}
+        others = attempt(KernelTrial("math", 32, 192, "fp32", 0.0), CPU)
     wrong = Fault("not finite", "NaN in the gradient of the query with a mask and with very low scores")
     assert found == {64: wrong, 128: None, 192: wrong, 256: None, 320: wrong}
     assert others is None
-    assert attempt(Trial("flash", 32, 192, "fp32", 0.0), CPU) is None
+    assert attempt(KernelTrial("flash", 32, 192, "fp32", 0.0), CPU) is None
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
 def test_very_low_scores_are_low_enough_to_overflow_for_every_size_and_precision(precision: Precision) -> None:
     for size, masked in itertools.product((16, 32, 64, 128, 256), (False, True)):
-        inputs = Inputs.of(Trial("math", size, 64, precision, 0.0), low=True, masked=masked, device=CPU)
+        inputs = Inputs.of(KernelTrial("math", size, 64, precision, 0.0), low=True, masked=masked, device=CPU)
         query, key = (tensor.float().transpose(1, 2) for tensor in (inputs.query, inputs.key))
         scores = query @ key.mT / size**0.5
         assert float(scores.logsumexp(-1).max()) < OVERFLOWS
@@ -104,7 +104,7 @@ def test_what_is_wrong_is_named_by_part() -> None:
 
 def test_a_kernel_that_torch_does_not_have_for_the_inputs_is_not_here() -> None:
     results = {
-        (kernel, dropout): attempt(Trial(kernel, 16, 64, "fp32", dropout), CPU)
+        (kernel, dropout): attempt(KernelTrial(kernel, 16, 64, "fp32", dropout), CPU)
         for kernel in ("flash", "math", "efficient", "cudnn")
         for dropout in (0.0, DROPOUT)
     }

@@ -11,7 +11,7 @@ import torch
 from tests.trainables.runs import tiny_run
 from trainables.data.features import Features, Ragged
 from trainables.tools.probe import probe, stretched
-from trainables.training.token_cache import Warm
+from trainables.training.token_cache import RunCache
 
 CPU = torch.device("cpu")
 
@@ -40,7 +40,7 @@ def test_short_items_are_repeated_until_they_are_as_long_as_asked_for() -> None:
     [({}, 96, "finite"), ({"learning_rate": 1e30, "clip": None}, 16, "not finite"), ({}, 200, "failed")],
 )
 def test_a_probe_says_how_some_steps_went(tmp_path: Path, change: dict[str, float], length: int, result: str) -> None:
-    found = probe(tiny_run(tmp_path, **change), length, "fp32", 3, CPU, Warm())
+    found = probe(tiny_run(tmp_path, **change), length, "fp32", 3, CPU, RunCache())
     assert found.result == result
     assert (found.reason is None) == (result == "finite")
     assert (found.step_seconds is not None) == (result == "finite")

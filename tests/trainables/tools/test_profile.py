@@ -13,7 +13,7 @@ from torch.utils.checkpoint import checkpoint
 
 from tests.trainables.runs import tiny_run
 from trainables.config import RunConfig
-from trainables.data.batch_loader import Feed
+from trainables.data.batch_loader import BatchLoader
 from trainables.data.features import Features, Ragged
 from trainables.tools.profile import (
     PHASES,
@@ -28,10 +28,10 @@ from trainables.tools.profile import (
     spaced,
     warmup_batches,
 )
-from trainables.training.distributed import Group
+from trainables.training.distributed import ProcessGroup
 from trainables.training.run import training_for
 from trainables.training.setup import prepare
-from trainables.training.token_cache import Warm
+from trainables.training.token_cache import RunCache
 from trainables.training.trainer import Training
 
 CPU = torch.device("cpu")
@@ -40,15 +40,15 @@ WIDTH, LAYERS, INNER, LABELS = 32, 2, 64, 3  # of tests.tiny
 
 def training_of(config: RunConfig) -> Training:
     """The training of a run, before its first step."""
-    return training_for(config, prepare(config, CPU, Warm()), Group())
+    return training_for(config, prepare(config, CPU, RunCache()), ProcessGroup())
 
 
-def feed(*lengths: int, padding: int | None = None) -> Feed:
+def feed(*lengths: int, padding: int | None = None) -> BatchLoader:
     """Features of these lengths."""
     rows = [np.ones(length, dtype=np.int32) for length in lengths]
     count = np.ones(len(lengths), dtype=np.int32)
     features = Features({"input_ids": Ragged.from_rows(rows, np.int32)}, {"input_ids": 0}, count, count)
-    return Feed(features, CPU, padding)
+    return BatchLoader(features, CPU, padding)
 
 
 def test_padding_waste_is_the_share_of_computed_positions_without_a_piece() -> None:

@@ -11,11 +11,11 @@ import torch
 from tests.trainables.data.test_batch_loader import features
 from tests.trainables.runs import tiny_run
 from trainables.config import RunConfig
-from trainables.data.batch_loader import Feed
+from trainables.data.batch_loader import BatchLoader
 from trainables.protocols.variant import Compute
-from trainables.training.distributed import Group
-from trainables.training.optimizer import RecordedSteps
-from trainables.training.run import Layout, run
+from trainables.training.distributed import ProcessGroup
+from trainables.training.optimizer import CapturedSteps
+from trainables.training.run import ComputeOptions, run
 
 REPLAYS = '''
 """The steps of a run, recorded by a recorder that computes them anew from the tensors it recorded."""
@@ -48,7 +48,7 @@ def test_a_shape_is_recorded_when_it_comes_again_and_replays_read_new_inputs() -
         recorded.append(compute)
         return compute
 
-    steps = RecordedSteps(lambda inputs, scale: (inputs["values"].sum() * scale, scale), record)
+    steps = CapturedSteps(lambda inputs, scale: (inputs["values"].sum() * scale, scale), record)
     found = [
         steps.step(numbers(values), scale)[0].item()
         for values, scale in (
@@ -76,11 +76,11 @@ def test_a_step_in_parts_cannot_be_recorded(tmp_path: Path) -> None:
     (tmp_path / "replays.py").write_text(REPLAYS, encoding="utf-8")
     config: RunConfig = tiny_run(tmp_path, variants={str(tmp_path / "replays.py"): {}})
     with pytest.raises(ValueError, match="use one worker a run, and no accumulation"):
-        run(config, group=Group.current(torch.device("cpu")), layout=Layout(accumulation=2))
+        run(config, group=ProcessGroup.current(torch.device("cpu")), layout=ComputeOptions(accumulation=2))
 
 
 def test_widths_in_steps_give_few_shapes_and_never_pass_the_longest_item_allowed() -> None:
-    feed = Feed(features(), torch.device("cpu"), multiple=3, longest=5)
+    feed = BatchLoader(features(), torch.device("cpu"), multiple=3, longest=5)
     assert feed.lengths.tolist() == [3, 2, 4]
     assert feed.widths.tolist() == [3, 3, 5]
     assert feed.batch(np.array([0, 1]))["input_ids"].tolist() == [[101, 7, 102], [101, 102, 0]]

@@ -11,8 +11,8 @@ import pytest
 from tests.processes import in_processes
 from tests.trainables.runs import tiny_run
 from trainables.config import RunConfig
-from trainables.training.distributed import Group
-from trainables.training.run import Layout, run
+from trainables.training.distributed import ProcessGroup
+from trainables.training.run import ComputeOptions, run
 
 
 def work(folder: Path, rank: int, workers: int, accumulation: int) -> None:
@@ -23,8 +23,8 @@ def work(folder: Path, rank: int, workers: int, accumulation: int) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=(folder / "meeting").as_uri(), rank=rank, world_size=workers)
     config = RunConfig.model_validate_json((folder / "config.json").read_text())
-    group = Group.current()
-    outcome = run(config, group=group, layout=Layout(accumulation=accumulation))
+    group = ProcessGroup.current()
+    outcome = run(config, group=group, layout=ComputeOptions(accumulation=accumulation))
     if group.is_main:
         predictions = outcome.predictions["predicted"].tolist()
         answer = {"world_size": group.world_size, "epochs": outcome.epochs.to_dict("list"), "predictions": predictions}

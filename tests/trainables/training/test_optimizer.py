@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from trainables.config import TrainConfig
-from trainables.training.optimizer import MAX_SKIPS_IN_A_ROW, Stepper, decay_groups
+from trainables.training.optimizer import MAX_SKIPS_IN_A_ROW, OptimizerStep, decay_groups
 
 CPU = torch.device("cpu")
 
@@ -28,7 +28,7 @@ def test_a_model_without_trainable_weights_is_refused() -> None:
 
 def test_the_gradient_is_clipped_to_the_limit_and_the_norm_before_is_returned() -> None:
     model = nn.Linear(1, 1, bias=False)
-    stepper = Stepper.create(model, TrainConfig(clip=1.0), "fp32", CPU)
+    stepper = OptimizerStep.create(model, TrainConfig(clip=1.0), "fp32", CPU)
     stepper.backward(model(torch.tensor([[30.0]])).sum())
     norm, applied = stepper.step(1e-3)
     assert float(norm) == pytest.approx(30.0)
@@ -37,7 +37,7 @@ def test_the_gradient_is_clipped_to_the_limit_and_the_norm_before_is_returned() 
 
 def test_an_overflow_skips_the_step_and_twenty_in_a_row_give_up() -> None:
     model = nn.Linear(1, 1, bias=False)
-    stepper = Stepper.create(model, TrainConfig(), "fp16", CPU)
+    stepper = OptimizerStep.create(model, TrainConfig(), "fp16", CPU)
     before = model.weight.detach().clone()
     for _ in range(MAX_SKIPS_IN_A_ROW):
         assert not stepper.gave_up
@@ -51,7 +51,7 @@ def test_an_overflow_skips_the_step_and_twenty_in_a_row_give_up() -> None:
 
 def test_a_good_step_ends_a_row_of_skips() -> None:
     model = nn.Linear(1, 1, bias=False)
-    stepper = Stepper.create(model, TrainConfig(), "fp16", CPU)
+    stepper = OptimizerStep.create(model, TrainConfig(), "fp16", CPU)
     for value in (float("inf"), 1.0):
         stepper.backward(model(torch.tensor([[value]])).sum())
         stepper.step(1e-3)

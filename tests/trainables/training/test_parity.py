@@ -19,7 +19,7 @@ from trainables.data.splits import split_for
 from trainables.modeling.pretrained import ModelSource, instantiate
 from trainables.tasks import multi_label_classification, sequence_classification
 from trainables.training.run import run
-from trainables.training.seeding import Purpose, derived, generator
+from trainables.training.seeding import RandomStream, derived, generator
 
 TRAIN = TrainConfig(epochs=3, batch_size=8, learning_rate=3e-3, weight_decay=0.0, max_length=96, dropout=0.0)
 TASKS: dict[str, Any] = {
@@ -56,7 +56,7 @@ def _plain_losses(config: RunConfig) -> list[float]:
     labels = task.label_space(corpus.items)
     items = [corpus.items[index] for index in split_for(task, corpus, config.split, 42).train]
     tokenizer = AutoTokenizer.from_pretrained(config.model.source)
-    drawn = instantiate(task.build_model(ModelSource(config.model), labels), derived(config.seed, Purpose.WEIGHTS))
+    drawn = instantiate(task.build_model(ModelSource(config.model), labels), derived(config.seed, RandomStream.WEIGHTS))
     kind = "multi_label_classification" if config.task.startswith("multi") else "single_label_classification"
     model = AutoModelForSequenceClassification.from_pretrained(
         config.model.source, num_labels=len(labels), problem_type=kind, hidden_dropout_prob=0.0,
@@ -71,7 +71,7 @@ def _plain_losses(config: RunConfig) -> list[float]:
     for epoch in range(TRAIN.epochs):
         total = 0.0
         for rows in torch.split(
-            torch.from_numpy(generator(config.seed, Purpose.ORDER, epoch).permutation(len(items))), 8
+            torch.from_numpy(generator(config.seed, RandomStream.ORDER, epoch).permutation(len(items))), 8
         ):
             batch = [items[row] for row in rows]
             pairs = [item["text_pair"] for item in batch] if "text_pair" in batch[0] else None

@@ -14,10 +14,10 @@ from tests.tiny import FAMILIES, Family
 from tests.trainables.runs import StopAt, tiny_run
 from trainables.config import EarlyStopping, RunConfig, SplitConfig
 from trainables.training import control_points
-from trainables.training.control_points import Progress, Request
+from trainables.training.control_points import Request, RunProgress
 from trainables.training.outcome import Outcome
-from trainables.training.run import Layout, run
-from trainables.training.token_cache import Warm
+from trainables.training.run import ComputeOptions, run
+from trainables.training.token_cache import RunCache
 
 CURVE = ["train_loss", "eval_loss", "grad_norm", "metric_weighted_f1"]
 
@@ -45,13 +45,13 @@ def test_every_family_learns_the_tiny_task(tmp_path: Path, family: Family) -> No
 
 def test_accumulation_does_not_change_the_loss_curve(tmp_path: Path) -> None:
     config = tiny_run(tmp_path, count=25)
-    whole, parts = run(config), run(config, layout=Layout(accumulation=4))
+    whole, parts = run(config), run(config, layout=ComputeOptions(accumulation=4))
     np.testing.assert_allclose(whole.epochs[CURVE], parts.epochs[CURVE], rtol=1e-5)
 
 
 def test_a_warm_run_equals_a_cold_one_bit_for_bit(tmp_path: Path) -> None:
     first, other = tiny_run(tmp_path, dropout=0.1), tiny_run(tmp_path, dropout=0.1, seed=2)
-    warm = Warm()
+    warm = RunCache()
     run(first, warm=warm)
     run(other, warm=warm)
     assert_same(run(first, warm=warm), run(first))
@@ -75,7 +75,7 @@ def test_a_stopped_run_goes_on_exactly_where_it_was(tmp_path: Path, every_step: 
 class SlowStopAt(StopAt):
     """Half a second passes before the first control point's answer."""
 
-    def poll(self, progress: Progress) -> Request:
+    def poll(self, progress: RunProgress) -> Request:
         time.sleep(0.5)
         return super().poll(progress)
 

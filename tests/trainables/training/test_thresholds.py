@@ -88,7 +88,7 @@ def test_a_tuned_threshold_on_no_answer_takes_part_too(tmp_path: Path, model: Pa
     best = outcome.epochs.iloc[outcome.columns["best_epoch"] - 1]
     assert best["metric_answer_f1"] == outcome.columns["validation_answer_f1"]
     shown = outcome.predictions[outcome.predictions["split"] == "test"]
-    threshold = outcome.decisions["no_answer_threshold"]
+    threshold = outcome.thresholds["no_answer_threshold"]
     assert (shown["predicted"] == "").tolist() == (shown["no_answer_score"] > threshold).tolist()
 
 
@@ -104,7 +104,7 @@ def test_a_stopped_run_goes_on_with_the_decisions_of_its_best_epoch(
     steps = -(-whole.columns["train_items"] // 8)
     assert run(config, control=StopAt(steps + 1), folder=folder).status == "stopped"
     resumed = run(config, folder=folder)
-    assert resumed.decisions == whole.decisions
+    assert resumed.thresholds == whole.thresholds
     pd.testing.assert_frame_equal(resumed.predictions, whole.predictions)
 
 
@@ -113,9 +113,9 @@ def test_the_model_of_an_epoch_is_saved_with_the_thresholds_of_that_epoch(tmp_pa
     outcome = run(rare_run(tmp_path, model, epochs=2), last_epochs=LastEpochs(kept, 1))
     folder = fetched(kept.child("epoch-0002"))
     assert outcome.columns["best_epoch"] == 2
-    assert saved_task(folder)["decisions"] == outcome.decisions
+    assert saved_task(folder)["decisions"] == outcome.thresholds
     answers = Predictor.load(folder).predict(rare_labels(8))
-    chosen = answers["probability_data"] >= outcome.decisions["data"]
+    chosen = answers["probability_data"] >= outcome.thresholds["data"]
     assert answers["predicted"].str.contains("data").tolist() == chosen.tolist()
     assert chosen.any()
 

@@ -18,8 +18,8 @@ from analysis.tables.folder import Folder
 from tests.trainables.runs import StopAt, tiny_run
 from trainables.config import RunConfig
 from trainables.training import control_points
-from trainables.training.distributed import Group
-from trainables.training.run import Layout, run
+from trainables.training.distributed import ProcessGroup
+from trainables.training.run import ComputeOptions, run
 
 
 @pytest.fixture(autouse=True)
@@ -74,8 +74,8 @@ def test_a_run_in_other_parts_begins_anew_and_says_so(
     stopped: tuple[RunConfig, Folder], caplog: pytest.LogCaptureFixture
 ) -> None:
     config, folder = stopped
-    whole, told = run(config, layout=Layout(accumulation=2)), StopAt(10**6)
-    again = run(config, layout=Layout(accumulation=2), control=told, folder=folder)
+    whole, told = run(config, layout=ComputeOptions(accumulation=2)), StopAt(10**6)
+    again = run(config, layout=ComputeOptions(accumulation=2), control=told, folder=folder)
     pd.testing.assert_frame_equal(losses(again.epochs), losses(whole.epochs), check_exact=True)
     assert "checkpoint step-000000003 is not used: its accumulation was 1 and is 2 now" in caplog.text
     assert [row["epoch"] for row in told.rows] == [1, 2, 3]
@@ -113,7 +113,7 @@ def test_a_checkpoint_of_an_earlier_version_is_still_gone_on_from(
 
 
 @dataclass(frozen=True)
-class Apart(Group):
+class Apart(ProcessGroup):
     """A worker whose fellow sees other files."""
 
     def gather(self, value: Any) -> list[Any]:

@@ -23,12 +23,12 @@ from trainables.modeling.pretrained import (
     num_entries,
     quantized_layers,
 )
-from trainables.protocols.variant import Plan, WouldDoNothing, adjust_model, plan_of, resolve_variants
+from trainables.protocols.variant import NoEffect, Plan, adjust_model, plan_of, resolve_variants
 from trainables.training import control_points
 from trainables.training.best_weights import changing, put_back
 from trainables.training.outcome import Outcome
 from trainables.training.run import run
-from trainables.training.token_cache import Warm
+from trainables.training.token_cache import RunCache
 
 pytest.importorskip("peft", reason="the adapters extra is not installed")
 pytest.importorskip("bitsandbytes", reason="the adapters extra is not installed")
@@ -101,12 +101,12 @@ def test_targets_are_found_by_architecture_or_by_name_and_never_in_the_head(
 def test_adapters_that_would_adapt_nothing_are_refused(
     tmp_path: Path, name: str, options: dict[str, Any], reason: str
 ) -> None:
-    with pytest.raises(WouldDoNothing, match=reason):
+    with pytest.raises(NoEffect, match=reason):
         adapted(tmp_path, name, **options)
 
 
 def test_four_bits_without_a_layer_to_keep_in_them_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(WouldDoNothing, match="no weight of this model is in four bits"):
+    with pytest.raises(NoEffect, match="no weight of this model is in four bits"):
         adapted(tmp_path, "feed-forward", "qlora")
 
 
@@ -156,7 +156,7 @@ def test_a_warm_run_with_adapters_is_a_cold_one(tmp_path: Path, name: str, varia
     def config(seed: int) -> Any:
         return text_run(tmp_path, name, seed=seed, variants={variant: {}}, dropout=0.1)
 
-    cold, warm = run(config(1)), Warm()
+    cold, warm = run(config(1)), RunCache()
     first = run(config(1), warm=warm)
     run(config(2), warm=warm)
     same(first, cold)

@@ -19,14 +19,14 @@ from trainables import registry
 from trainables.config import ModelConfig, TrainConfig
 from trainables.data.features import Ragged
 from trainables.modeling.pretrained import ModelSource, instantiate
-from trainables.protocols.variant import Plan, Subject, WouldDoNothing, adjust_model, plan_of, resolve_variants
+from trainables.protocols.variant import NoEffect, Plan, Subject, adjust_model, plan_of, resolve_variants
 from trainables.system.hardware import Gpu, Hardware
 from trainables.training import control_points
 from trainables.training.evaluation import displaced
 from trainables.training.optimizer import decay_groups
 from trainables.training.run import run
 from trainables.training.setup import prepare
-from trainables.training.token_cache import Warm
+from trainables.training.token_cache import RunCache
 from trainables.variants import attention, cuda_graphs, misaligned_evaluation, tf32, torch_compile
 
 TEXTS = "AutoModelForSequenceClassification"
@@ -62,10 +62,10 @@ def test_bitfit_trains_every_bias_and_the_head_and_no_matrix_of_the_body(tmp_pat
 
 
 def test_bitfit_refuses_a_body_without_biases_before_and_after_it_is_loaded(tmp_path: Path) -> None:
-    with pytest.raises(WouldDoNothing, match="modernbert has no encoder biases; bitfit would train the head only"):
+    with pytest.raises(NoEffect, match="modernbert has no encoder biases; bitfit would train the head only"):
         adjusted(tmp_path, "modernbert", "bitfit")
     subject = Subject("modernbert-base", "bf16", has_biases=registry.load("model", "modernbert-base").has_biases)
-    assert "no encoder biases" in str(load("bitfit").unsuited(subject, load("bitfit").options()))
+    assert "no encoder biases" in str(load("bitfit").incompatible(subject, load("bitfit").options()))
 
 
 @pytest.mark.parametrize(
@@ -82,11 +82,11 @@ def test_freezing_keeps_embeddings_and_bottom_layers_and_trains_the_rest(
 
 
 def test_freezing_more_layers_than_there_are_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(WouldDoNothing, match=r"freezing.layers is 3, but bert has 2 layers"):
+    with pytest.raises(NoEffect, match=r"freezing.layers is 3, but bert has 2 layers"):
         adjusted(tmp_path, "bert", "freezing", layers=3)
-    with pytest.raises(WouldDoNothing, match="feed-forward is no stack of layers"):
+    with pytest.raises(NoEffect, match="feed-forward is no stack of layers"):
         adjusted(tmp_path, "feed-forward", "freezing", layers=1)
-    reason = load("freezing").unsuited(Subject("minilm-l6", "fp32", layers=6), load("freezing").options(layers=10))
+    reason = load("freezing").incompatible(Subject("minilm-l6", "fp32", layers=6), load("freezing").options(layers=10))
     assert reason == "freezing.layers is 10, but minilm-l6 has 6 layers"
 
 
@@ -98,7 +98,7 @@ def test_checkpointing_computes_the_same_numbers_with_dropout(tmp_path: Path) ->
 
 
 def test_checkpointing_a_model_without_blocks_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(WouldDoNothing, match="feed-forward has no blocks that can be checkpointed"):
+    with pytest.raises(NoEffect, match="feed-forward has no blocks that can be checkpointed"):
         adjusted(tmp_path, "feed-forward", "gradient_checkpointing")
 
 
@@ -115,7 +115,7 @@ def test_eight_bits_hold_the_state_of_large_weights_only() -> None:
 
 
 def test_a_model_too_small_for_eight_bits_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(WouldDoNothing, match=r"the largest weight that trains has [\d,]+ entries; below 4,096"):
+    with pytest.raises(NoEffect, match=r"the largest weight that trains has [\d,]+ entries; below 4,096"):
         adjusted(tmp_path, "feed-forward", "adamw_8bit")
 
 
@@ -172,11 +172,11 @@ def test_without_a_compiler_inductor_is_unsupported_and_the_tracer_is_not(monkey
 
 def test_flash_attention_is_refused_by_architecture_precision_and_machine() -> None:
     options = attention.Options(implementation="flash_attention_2")
-    assert attention.unsuited(Subject("deberta", "bf16", ("eager",)), options) == (
+    assert attention.incompatible(Subject("deberta", "bf16", ("eager",)), options) == (
         "deberta has no flash_attention_2 attention; it has eager"
     )
-    assert "computes in bf16 and fp16 only" in str(attention.unsuited(Subject("bert", "fp32"), options))
-    assert attention.unsuited(Subject("bert", "bf16", ("sdpa", "eager", "flash_attention_2")), options) is None
+    assert "computes in bf16 and fp16 only" in str(attention.incompatible(Subject("bert", "fp32"), options))
+    assert attention.incompatible(Subject("bert", "bf16", ("sdpa", "eager", "flash_attention_2")), options) is None
     assert "needs a CUDA device" in str(attention.unsupported(PROCESSOR, options))
     if find_spec("flash_attn") is None:
         assert "pip install flash-attn" in str(attention.unsupported(NEW_GPU, options))
@@ -186,7 +186,7 @@ def test_flash_attention_is_refused_by_architecture_precision_and_machine() -> N
 def test_tf32_is_refused_where_no_product_is_in_float32_and_where_no_core_has_it() -> None:
     options = tf32.Options()
     assert "would do nothing: the matrix products of bert are in bf16" in str(
-        tf32.unsuited(Subject("bert", "bf16"), options)
+        tf32.incompatible(Subject("bert", "bf16"), options)
     )
     assert "capability 8 or later" in str(tf32.unsupported(OLD_GPU, options))
     with tf32.around(options):
@@ -200,7 +200,7 @@ def test_recorded_steps_and_modes_that_record_exclude_each_other() -> None:
         plan_of(resolve_variants(recipe, load))
     found = plan_of(resolve_variants({"torch_compile": {"shapes": "fixed"}, "cuda_graphs": {}}, load))
     assert found == Plan(width_multiple=64, optimizer=cuda_graphs.build, recorder=cuda_graphs.record)
-    assert "gradient scaler" in str(cuda_graphs.unsuited(Subject("bert", "fp16"), cuda_graphs.Options()))
+    assert "gradient scaler" in str(cuda_graphs.incompatible(Subject("bert", "fp16"), cuda_graphs.Options()))
 
 
 def test_a_compiled_model_is_saved_under_the_names_of_the_plain_one(tmp_path: Path) -> None:
@@ -220,7 +220,7 @@ def test_compiled_graphs_serve_the_runs_of_one_system_and_are_dropped_for_the_ne
         return graph.forward
 
     double = torch.compile(lambda values: values * 2, backend=backend)
-    warm, device = Warm(), torch.device("cpu")
+    warm, device = RunCache(), torch.device("cpu")
 
     def graphs_after(**changes: Any) -> int:
         prepare(tiny_run(tmp_path, **changes), device, warm)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from orchestrator.executors.events import RunFailed, RunFinished
 from orchestrator.executors.lanes.policy import Limits
-from orchestrator.executors.lanes.scheduler import Board
-from orchestrator.executors.lanes.state import Member, Ticket, Work
+from orchestrator.executors.lanes.scheduler import LaneScheduler
+from orchestrator.executors.lanes.state import Member, ScheduledRun, Work
 from orchestrator.worker.failure import Finished
 from tests.orchestrator.executors.lanes.boards import RUNS
 
@@ -52,8 +52,8 @@ class Played:
         """A control actor of its own, with what has neither a record nor failed for good; attempts are counted on."""
         limits = Limits(self.attempts_per_run, 99, STALL_SECONDS, HOLDER_SECONDS)
         runs = [run for run in RUNS if run.run_id not in (*self.records, *self.failed)]
-        tickets = [Ticket(run, len(self.attempts.get(run.run_id, ()))) for run in runs]
-        self.board = Board(tickets, self.lanes, limits, self.now)
+        tickets = [ScheduledRun(run, len(self.attempts.get(run.run_id, ()))) for run in runs]
+        self.board = LaneScheduler(tickets, self.lanes, limits, self.now)
         self.workers: dict[int, Workers] = {}
         self.silent.clear()
         self.room = self.lanes

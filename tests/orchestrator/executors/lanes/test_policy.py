@@ -7,7 +7,7 @@ import pytest
 from orchestrator.errors import ClusterTooSmall
 from orchestrator.executors.events import Scale
 from orchestrator.executors.lanes import policy
-from orchestrator.executors.lanes.policy import Layout, Limits, Node
+from orchestrator.executors.lanes.policy import LaneLayout, Limits, Node
 from orchestrator.worker.failure import Failure
 from tests.orchestrator.storage.stores import make_run
 from trainables.config import TrainConfig
@@ -17,12 +17,12 @@ EIGHT_GPUS = [Node(cpus=192, gpus=8, memory_gib=1000)]
 
 
 def test_without_gpus_every_cpu_gets_a_lane_of_one_worker_and_one_thread() -> None:
-    assert policy.plan(30, LAPTOP) == Layout(2, 1, 1.0, 0.0, threads=1)
+    assert policy.plan(30, LAPTOP) == LaneLayout(2, 1, 1.0, 0.0, threads=1)
 
 
 def test_few_runs_share_all_cpus() -> None:
-    assert policy.plan(2, [Node(16, 0, 256)]) == Layout(2, 1, 8.0, 0.0, threads=8)
-    assert policy.plan(1, LAPTOP) == Layout(1, 1, 2.0, 0.0, threads=2)
+    assert policy.plan(2, [Node(16, 0, 256)]) == LaneLayout(2, 1, 8.0, 0.0, threads=8)
+    assert policy.plan(1, LAPTOP) == LaneLayout(1, 1, 2.0, 0.0, threads=2)
 
 
 def test_lanes_on_cpus_leave_memory_for_each_worker() -> None:
@@ -30,11 +30,11 @@ def test_lanes_on_cpus_leave_memory_for_each_worker() -> None:
 
 
 def test_eight_workers_fit_on_two_cpus_as_fractions() -> None:
-    assert policy.plan(1, LAPTOP, workers_per_run=8) == Layout(1, 8, 0.25, 0.0, threads=1)
+    assert policy.plan(1, LAPTOP, workers_per_run=8) == LaneLayout(1, 8, 0.25, 0.0, threads=1)
 
 
 def test_small_data_gets_one_gpu_a_run_and_a_single_large_run_gets_them_all() -> None:
-    assert policy.plan(30, EIGHT_GPUS, batch_size=8) == Layout(8, 1, 16, 1.0, threads=16)
+    assert policy.plan(30, EIGHT_GPUS, batch_size=8) == LaneLayout(8, 1, 16, 1.0, threads=16)
     assert policy.plan(1, EIGHT_GPUS, batch_size=64).workers_per_run == 8
     assert policy.plan(1, EIGHT_GPUS, batch_size=8).workers_per_run == 1
 
@@ -116,10 +116,10 @@ def test_memory_leaks_only_beyond_the_allowance_and_half_of_the_baseline() -> No
 
 
 def test_the_cluster_has_room_for_as_many_lanes_as_its_nodes_can_hold_whole() -> None:
-    one_cpu = Layout(1, 1, 1.0, 0.0, threads=1)
+    one_cpu = LaneLayout(1, 1, 1.0, 0.0, threads=1)
     assert policy.capacity(one_cpu, [Node(1, 0, 8), Node(3, 0, 8)]) == 4
     assert policy.capacity(one_cpu, []) == 0
-    eight = Layout(1, 8, 16.0, 1.0, threads=16)
+    eight = LaneLayout(1, 8, 16.0, 1.0, threads=16)
     assert policy.capacity(eight, EIGHT_GPUS * 2) == 2
     assert policy.needs(eight) == "8 x 16 CPUs and 1 GPUs"
 
@@ -133,7 +133,7 @@ def test_lanes_are_added_where_the_cluster_has_grown_and_runs_wait() -> None:
 
 def test_what_is_left_of_a_grid_gets_fewer_lanes_and_each_lane_stays_what_it_was() -> None:
     whole = policy.plan(2, LAPTOP, lanes=2)
-    assert policy.reduced(whole, 1) == Layout(1, 1, 1.0, 0.0, threads=1)
+    assert policy.reduced(whole, 1) == LaneLayout(1, 1, 1.0, 0.0, threads=1)
     assert policy.reduced(whole, 2) == policy.reduced(whole, 9) == whole
     on_gpus = policy.plan(30, EIGHT_GPUS, batch_size=64)
     assert on_gpus.workers_per_run == policy.reduced(on_gpus, 1).workers_per_run == 1

@@ -15,8 +15,8 @@ from orchestrator.executors.events import (
     RunStopped,
 )
 from orchestrator.executors.lanes.policy import Limits
-from orchestrator.executors.lanes.scheduler import Board
-from orchestrator.executors.lanes.state import Member, Ticket, Work
+from orchestrator.executors.lanes.scheduler import LaneScheduler
+from orchestrator.executors.lanes.state import Member, ScheduledRun, Work
 from tests.orchestrator.executors.lanes.boards import RUNS, A, B, C, D, board, done, take, told, up
 
 
@@ -281,7 +281,7 @@ def test_a_paused_run_frees_its_lane_and_goes_on_as_another_stint() -> None:
     done(found, A, "stopped")
     assert found.follow(A, 1, 0, 2.0) == ([], True)
     assert not found.book.is_over
-    found.order([Ticket(RUNS[0], previous_attempts=1, stint=2)], [], [], 0, 3.0)
+    found.order([ScheduledRun(RUNS[0], previous_attempts=1, stint=2)], [], [], 0, 3.0)
     assert found.follow(A, 1, 0, 3.0) == ([], True)  # the trial of the first stint is not held up
     assert found.follow(A, 2, 0, 3.0) == ([], False)
     found.request(A, 3.0)
@@ -298,7 +298,7 @@ def test_lanes_stay_up_while_further_runs_are_coming() -> None:
     found.request(A, 0.0)
     take(found)
     assert take(found, lane=1, gang="g2") == "wait"
-    found.order([Ticket(RUNS[1])], [], [], 0, 1.0)
+    found.order([ScheduledRun(RUNS[1])], [], [], 0, 1.0)
     found.request(B, 1.0)
     assert take(found, lane=1, gang="g2") == Work(0, RUNS[1], 1)
     done(found, A)
@@ -309,7 +309,7 @@ def test_a_sweep_that_stops_takes_no_further_runs() -> None:
     found = board(num_runs=1)
     found.order([], [], [], 3, 0.0)
     found.stop(1.0)
-    found.order([Ticket(RUNS[1])], [], [], 2, 2.0)
+    found.order([ScheduledRun(RUNS[1])], [], [], 2, 2.0)
     assert found.book.is_over
     assert list(found.book.tickets) == [A]
 
@@ -327,7 +327,7 @@ def test_a_run_that_was_committed_before_its_gang_died_is_not_begun_again() -> N
 
 
 def test_attempts_are_counted_on_from_earlier_sweeps() -> None:
-    found = Board([Ticket(RUNS[0], previous_attempts=4)], 1, Limits(), now=0.0)
+    found = LaneScheduler([ScheduledRun(RUNS[0], previous_attempts=4)], 1, Limits(), now=0.0)
     up(found)
     found.request(A, 0.0)
     assert take(found).attempt == 5
@@ -342,9 +342,9 @@ def test_a_worker_that_cannot_work_ends_the_session() -> None:
 
 def test_a_ticket_is_named_for_people() -> None:
     run: RunSpec = RUNS[3]
-    assert Ticket(run).name == "small/default seed 3"
+    assert ScheduledRun(run).name == "small/default seed 3"
     folded = run.model_copy(update={"config": run.config.model_copy(update={"fold": 2})})
-    assert Ticket(folded).name == "small/default seed 3 fold 2"
+    assert ScheduledRun(folded).name == "small/default seed 3 fold 2"
 
 
 @pytest.mark.parametrize("lanes", [1, 2, 3])
