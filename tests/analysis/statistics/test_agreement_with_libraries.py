@@ -87,6 +87,12 @@ def test_sign_flip_equals_scipys_exact_permutation_test_on_random_inputs() -> No
         assert sign_flip.run(pairs, TestOptions()).p == pytest.approx(theirs.pvalue, abs=1e-12)
 
 
+def test_a_monte_carlo_p_is_never_0() -> None:
+    scores = np.stack([np.full(40, 0.9) + np.arange(40) / 1000, np.full(40, 0.1)], axis=1)
+    drawn = sign_flip.run(scores, TestOptions(generator=np.random.default_rng(0)))
+    assert drawn.p == 1 / (1 + sign_flip.RESAMPLES)
+
+
 def test_monte_carlo_sign_flip_is_close_to_the_exact_count() -> None:
     generator = np.random.default_rng(3)
     pairs = generator.normal(size=(17, 2)) + np.array([0.5, 0.0])

@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from analysis.tables.folder import OutsideFolder
-from analysis.tables.schema import EPOCHS, PREDICTIONS, RUNS, read_parquet
+from analysis.tables.schema import EPOCHS, PREDICTIONS, RUNS, Corrupt, read_parquet
 from orchestrator.errors import UserError
-from orchestrator.storage import Attempt, Store
+from orchestrator.storage import Attempt, Store, records
 from tests.orchestrator.storage.stores import cells, fill, make_outcome, make_run, read_table
 from trainables.training.outcome import Outcome
 
@@ -91,6 +91,33 @@ def test_the_first_record_wins_and_the_second_becomes_an_attempt(store: Store) -
     (attempt,) = store.attempts(run.run_id)
     assert (attempt.number, attempt.status, attempt.owner) == (2, "superseded", "other")
     assert store.verify() == ()
+
+
+def test_a_record_with_rows_of_another_run_is_damaged(store: Store) -> None:
+    mine, other = make_run(0), make_run(1)
+    theirs = records.from_outcome(other, make_outcome(0.1), {}, 1, "token")
+    store.commit(other, make_outcome(0.1))
+    epochs = next(name for name in theirs.files if name.startswith("epochs-"))
+    tables = records.from_outcome(mine, make_outcome(0.5), {}, 1, "token")
+    mixed = records.from_tables(
+        records.Tables(
+            "completed",
+            read_parquet(tables.files["run.parquet"], kind="runs"),
+            read_parquet(theirs.files[epochs], kind="epochs"),
+            read_parquet(next(data for name, data in tables.files.items() if name.startswith("predictions-"))),
+        ),
+        "token",
+    )
+    folder = store.folder(mine.run_id)
+    assert records.publish(folder, mixed)
+    with pytest.raises(Corrupt, match=f"holds rows of another run than {mine.run_id}"):
+        records.load(folder, mixed.name, mine.run_id)
+
+
+def test_a_record_file_says_nothing_of_a_table_that_it_does_not_belong_to(store: Store) -> None:
+    mine, other = fill(store, 2)
+    store.folder(mine.run_id).write("run.parquet", store.folder(other.run_id).read("run.parquet"))
+    assert store.status(mine.run_id) is None
 
 
 def test_a_stopped_run_has_no_record(store: Store) -> None:

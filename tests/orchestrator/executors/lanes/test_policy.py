@@ -55,6 +55,7 @@ def test_lanes_are_packed_on_nodes_and_span_nodes_only_where_none_holds_one() ->
     assert policy.plan(30, pair, workers_per_run=8).lanes == 2
     assert policy.plan(30, pair, workers_per_run=16).lanes == 1
     assert policy.plan(30, [Node(64, 4, 500), Node(64, 3, 500)], workers_per_run=3).lanes == 2
+    assert policy.plan(30, [Node(64, 3, 500)] * 2, workers_per_run=2).lanes == 2  # and not 3, one across both nodes
 
 
 @pytest.mark.parametrize(

@@ -326,6 +326,31 @@ def test_a_run_that_was_committed_before_its_gang_died_is_not_begun_again() -> N
     assert take(found, gang="g2") == Work(0, RUNS[1], 1)
 
 
+def test_a_run_that_was_committed_while_it_waited_is_not_begun() -> None:
+    found = board(num_runs=2)
+    found.request(A, 0.0), found.request(B, 0.0)
+    found.committed(RunFinished(A, 0, 1, "completed", 0.5, None, 1.0), 1.0)
+    up(found, now=2.0)
+    assert take(found, now=2.0).run == RUNS[1]
+
+
+def test_a_run_that_is_taken_up_again_has_all_its_attempts() -> None:
+    found = board(num_runs=1)
+    up(found)
+    found.request(A, 0.0)
+    for number in (0, 1):
+        take(found, number=number)
+        done(found, A, "failed", failure="crashed", retriable=True)
+    take(found, number=2)
+    found.order([], [], [A], 1, 1.0)
+    done(found, A, "stopped")
+    found.order([ScheduledRun(RUNS[0], previous_attempts=2, stint=2)], [], [], 0, 3.0)
+    found.request(A, 3.0)
+    assert take(found, number=3) == Work(3, RUNS[0], 3)
+    done(found, A, "failed", failure="crashed", retriable=True)
+    assert told(found, RunFailed)[-1].will_retry
+
+
 def test_attempts_are_counted_on_from_earlier_sweeps() -> None:
     found = LaneScheduler([ScheduledRun(RUNS[0], previous_attempts=4)], 1, Limits(), now=0.0)
     up(found)
