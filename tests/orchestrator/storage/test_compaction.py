@@ -131,6 +131,17 @@ def test_columns_that_only_some_runs_have_are_null_elsewhere(store: Store) -> No
     ]
 
 
+def test_a_run_that_fails_after_a_compaction_is_listed_by_the_next_and_a_newer_failure_after_it(store: Store) -> None:
+    fill(store, 2)
+    store.compact()
+    failing = make_run(7)
+    for number, message in ((1, "boom"), (2, "again")):
+        store.record_attempt(failing, Attempt(number, "failed", "crashed", message))
+        store.compact()
+        rows = read_table(store, "runs").set_index("run_id")
+        assert (len(rows), rows.loc[failing.run_id, "error"]) == (3, f"crashed: {message}")
+
+
 def test_failed_runs_are_listed_without_a_score_until_they_have_a_record(store: Store) -> None:
     fill(store, 1)
     failing = make_run(5)
