@@ -88,8 +88,8 @@ def next_minor(version: str) -> str:
 @pytest.mark.parametrize(
     "part",
     [
-        pytest.param(ray_private.POPEN, id="replaced while Ray starts"),
-        pytest.param(ray_private.NODE_DASHBOARD, id="in a class"),
+        pytest.param(ray_private.POPEN, id="replaced while Ray starts", marks=pytest.mark.soak),
+        pytest.param(ray_private.NODE_DASHBOARD, id="in a class", marks=pytest.mark.soak),
         pytest.param(ray_private.CONTROLLER_CALLBACK, id="a base class"),
         pytest.param(ray_private.CREATE_STORE, id="of torch"),
     ],
