@@ -46,7 +46,7 @@ class _Task(BaseModel):
     task_options: dict[str, Any]
     labels: list[str]
     max_length: int = Field(ge=1, le=LONGEST)
-    thresholds: dict[str, float]
+    decisions: dict[str, float]
     attention: str | None
     config: dict[str, Any]
 
