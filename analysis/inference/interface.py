@@ -21,6 +21,8 @@ class TestOptions:
     `rope` is the region of practical equivalence in the unit of the scores; `resamples` how often a bootstrap draws.
     """
 
+    __test__ = False
+
     alpha: float = 0.05
     generator: np.random.Generator | None = None
     evaluation_to_train: float | None = None
@@ -47,7 +49,7 @@ class TestResult:
 class StatisticalTest:
     """One test of two systems, of three or more ("many"), or of any number.
 
-    `run(values, setting)` takes values [n, systems]: a row is a block (seed, split, item), paired by row.
+    `run(values, options)` takes values [n, systems]: a row is a block (seed, split, item), paired by row.
     `smallest_p(n, systems)` is the smallest p that n rows can give, so that a plan can refuse to spend on nothing.
     `values` says what a cell holds: a score, or a hit (1) or miss (0) on one item; "items" are scores of single items
     with seeds crossed, [items, seeds, systems]. `answer` says what comes out: a p; an interval only; the details only
