@@ -1,10 +1,10 @@
-"""One metric a file. Each is a sum of counts over items and a value of that sum, so plain and weighted forms agree.
+"""One metric per file: counts summed over items and a value of that sum, so that plain and weighted scores agree.
 
-Start with `Metric` in this file, the contract, and with `accuracy.py` for an example; what goes by classes builds on
-`_classes.py`. Write `counts` and `value`; plain and weighted scores follow. An item of weight 0 must be as if it were
-not there: a class that occurs in no other item must not count.
+Start with `Metric` in this file, the contract, and with `accuracy.py` for an example; metrics over classes build on
+`_classes.py`. Write `counts` and `value`; plain and weighted scores follow. An item of weight 0 must change nothing: a
+class that occurs in no other item must not count.
 
-A task lists the metrics that it has (`metrics` in `trainables/tasks/`) and scores its columns `gold` and `predicted`
+A task lists its metrics (`metrics` in `trainables/tasks/`) and scores its columns `gold` and `predicted`
 with them; `comparison/item_counts.py` counts the same columns for the verdict. Imports numpy alone, as `trainables`
 uses these files, too.
 """
@@ -24,13 +24,13 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Answers:
-    """Gold and predicted labels in reading order, one entry a word (or a sentence, for a task with one label each).
+    """Gold and predicted labels in reading order, one entry per word (or per sentence, where it has one label).
 
     `items` [N] says which item (sentence) an entry belongs to, as 0 .. num_items - 1; an item's entries are adjacent.
-    An entry of several labels is one text with a tab between them, an empty text is no label at all, and a prediction
-    that is None is no answer, which is never right and no class either: a miss in every metric.
-    `labels` is the whole label space where the entries alone do not tell it (a label that nobody gave or got counts);
-    of two labels the last one is the positive.
+    Several labels of one entry are one text with tabs between them; an empty text means no label. A prediction of None
+    means no answer, which is neither right nor a class: a miss in every metric.
+    `labels` is the whole label space where the entries do not show it all (labels that never occur count too); of two
+    labels the last one is the positive.
     """
 
     gold: Sequence[Hashable]
@@ -44,10 +44,9 @@ class Answers:
 class Metric:
     """A score in the unit of its name; larger is better unless `direction` says otherwise.
 
-    `counts(answers)` gives what each item adds, [num_items, S]; `value(sums)` turns [..., S] into [...]. Resampling
-    items is then `value(weights @ counts)`. `applies(labels)` says whether a label set can be scored at all. `bounds`
-    are the lowest and the highest score there is. `said` is the column of the predictions that holds what is compared
-    with gold.
+    `counts(answers)` returns what each item adds, [num_items, S]; `value(sums)` turns [..., S] into [...]. Resampling
+    items is then `value(weights @ counts)`. `applies(labels)` says whether a label set can be scored. `bounds` are the
+    lowest and the highest possible score. `said` names the column of the predictions that is compared with gold.
     """
 
     name: str
@@ -68,10 +67,10 @@ class Metric:
         items: ArrayLike | None = None,
         labels: Sequence[str] = (),
     ) -> float:
-        """The metric of N gold and N predicted labels. `items` [N]: which item each belongs to (None: one each).
+        """Return the metric of N gold and N predicted labels. `items` [N]: the item each belongs to (None: one each).
 
-        `labels` as in Answers. Raises ValueError for lengths that differ, nothing to score, or labels this metric
-        cannot read.
+        `labels` as in Answers. Raises ValueError for lengths that differ, nothing to score, or labels that this
+        metric cannot read.
         """
         return self._number(self.counts(answers(gold, predicted, items, labels)).sum(axis=0))
 
@@ -83,7 +82,7 @@ class Metric:
         items: ArrayLike | None = None,
         labels: Sequence[str] = (),
     ) -> float:
-        """The metric when item i counts `weights[i]` times; `weights` [num_items], in order of first appearance."""
+        """Return the metric with item i counted `weights[i]` times; `weights` [num_items], in order of appearance."""
         counts = self.counts(answers(gold, predicted, items, labels))
         factors = np.asarray(weights, dtype=np.float64)
         if factors.shape != counts.shape[:1]:
@@ -101,7 +100,7 @@ def answers(
 ) -> Answers:
     """Check N gold and predicted labels and number their items; raises ValueError naming what does not fit.
 
-    A NaN, which is how a column of a table says that there is nothing, is None here.
+    A NaN, which marks a missing value in a column of a table, becomes None.
     """
     gold, predicted = _entries(gold), _entries(predicted)
     if len(gold) != len(predicted):
@@ -125,17 +124,17 @@ def _entries(values: Sequence[Any]) -> list[Any]:
 
 
 def labels_of(texts: Sequence[Any]) -> tuple[str, ...]:
-    """The label space that a `labels` column of predictions holds (every row the same text, tabs between), or ()."""
+    """Return the label space in a `labels` column of predictions (every row the same text, tabs between), or ()."""
     text = texts[0] if len(texts) else None
     return tuple(text.split("\t")) if isinstance(text, str) and text else ()
 
 
 def ordered(labels: Collection[Hashable]) -> list[Hashable]:
-    """Labels by name, or by value where all are whole numbers; of two the last is the positive (`1`, `yes`, `spam`)."""
+    """Sort labels by name, or by value if all are whole numbers; of two the last is positive (`1`, `yes`, `spam`)."""
     numeric = all(str(label).isdecimal() for label in labels)
     return sorted(labels, key=lambda label: (int(str(label)) if numeric else 0, str(label)))
 
 
 def ratio(numerator: Floats, denominator: Floats) -> Floats:
-    """Quotient that is 0 where there is nothing to divide by (scikit-learn's `zero_division=0`)."""
+    """Return the quotient, 0 where the denominator is 0 (scikit-learn's `zero_division=0`)."""
     return np.divide(numerator, denominator, out=np.zeros(np.shape(denominator)), where=denominator > 0)

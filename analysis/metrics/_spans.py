@@ -1,9 +1,9 @@
-"""Entities (spans) in tag sequences, as conlleval reads them or strictly by their scheme.
+"""Finds entities (spans) in tag sequences, as conlleval does or strictly by their scheme.
 
 Default mode: any tag that cannot continue the entity before it starts a new one, so `I-NP I-NP` is an entity
 (Tjong Kim Sang and De Meulder 2003, conlleval). Strict mode: an entity starts with B- and continues with I- of its
-type; where the labels know E-/S- (or their BILOU names L-/U-), it must end with E- or be a single S-. In both a word
-without a prediction is of no entity, as `O` is.
+type; where the labels have E-/S- (or their BILOU names L-/U-), it must end with E- or be a single S-. In both, a
+word without a prediction belongs to no entity, like `O`.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from analysis.metrics import Answers, Floats, Metric
 from analysis.metrics._classes import OUTSIDE, micro
 
 Span = tuple[str, int, int]
-Reading = Callable[[Sequence[str], bool], set[Span]]  # tags of one item, whether the labels know E- or S-
+Reading = Callable[[Sequence[str], bool], set[Span]]  # tags of one item, whether the labels have E- or S-
 _TAG = re.compile(r"([BIESLU])-.+|O")
 _IOBES = {"L": "E", "U": "S"}
 
 
 def applies(labels: Collection[str]) -> bool:
-    """Whether every label is `O` or a position (B, I, E, S, L, U), a hyphen and a type, and one of them is not `O`."""
+    """Return whether every label is `O` or a position (B, I, E, S, L, U), a hyphen and a type, and one is not `O`."""
     return all(_TAG.fullmatch(str(label)) for label in labels) and any(str(label) != "O" for label in labels)
 
 
 def span_metric(name: str, title: str, description: str, mode: str, spans: Reading) -> Metric:
-    """F1 over entities that `spans` finds in the tags of one item."""
+    """Return the F1 metric over the entities that `spans` finds in the tags of each item."""
     return Metric(name, title, description, partial(_counts, spans), micro, mode=mode, applies=applies)
 
 
@@ -38,7 +38,7 @@ def _counts(spans: Reading, both: Answers) -> Floats:
     labels = {tag_of(entry) for entry in {*both.gold, *both.predicted}}
     if not all(_TAG.fullmatch(label) for label in labels):
         plain = sorted(label for label in labels if not _TAG.fullmatch(label))[:3]
-        raise ValueError(f"span F1 needs labels such as B-X, I-X and O; these are plain: {', '.join(plain)}")
+        raise ValueError(f"span F1 needs labels such as B-X, I-X and O, not {', '.join(plain)}")
     bounds = np.flatnonzero(np.diff(both.items, prepend=-1, append=both.num_items))
     closed = is_closed(labels)
     rows = [_item(spans, both, slice(start, end), closed) for start, end in itertools.pairwise(bounds)]
@@ -46,22 +46,23 @@ def _counts(spans: Reading, both: Answers) -> Floats:
 
 
 def _item(spans: Reading, both: Answers, words: slice, closed: bool) -> tuple[int, int, int]:
-    gold, found = (spans([tag_of(entry) for entry in side[words]], closed) for side in (both.gold, both.predicted))
-    return len(gold & found), len(found), len(gold)
+    sides = (both.gold, both.predicted)
+    gold, predicted = (spans([tag_of(entry) for entry in side[words]], closed) for side in sides)
+    return len(gold & predicted), len(predicted), len(gold)
 
 
 def tag_of(entry: Hashable) -> str:
-    """An entry as a tag: that of no prediction is `O`."""
+    """Return an entry as a tag, `O` for a missing prediction."""
     return OUTSIDE if entry is None else str(entry)
 
 
 def is_closed(labels: Collection[str]) -> bool:
-    """Whether these tags know the end of an entity (E-, S- or their BILOU names)."""
+    """Return whether these tags mark the end of an entity (E-, S- or their BILOU names)."""
     return any(_parse(label)[0] in "ES" for label in labels)
 
 
 def lenient_spans(tags: Sequence[str], closed: bool) -> set[Span]:
-    """(type, first word, last word) of every entity, read as conlleval does, whether or not the labels are `closed`."""
+    """Return (type, first word, last word) of each entity as conlleval reads it, whether or not labels are `closed`."""
     spans: set[Span] = set()
     start, previous, kind = 0, "O", ""
     for word, tag in enumerate([*tags, "O"]):
@@ -81,7 +82,7 @@ def _starts(previous: str, position: str, changed: bool) -> bool:
 
 
 def strict_spans(tags: Sequence[str], closed: bool) -> set[Span]:
-    """(type, first word, last word) of every entity that is well-formed in IOB2, or in IOBES where `closed`."""
+    """Return (type, first word, last word) of each entity that is well-formed in IOB2, or in IOBES if `closed`."""
     spans: set[Span] = set()
     for start in range(len(tags)):
         end = _strict_end(tags, start, closed)

@@ -1,4 +1,4 @@
-"""Accuracy: share of answers (words, sentences, pairs) that are as gold; over words it equals micro F1 with O."""
+"""Accuracy: share of answers (words, sentences, pairs) that equal gold; over words it is micro F1 with O."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from analysis.metrics import Answers, Floats, Metric, ratio
 
 def _counts(both: Answers) -> Floats:
     pairs = zip(both.gold, both.predicted, strict=True)
-    right = np.array([found is not None and gold == found for gold, found in pairs], dtype=np.float64)
+    right = np.array([predicted is not None and gold == predicted for gold, predicted in pairs], dtype=np.float64)
     correct = np.bincount(both.items, weights=right, minlength=both.num_items)
     words = np.bincount(both.items, minlength=both.num_items).astype(np.float64)
     return np.stack([correct, words], axis=1)
@@ -22,7 +22,7 @@ def _value(sums: Floats) -> Floats:
 METRIC = Metric(
     name="accuracy",
     title="Accuracy",
-    description="share of answers (words, sentences, pairs) that are as gold, the outside label O among them.",
+    description="share of answers (words, sentences, pairs) that equal gold, including the outside label O.",
     counts=_counts,
     value=_value,
 )

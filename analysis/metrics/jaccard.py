@@ -1,7 +1,6 @@
-"""Jaccard: mean over items of labels in both sets per label in either, SemEval-2018's accuracy (Mohammad et al. 2018).
+"""Jaccard: mean share of labels in either set that are in both, SemEval-2018's accuracy (Mohammad et al. 2018).
 
-Where gold and prediction are both empty the answer is right and counts 1 (scikit-learn: `zero_division=1`); where there
-is no answer at all (None) it is not.
+An empty prediction for empty gold is right and counts 1 (scikit-learn: `zero_division=1`); a missing one (None) is not.
 """
 
 from __future__ import annotations
@@ -15,14 +14,16 @@ from analysis.metrics._classes import members
 
 
 def _counts(both: Answers) -> Floats:
-    shares = np.array([_share(gold, found) for gold, found in zip(both.gold, both.predicted, strict=True)])
+    pairs = zip(both.gold, both.predicted, strict=True)
+    shares = np.array([_share(gold, predicted) for gold, predicted in pairs])
     summed = np.bincount(both.items, weights=shares, minlength=both.num_items)
     return np.stack([summed, np.bincount(both.items, minlength=both.num_items)], axis=1)
 
 
-def _share(gold: Hashable, found: Hashable) -> float:
-    labels, said = set(members(gold)), set(members(found))
-    return len(labels & said) / len(labels | said) if labels | said else float(found is not None)
+def _share(gold: Hashable, predicted: Hashable) -> float:
+    gold_labels, labels = set(members(gold)), set(members(predicted))
+    either = gold_labels | labels
+    return len(gold_labels & labels) / len(either) if either else float(predicted is not None)
 
 
 def _value(sums: Floats) -> Floats:
@@ -32,7 +33,7 @@ def _value(sums: Floats) -> Floats:
 METRIC = Metric(
     name="jaccard",
     title="Jaccard",
-    description="mean over items of the labels in both sets per label in either; two empty sets count 1.",
+    description="mean over items of the share of labels in either set that are in both; two empty sets count 1.",
     counts=_counts,
     value=_value,
 )

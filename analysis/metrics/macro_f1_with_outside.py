@@ -1,4 +1,4 @@
-"""Macro F1 with O: mean F1 over the classes that occur, the outside label O among them."""
+"""Macro F1 with O: mean F1 over the classes that occur, including the outside label O."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from analysis.metrics._classes import asked_counts, macro
 METRIC = Metric(
     name="macro_f1_with_outside",
     title="Macro F1 with O",
-    description="mean F1 over the classes that occur, the outside label O among them.",
+    description="mean F1 over the classes that occur, including the outside label O.",
     counts=partial(asked_counts, outside=None),
     value=macro,
 )

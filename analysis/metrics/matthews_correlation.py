@@ -16,21 +16,21 @@ def _applies(labels: Collection[str]) -> bool:
 
 def _counts(both: Answers) -> Floats:
     if not _applies([str(label) for label in (*both.gold, *both.predicted)]):
-        raise ValueError("the Matthews correlation is of one class an item, these are sets of labels")
+        raise ValueError("the Matthews correlation needs one class per item, not sets of labels")
     entries = np.bincount(both.items, minlength=both.num_items)[:, None]
     return np.concatenate([entries, class_counts(both, outside=None)], axis=1)
 
 
 def _value(sums: Floats) -> Floats:
-    """(c s - sum p t) / sqrt((s^2 - sum p^2) (s^2 - sum t^2)); c of s right, p predicted and t gold of each class.
+    """Return (c s - sum p t) / sqrt((s^2 - sum p^2) (s^2 - sum t^2)); c of s right, p predicted, t gold per class.
 
-    A missing prediction is a class of its own. 0 where gold or prediction is one class throughout.
+    A missing prediction is a class of its own. 0 where all gold labels, or all predictions, are one class.
     """
     size, tensor = sums[..., 0], split(sums[..., 1:])
-    right, found, gold = tensor[..., 0, :], tensor[..., 1, :], tensor[..., 2, :]
-    missing = size - found.sum(axis=-1)
-    numerator = right.sum(axis=-1) * size - (found * gold).sum(axis=-1)
-    spread = (size**2 - (found**2).sum(axis=-1) - missing**2) * (size**2 - (gold**2).sum(axis=-1))
+    right, predicted, gold = tensor[..., 0, :], tensor[..., 1, :], tensor[..., 2, :]
+    missing = size - predicted.sum(axis=-1)
+    numerator = right.sum(axis=-1) * size - (predicted * gold).sum(axis=-1)
+    spread = (size**2 - (predicted**2).sum(axis=-1) - missing**2) * (size**2 - (gold**2).sum(axis=-1))
     return ratio(numerator, np.sqrt(np.maximum(spread, 0.0)))
 
 

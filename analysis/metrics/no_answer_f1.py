@@ -1,4 +1,4 @@
-"""Answer F1, unanswerable: of questions without an answer, the share that get none; it equals their exact match."""
+"""Answer F1, unanswerable: share of questions without an answer that get none; it equals their exact match."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Weighted F1 over pieces: every piece that a model saw counts as a word with the label of its word.
+"""Weighted F1 over subword tokens: every token that a model saw counts as a word with the label of its word.
 
-So scores code that gives all pieces of a word its label. Words that were cut off have no piece and are not counted, and
-systems with other tokenizers are scored on other pieces: `weighted_f1` is the one to compare by.
+This is the score of code that labels every token of a word. Words that were cut off have no token and are not counted,
+and systems with different tokenizers are scored on different tokens: compare systems by `weighted_f1`.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ def _applies(labels: Collection[str]) -> bool:
 
 
 def _counts(both: Answers) -> Floats:
-    """A word's prediction is a text: the labels of its pieces with tabs between."""
-    pieces = [members(entry) for entry in both.predicted]
-    word = np.repeat(np.arange(len(pieces)), [len(row) for row in pieces])
-    gold = [both.gold[place] for place in word.tolist()]
-    said = list(chain.from_iterable(pieces))
-    return class_counts(replace(both, gold=gold, predicted=said, items=both.items[word]), OUTSIDE)
+    """Count tokens as words. A word's prediction is one text: the labels of its tokens with tabs between."""
+    tokens = [members(entry) for entry in both.predicted]
+    words = np.repeat(np.arange(len(tokens)), [len(row) for row in tokens])
+    gold = [both.gold[word] for word in words.tolist()]
+    predicted = list(chain.from_iterable(tokens))
+    return class_counts(replace(both, gold=gold, predicted=predicted, items=both.items[words]), OUTSIDE)
 
 
 METRIC = Metric(
     name="piece_weighted_f1",
-    title="Weighted F1 over pieces",
-    description="weighted F1 without the outside label O, every piece counting as a word with the label of its word.",
+    title="Weighted F1 over subword tokens",
+    description="weighted F1 without the outside label O, every subword token counted as a word with its label.",
     counts=_counts,
     value=weighted,
     applies=_applies,

@@ -1,4 +1,4 @@
-"""Subset accuracy: share of items whose whole set of labels is as gold (as scikit-learn); no answer is never right."""
+"""Subset accuracy: share of items whose whole label set equals gold (as in scikit-learn); no answer is wrong."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from analysis.metrics._classes import members
 
 def _counts(both: Answers) -> Floats:
     pairs = zip(both.gold, both.predicted, strict=True)
-    right = np.array([found is not None and set(members(gold)) == set(members(found)) for gold, found in pairs])
+    right = np.array([label is not None and set(members(gold)) == set(members(label)) for gold, label in pairs])
     correct = np.bincount(both.items, weights=right.astype(np.float64), minlength=both.num_items)
     return np.stack([correct, np.bincount(both.items, minlength=both.num_items)], axis=1)
 
@@ -22,7 +22,7 @@ def _value(sums: Floats) -> Floats:
 METRIC = Metric(
     name="subset_accuracy",
     title="Subset accuracy",
-    description="share of items whose whole set of labels is as gold.",
+    description="share of items whose whole set of labels equals gold.",
     counts=_counts,
     value=_value,
 )

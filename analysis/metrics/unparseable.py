@@ -1,4 +1,4 @@
-"""Unparseable: share of answers that name no label, or something besides; fewer are better."""
+"""Unparseable: share of answers that name no label, or more than a label; lower is better."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from analysis.metrics import Answers, Floats, Metric, ratio
 
 
 def _counts(both: Answers) -> Floats:
-    lost = np.array([found is None for found in both.predicted], dtype=np.float64)
+    lost = np.array([label is None for label in both.predicted], dtype=np.float64)
     answers = np.bincount(both.items, minlength=both.num_items)
     return np.stack([np.bincount(both.items, weights=lost, minlength=both.num_items), answers], axis=1)
 
@@ -20,7 +20,7 @@ def _value(sums: Floats) -> Floats:
 METRIC = Metric(
     name="unparseable",
     title="Unparseable",
-    description="share of answers that name no label, or something besides; fewer are better.",
+    description="share of answers that name no label, or more than a label; lower is better.",
     counts=_counts,
     value=_value,
     direction="minimize",

@@ -1,4 +1,4 @@
-"""Weighted F1 with O: mean F1 over the classes, weighted by gold words, O among them."""
+"""Weighted F1 with O: mean F1 over the classes, weighted by gold words, including O."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from analysis.metrics._classes import class_counts, weighted
 METRIC = Metric(
     name="weighted_f1_with_outside",
     title="Weighted F1 with O",
-    description="mean F1 over the classes, weighted by gold words, O among them.",
+    description="mean F1 over the classes, weighted by gold words, including O.",
     counts=partial(class_counts, outside=None),
     value=weighted,
 )
