@@ -66,8 +66,8 @@ def compare(
     `flip_p` is the Monte Carlo p of the sign-flip test where it was computed for many pairs at once.
     """
     config, design = family.config, family.design
-    setting = TestOptions(config.alpha, generator, design.evaluation_to_train, config.rope, config.resamples)
-    tests = _run_tests(found, family, setting, flip_p)
+    options = TestOptions(config.alpha, generator, design.evaluation_to_train, config.rope, config.resamples)
+    tests = _run_tests(found, family, options, flip_p)
     failures = compare_failures(family.failures[a], family.failures[b], config.allow_unequal_failures)
     row = {
         "a": a,
@@ -87,45 +87,45 @@ def compare(
     return PairResult(row, tests.n, bound or 0.0, tests.primary.note, failures.blocked, found.dropped)
 
 
-def _run_tests(found: Blocks, family: Family, setting: TestOptions, flip_p: float | None) -> _Tests:
+def _run_tests(found: Blocks, family: Family, options: TestOptions, flip_p: float | None) -> _Tests:
     scores, design = found.scores, family.design
     if len(scores) < FEWEST_FOR_INTERVALS:
         return _Tests(NO_TEST, NO_TEST, NO_TEST, NO_TEST, len(scores))
-    paired, signed_rank = paired_t.run(scores, setting), wilcoxon.run(scores, setting)
-    flip = _flip(scores, design, setting, flip_p)
+    paired, signed_rank = paired_t.run(scores, options), wilcoxon.run(scores, options)
+    flip = _flip(scores, design, options, flip_p)
     if design.method == "corrected_resampled_t":
-        primary, n = _resampled(found, setting)
+        primary, n = _resampled(found, options)
     elif design.method == "multi_bootstrap":
-        primary, n = _multi_bootstrap(found, family, setting), len(scores)
+        primary, n = _multi_bootstrap(found, family, options), len(scores)
     else:
         choice = {"paired_t": paired, "sign_flip": flip, "wilcoxon": signed_rank}
         primary, n = _with_interval(choice.get(design.method, _both(paired, flip)), paired), len(scores)
     return _Tests(paired, flip, signed_rank, primary, n)
 
 
-def _flip(scores: Floats, design: Design, setting: TestOptions, flip_p: float | None) -> TestResult:
+def _flip(scores: Floats, design: Design, options: TestOptions, flip_p: float | None) -> TestResult:
     if design.splits_vary and design.method != "sign_flip":
         return NO_TEST
     if flip_p is None or degenerate(differences(scores)) is not None:
-        return sign_flip.run(scores, setting)
+        return sign_flip.run(scores, options)
     return TestResult(p=flip_p)
 
 
-def _multi_bootstrap(found: Blocks, family: Family, setting: TestOptions) -> TestResult:
+def _multi_bootstrap(found: Blocks, family: Family, options: TestOptions) -> TestResult:
     if family.items is None or family.resampled is None:
         return TestResult(note=f"the multi-bootstrap needs item predictions: {family.design.why_not_items}")
     places = np.vectorize(family.items.position.__getitem__)(found.rows)
-    return multi_bootstrap.judge(found.scores, family.resampled[:, places], family.items.num_units, setting)
+    return multi_bootstrap.judge(found.scores, family.resampled[:, places], family.items.num_units, options)
 
 
-def _resampled(found: Blocks, setting: TestOptions) -> tuple[TestResult, int]:
+def _resampled(found: Blocks, options: TestOptions) -> tuple[TestResult, int]:
     units = average_over_seeds(found).scores
-    if setting.evaluation_to_train is None:
+    if options.evaluation_to_train is None:
         note = "the corrected resampled t needs the columns train_items and evaluation_items"
         return TestResult(note=note), len(units)
     if len(units) < FEWEST_FOR_INTERVALS:
         return NO_TEST, len(units)
-    return corrected_resampled_t.run(units, setting), len(units)
+    return corrected_resampled_t.run(units, options), len(units)
 
 
 def _with_interval(test: TestResult, paired: TestResult) -> TestResult:

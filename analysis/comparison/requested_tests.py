@@ -53,9 +53,9 @@ def run_optional(
         results = []
         for place, case in enumerate(cases):
             generator = np.random.default_rng((generator_seed, _STREAM, number, place))
-            setting = TestOptions(config.alpha, generator, rope=config.rope, resamples=config.resamples)
+            options = TestOptions(config.alpha, generator, rope=config.rope, resamples=config.resamples)
             sign = -1.0 if test.needs_direction and config.direction == "minimize" else 1.0
-            results.append(_run(test, sign * case.values, setting))
+            results.append(_run(test, sign * case.values, options))
         adjusted = holm([result.p for result in results])
         rows += [_row(test, *three) for three in zip(cases, results, adjusted, strict=True)]
         if not cases:
@@ -63,10 +63,10 @@ def run_optional(
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _run(test: StatisticalTest, values: Floats, setting: TestOptions) -> TestResult:
+def _run(test: StatisticalTest, values: Floats, options: TestOptions) -> TestResult:
     """A test that cannot be had from these values says so in its row."""
     try:
-        return test.run(values, setting)
+        return test.run(values, options)
     except ValueError as error:
         return TestResult(note=str(error))
 
@@ -152,21 +152,21 @@ def describe_all(runs: pd.DataFrame, systems: Sequence[str], config: CompareConf
     if len(systems) < 3:
         return {}
     scores = blocks(runs, systems).scores * (1.0 if config.direction == "maximize" else -1.0)
-    setting = TestOptions(config.alpha)
+    options = TestOptions(config.alpha)
     return {
-        "friedman": _friedman(scores, systems, setting),
-        "nemenyi": _nemenyi(scores, systems, setting),
-        "repeated_measures_anova": _numbers(repeated_measures_anova.run(scores, setting), len(scores)),
+        "friedman": _friedman(scores, systems, options),
+        "nemenyi": _nemenyi(scores, systems, options),
+        "repeated_measures_anova": _numbers(repeated_measures_anova.run(scores, options), len(scores)),
     }
 
 
-def _friedman(scores: Floats, systems: Sequence[str], setting: TestOptions) -> dict[str, Any]:
-    found = _numbers(friedman.run(scores, setting), len(scores))
+def _friedman(scores: Floats, systems: Sequence[str], options: TestOptions) -> dict[str, Any]:
+    found = _numbers(friedman.run(scores, options), len(scores))
     return {"kendall_w": None, **found, "mean_ranks": _by_system(systems, found)}
 
 
-def _nemenyi(scores: Floats, systems: Sequence[str], setting: TestOptions) -> dict[str, Any]:
-    found = _numbers(nemenyi.run(scores, setting), len(scores))
+def _nemenyi(scores: Floats, systems: Sequence[str], options: TestOptions) -> dict[str, Any]:
+    found = _numbers(nemenyi.run(scores, options), len(scores))
     p = found.pop("p_values", None)
     pairs = [
         {"a": systems[first], "b": systems[second], "p": p[first][second]}

@@ -1,4 +1,4 @@
-"""Almost stochastic order: how much must be ignored before one system's scores lie above the other's at every level?
+"""Almost stochastic order: how far is one system from scoring above the other at every quantile?
 
 A violation ratio of 0 is full dominance, 0.5 none (del Barrio et al. 2018; Dror et al. 2019, "Deep Dominance").
 """
@@ -13,24 +13,24 @@ import numpy as np
 from analysis.inference.interface import Floats, StatisticalTest, TestOptions, TestResult, blocks
 
 
-def run(values: Floats, setting: TestOptions) -> TestResult:
-    """Violation ratios of [n, 2] scores, larger being better; the rows need not be pairs.
+def run(values: Floats, options: TestOptions) -> TestResult:
+    """Return the violation ratios of [n, 2] scores, larger being better; the rows need not be pairs.
 
-    details: ratio_first (how far the first violates dominance over the second), minimum_first and minimum_second: upper
-    bounds at level 1 - alpha of either ratio. Below 0.5 (Dror et al.; 0.2 is their stricter advice) the system is
-    almost stochastically larger. Raises ValueError without `setting.generator`.
+    details: ratio_first (how far the first violates dominance over the second); minimum_first and minimum_second, the
+    upper bounds of the two ratios at level 1 - alpha. A system whose bound is below 0.5 (Dror et al.; they advise a
+    stricter 0.2) is almost stochastically larger. Raises ValueError without `options.generator`.
     """
     scores = blocks(values, systems=2)
     n = len(scores)
     if n < 2 or np.array_equal(np.sort(scores[:, 0]), np.sort(scores[:, 1])):
         return TestResult(note=f"too few rows: {n}" if n < 2 else "the two have the same scores: no order")
-    if setting.generator is None:
+    if options.generator is None:
         raise ValueError("almost stochastic order draws at random and needs a generator")
     ratio = float(violation(scores.T[:, None])[0])
-    drawn = setting.generator.integers(0, n, size=(setting.resamples, 2, n))
+    drawn = options.generator.integers(0, n, size=(options.resamples, 2, n))
     resampled = np.stack([scores[drawn[:, side], side] for side in (0, 1)])
     spread = float(np.std(math.sqrt(n / 2) * (violation(resampled) - ratio)))
-    margin = -math.sqrt(2 / n) * spread * NormalDist().inv_cdf(setting.alpha)
+    margin = -math.sqrt(2 / n) * spread * NormalDist().inv_cdf(options.alpha)
     return TestResult(
         statistic=ratio,
         details={
@@ -42,11 +42,11 @@ def run(values: Floats, setting: TestOptions) -> TestResult:
 
 
 def violation(scores: Floats) -> Floats:
-    """Share of the squared distance of quantiles in which the first is below the second: [2, B, n] gives [B]."""
+    """Return the share of the squared quantile distance where the first is below the second: [2, B, n] gives [B]."""
     apart = np.sort(scores[0], axis=-1) - np.sort(scores[1], axis=-1)
     below, whole = (np.minimum(apart, 0.0) ** 2).sum(axis=-1), (apart**2).sum(axis=-1)
-    found: Floats = np.divide(below, whole, out=np.full(np.shape(whole), 0.5), where=whole > 0)
-    return found
+    ratios: Floats = np.divide(below, whole, out=np.full(np.shape(whole), 0.5), where=whole > 0)
+    return ratios
 
 
 def _smallest_p(n: int, systems: int) -> float:

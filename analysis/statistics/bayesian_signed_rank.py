@@ -12,23 +12,23 @@ from analysis.inference.interface import Floats, StatisticalTest, TestOptions, T
 PRIOR_STRENGTH = 0.5
 
 
-def run(values: Floats, setting: TestOptions) -> TestResult:
-    """Posterior of [n, 2] scores, larger being better, with the region of practical equivalence `setting.rope` (or 0).
+def run(values: Floats, options: TestOptions) -> TestResult:
+    """Return the posterior of [n, 2] scores, larger being better; `options.rope` (or 0) bounds practical equivalence.
 
     statistic is probability_first; details: probability_first, probability_equivalent, probability_second (they sum to
-    1: the share of posterior draws in which that answer is the most probable), rope. These are no p-values.
-    Raises ValueError without `setting.generator`.
+    1: the share of posterior draws in which that outcome is the most probable), rope. These are not p-values.
+    Raises ValueError without `options.generator`.
     """
     difference = differences(values)
     note = degenerate(difference)
     if note is not None:
         return TestResult(note=note)
-    if setting.generator is None:
+    if options.generator is None:
         raise ValueError("the Bayesian signed-rank test draws at random and needs a generator")
-    rope = setting.rope or 0.0
+    rope = options.rope or 0.0
     observed = np.concatenate([[0.0], difference])
     shape = np.concatenate([[PRIOR_STRENGTH], np.ones(len(difference))])
-    drawn = setting.generator.dirichlet(shape, size=setting.resamples)
+    drawn = options.generator.dirichlet(shape, size=options.resamples)
     sums = observed[:, None] + observed[None, :]
     first = _mass(drawn, sums > 2 * rope)
     second = _mass(drawn, sums < -2 * rope)
@@ -41,9 +41,9 @@ def run(values: Floats, setting: TestOptions) -> TestResult:
 
 
 def _mass(weights: Floats, chosen: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> Floats:
-    """Probability [B] of the chosen sums of two draws from each of B posterior distributions."""
-    found: Floats = ((weights @ chosen.astype(np.float64)) * weights).sum(axis=1)
-    return found
+    """Return the probability [B] of the chosen sums of two draws from each of B posterior distributions."""
+    masses: Floats = ((weights @ chosen.astype(np.float64)) * weights).sum(axis=1)
+    return masses
 
 
 def _smallest_p(n: int, systems: int) -> float:

@@ -7,29 +7,29 @@ import numpy as np
 from analysis.inference.interface import Floats, StatisticalTest, TestOptions, TestResult, degenerate, differences
 
 
-def run(values: Floats, setting: TestOptions) -> TestResult:
-    """The bias-corrected and accelerated interval of the mean difference of [n, 2] scores over resampled rows.
+def run(values: Floats, options: TestOptions) -> TestResult:
+    """Return the bias-corrected and accelerated interval of the mean difference of [n, 2] scores over resampled rows.
 
     statistic is the mean difference; details: bias (z0), acceleration (a), resamples. There is no p: with few rows the
-    interval is too narrow for one. Raises ValueError without `setting.generator`.
+    interval is too narrow to give one. Raises ValueError without `options.generator`.
     """
     difference = differences(values)
     note = degenerate(difference)
     if note is not None:
         only = float(difference[0]) if len(difference) > 1 else None
         return TestResult(ci_low=only, ci_high=only, note=note)
-    if setting.generator is None:
+    if options.generator is None:
         raise ValueError("the BCa bootstrap draws at random and needs a generator")
     n = len(difference)
-    drawn = setting.generator.integers(0, n, size=(setting.resamples, n))
+    drawn = options.generator.integers(0, n, size=(options.resamples, n))
     means = difference[drawn].mean(axis=1)
-    low, high, bias, acceleration = interval(difference, means, setting.alpha)
-    details = {"bias": bias, "acceleration": acceleration, "resamples": setting.resamples}
+    low, high, bias, acceleration = interval(difference, means, options.alpha)
+    details = {"bias": bias, "acceleration": acceleration, "resamples": options.resamples}
     return TestResult(float(difference.mean()), ci_low=low, ci_high=high, details=details)
 
 
 def interval(difference: Floats, means: Floats, alpha: float) -> tuple[float, float, float, float]:
-    """Low, high, z0 and a for n differences and their resampled means (Efron and Tibshirani 1993, section 14.3)."""
+    """Return low, high, z0 and a for n differences and their resampled means (Efron and Tibshirani 1993, 14.3)."""
     from scipy import special
 
     mean = float(difference.mean())
@@ -53,7 +53,7 @@ TEST = StatisticalTest(
     title="BCa bootstrap interval",
     systems="two",
     values="scores",
-    assumes="rows that are independent, and more than a handful: with ten it covers about 91% where 95% are asked",
+    assumes="rows that are independent, and more than a handful: with ten it covers about 91% instead of 95%",
     generalises_over="new seeds on the same split",
     source="Efron 1987; Efron and Tibshirani 1993",
     smallest_p=_smallest_p,

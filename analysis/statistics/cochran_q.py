@@ -1,4 +1,4 @@
-"""Cochran's Q: do several checkpoints get different shares of the same items right? (Cochran 1950)"""
+"""Cochran's Q: do several checkpoints differ in the share of the same items that they get right? (Cochran 1950)"""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import numpy as np
 from analysis.inference.interface import Floats, StatisticalTest, TestOptions, TestResult, blocks
 
 
-def run(values: Floats, setting: TestOptions) -> TestResult:
-    """Q, df = k - 1 and the chi-square p of [items, k] hits (1) and misses (0).
+def run(values: Floats, options: TestOptions) -> TestResult:
+    """Return Q, df = k - 1 and the chi-square p of [items, k] hits (1) and misses (0).
 
     Raises ValueError for other values or fewer than three systems; no p where all are right on the same items.
     """

@@ -1,4 +1,4 @@
-"""Corrected resampled t-test: training sets that overlap make plain t too sure of itself (Nadeau and Bengio 2003)."""
+"""Corrected resampled t-test: a plain t is overconfident where training sets overlap (Nadeau and Bengio 2003)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from analysis.inference.interface import Floats, StatisticalTest, TestOptions, T
 from analysis.statistics.paired_t import t_result
 
 
-def run(values: Floats, setting: TestOptions) -> TestResult:
-    """t with variance s^2 (1/J + evaluation / train), df = J - 1, for [J, 2] scores, one row a split or fold.
+def run(values: Floats, options: TestOptions) -> TestResult:
+    """Return t with variance s^2 (1/J + evaluation / train), df = J - 1, for [J, 2] scores, one row a split or fold.
 
-    Raises ValueError without `setting.evaluation_to_train` (for k folds: 1 / (k - 1); Bouckaert and Frank 2004).
+    Raises ValueError without `options.evaluation_to_train` (for k folds: 1 / (k - 1); Bouckaert and Frank 2004).
     """
-    ratio = setting.evaluation_to_train
+    ratio = options.evaluation_to_train
     if ratio is None or not ratio > 0:
         raise ValueError("the corrected resampled t needs the ratio of evaluation to training items, above 0")
     difference = differences(values)
@@ -24,7 +24,7 @@ def run(values: Floats, setting: TestOptions) -> TestResult:
         only = float(difference[0]) if len(difference) > 1 else None
         return TestResult(ci_low=only, ci_high=only, note=note)
     error = float(np.std(difference, ddof=1)) * math.sqrt(1 / len(difference) + ratio)
-    return t_result(float(np.mean(difference)), error, len(difference) - 1, setting.alpha)
+    return t_result(float(np.mean(difference)), error, len(difference) - 1, options.alpha)
 
 
 def _smallest_p(n: int, systems: int) -> float:

@@ -7,10 +7,10 @@ import numpy as np
 from analysis.inference.interface import Floats, StatisticalTest, TestOptions, TestResult, blocks
 
 
-def run(values: Floats, setting: TestOptions) -> TestResult:
-    """Curves of [n, systems] scores, larger being better, each row a trial.
+def run(values: Floats, options: TestOptions) -> TestResult:
+    """Return the curves of [n, systems] scores, larger being better, one row per trial.
 
-    details: trials (1 .. n) and expected [systems, n], the expected maximum of that many draws from the n scores.
+    details: trials (1 .. n) and expected [systems, n], the expected maximum of each number of draws from the n scores.
     """
     scores = blocks(values)
     if len(scores) == 0:
@@ -20,11 +20,11 @@ def run(values: Floats, setting: TestOptions) -> TestResult:
 
 
 def expected_maximum(scores: Floats) -> Floats:
-    """E[max of k draws with replacement] for k = 1 .. n of n >= 1 scores: sum of s_(i) ((i/n)^k - ((i-1)/n)^k)."""
+    """Return E[max of k draws with replacement] of n scores, k = 1 .. n: sum of s_(i) ((i/n)^k - ((i-1)/n)^k)."""
     n = len(scores)
     levels = (np.arange(n + 1) / n)[None, :] ** np.arange(1, n + 1)[:, None]
-    found: Floats = np.diff(levels, axis=1) @ np.sort(scores)
-    return found
+    expected: Floats = np.diff(levels, axis=1) @ np.sort(scores)
+    return expected
 
 
 def _smallest_p(n: int, systems: int) -> float:

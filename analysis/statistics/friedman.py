@@ -10,10 +10,10 @@ import numpy as np
 from analysis.inference.interface import Floats, StatisticalTest, TestOptions, TestResult, blocks
 
 
-def run(values: Floats, setting: TestOptions) -> TestResult:
-    """Chi-square corrected for ties, df = k - 1, for [n, k] scores; rank 1 is the largest score of a row.
+def run(values: Floats, options: TestOptions) -> TestResult:
+    """Return the chi-square corrected for ties, df = k - 1, for [n, k] scores; rank 1 is the largest score of a row.
 
-    details: mean_ranks [k], kendall_w (0: rows disagree, 1: one order), statistic_uncorrected, critical_difference.
+    details: mean_ranks [k], kendall_w (0: rows disagree, 1: all agree), statistic_uncorrected, critical_difference.
     Raises ValueError for fewer than three systems; no p for fewer than two rows or rows that are all tied.
     """
     from scipy import stats
@@ -32,18 +32,18 @@ def run(values: Floats, setting: TestOptions) -> TestResult:
     if spread == 0:
         return TestResult(note="every row is tied: no test", details=details)
     statistic = plain * n * k * (k * k - 1) / 12 / spread
-    details |= {"kendall_w": statistic / (n * (k - 1)), "critical_difference": critical_difference(k, n, setting.alpha)}
+    details |= {"kendall_w": statistic / (n * (k - 1)), "critical_difference": critical_difference(k, n, options.alpha)}
     return TestResult(statistic=statistic, df=float(k - 1), p=float(stats.chi2.sf(statistic, k - 1)), details=details)
 
 
 def critical_difference(k: int, n: int, alpha: float) -> float:
-    """Nemenyi's critical difference of mean ranks of k systems over n blocks (Demsar 2006, section 3.2.2)."""
+    """Return Nemenyi's critical difference of mean ranks of k systems over n blocks (Demsar 2006, section 3.2.2)."""
     return nemenyi_q(k, alpha) * math.sqrt(k * (k + 1) / (6 * n))
 
 
 @cache
 def nemenyi_q(k: int, alpha: float) -> float:
-    """Studentized range quantile of k groups and infinite df, divided by the square root of 2."""
+    """Return the studentized range quantile of k groups and infinite df, divided by the square root of 2."""
     from scipy import stats
 
     return float(stats.studentized_range.ppf(1 - alpha, k, np.inf)) / math.sqrt(2)

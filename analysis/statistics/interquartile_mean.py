@@ -7,31 +7,31 @@ import numpy as np
 from analysis.inference.interface import Floats, StatisticalTest, TestOptions, TestResult, blocks
 
 
-def run(values: Floats, setting: TestOptions) -> TestResult:
-    """Interquartile mean of every system of [n, systems] scores with a percentile interval over resampled rows.
+def run(values: Floats, options: TestOptions) -> TestResult:
+    """Return the interquartile mean of each system of [n, systems] scores, with percentile intervals over rows.
 
     details: means, low, high, each [systems]; rows are data sets (seeds averaged first) or runs. No interval below
-    three rows. Raises ValueError without `setting.generator`.
+    three rows. Raises ValueError without `options.generator`.
     """
     scores = blocks(values)
     n = len(scores)
     if n < 3:
         return TestResult(note=f"too few rows: {n}")
-    if setting.generator is None:
+    if options.generator is None:
         raise ValueError("the bootstrap of the interquartile mean draws at random and needs a generator")
-    drawn = setting.generator.integers(0, n, size=(setting.resamples, n))
+    drawn = options.generator.integers(0, n, size=(options.resamples, n))
     resampled = np.stack([middle_mean(column[drawn]) for column in scores.T], axis=1)
-    low, high = np.quantile(resampled, [setting.alpha / 2, 1 - setting.alpha / 2], axis=0)
+    low, high = np.quantile(resampled, [options.alpha / 2, 1 - options.alpha / 2], axis=0)
     means = middle_mean(scores.T)
     return TestResult(details={"means": means.tolist(), "low": low.tolist(), "high": high.tolist()})
 
 
 def middle_mean(scores: Floats) -> Floats:
-    """Mean of the middle half along the last axis: a quarter of the values (rounded down) is cut at each end."""
+    """Return the mean of the middle half along the last axis: a quarter (rounded down) is cut at each end."""
     cut = scores.shape[-1] // 4
     kept = np.sort(scores, axis=-1)[..., cut : scores.shape[-1] - cut]
-    found: Floats = kept.mean(axis=-1)
-    return found
+    means: Floats = kept.mean(axis=-1)
+    return means
 
 
 def _smallest_p(n: int, systems: int) -> float:

@@ -1,4 +1,4 @@
-"""Kendall's W: how far do the blocks agree on the order of the systems? 0 not at all, 1 in full (Kendall 1939)."""
+"""Kendall's W: how far do the blocks agree on the order of the systems? 0: not at all, 1: fully (Kendall 1939)."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from analysis.inference.interface import Floats, StatisticalTest, TestOptions, T
 from analysis.statistics import friedman
 
 
-def run(values: Floats, setting: TestOptions) -> TestResult:
-    """W (corrected for ties) of [n, k] scores, with the p of the Friedman test, which is a test of W.
+def run(values: Floats, options: TestOptions) -> TestResult:
+    """Return W (corrected for ties) of [n, k] scores, with the p of the Friedman test, which tests W.
 
     Raises ValueError for fewer than three systems; no p for fewer than two rows or rows that are all tied.
     """
-    result = friedman.run(values, setting)
+    result = friedman.run(values, options)
     return replace(result, statistic=result.details.get("kendall_w"), df=None)
 
 

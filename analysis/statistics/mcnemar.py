@@ -1,4 +1,4 @@
-"""McNemar's test: of the items that only one of two checkpoints gets right, is the share other than half?"""
+"""McNemar's test: do two checkpoints split evenly the items that only one of them gets right?"""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 from analysis.inference.interface import Floats, StatisticalTest, TestOptions, TestResult, blocks
 
 
-def run(values: Floats, setting: TestOptions) -> TestResult:
-    """Chi-square (b - c)^2 / (b + c) of [items, 2] hits (1) and misses (0), with the exact binomial p as its p.
+def run(values: Floats, options: TestOptions) -> TestResult:
+    """Return chi-square (b - c)^2 / (b + c) of [items, 2] hits (1) and misses (0), with the exact binomial p.
 
     details: chi_square_p, corrected (Edwards 1948: |b - c| - 1), corrected_p. Raises ValueError for other values.
     """

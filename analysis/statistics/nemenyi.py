@@ -11,10 +11,10 @@ from analysis.inference.interface import Floats, StatisticalTest, TestOptions, T
 from analysis.statistics.friedman import critical_difference
 
 
-def run(values: Floats, setting: TestOptions) -> TestResult:
-    """The largest difference of mean ranks of [n, k] scores and its p; rank 1 is the largest score of a row.
+def run(values: Floats, options: TestOptions) -> TestResult:
+    """Return the largest difference of mean ranks of [n, k] scores and its p; rank 1 is the largest score of a row.
 
-    details: mean_ranks [k], p_values [k, k] (1 on the diagonal), critical_difference at `setting.alpha`.
+    details: mean_ranks [k], p_values [k, k] (1 on the diagonal), critical_difference at `options.alpha`.
     Raises ValueError for fewer than three systems; no p for fewer than two rows or rows that are all tied.
     """
     from scipy import stats
@@ -39,21 +39,21 @@ def run(values: Floats, setting: TestOptions) -> TestResult:
         details={
             "mean_ranks": mean_ranks.tolist(),
             "p_values": p.tolist(),
-            "critical_difference": critical_difference(k, n, setting.alpha),
+            "critical_difference": critical_difference(k, n, options.alpha),
         },
     )
 
 
 def range_sf(q: NDArray[np.float64], k: int) -> Floats:
-    """Chance that the range of k standard normal values exceeds q: the studentized range with infinite df."""
+    """Return the chance that k standard normal values span more than q: the studentized range with infinite df."""
     from scipy import special
 
-    places, steps = np.linspace(-9.0, 9.0, 1201, retstep=True)
-    density = np.exp(-(places**2) / 2) / math.sqrt(2 * math.pi)
-    within = special.ndtr(places) - special.ndtr(places - np.asarray(q)[..., None])
-    inside = k * steps * (density * within ** (k - 1)).sum(axis=-1)
-    found: Floats = np.clip(1.0 - inside, 0.0, 1.0)
-    return found
+    grid, step = np.linspace(-9.0, 9.0, 1201, retstep=True)
+    density = np.exp(-(grid**2) / 2) / math.sqrt(2 * math.pi)
+    within = special.ndtr(grid) - special.ndtr(grid - np.asarray(q)[..., None])
+    inside = k * step * (density * within ** (k - 1)).sum(axis=-1)
+    chances: Floats = np.clip(1.0 - inside, 0.0, 1.0)
+    return chances
 
 
 def _smallest_p(n: int, systems: int) -> float:

@@ -1,4 +1,4 @@
-"""Paired t-test: is the mean difference between two systems, run by run, other than zero? (Student 1908)"""
+"""Paired t-test: does the mean difference between two systems, run by run, differ from zero? (Student 1908)"""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 from analysis.inference.interface import Floats, StatisticalTest, TestOptions, TestResult, degenerate, differences
 
 
-def run(values: Floats, setting: TestOptions) -> TestResult:
-    """t, df = n - 1, two-sided p and the t interval of the mean difference of [n, 2] scores.
+def run(values: Floats, options: TestOptions) -> TestResult:
+    """Return t, df = n - 1, two-sided p and the t interval of the mean difference of [n, 2] scores.
 
-    With no variance between the differences there is no p; the interval is the difference itself.
+    Without variance between the differences there is no p, and the interval is the difference itself.
     """
     difference = differences(values)
     note = degenerate(difference)
@@ -20,11 +20,11 @@ def run(values: Floats, setting: TestOptions) -> TestResult:
         only = float(difference[0]) if len(difference) > 1 else None
         return TestResult(ci_low=only, ci_high=only, note=note)
     error = float(np.std(difference, ddof=1)) / math.sqrt(len(difference))
-    return t_result(float(np.mean(difference)), error, len(difference) - 1, setting.alpha)
+    return t_result(float(np.mean(difference)), error, len(difference) - 1, options.alpha)
 
 
 def t_result(mean: float, error: float, df: float, alpha: float) -> TestResult:
-    """The two-sided t-test of a mean with this standard error (above zero), and its interval."""
+    """Return the two-sided t-test of a mean with this standard error (above zero), and its interval."""
     from scipy import special
 
     statistic = mean / error
@@ -35,7 +35,7 @@ def t_result(mean: float, error: float, df: float, alpha: float) -> TestResult:
 
 
 def equivalence_p(mean: float, error: float, df: float, rope: float) -> float:
-    """p of the two one-sided t-tests that the mean difference lies within (-rope, rope) (TOST; Schuirmann 1987)."""
+    """Return p of the two one-sided t-tests for a mean difference within (-rope, rope) (TOST; Schuirmann 1987)."""
     from scipy import special
 
     return float(max(special.stdtr(df, -(mean + rope) / error), special.stdtr(df, (mean - rope) / error)))

@@ -9,8 +9,8 @@ from analysis.inference.interface import Floats, StatisticalTest, TestOptions, T
 LEVELS = 101
 
 
-def run(values: Floats, setting: TestOptions) -> TestResult:
-    """Profiles of [n, systems] scores; a higher curve is better, and curves that cross mean it depends on the task.
+def run(values: Floats, options: TestOptions) -> TestResult:
+    """Return the profiles of [n, systems] scores; a higher curve is better. Where curves cross, it depends on the task.
 
     details: levels [T] from the lowest score to the highest, shares [systems, T] of the rows above each level.
     """

@@ -7,11 +7,11 @@ import numpy as np
 from analysis.inference.interface import Floats, StatisticalTest, TestOptions, TestResult, blocks
 
 
-def run(values: Floats, setting: TestOptions) -> TestResult:
-    """F and the Greenhouse-Geisser p of [n, k] scores; df is the corrected numerator's.
+def run(values: Floats, options: TestOptions) -> TestResult:
+    """Return F and the Greenhouse-Geisser p of [n, k] scores; df is the corrected numerator's.
 
-    details: df_numerator, df_denominator (both before the correction), p_uncorrected, epsilon (1: spherical, at least
-    1 / (k - 1)), partial_eta_squared. Raises ValueError for fewer than three systems; no p below two rows or where the
+    details: df_numerator, df_denominator (both before the correction), p_uncorrected, epsilon (from 1 / (k - 1) to 1:
+    spherical), partial_eta_squared. Raises ValueError for fewer than three systems; no p below two rows or where the
     systems differ by the same amounts in every row.
     """
     from scipy import stats
@@ -45,7 +45,7 @@ def run(values: Floats, setting: TestOptions) -> TestResult:
 
 
 def greenhouse_geisser(scores: Floats) -> float:
-    """Box's epsilon of [n, k] scores: trace^2 / ((k - 1) trace of the square) of their double-centred covariance."""
+    """Return Box's epsilon of [n, k] scores: trace^2 / ((k - 1) trace of square) of the double-centred covariance."""
     k = scores.shape[1]
     covariance = np.cov(scores, rowvar=False)
     centre = np.eye(k) - 1 / k

@@ -13,10 +13,10 @@ RESAMPLES = 99_999
 _CELLS = 4_000_000  # sums held at a time
 
 
-def run(values: Floats, setting: TestOptions) -> TestResult:
-    """Two-sided p of the mean difference of [n, 2] scores: all 2^n flips up to n = 16, else Monte Carlo.
+def run(values: Floats, options: TestOptions) -> TestResult:
+    """Return the two-sided p of the mean difference of [n, 2] scores: all 2^n flips up to n = 16, else Monte Carlo.
 
-    Monte Carlo gives (1 + b) / (1 + B) (Phipson and Smyth 2010) and needs `setting.generator`, else ValueError.
+    Monte Carlo gives (1 + b) / (1 + B) (Phipson and Smyth 2010) and needs `options.generator`, else ValueError.
     """
     difference = differences(values)
     note = degenerate(difference)
@@ -24,10 +24,10 @@ def run(values: Floats, setting: TestOptions) -> TestResult:
         return TestResult(note=note)
     if len(difference) <= EXACT_UP_TO:
         p, resamples = _exact(difference), 2 ** len(difference)
-    elif setting.generator is None:
+    elif options.generator is None:
         raise ValueError(f"sign-flip over more than {EXACT_UP_TO} pairs draws at random and needs a generator")
     else:
-        p, resamples = float(monte_carlo(difference[:, None], setting.generator)[0]), RESAMPLES
+        p, resamples = float(monte_carlo(difference[:, None], options.generator)[0]), RESAMPLES
     return TestResult(statistic=float(np.mean(difference)), p=p, details={"resamples": resamples})
 
 
@@ -39,7 +39,7 @@ def _exact(difference: Floats) -> float:
 
 
 def monte_carlo(difference: Floats, generator: np.random.Generator) -> Floats:
-    """Two-sided p [pairs] of the mean differences [n, pairs], all pairs under the same random signs."""
+    """Return the two-sided p [pairs] of the mean differences [n, pairs], all pairs under the same random signs."""
     n, pairs = difference.shape
     scale = np.abs(difference).max(axis=0)
     scaled = (difference / np.where(scale > 0, scale, 1.0)).astype(np.float32)
@@ -50,14 +50,14 @@ def monte_carlo(difference: Floats, generator: np.random.Generator) -> Floats:
         size = min(rows, RESAMPLES - start)
         signs = generator.integers(0, 2, size=(size, n), dtype=np.int8).astype(np.float32) * 2 - 1
         extreme += np.count_nonzero(np.abs(signs @ scaled) >= reach, axis=0)
-    found: Floats = (1.0 + extreme) / (1 + RESAMPLES)
-    return found
+    p: Floats = (1.0 + extreme) / (1 + RESAMPLES)
+    return p
 
 
 def _reach(difference: Floats, rounding: float) -> Floats:
-    """The size [pairs] from which on a flipped sum counts: sums that tie with the observed one do."""
-    found: Floats = np.abs(difference.sum(axis=0)) - rounding * np.abs(difference).sum(axis=0)
-    return found
+    """Return the size [pairs] at which a flipped sum counts as extreme: ties with the observed sum count."""
+    reach: Floats = np.abs(difference.sum(axis=0)) - rounding * np.abs(difference).sum(axis=0)
+    return reach
 
 
 def _smallest_p(n: int, systems: int) -> float:

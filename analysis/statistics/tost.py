@@ -10,11 +10,11 @@ from analysis.inference.interface import Floats, StatisticalTest, TestOptions, T
 from analysis.statistics.paired_t import equivalence_p
 
 
-def run(values: Floats, setting: TestOptions) -> TestResult:
-    """p that the mean difference of [n, 2] scores lies outside (-rope, rope): small means equivalent.
+def run(values: Floats, options: TestOptions) -> TestResult:
+    """Return p for a mean difference of [n, 2] scores outside (-rope, rope): a small p means equivalent.
 
-    The interval has level 1 - 2 alpha: the two are equivalent at alpha where it lies within the region. No p without
-    `setting.rope`, and none where the differences do not vary.
+    The interval has level 1 - 2 alpha: the two are equivalent at alpha if it lies within the region. No p without
+    `options.rope`, or where the differences do not vary.
     """
     from scipy import stats
 
@@ -22,18 +22,18 @@ def run(values: Floats, setting: TestOptions) -> TestResult:
     note = degenerate(difference)
     if note is not None:
         return TestResult(note=note)
-    if setting.rope is None:
+    if options.rope is None:
         return TestResult(note="needs a region of practical equivalence (compare.rope)")
     n, mean = len(difference), float(difference.mean())
     error = float(difference.std(ddof=1)) / math.sqrt(n)
-    margin = float(stats.t.isf(setting.alpha, n - 1)) * error
+    margin = float(stats.t.isf(options.alpha, n - 1)) * error
     return TestResult(
-        statistic=(setting.rope - abs(mean)) / error,
+        statistic=(options.rope - abs(mean)) / error,
         df=float(n - 1),
-        p=equivalence_p(mean, error, n - 1, setting.rope),
+        p=equivalence_p(mean, error, n - 1, options.rope),
         ci_low=mean - margin,
         ci_high=mean + margin,
-        details={"rope": setting.rope, "equivalent": bool(np.abs([mean - margin, mean + margin]).max() < setting.rope)},
+        details={"rope": options.rope, "equivalent": bool(np.abs([mean - margin, mean + margin]).max() < options.rope)},
     )
 
 

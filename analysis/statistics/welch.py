@@ -1,4 +1,4 @@
-"""Welch's t-test: the difference of means as if the runs were no pairs; it shows what pairing is worth (Welch 1947)."""
+"""Welch's t-test: compares means as if the runs were not paired, which shows what pairing is worth (Welch 1947)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from analysis.inference.interface import Floats, StatisticalTest, TestOptions, T
 from analysis.statistics.paired_t import t_result
 
 
-def run(values: Floats, setting: TestOptions) -> TestResult:
-    """t, Welch-Satterthwaite df, p and interval of the difference of the means of [n, 2] scores.
+def run(values: Floats, options: TestOptions) -> TestResult:
+    """Return t, Welch-Satterthwaite df, p and interval of the difference of the means of [n, 2] scores.
 
-    Correlated pairs make it conservative. No p below two rows or where neither system varies.
+    Positively correlated pairs make it conservative. No p below two rows or where neither system varies.
     """
     scores = blocks(values, systems=2)
     n = len(scores)
@@ -25,7 +25,7 @@ def run(values: Floats, setting: TestOptions) -> TestResult:
     if total == 0 or (np.ptp(scores, axis=0) == 0).all():
         return TestResult(ci_low=mean, ci_high=mean, note=f"deterministic: difference = {mean:.6g}, no test")
     df = total**2 / float((variances**2).sum() / (n - 1))
-    return t_result(mean, math.sqrt(total), df, setting.alpha)
+    return t_result(mean, math.sqrt(total), df, options.alpha)
 
 
 def _smallest_p(n: int, systems: int) -> float:

@@ -13,11 +13,11 @@ EXACT_UP_TO = 200
 Ranks = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
-def run(values: Floats, setting: TestOptions) -> TestResult:
-    """The smaller rank sum W and its two-sided p for [n, 2] scores. Zero differences are dropped, ties share ranks.
+def run(values: Floats, options: TestOptions) -> TestResult:
+    """Return the smaller rank sum W of [n, 2] scores and its two-sided p. Zeros are dropped, ties share ranks.
 
     Up to 200 differences p is exact, given the ties: all sign patterns are counted by dynamic programming over the
-    doubled ranks, which are whole. Above, it is the normal approximation with the variance of the tied ranks.
+    doubled ranks, which are whole numbers. Above, it is the normal approximation with the variance of the tied ranks.
     """
     difference = differences(values)
     note = degenerate(difference)
@@ -46,13 +46,13 @@ def _exact(doubled: Ranks, smaller: int) -> float:
 
 @lru_cache(maxsize=64)
 def _untied(n: int) -> Floats:
-    """Cumulative distribution of the doubled rank sum without ties: the same for all pairs of one size."""
-    found: Floats = np.cumsum(_chances(2 * np.arange(1, n + 1), n * (n + 1)))
-    return found
+    """Return the cumulative distribution of the doubled rank sum without ties: the same for all pairs of one size."""
+    cumulative: Floats = np.cumsum(_chances(2 * np.arange(1, n + 1), n * (n + 1)))
+    return cumulative
 
 
 def _chances(doubled: Ranks, highest: int) -> Floats:
-    """Chance of every doubled rank sum from 0 to `highest`."""
+    """Return the chance of every doubled rank sum from 0 to `highest`."""
     chance = np.zeros(highest + 1)
     chance[0] = 1.0
     for rank in doubled.tolist():

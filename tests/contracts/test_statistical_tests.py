@@ -18,7 +18,7 @@ NULL_DRAWS = 400
 ROPE = 0.3
 
 
-def setting(seed: int = 0) -> TestOptions:
+def options(seed: int = 0) -> TestOptions:
     generator = np.random.default_rng(seed)
     return TestOptions(alpha=0.05, generator=generator, evaluation_to_train=0.25, rope=ROPE, resamples=300)
 
@@ -59,7 +59,7 @@ def test_swapping_the_systems_turns_the_sign_and_keeps_p(name: str) -> None:
     test = TESTS[name]
     for number in range(20):
         values = null_values(test, number)
-        forward, backward = test.run(values, setting()), test.run(values[..., ::-1], setting())
+        forward, backward = test.run(values, options()), test.run(values[..., ::-1], options())
         assert (forward.p is None) == (test.answer == "interval")
         assert forward.p == pytest.approx(backward.p)
         if forward.ci_low is not None:
@@ -71,7 +71,7 @@ def test_the_order_of_the_rows_does_not_matter(name: str) -> None:
     test = TESTS[name]
     values = null_values(test, 7)
     shuffled = np.random.default_rng(1).permutation(values)
-    first, second = test.run(values, setting()), test.run(shuffled, setting())
+    first, second = test.run(values, options()), test.run(shuffled, options())
     tolerance = {"abs": 0.2} if name in RANDOM else {"rel": 1e-9}
     for before, after in ((first.p, second.p), (first.statistic, second.statistic)):
         assert (before is None) == (after is None)
@@ -81,7 +81,7 @@ def test_the_order_of_the_rows_does_not_matter(name: str) -> None:
 @pytest.mark.parametrize("name", WITH_P)
 def test_equally_good_systems_are_rarely_told_apart(name: str) -> None:
     test = TESTS[name]
-    p = np.array([test.run(null_values(test, number), setting(number)).p for number in range(NULL_DRAWS)])
+    p = np.array([test.run(null_values(test, number), options(number)).p for number in range(NULL_DRAWS)])
     standard_error = np.sqrt(0.05 * 0.95 / NULL_DRAWS)
     assert ((p >= 0) & (p <= 1)).all()
     assert np.mean(p < 0.05) <= 0.05 + 3 * standard_error
@@ -89,7 +89,7 @@ def test_equally_good_systems_are_rarely_told_apart(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(set(WITH_INTERVAL) - set(WITH_P)))
 def test_an_interval_without_p_misses_the_truth_as_seldom_as_it_says(name: str) -> None:
-    found = [TESTS[name].run(null_values(TESTS[name], number), setting(number)) for number in range(NULL_DRAWS)]
+    found = [TESTS[name].run(null_values(TESTS[name], number), options(number)) for number in range(NULL_DRAWS)]
     missed = np.mean([not result.ci_low <= 0 <= result.ci_high for result in found])
     assert 0.03 < missed < 0.12
     assert "91%" in TESTS[name].assumes
@@ -105,7 +105,7 @@ def test_no_data_give_a_p_below_the_stated_smallest(name: str, n: int) -> None:
         values = np.tile([1.0, *[0.0] * (size(test) - 1)], (n, 1))
     elif test.values == "items":
         values = np.tile(steps * np.arange(2), (30, 1, 1)) + np.linspace(0, 0.1, 30)[:, None, None] * np.arange(2)
-    p, smallest = test.run(values, setting()).p, test.smallest_p(n, size(test))
+    p, smallest = test.run(values, options()).p, test.smallest_p(n, size(test))
     assert p >= smallest * (1 - 1e-9)
     if smallest > 0 and not (name == "sign_flip" and n > 16):
         assert p == pytest.approx(smallest)
@@ -115,7 +115,7 @@ def test_no_data_give_a_p_below_the_stated_smallest(name: str, n: int) -> None:
 def test_values_without_any_difference_give_no_p_and_a_reason(name: str) -> None:
     test = TESTS[name]
     values = np.ones((8, 6, 2)) if test.values == "items" else np.ones((8, size(test)))
-    result = test.run(values, setting())
+    result = test.run(values, options())
     assert result.p is None
     assert result.note or test.systems == "any"
 
@@ -124,10 +124,10 @@ def test_values_without_any_difference_give_no_p_and_a_reason(name: str) -> None
 def test_one_pair_gives_no_p(name: str) -> None:
     test = TESTS[name]
     if test.values == "hits":
-        assert test.run(np.array([[1.0, 0.0]]), setting()).p == 1.0
+        assert test.run(np.array([[1.0, 0.0]]), options()).p == 1.0
     else:
         one = np.array([[0.5, 0.4]])
-        result = test.run(one[None] if test.values == "items" else one, setting())
+        result = test.run(one[None] if test.values == "items" else one, options())
         assert result.p is None
         assert result.note
 
@@ -138,19 +138,19 @@ def test_a_missing_score_never_enters(name: str, bad: float) -> None:
     values = null_values(TESTS[name], 0)
     values[3, ..., 0] = bad
     with pytest.raises(ValueError, match="never enters"):
-        TESTS[name].run(values, setting())
+        TESTS[name].run(values, options())
 
 
 @pytest.mark.parametrize("name", [name for name, test in TESTS.items() if test.systems != "any"])
 def test_values_of_another_shape_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match=r"shape|three or more"):
-        TESTS[name].run(np.ones((5, 3)) if TESTS[name].systems == "two" else np.ones((5, 2)), setting())
+        TESTS[name].run(np.ones((5, 3)) if TESTS[name].systems == "two" else np.ones((5, 2)), options())
 
 
 @pytest.mark.parametrize("name", DESCRIBED)
 def test_details_are_finite_and_the_same_again(name: str) -> None:
     values = null_values(TESTS[name], 3)
-    first, second = (TESTS[name].run(values, setting()) for _ in range(2))
+    first, second = (TESTS[name].run(values, options()) for _ in range(2))
     assert first == second
     assert first.p is None
     for detail in first.details.values():
@@ -160,7 +160,7 @@ def test_details_are_finite_and_the_same_again(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in DESCRIBED if TESTS[name].systems == "any"])
 def test_a_description_treats_every_system_alike(name: str) -> None:
     values = null_values(TESTS[name], 3)
-    forward, backward = TESTS[name].run(values, setting()), TESTS[name].run(values[:, ::-1], setting())
+    forward, backward = TESTS[name].run(values, options()), TESTS[name].run(values[:, ::-1], options())
     for key, detail in forward.details.items():
         if len(detail) == values.shape[1]:
             assert np.array(detail)[::-1] == pytest.approx(np.array(backward.details[key]))
@@ -169,7 +169,7 @@ def test_a_description_treats_every_system_alike(name: str) -> None:
 def test_a_constant_difference_is_called_deterministic() -> None:
     values = np.array([[0.9, 0.8], [0.8, 0.7], [0.3, 0.2]])
     for name in ("paired_t", "sign_flip", "wilcoxon", "corrected_resampled_t", "tost", "bca", "bayesian_signed_rank"):
-        assert TESTS[name].run(values, setting()).note == "deterministic: difference = 0.1, no test"
+        assert TESTS[name].run(values, options()).note == "deterministic: difference = 0.1, no test"
 
 
 @pytest.mark.parametrize("name", ["sign_flip", *RANDOM])

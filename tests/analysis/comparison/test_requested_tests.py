@@ -28,7 +28,7 @@ from analysis.statistics import (
 INPUTS = 200
 
 
-def setting(seed: int = 0, rope: float | None = None, resamples: int = 10_000) -> TestOptions:
+def options(seed: int = 0, rope: float | None = None, resamples: int = 10_000) -> TestOptions:
     return TestOptions(generator=np.random.default_rng(seed), rope=rope, resamples=resamples)
 
 
@@ -139,7 +139,7 @@ def test_equivalence_equals_statsmodels_on_random_inputs() -> None:
     for number in range(INPUTS):
         scores = random_scores(number, systems=2)
         theirs = DescrStatsW(scores[:, 0] - scores[:, 1]).ttost_mean(-0.8, 0.8)[0]
-        ours = tost.run(scores, setting(rope=0.8))
+        ours = tost.run(scores, options(rope=0.8))
         assert ours.p == pytest.approx(theirs)
         assert ours.details["equivalent"] == (theirs < 0.05)
 
@@ -157,7 +157,7 @@ def test_the_bca_interval_equals_scipys_for_the_same_draws() -> None:
 
 def test_the_bca_test_draws_its_means_itself() -> None:
     scores = np.exp(random_scores(3, systems=2))
-    ours = bca.run(scores, setting(3))
+    ours = bca.run(scores, options(3))
     theirs = stats.bootstrap((scores[:, 0] - scores[:, 1],), np.mean, rng=np.random.default_rng(3)).confidence_interval
     width = theirs.high - theirs.low
     assert (ours.ci_low, ours.ci_high) == pytest.approx((theirs.low, theirs.high), abs=0.06 * width)
@@ -165,10 +165,10 @@ def test_the_bca_test_draws_its_means_itself() -> None:
 
 def test_full_dominance_violates_nothing_and_the_other_way_round_everything() -> None:
     scores = np.column_stack([np.arange(10.0) + 20, np.arange(10.0)])
-    found = almost_stochastic_order.run(scores, setting())
+    found = almost_stochastic_order.run(scores, options())
     assert (found.details["ratio_first"], found.details["minimum_first"]) == (0.0, 0.0)
     assert found.details["minimum_second"] == 1.0
-    other = almost_stochastic_order.run(scores[:, ::-1], setting())
+    other = almost_stochastic_order.run(scores[:, ::-1], options())
     assert other.details["ratio_first"] == 1.0
 
 
@@ -179,7 +179,7 @@ def test_the_violation_ratio_is_counted_by_hand() -> None:
 
 def test_the_bound_of_almost_stochastic_order_is_rarely_below_a_half_for_equal_systems() -> None:
     bounds = [
-        almost_stochastic_order.run(np.random.default_rng(number).normal(size=(20, 2)), setting(resamples=300)).details
+        almost_stochastic_order.run(np.random.default_rng(number).normal(size=(20, 2)), options(resamples=300)).details
         for number in range(INPUTS)
     ]
     assert np.mean([bound["minimum_first"] < 0.5 for bound in bounds]) < 0.15
@@ -189,15 +189,15 @@ def test_the_bound_of_almost_stochastic_order_is_rarely_below_a_half_for_equal_s
 def test_bayesian_probabilities_sum_to_one_and_turn_with_the_systems() -> None:
     for number in range(20):
         scores = random_scores(number, systems=2)
-        first, second = (bayesian_signed_rank.run(v, setting(rope=0.2)).details for v in (scores, scores[:, ::-1]))
+        first, second = (bayesian_signed_rank.run(v, options(rope=0.2)).details for v in (scores, scores[:, ::-1]))
         assert sum(value for key, value in first.items() if key != "rope") == pytest.approx(1.0)
         assert first["probability_first"] == pytest.approx(second["probability_second"], abs=1e-9)
 
 
 def test_clear_differences_are_certain_and_small_ones_equivalent() -> None:
     noise = np.random.default_rng(0).normal(0, 0.01, size=(20, 2))
-    better = bayesian_signed_rank.run(noise + np.array([0.5, 0.0]), setting(rope=0.1)).details
-    same = bayesian_signed_rank.run(noise, setting(rope=0.1)).details
+    better = bayesian_signed_rank.run(noise + np.array([0.5, 0.0]), options(rope=0.1)).details
+    same = bayesian_signed_rank.run(noise, options(rope=0.1)).details
     assert better["probability_first"] > 0.999
     assert same["probability_equivalent"] > 0.999
 
@@ -212,7 +212,7 @@ def test_the_middle_mean_equals_scipys_trimmed_mean_and_its_interval_holds_it() 
     for number in range(INPUTS):
         scores = random_scores(number)
         assert interquartile_mean.middle_mean(scores.T) == pytest.approx(stats.trim_mean(scores, 0.25, axis=0))
-    details = interquartile_mean.run(random_scores(1), setting(resamples=500)).details
+    details = interquartile_mean.run(random_scores(1), options(resamples=500)).details
     for low, mean, high in zip(details["low"], details["means"], details["high"], strict=True):
         assert low <= mean <= high
 

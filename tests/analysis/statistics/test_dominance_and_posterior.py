@@ -20,9 +20,9 @@ def violation(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def posterior(difference: list[float], rope: float = 0.0) -> np.ndarray:
-    setting = TestOptions(generator=np.random.default_rng(0), rope=rope, resamples=DRAWS)
+    options = TestOptions(generator=np.random.default_rng(0), rope=rope, resamples=DRAWS)
     pairs = np.column_stack([difference, np.zeros(len(difference))])
-    found = bayesian_signed_rank.run(pairs, setting).details
+    found = bayesian_signed_rank.run(pairs, options).details
     return np.array([found[name] for name in NAMES])
 
 
@@ -58,8 +58,8 @@ def test_the_bound_equals_one_computed_from_quantile_functions() -> None:
     drawn = [ratio(generator.choice(first, 25), generator.choice(second, 25)) for _ in range(1_500)]
     sigma = math.sqrt(25 * 25 / 50) * np.std(drawn)
     bound = ratio(first, second) - math.sqrt(50 / 625) * sigma * stats.norm.ppf(0.05)
-    setting = TestOptions(generator=np.random.default_rng(0), resamples=10_000)
-    ours = almost_stochastic_order.run(np.column_stack([first, second]), setting)
+    options = TestOptions(generator=np.random.default_rng(0), resamples=10_000)
+    ours = almost_stochastic_order.run(np.column_stack([first, second]), options)
     assert ours.statistic == pytest.approx(ratio(first, second), abs=1e-3)
     assert ours.details["minimum_first"] == pytest.approx(bound, abs=0.02)
 

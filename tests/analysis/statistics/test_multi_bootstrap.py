@@ -21,14 +21,14 @@ from tests.analysis.items import draw_hits, study
 QUICK = CompareConfig(resamples=2_000)
 
 
-def setting(seed: int = 0, resamples: int = 2_000) -> TestOptions:
+def options(seed: int = 0, resamples: int = 2_000) -> TestOptions:
     return TestOptions(generator=np.random.default_rng(seed), resamples=resamples)
 
 
 def test_the_parts_of_the_variance_are_those_of_an_analysis_of_variance() -> None:
     scores = draw_hits(1, seeds=6, items=150).transpose(2, 1, 0)
     difference = scores[..., 0] - scores[..., 1]
-    result = multi_bootstrap.run(scores, setting(resamples=20_000))
+    result = multi_bootstrap.run(scores, options(resamples=20_000))
     items, seeds = difference.shape
     of_seeds = difference.mean(axis=0).var(ddof=1) / seeds
     shared = difference.mean(axis=1).var(ddof=1) / items
@@ -44,7 +44,7 @@ def test_systems_that_differ_item_by_item_fool_the_paired_t_and_not_the_multi_bo
     for number in range(150):
         scores = draw_hits(number, items=186, apart=2.0).transpose(2, 1, 0)
         rejected["seeds"] += (paired_t.run(scores.mean(axis=0), TestOptions()).p or 1) < 0.05
-        rejected["items and seeds"] += (multi_bootstrap.run(scores, setting(number, 500)).p or 1) < 0.05
+        rejected["items and seeds"] += (multi_bootstrap.run(scores, options(number, 500)).p or 1) < 0.05
     assert rejected["seeds"] > 30
     assert rejected["items and seeds"] <= 15
 
@@ -52,13 +52,13 @@ def test_systems_that_differ_item_by_item_fool_the_paired_t_and_not_the_multi_bo
 def test_without_item_effects_it_is_as_wide_as_the_paired_t_over_seeds() -> None:
     generator = np.random.default_rng(0)
     scores = generator.normal(size=(1, 12, 2)) + np.zeros((400, 1, 1))
-    ours, theirs = multi_bootstrap.run(scores, setting()), paired_t.run(scores[0], TestOptions())
+    ours, theirs = multi_bootstrap.run(scores, options()), paired_t.run(scores[0], TestOptions())
     assert (ours.statistic, ours.p) == pytest.approx((theirs.statistic, theirs.p))
 
 
 def test_without_seed_effects_it_is_the_paired_t_over_items() -> None:
     items = np.random.default_rng(0).normal(size=(80, 1, 2))
-    result = multi_bootstrap.run(np.repeat(items, 5, axis=1), setting(resamples=40_000))
+    result = multi_bootstrap.run(np.repeat(items, 5, axis=1), options(resamples=40_000))
     theirs = paired_t.run(items[:, 0], TestOptions())
     assert result.statistic == pytest.approx(theirs.statistic, rel=0.02)
     assert result.p == pytest.approx(theirs.p, abs=0.02)
