@@ -20,9 +20,9 @@ from analysis.comparison.systems import (
     data_set_means,
     data_set_warnings,
     find_controls,
+    has_several_data_sets,
     numeric,
     refuse_pruned,
-    several,
     summarize,
     with_metric,
 )
@@ -126,7 +126,7 @@ class _Study:
 
 
 def _study(results: Results, config: CompareConfig) -> _Study:
-    if several(results.runs):
+    if has_several_data_sets(results.runs):
         return _study_over_data_sets(results, config)
     runs, metric = with_metric(results.runs, config.metric)
     items, why_not = _item_counts(runs, results.predictions, metric, config)

@@ -1,4 +1,4 @@
-"""All pairs at once: what they share is computed once, Holm's correction over the family, then one verdict a pair."""
+"""Compares all pairs: computes what they share once, corrects over the family (Holm) and gives one verdict per pair."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from analysis.inference.resampling import resampled_scores
 from analysis.statistics import sign_flip
 
 Pair = tuple[str, str]
-_OF_ITEMS, _OF_SIGNS = 10**6, 10**6 + 1  # streams of the generator that no pair has
+_OF_ITEMS, _OF_SIGNS = 10**6, 10**6 + 1  # generator streams that no pair uses
 
 
 @dataclass(frozen=True)
 class Growth:
-    """What more seeds would do for a pair that is open for the lack of seeds or items.
+    """What more seeds would do for a pair that is undecided for lack of seeds or items.
 
-    No verdict takes less than `fewest` seeds. `seeds` would show the observed difference with 80% power (None: no
-    number of them would); with too few to estimate that, `is_estimated` is false.
+    A verdict needs at least `fewest` seeds. `seeds` would show the observed difference with 80% power (None: no number
+    would); `is_estimated` is false where there are too few seeds to estimate it.
     """
 
     fewest: int
@@ -47,9 +47,9 @@ def compare_all(
     generator_seed: int,
     items: ItemCounts | None = None,
 ) -> tuple[list[dict[str, Any]], list[PairResult]]:
-    """Every pair of systems once, in their order: the reported rows, verdicts included, and what they rest on.
+    """Compare every pair of systems once, in their order: the reported rows with verdicts, and their evidence.
 
-    A row is values alone: its `growth` is the Growth of an open pair, or None, and it has no words but the `reason`.
+    A row holds values; its only text is the `reason`. Its `growth` is the Growth of an undecided pair, or None.
     """
     pairs = list(itertools.combinations(systems, 2))
     resampled = _resample(items, pairs, generator_seed, config)
@@ -67,7 +67,7 @@ def compare_all(
 def _resample(
     items: ItemCounts | None, pairs: Sequence[Pair], generator_seed: int, config: CompareConfig
 ) -> Floats | None:
-    """All runs on the same resampled items: differences between runs keep what the runs share."""
+    """Score all runs on the same resampled items, so that differences between runs keep what the runs share."""
     if items is None or not pairs:
         return None
     generator = np.random.default_rng((generator_seed, _OF_ITEMS))
@@ -79,11 +79,11 @@ def _has_flips(design: Design) -> bool:
 
 
 def _flips(blocks: dict[Pair, Blocks], generator_seed: int) -> dict[Pair, float]:
-    """Monte Carlo sign-flip p of all pairs with too many keys for all flips; pairs of one size share their signs."""
-    sizes = {len(found.scores) for found in blocks.values() if len(found.scores) > sign_flip.EXACT_UP_TO}
+    """Return the Monte Carlo sign-flip p of all pairs too large for exact flips; pairs of one size share signs."""
+    sizes = {len(complete.scores) for complete in blocks.values() if len(complete.scores) > sign_flip.EXACT_UP_TO}
     p: dict[Pair, float] = {}
     for size in sorted(sizes):
-        members = [pair for pair, found in blocks.items() if len(found.scores) == size]
+        members = [pair for pair, complete in blocks.items() if len(complete.scores) == size]
         stacked = np.stack([differences(blocks[pair].scores) for pair in members], axis=1)
         generator = np.random.default_rng((generator_seed, _OF_SIGNS, size))
         p |= dict(zip(members, sign_flip.monte_carlo(stacked, generator).tolist(), strict=True))
@@ -111,7 +111,7 @@ def _judged(results: Sequence[PairResult], family: Family) -> list[dict[str, Any
 
 
 def _growth(row: dict[str, Any], result: PairResult, family: Family) -> Growth | None:
-    """How many seeds would decide an open pair, if the true difference is the observed one; None for any other pair."""
+    """Return the seeds that would decide an open pair if the observed difference is the true one; None if not open."""
     if not _can_grow(row, result, family):
         return None
     fewest = max(FEWEST_FOR_VERDICT, _fewest(family))
@@ -123,7 +123,7 @@ def _growth(row: dict[str, Any], result: PairResult, family: Family) -> Growth |
 
 
 def _can_grow(row: dict[str, Any], result: PairResult, family: Family) -> bool:
-    """Whether the pair is open for lack of seeds or items: not blocked, not deterministic, not shown to be small."""
+    """Return whether the pair lacks seeds or items: not blocked, not deterministic, not shown to be small."""
     if family.design.unit != "seed" or result.blocked is not None or result.note is not None:
         return False
     if row["verdict"] not in ("inconclusive", "undecidable"):
@@ -135,7 +135,7 @@ def _can_grow(row: dict[str, Any], result: PairResult, family: Family) -> bool:
 
 
 def _fewest(family: Family) -> int:
-    """Seeds below which the primary test cannot reject at all."""
+    """Return the number of seeds below which the primary test cannot reject at all."""
     exact = family.design.method in ("paired_t_and_sign_flip", "sign_flip")
     return (seeds_needed(family.comparisons, family.config.alpha) or 0) if exact else 0
 
@@ -159,7 +159,7 @@ def _evidence(
 
 
 def _both_p_holm(row: dict[str, Any], flip_p_holm: float | None) -> tuple[float, float] | None:
-    """Holm p of the two tests over seeds, where the verdict takes both and both could be made."""
+    """Return the Holm p of the two tests over seeds, if the verdict takes both and both ran."""
     paired_p_holm = row["p_holm"]
     if row["primary_method"] != "paired_t_and_sign_flip" or paired_p_holm is None or flip_p_holm is None:
         return None

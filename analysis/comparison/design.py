@@ -1,7 +1,7 @@
 """The design of a comparison: which test applies, what a verdict generalises over, and what it can decide.
 
-What varied between the runs decides the test. Before anything is paid for: the smallest p, the seeds needed, power
-and the smallest detectable effect.
+What varied between the runs decides the test. Also computes, before any run is paid for, the smallest p, the seeds
+needed, power and the smallest detectable effect.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ OVER_DATA_SETS = (
 
 @dataclass(frozen=True)
 class Design:
-    """The primary test, the claim it licenses, and the ratio of evaluation to training items (None: not known).
+    """The primary test, the claim it supports, and the ratio of evaluation to training items (None: unknown).
 
-    `why_not_items` says why item predictions do not carry the verdict, where they could have.
+    `why_not_items` says why the verdict does not use item predictions, where it could have.
     """
 
     method: Method
@@ -60,7 +60,7 @@ class Design:
 
 
 def splits_vary(runs: pd.DataFrame) -> bool:
-    """Whether the scored runs were trained and evaluated on more than one division of the data."""
+    """Return whether the scored runs were trained and evaluated on more than one split of the data."""
     scored = runs[runs["score"].notna()]
     return bool(scored["split_seed"].nunique() > 1 or scored["fold"].nunique() > 1)
 
@@ -68,7 +68,7 @@ def splits_vary(runs: pd.DataFrame) -> bool:
 def read_design(
     runs: pd.DataFrame, config: CompareConfig, items: ItemCounts | None, why_not: str | None = None
 ) -> Design:
-    """The design of the scored runs; `config.primary` other than auto fixes the test before the scores are seen."""
+    """Return the design of the scored runs; a `config.primary` other than auto fixes the test in advance."""
     vary = splits_vary(runs)
     method = primary_method(config, vary, has_items=items is not None)
     scored = runs[runs["score"].notna()]
@@ -76,7 +76,7 @@ def read_design(
 
 
 def primary_method(config: CompareConfig, splits_vary: bool, has_items: bool) -> Method:
-    """The test that carries the verdicts: the one that was fixed beforehand, else that of the design."""
+    """Return the test that the verdicts rest on: the one fixed in advance, else the one that fits the design."""
     if config.primary != "auto":
         return config.primary
     if splits_vary:
@@ -85,7 +85,7 @@ def primary_method(config: CompareConfig, splits_vary: bool, has_items: bool) ->
 
 
 def data_sets_design() -> Design:
-    """The design of several experiments together: one block a data set."""
+    """Return the design of several experiments together: one block per data set."""
     return Design("wilcoxon", False, None, OVER_DATA_SETS)
 
 
@@ -102,7 +102,7 @@ def _claim(method: Method, items: ItemCounts | None) -> str:
 
 
 def _evaluation_to_train(scored: pd.DataFrame) -> float | None:
-    """Mean of evaluation over training items; without those columns 1 / (k - 1) for k folds."""
+    """Return the mean ratio of evaluation to training items; without those columns, 1 / (k - 1) for k folds."""
     if {"train_items", "evaluation_items"} <= set(scored.columns):
         ratio = (scored["evaluation_items"] / scored["train_items"]).dropna()
         if len(ratio) and float(ratio.mean()) > 0:
@@ -112,20 +112,20 @@ def _evaluation_to_train(scored: pd.DataFrame) -> float | None:
 
 
 def design_warnings(design: Design, items: ItemCounts | None) -> list[str]:
-    """What a reader must know about the test that was chosen."""
-    found = []
+    """Return what a reader must know about the chosen test."""
+    warnings = []
     if design.splits_vary and design.method != "corrected_resampled_t":
-        found.append(f"the splits vary, but the primary test was fixed as {design.method}: its p is too small")
+        warnings.append(f"the splits vary, but the primary test was fixed as {design.method}: its p is too small")
     if design.splits_vary:
-        found.append(
-            "splits vary with the run: p, p_holm and the interval of the plain paired t take the runs as independent "
-            "and are too sure; the verdict uses the corrected resampled t, and there is no sign-flip test"
+        warnings.append(
+            "splits vary between runs: p, p_holm and the interval of the plain paired t treat the runs as independent "
+            "and are overconfident; the verdict uses the corrected resampled t, and there is no sign-flip test"
         )
     if design.why_not_items is not None:
-        found.append(f"the verdict is over seeds alone, conditional on this split: {design.why_not_items}")
+        warnings.append(f"the verdict is over seeds alone, conditional on this split: {design.why_not_items}")
     if design.method == "multi_bootstrap" and items is not None:
-        found += _few_units(items)
-    return found
+        warnings += _few_units(items)
+    return warnings
 
 
 def _few_units(items: ItemCounts) -> list[str]:
@@ -133,16 +133,15 @@ def _few_units(items: ItemCounts) -> list[str]:
         return []
     return [
         f"only {items.num_units} {items.unit} are resampled, fewer than {FEWEST_CLUSTERS}: the interval over new items "
-        "rests on little"
+        "is unreliable"
     ]
 
 
-MANY = 1e6  # degrees of freedom from which on a t is a normal
-MOST_SEEDS = 10_000  # more than anybody runs: beyond it, no number of seeds counts as enough
-
+MANY = 1e6  # degrees of freedom beyond which t is normal
+MOST_SEEDS = 10_000  # more than anybody runs: beyond it, no number of seeds is enough
 
 _BOUNDED = {
-    "multi_bootstrap": sign_flip,  # the tests over seeds alone beside it, and where predictions cannot be used
+    "multi_bootstrap": sign_flip,  # of the tests over seeds alone, which also stand in where predictions cannot be used
     "paired_t_and_sign_flip": sign_flip,
     "sign_flip": sign_flip,
     "wilcoxon": wilcoxon,
@@ -150,9 +149,9 @@ _BOUNDED = {
 
 
 def smallest_p_of(method: str, n: int) -> float | None:
-    """Smallest p of one comparison that n pairs can give by the exact test of a primary method; None: no such bound.
+    """Return the smallest p that the exact test of a primary method can give for n pairs; None: no such bound.
 
-    With item predictions the multi-bootstrap itself has none; the bound is that of the tests over seeds alone.
+    The multi-bootstrap itself has no bound; the one returned is of the tests over seeds alone.
     """
     if method not in _BOUNDED:
         return None
@@ -160,12 +159,12 @@ def smallest_p_of(method: str, n: int) -> float | None:
 
 
 def smallest_p(n: int, comparisons: int = 1) -> float:
-    """Smallest Holm-adjusted p the exact sign-flip test can give with n seeds, at the first of `comparisons` steps."""
+    """Return the smallest Holm p of the exact sign-flip test with n seeds, at the first of `comparisons` steps."""
     return min(1.0, comparisons * sign_flip.TEST.smallest_p(n, 2)) if n >= 1 else 1.0
 
 
 def seeds_needed(comparisons: int, alpha: float = 0.05) -> int | None:
-    """Fewest seeds with which the first Holm step can reject at `alpha`: 6, 7, 8, 9 for 1, 3, 6, 10 comparisons at .05.
+    """Return the fewest seeds for the first Holm step to reject: 6, 7, 8, 9 for 1, 3, 6, 10 comparisons at .05.
 
     None where no number of seeds can: the test over more than 16 seeds has 99,999 resamples.
     """
@@ -174,25 +173,25 @@ def seeds_needed(comparisons: int, alpha: float = 0.05) -> int | None:
 
 
 def power(n: int, dz: float, alpha: float = 0.05) -> float:
-    """Chance that a two-sided paired t-test with n pairs rejects, when the standardised difference is dz (n >= 2)."""
+    """Return the chance that a two-sided paired t-test of n >= 2 pairs rejects at a standardised difference of dz."""
     from statsmodels.stats.power import TTestPower
 
     return float(TTestPower().power(effect_size=abs(dz), nobs=n, alpha=alpha))
 
 
 def minimum_detectable_effect(n: int, alpha: float = 0.05, comparisons: int = 1, wanted: float = 0.8) -> float | None:
-    """Smallest |d_z| that n pairs detect with power `wanted` at alpha / comparisons; None for n < 3.
+    """Return the smallest |d_z| that n pairs detect with power `wanted` at alpha / comparisons; None for n < 3.
 
-    Multiply by the standard deviation of the differences for the unit of the metric.
+    Multiply by the standard deviation of the differences to get the unit of the metric.
     """
     factor = detectable_errors(n - 1, alpha / comparisons, wanted) if n >= 3 else None
     return None if factor is None else factor / math.sqrt(n)
 
 
 def t_power(effect: float, df: float, alpha: float = 0.05) -> float:
-    """Chance that a two-sided t-test with `df` rejects a true difference of `effect` standard errors (noncentral t).
+    """Return the chance that a two-sided t-test with `df` rejects at a true difference of `effect` standard errors.
 
-    The noncentral t is a normal over an independent chi: the mean over its quantiles, by Gauss-Legendre.
+    The noncentral t is a normal over an independent chi: averages over the chi's quantiles, by Gauss-Legendre.
     """
     from scipy import special
 
@@ -219,9 +218,9 @@ def _nodes() -> tuple[Any, Any]:
 
 @cache
 def detectable_errors(df: float, alpha: float, wanted: float = 0.8) -> float | None:
-    """Smallest true difference, in standard errors, that a two-sided t-test with `df` detects with power `wanted`.
+    """Return the smallest difference, in standard errors, that a two-sided t-test detects with power `wanted`.
 
-    None where no difference is found, as with one degree of freedom at a tiny alpha.
+    None where no difference can be detected, as with one degree of freedom at a tiny alpha.
     """
     from scipy import optimize
 
@@ -239,10 +238,11 @@ def detectable_errors(df: float, alpha: float, wanted: float = 0.8) -> float | N
 def seeds_to_decide(
     difference: float, seed_variance: float, item_variance: float, alpha: float = 0.05, wanted: float = 0.8
 ) -> int | None:
-    """Fewest seeds with which a true `difference` is detected with power `wanted` at `alpha` (after any correction).
+    """Return the fewest seeds that detect a true `difference` with power `wanted` at `alpha` (after any correction).
 
-    `seed_variance` is the variance of a single seed's difference; `item_variance` the variance of the mean that more
-    seeds do not lower (0 for tests over seeds alone). None where no number of seeds is enough: more items are needed.
+    `seed_variance` is the variance of a single seed's difference; `item_variance` the part of the mean's variance that
+    more seeds do not lower (0 for tests over seeds alone). None where no number of seeds is enough: more items are
+    needed.
     """
 
     def enough(seeds: int) -> bool:
@@ -266,7 +266,7 @@ def seeds_to_decide(
 
 
 def pairs_needed(dz: float, alpha: float = 0.05, comparisons: int = 1, wanted: float = 0.8) -> int:
-    """Fewest pairs with which a two-sided paired t-test detects |d_z| with power `wanted`; ValueError for d_z of 0."""
+    """Return the fewest pairs for a two-sided paired t-test to detect |d_z|. Raises ValueError for d_z of 0."""
     if dz == 0:
         raise ValueError("no number of pairs detects a difference of 0")
     low, high = 1, 2
@@ -281,9 +281,9 @@ def pairs_needed(dz: float, alpha: float = 0.05, comparisons: int = 1, wanted: f
 
 
 def noether_pairs(superiority: float, alpha: float = 0.05, wanted: float = 0.95) -> int:
-    """Runs per system for a one-sided, unpaired rank test to see P(A > B) = `superiority` (Noether 1987).
+    """Return the runs per system for a one-sided, unpaired rank test to detect P(A > B) = `superiority` (Noether 1987).
 
-    Raises ValueError for 0.5, which no number of runs tells from chance.
+    Raises ValueError for 0.5, which no number of runs can distinguish from chance.
     """
     from scipy import stats
 

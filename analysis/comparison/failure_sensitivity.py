@@ -1,4 +1,4 @@
-"""Would the verdicts stand if every diverged or failed run had scored what always saying the majority class scores?"""
+"""Checks whether verdicts would hold if every diverged or failed run had scored the majority-class baseline."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ COLUMNS = (
 
 @dataclass(frozen=True, eq=False)
 class Sensitivity:
-    """One row a pair that has a run without a score (columns COLUMNS), every one of them scored at the same baseline.
+    """One row per pair that has a run without a score (COLUMNS), with all such runs scored at the same baseline.
 
-    `lacks_baseline`: there are such runs, but nothing to score them at; then `pairs` is empty.
+    `lacks_baseline`: there are such runs but no baseline to score them at; then `pairs` is empty.
     """
 
     pairs: pd.DataFrame
@@ -39,9 +39,9 @@ def score_failures(
     generator_seed: int,
     items: ItemCounts | None,
 ) -> Sensitivity:
-    """The pairs that have a run without a score once more, by the tests over seeds alone; none where every run has one.
+    """Compare the pairs that have a run without a score again, by the tests over seeds alone.
 
-    The baseline is computed from the gold labels of the predictions, else it is the mean score of the collapsed runs.
+    The baseline is computed from the gold labels of the predictions; else it is the mean score of the collapsed runs.
     """
     failed = runs["status"].isin(SCORELESS)
     if not failed.any() or not rows:

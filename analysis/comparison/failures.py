@@ -1,4 +1,4 @@
-"""Runs without a score: a system that fails more often is not compared on its lucky runs alone."""
+"""Counts runs without a score, so that a system that fails more often is not judged by its lucky runs alone."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Failures:
 
 @dataclass(frozen=True)
 class FailureComparison:
-    """Difference of the failure rates (a - b), Fisher's exact p of it, and why that blocks a verdict, if it does."""
+    """The difference of failure rates (a - b), its exact p (Fisher), and why it blocks a verdict, if it does."""
 
     difference: float
     p: float
@@ -31,7 +31,7 @@ class FailureComparison:
 
 
 def count_statuses(runs: pd.DataFrame) -> dict[str, int | float]:
-    """How the runs of one system ended, and the share of them without a score (diverged or failed)."""
+    """Count how the runs of one system ended, and the share without a score (diverged or failed)."""
     counts: dict[str, int | float] = {
         status: int((runs["status"] == status).sum()) for status in ("collapsed", "diverged", "failed")
     }
@@ -40,13 +40,13 @@ def count_statuses(runs: pd.DataFrame) -> dict[str, int | float]:
 
 
 def count_failures(runs: pd.DataFrame) -> dict[str, Failures]:
-    """System -> how many of its runs have no score."""
+    """Return, for each system, how many of its runs have no score."""
     grouped = runs["status"].isin(SCORELESS).groupby(runs["system"]).agg(["sum", "size"])
     return {str(system): Failures(int(row["sum"]), int(row["size"])) for system, row in grouped.iterrows()}
 
 
 def compare_failures(a: Failures, b: Failures, allow_unequal: bool) -> FailureComparison:
-    """Failure rates of two systems. More than 10 points apart blocks the verdict unless `allow_unequal`."""
+    """Compare the failure rates of two systems. More than 10 points apart blocks the verdict unless `allow_unequal`."""
     if a.scoreless + b.scoreless == 0:
         return FailureComparison(0.0, 1.0, None)
     difference = a.scoreless / a.runs - b.scoreless / b.runs

@@ -1,4 +1,4 @@
-"""What every run answered about the same items, as counts of one metric: the input of tests over items and seeds."""
+"""Counts one metric over the items that all runs share: the input of tests over items and seeds."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
 FEWEST_CLUSTERS = 20
-_TOLERANCE = 1e-6  # of a score that is computed again from its predictions
+_TOLERANCE = 1e-6  # of a score recomputed from its predictions
 
 
 class NotShared(ValueError):
-    """The runs have no common set of evaluated items that their scores can be computed from; the message says why."""
+    """The runs share no set of evaluated items from which to compute their scores; the message says why."""
 
 
 @dataclass(frozen=True, eq=False)
 class ItemCounts:
-    """Counts [units, S] of every scored run, `position` of a run in the frame -> place in `counts`.
+    """Counts [units, S] of every scored run; `index_of` maps a run's row in the frame to its index in `counts`.
 
-    A unit is what is resampled: an item (sentence, pair, tweet, question), or a cluster of items that share something.
+    A unit is what is resampled: an item (sentence, pair, tweet, question), or a cluster of related items.
     `baseline` is the score of always predicting the most frequent gold label.
     """
 
     counts: tuple[NDArray[Any], ...]
-    position: dict[int, int]
+    index_of: dict[int, int]
     value: Callable[[Floats], Floats]
     num_items: int
     num_units: int
@@ -43,13 +43,13 @@ class ItemCounts:
 
     @property
     def unit(self) -> str:
-        """What is resampled, for people."""
+        """What is resampled, in words."""
         return "clusters of items" if self.clustered else "items"
 
 
 @dataclass(frozen=True, eq=False)
 class _Reference:
-    """The evaluated entries in order: code and number of the item, position, gold; and the unit each item is of."""
+    """The evaluated entries in order: code and number of the item, position, gold; and the unit of each item."""
 
     items: Codes
     numbers: Codes
@@ -62,7 +62,7 @@ class _Reference:
 
 
 def read_item_counts(runs: pd.DataFrame, predictions: pd.DataFrame, metric: str) -> ItemCounts:
-    """The counts of all runs with a score, in an order of items that all of them share.
+    """Return the counts of all scored runs, over the same items in the same order.
 
     Raises NotShared where a run lacks predictions, runs were evaluated on different items, the metric cannot be
     computed from predictions, or a recorded score is not the score of the predictions beside it.
@@ -72,20 +72,20 @@ def read_item_counts(runs: pd.DataFrame, predictions: pd.DataFrame, metric: str)
         raise NotShared("there are no item predictions")
     definition = _metric(metric)
     frame = _coded(_of_scored_part(runs.iloc[scored], predictions), definition.said)
-    rows = {str(run_id): places for run_id, places in frame.groupby("run_id", sort=False).indices.items()}
+    rows = {str(run_id): own for run_id, own in frame.groupby("run_id", sort=False).indices.items()}
     names = runs["run_id"].astype(str).to_numpy()
-    missing = [place for place in scored if names[place] not in rows]
+    missing = [run for run in scored if names[run] not in rows]
     if missing:
         raise NotShared(f"{len(missing)} of {len(scored)} runs have no item predictions, first {names[missing[0]]}")
     labels = labels_of(predictions["labels"].dropna().tolist()[:1]) if "labels" in predictions.columns else ()
     reference = _reference(frame.iloc[_ordered(frame, rows[names[scored[0]]])], labels)
     counts = []
-    for place in scored:
-        own = frame.iloc[_ordered(frame, rows[names[place]])]
-        counts.append(_counts(own, reference, definition, runs.iloc[place]))
+    for run in scored:
+        own = frame.iloc[_ordered(frame, rows[names[run]])]
+        counts.append(_counts(own, reference, definition, runs.iloc[run]))
     return ItemCounts(
         counts=tuple(counts),
-        position={int(place): number for number, place in enumerate(scored)},
+        index_of={int(run): index for index, run in enumerate(scored)},
         value=definition.value,
         num_items=int(reference.numbers[-1]) + 1,
         num_units=int(reference.units.max()) + 1,
@@ -103,21 +103,21 @@ def _metric(name: str) -> Metric:
 
 
 def _of_scored_part(scored: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
-    """The predictions of these runs on the part of the data that their scores are of."""
+    """Return the predictions of these runs on the part of the data that was scored."""
     own = predictions[predictions["run_id"].isin(scored["run_id"])]
     parts = scored.set_index("run_id")["score_split"] if "score_split" in scored.columns else None
     if parts is not None and parts.notna().all():
         own = own[own["split"] == own["run_id"].map(parts)]
     elif own["split"].nunique() > 1:
-        raise NotShared("the predictions are of several parts of the data, and the runs do not say which was scored")
+        raise NotShared("the predictions cover several parts of the data, and the runs do not say which was scored")
     if own.empty:
         raise NotShared("there are no item predictions")
     return own
 
 
-def _coded(own: pd.DataFrame, said: str) -> pd.DataFrame:
-    """Items and gold labels as numbers (the same for all runs), whole positions, what was `said`: None for nothing."""
-    absent = [name for name in ("item", "gold", said) if name not in own.columns]
+def _coded(own: pd.DataFrame, predicted: str) -> pd.DataFrame:
+    """Return items and gold labels as codes shared by all runs, and the column `predicted` with None if missing."""
+    absent = [name for name in ("item", "gold", predicted) if name not in own.columns]
     if absent:
         raise NotShared(f"the predictions have no column {absent[0]}")
     positions = own["position"] if "position" in own.columns else pd.Series(0, index=own.index)
@@ -129,22 +129,22 @@ def _coded(own: pd.DataFrame, said: str) -> pd.DataFrame:
             "position": positions.fillna(0).astype("int64").to_numpy(),
             "gold_code": pd.factorize(own["gold"])[0],
             "gold": _entries(own["gold"]),
-            "said": _entries(own[said]),
+            "predicted": _entries(own[predicted]),
             "cluster": pd.factorize(cluster)[0],
         }
     )
 
 
 def _entries(column: pd.Series[Any]) -> pd.Series[Any]:
-    """The column with None where nothing is: pandas would put a NaN back, which is a class of its own to a metric."""
-    there = column.notna().tolist()
-    entries = [value if known else None for value, known in zip(column.tolist(), there, strict=True)]
+    """Return the column with None for missing values: pandas would restore NaN, which a metric takes for a class."""
+    present = column.notna().tolist()
+    entries = [value if known else None for value, known in zip(column.tolist(), present, strict=True)]
     return pd.Series(entries, dtype=object)
 
 
-def _ordered(frame: pd.DataFrame, places: Any) -> Codes:
-    items, positions = frame["item"].to_numpy()[places], frame["position"].to_numpy()[places]
-    order: Codes = np.asarray(places, dtype=np.int64)[np.lexsort((positions, items))]
+def _ordered(frame: pd.DataFrame, rows: Any) -> Codes:
+    items, positions = frame["item"].to_numpy()[rows], frame["position"].to_numpy()[rows]
+    order: Codes = np.asarray(rows, dtype=np.int64)[np.lexsort((positions, items))]
     return order
 
 
@@ -178,7 +178,7 @@ def _counts(own: pd.DataFrame, reference: _Reference, metric: Metric, run: pd.Se
     if not np.array_equal(own["gold_code"].to_numpy(), reference.gold_codes):
         raise NotShared(f"the runs have different gold labels (first difference: {name})")
     try:
-        counts = metric.counts(_answers(reference, own["said"].tolist()))
+        counts = metric.counts(_answers(reference, own["predicted"].tolist()))
     except ValueError as error:
         raise NotShared(f"{metric.name} of the predictions of {name}: {error}") from error
     score = float(metric.value(counts.sum(axis=0)))
@@ -192,7 +192,7 @@ def _answers(reference: _Reference, predicted: list[Any]) -> Answers:
 
 
 def _by_unit(counts: Floats, units: Codes) -> Floats:
-    """Counts of items summed over the units that are resampled."""
+    """Sum the counts of items over the units that are resampled."""
     number = int(units.max()) + 1
     if number == len(counts) and np.array_equal(units, np.arange(number)):
         return counts
@@ -202,12 +202,12 @@ def _by_unit(counts: Floats, units: Codes) -> Floats:
 
 
 def _baseline(reference: _Reference, metric: Metric) -> float | None:
-    """Metrics that read no label as such (spans of text, pieces, say) have no majority answer, and no baseline."""
+    """Return the score of the majority label; None for metrics of other columns (such as text spans or subwords)."""
     if metric.said != "predicted":
         return None
     codes, numbers = np.unique(reference.gold_codes, return_counts=True)
-    place = int(np.flatnonzero(reference.gold_codes == codes[np.argmax(numbers)])[0])
-    majority = [reference.gold[place]] * len(reference.gold)
+    first = int(np.flatnonzero(reference.gold_codes == codes[np.argmax(numbers)])[0])
+    majority = [reference.gold[first]] * len(reference.gold)
     try:
         counts = metric.counts(_answers(reference, majority))
     except ValueError:

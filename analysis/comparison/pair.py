@@ -1,4 +1,4 @@
-"""One pair of systems: every number that is reported about their difference, before the family is corrected."""
+"""Compares one pair of systems: every reported number about their difference, before the family is corrected."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ NO_TEST = TestResult()
 class PairResult:
     """The reported numbers of one pair (`row`) and what its verdict rests on.
 
-    `n` are the independent units of the primary test (seeds, splits or data sets); `smallest_p` the smallest p it could
-    have given (0 where it has no such bound); `note` says why it gave none; `blocked` why a verdict would mislead.
+    `n` counts the independent units of the primary test (seeds, splits or data sets); `smallest_p` is the smallest p it
+    could give (0: no such bound); `note` says why it gave none; `blocked` why a verdict would mislead.
     """
 
     row: dict[str, Any]
@@ -39,7 +39,7 @@ class PairResult:
 
 @dataclass(frozen=True, eq=False)
 class Family:
-    """What all pairs have in common. `resampled` [B, runs] are the scores of the runs of `items` on resampled items."""
+    """What all pairs share. `resampled` [B, runs] are the scores of the runs in `items` on resampled items."""
 
     design: Design
     config: CompareConfig
@@ -59,44 +59,44 @@ class _Tests:
 
 
 def compare(
-    family: Family, a: str, b: str, found: Blocks, generator: np.random.Generator, flip_p: float | None = None
+    family: Family, a: str, b: str, blocks: Blocks, generator: np.random.Generator, flip_p: float | None = None
 ) -> PairResult:
-    """Compare a with b over their complete pairs; `generator` draws what this pair's tests draw at random.
+    """Compare a with b over their complete pairs; `generator` serves the random draws of this pair's tests.
 
     `flip_p` is the Monte Carlo p of the sign-flip test where it was computed for many pairs at once.
     """
     config, design = family.config, family.design
     options = TestOptions(config.alpha, generator, design.evaluation_to_train, config.rope, config.resamples)
-    tests = _run_tests(found, family, options, flip_p)
+    tests = _run_tests(blocks, family, options, flip_p)
     failures = compare_failures(family.failures[a], family.failures[b], config.allow_unequal_failures)
     row = {
         "a": a,
         "b": b,
-        "n_pairs": len(found.keys),
-        "dropped_pairs": len(found.dropped),
-        **_description(found.scores, config),
+        "n_pairs": len(blocks.keys),
+        "dropped_pairs": len(blocks.dropped),
+        **_description(blocks.scores, config),
         **_test_columns(tests),
         "smallest_p": smallest_p_of(design.method, tests.n),
-        **_sensitivity(found.scores, tests, config, family.comparisons),
+        **_sensitivity(blocks.scores, tests, config, family.comparisons),
         **_variance(tests.primary, family),
         "failure_difference": failures.difference,
         "failure_p": failures.p,
         "primary_method": design.method,
     }
     bound = None if design.method == "multi_bootstrap" else smallest_p_of(design.method, tests.n)
-    return PairResult(row, tests.n, bound or 0.0, tests.primary.note, failures.blocked, found.dropped)
+    return PairResult(row, tests.n, bound or 0.0, tests.primary.note, failures.blocked, blocks.dropped)
 
 
-def _run_tests(found: Blocks, family: Family, options: TestOptions, flip_p: float | None) -> _Tests:
-    scores, design = found.scores, family.design
+def _run_tests(blocks: Blocks, family: Family, options: TestOptions, flip_p: float | None) -> _Tests:
+    scores, design = blocks.scores, family.design
     if len(scores) < FEWEST_FOR_INTERVALS:
         return _Tests(NO_TEST, NO_TEST, NO_TEST, NO_TEST, len(scores))
     paired, signed_rank = paired_t.run(scores, options), wilcoxon.run(scores, options)
     flip = _flip(scores, design, options, flip_p)
     if design.method == "corrected_resampled_t":
-        primary, n = _resampled(found, options)
+        primary, n = _resampled(blocks, options)
     elif design.method == "multi_bootstrap":
-        primary, n = _multi_bootstrap(found, family, options), len(scores)
+        primary, n = _multi_bootstrap(blocks, family, options), len(scores)
     else:
         choice = {"paired_t": paired, "sign_flip": flip, "wilcoxon": signed_rank}
         primary, n = _with_interval(choice.get(design.method, _both(paired, flip)), paired), len(scores)
@@ -111,15 +111,15 @@ def _flip(scores: Floats, design: Design, options: TestOptions, flip_p: float | 
     return TestResult(p=flip_p)
 
 
-def _multi_bootstrap(found: Blocks, family: Family, options: TestOptions) -> TestResult:
+def _multi_bootstrap(blocks: Blocks, family: Family, options: TestOptions) -> TestResult:
     if family.items is None or family.resampled is None:
         return TestResult(note=f"the multi-bootstrap needs item predictions: {family.design.why_not_items}")
-    places = np.vectorize(family.items.position.__getitem__)(found.rows)
-    return multi_bootstrap.judge(found.scores, family.resampled[:, places], family.items.num_units, options)
+    indices = np.vectorize(family.items.index_of.__getitem__)(blocks.rows)
+    return multi_bootstrap.judge(blocks.scores, family.resampled[:, indices], family.items.num_units, options)
 
 
-def _resampled(found: Blocks, options: TestOptions) -> tuple[TestResult, int]:
-    units = average_over_seeds(found).scores
+def _resampled(blocks: Blocks, options: TestOptions) -> tuple[TestResult, int]:
+    units = average_over_seeds(blocks).scores
     if options.evaluation_to_train is None:
         note = "the corrected resampled t needs the columns train_items and evaluation_items"
         return TestResult(note=note), len(units)
@@ -129,7 +129,7 @@ def _resampled(found: Blocks, options: TestOptions) -> tuple[TestResult, int]:
 
 
 def _with_interval(test: TestResult, paired: TestResult) -> TestResult:
-    """A test without an interval of its own is reported with the paired t's."""
+    """Give a test without an interval of its own the interval of the paired t."""
     if test is paired:
         return paired
     return TestResult(None, paired.df, test.p, paired.ci_low, paired.ci_high, note=test.note, details=paired.details)
@@ -168,7 +168,7 @@ def _std(values: Floats) -> float | None:
 
 
 def _shapiro(difference: Floats) -> float | None:
-    """A diagnostic of the differences, never a switch between tests."""
+    """Return the p of a normality test of the differences: a diagnostic, never a switch between tests."""
     from scipy import stats
 
     if len(difference) < FEWEST_FOR_INTERVALS or descriptives.is_constant(difference):
@@ -195,7 +195,7 @@ def _test_columns(tests: _Tests) -> dict[str, Any]:
 
 
 def _sensitivity(scores: Floats, tests: _Tests, config: CompareConfig, comparisons: int) -> dict[str, Any]:
-    """Equivalence, and the smallest effect seen with 80% power at the first Holm step (alpha / comparisons)."""
+    """Return the TOST p and the smallest effect detected with 80% power at the first Holm step, alpha / comparisons."""
     error, df = tests.primary.details.get("error"), tests.primary.df
     if error is None or df is None or tests.n < FEWEST_FOR_INTERVALS:
         return {"tost_p": None, "detectable_dz": None, "detectable_difference": None}
@@ -213,7 +213,7 @@ def _sensitivity(scores: Floats, tests: _Tests, config: CompareConfig, compariso
 
 
 def _variance(primary: TestResult, family: Family) -> dict[str, Any]:
-    """Where the uncertainty comes from: variances of the mean difference by seeds and by items."""
+    """Return where the uncertainty comes from: the variance of the mean difference by seeds and by items."""
     details = primary.details
     return {
         "n_items": None if family.items is None else family.items.num_units,

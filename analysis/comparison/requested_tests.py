@@ -1,4 +1,4 @@
-"""All systems at once (Friedman, Nemenyi, repeated-measures ANOVA), and the tests of `compare: {tests: [...]}`."""
+"""Tests all systems at once (Friedman, Nemenyi, repeated-measures ANOVA), and runs the tests of `compare.tests`."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ COLUMNS = (
     "test", "title", "a", "b", *KEYS, "n", "statistic", "df", "p", "p_holm", "ci_low", "ci_high", "systems", "details",
     "generalises_over", "source", "note",
 )  # fmt: skip
-_STREAM = 2 * 10**6  # of the generator; the pairs' own streams lie below
+_STREAM = 2 * 10**6  # of the generator; the streams of pairs have lower numbers
 
 
 @dataclass(frozen=True, eq=False)
 class _Case:
-    """What one call of a test is about: values [n, systems], the systems, and the runs' key where they have one key."""
+    """The input of one call of a test: values [n, systems], the systems, and the runs' key if they share one."""
 
     systems: tuple[str, ...]
     values: Floats
@@ -38,12 +38,12 @@ class _Case:
 def run_optional(
     runs: pd.DataFrame, predictions: pd.DataFrame, systems: Sequence[str], config: CompareConfig, generator_seed: int
 ) -> pd.DataFrame:
-    """Results of `config.tests` (columns COLUMNS). `details` and `systems` are JSON texts; p_holm is over one test.
+    """Run `config.tests` (columns COLUMNS). `details` and `systems` are JSON texts; p_holm corrects within one test.
 
-    Tests of two systems have one row a pair, tests of many one row in all (a and b empty); tests of hits and misses
-    on items have one for every seed, split seed and fold that all their systems share: they compare single checkpoints,
-    and those of several folds, which learned from each other's items, are no sample to pool (Bengio and Grandvalet
-    2004). Tests that ask which system is better, not only whether they differ, get scores turned so that larger is
+    Tests of two systems have one row per pair, tests of many one row in all (a and b empty). Tests of hits and misses
+    have one row for every seed, split seed and fold that all their systems share: they compare single checkpoints, and
+    checkpoints of several folds, which learned from each other's items, must not be pooled (Bengio and Grandvalet
+    2004). Tests of which system is better, and not only whether they differ, get scores signed so that larger is
     better.
     """
     rows: list[dict[str, Any]] = []
@@ -51,20 +51,20 @@ def run_optional(
         test: StatisticalTest = registry.load("test", name)
         cases = list(_cases(test, runs, predictions, systems))
         results = []
-        for place, case in enumerate(cases):
-            generator = np.random.default_rng((generator_seed, _STREAM, number, place))
+        for index, case in enumerate(cases):
+            generator = np.random.default_rng((generator_seed, _STREAM, number, index))
             options = TestOptions(config.alpha, generator, rope=config.rope, resamples=config.resamples)
             sign = -1.0 if test.needs_direction and config.direction == "minimize" else 1.0
             results.append(_run(test, sign * case.values, options))
         adjusted = holm([result.p for result in results])
-        rows += [_row(test, *three) for three in zip(cases, results, adjusted, strict=True)]
+        rows += [_row(test, *outcome) for outcome in zip(cases, results, adjusted, strict=True)]
         if not cases:
             rows.append(_row(test, _Case((), np.empty((0, 0))), TestResult(note=_nothing(test)), None))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def _run(test: StatisticalTest, values: Floats, options: TestOptions) -> TestResult:
-    """A test that cannot be had from these values says so in its row."""
+    """Run a test; one that cannot take these values says so in its row."""
     try:
         return test.run(values, options)
     except ValueError as error:
@@ -94,7 +94,7 @@ def _cases(
 
 
 def _hits(runs: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
-    """Hits and misses, one row an item, one column a run: an item is a hit where all of it is correct."""
+    """Return hits and misses, a row per item and a column per run: an item is a hit if all of it is correct."""
     if predictions.empty or "run_id" not in runs.columns or "correct" not in predictions.columns:
         return pd.DataFrame()
     scored = runs[runs["score"].notna()].set_index("run_id")
@@ -107,9 +107,9 @@ def _hits(runs: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
 def _of_checkpoints(
     systems: tuple[str, ...], grid: ScoreGrid, runs: pd.DataFrame, hits: pd.DataFrame
 ) -> Iterator[_Case]:
-    """One case a key (seed, split seed, fold) of which every system has a run with predictions."""
-    found = grid.blocks(systems)
-    for key, rows in zip(found.keys, found.rows, strict=True):
+    """Yield one case per key (seed, split seed, fold) for which every system has a run with predictions."""
+    complete = grid.blocks(systems)
+    for key, rows in zip(complete.keys, complete.rows, strict=True):
         names = runs["run_id"].iloc[rows].tolist() if len(hits) else []
         if names and set(names) <= set(hits.columns):
             yield _Case(systems, hits[names].dropna().to_numpy(dtype=np.float64), key)
@@ -142,12 +142,13 @@ def _row(test: StatisticalTest, case: _Case, result: TestResult, p_holm: float |
 
 
 def describe_all(runs: pd.DataFrame, systems: Sequence[str], config: CompareConfig) -> dict[str, Any]:
-    """Test name -> its numbers over complete blocks; {} for fewer than three systems. Holm pairs stand on their own.
+    """Run the omnibus tests over complete blocks: test name -> numbers; {} for fewer than three systems.
 
     friedman: statistic, df, p, n, kendall_w, statistic_uncorrected, critical_difference, mean_ranks {system: rank}.
     nemenyi: statistic (largest difference of mean ranks), p, n, critical_difference, mean_ranks, pairs [{a, b, p}].
     repeated_measures_anova: statistic (F), df, p (Greenhouse-Geisser), n, epsilon, df_numerator, df_denominator,
-    p_uncorrected, partial_eta_squared. note says why a number is missing.
+    p_uncorrected, partial_eta_squared. note says why a number is missing. The Holm-corrected pairs do not depend on
+    these tests.
     """
     if len(systems) < 3:
         return {}
@@ -161,23 +162,23 @@ def describe_all(runs: pd.DataFrame, systems: Sequence[str], config: CompareConf
 
 
 def _friedman(scores: Floats, systems: Sequence[str], options: TestOptions) -> dict[str, Any]:
-    found = _numbers(friedman.run(scores, options), len(scores))
-    return {"kendall_w": None, **found, "mean_ranks": _by_system(systems, found)}
+    numbers = _numbers(friedman.run(scores, options), len(scores))
+    return {"kendall_w": None, **numbers, "mean_ranks": _by_system(systems, numbers)}
 
 
 def _nemenyi(scores: Floats, systems: Sequence[str], options: TestOptions) -> dict[str, Any]:
-    found = _numbers(nemenyi.run(scores, options), len(scores))
-    p = found.pop("p_values", None)
+    numbers = _numbers(nemenyi.run(scores, options), len(scores))
+    p = numbers.pop("p_values", None)
     pairs = [
         {"a": systems[first], "b": systems[second], "p": p[first][second]}
         for first, second in itertools.combinations(range(len(systems)), 2)
         if p is not None
     ]
-    return found | {"mean_ranks": _by_system(systems, found), "pairs": pairs}
+    return numbers | {"mean_ranks": _by_system(systems, numbers), "pairs": pairs}
 
 
-def _by_system(systems: Sequence[str], found: Mapping[str, Any]) -> dict[str, float]:
-    return dict(zip(systems, found.get("mean_ranks", []), strict=False))
+def _by_system(systems: Sequence[str], numbers: Mapping[str, Any]) -> dict[str, float]:
+    return dict(zip(systems, numbers.get("mean_ranks", []), strict=False))
 
 
 def _numbers(result: TestResult, n: int) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""The compared systems: their scores by the chosen metric, one summary row each, the best mean first.
+"""Summarizes the compared systems by the chosen metric, one row each, the best mean first.
 
-Of several experiments together, each data set is one observation: a system's seeds are averaged first.
+In a comparison over data sets, each data set is one observation: a system's seeds are averaged first.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _TEXT = (
 
 
 def with_metric(runs: pd.DataFrame, wanted: str | None) -> tuple[pd.DataFrame, str]:
-    """The runs with the wanted metric as their score, and its name. None: the score column, whatever metric that is.
+    """Return the runs with the wanted metric as their score, and its name. None: keep the score column.
 
-    A metric that was given as a Python file goes by the name under which the runs were scored.
+    A metric given as a Python file is known by the name under which the runs were scored.
 
-    Raises ValueError when the scores are of several metrics and none is named, or when the runs lack the named one.
+    Raises ValueError if the scores are of several metrics and none is named, or if the runs lack the named one.
     """
     named = sorted(runs["metric"].dropna().unique()) if "metric" in runs.columns else []
     if wanted is None or wanted.endswith(".py"):
@@ -47,18 +47,18 @@ def _metrics(runs: pd.DataFrame, named: list[str]) -> list[str]:
 
 
 def refuse_pruned(runs: pd.DataFrame) -> None:
-    """Raise ValueError for runs that a search stopped early: their scores are censored."""
+    """Raise ValueError for runs that a search stopped early, because their scores are censored."""
     pruned = runs[runs["status"] == "pruned"]
     if not pruned.empty:
         systems = ", ".join(sorted(set(pruned["system"])))
         raise ValueError(
-            f"{len(pruned)} runs were pruned by a search ({systems}); their scores are censored and do not compare: "
-            "run the winners again with fresh seeds"
+            f"{len(pruned)} runs were pruned by a search ({systems}); their scores are censored and cannot be "
+            "compared: run the winners again with fresh seeds"
         )
 
 
 def summarize(runs: pd.DataFrame, config: CompareConfig) -> pd.DataFrame:
-    """One row a system, the best mean first; systems without a score last."""
+    """Return one row per system, the best mean first; systems without a score come last."""
     controls = find_controls(runs, config)
     rows: list[dict[str, Any]] = []
     for system, own in runs.groupby("system", sort=True):
@@ -75,20 +75,20 @@ def summarize(runs: pd.DataFrame, config: CompareConfig) -> pd.DataFrame:
 
 
 def numeric(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with every column that is not text as numbers, also where no row has a value."""
+    """Return the frame with every non-text column as numbers, even where no row has a value."""
     untyped = [name for name in frame.columns if frame[name].dtype == object and name not in _TEXT]
     return frame.astype(dict.fromkeys(untyped, "float64"))
 
 
 def find_controls(runs: pd.DataFrame, config: CompareConfig) -> dict[str, str]:
-    """System -> kind of control, as the runs recorded it or as `config.controls` says of a system or recipe."""
-    found: dict[str, str] = {}
+    """Map systems to their kind of control, as recorded by the runs or set in `config.controls`."""
+    controls: dict[str, str] = {}
     for system, own in runs.groupby("system", sort=True):
         names = [str(system), *_texts(own, "recipe")]
         kinds = [config.controls[name] for name in names if name in config.controls] + _texts(own, "control")
         if kinds:
-            found[str(system)] = kinds[0]
-    return found
+            controls[str(system)] = kinds[0]
+    return controls
 
 
 def _texts(runs: pd.DataFrame, column: str) -> list[str]:
@@ -101,32 +101,32 @@ def _is_selected_on_evaluation(runs: pd.DataFrame) -> bool:
     return bool(((runs["selected_on"] == runs["score_split"]) & runs["score"].notna()).any())
 
 
-FEWEST_DATA_SETS = 6  # Demsar 2006: below it, no rank test over data sets can decide
+FEWEST_DATA_SETS = 6  # Demsar 2006: with fewer, no rank test over data sets can decide
 TASK_COLUMNS = ("dataset", "task", "metric", "system", "n", "mean", "std", "rank", "scoreless")
 
 
-def several(runs: pd.DataFrame) -> bool:
-    """Whether the runs are of more than one data set or task."""
+def has_several_data_sets(runs: pd.DataFrame) -> bool:
+    """Return whether the runs are of more than one data set or task."""
     return bool(data_set_labels(runs).nunique() > 1)
 
 
 def data_set_means(runs: pd.DataFrame, larger_is_better: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The runs as one row a (system, data set), its label in `seed`, its mean over seeds as `score`; and TASK_COLUMNS.
+    """Average over seeds: one row per (system, data set) with the data set's label as `seed`; and TASK_COLUMNS.
 
-    A system that has no score on a data set has none in its row, and a status that says why.
+    A system without a score on a data set has none in its row either, and its status is failed.
     """
-    named = runs.assign(_where=data_set_labels(runs))
+    labelled = runs.assign(_data_set=data_set_labels(runs))
     rows, tasks = [], []
-    for (where, system), own in named.groupby(["_where", "system"], sort=True):
+    for (label, system), own in labelled.groupby(["_data_set", "system"], sort=True):
         scores = own["score"].dropna()
         score = float(scores.mean()) if len(scores) else float("nan")
         first = own.iloc[0]
         shared = {name: first.get(name) for name in ("task", "dataset", "metric", "model", "recipe", "control")}
         status = "completed" if len(scores) else "failed"
-        rows.append({**shared, "system": system, "seed": where, "score": score, "status": status})
+        rows.append({**shared, "system": system, "seed": label, "score": score, "status": status})
         spread = float(scores.std(ddof=1)) if len(scores) > 1 else float("nan")
         counts = {"n": len(scores), "mean": score, "std": spread, "scoreless": len(own) - len(scores)}
-        tasks.append({**shared, "dataset": where, "system": system, **counts})
+        tasks.append({**shared, "dataset": label, "system": system, **counts})
     table = pd.DataFrame(tasks)
     table["rank"] = table.groupby("dataset")["mean"].rank(ascending=not larger_is_better, method="average")
     averaged = pd.DataFrame(rows)
@@ -135,20 +135,20 @@ def data_set_means(runs: pd.DataFrame, larger_is_better: bool) -> tuple[pd.DataF
 
 
 def data_set_warnings(tasks: pd.DataFrame) -> list[str]:
-    """What a reader must know before believing a comparison over data sets."""
+    """Return what a reader must know before trusting a comparison over data sets."""
     number = tasks["dataset"].nunique()
-    found = []
+    warnings = []
     if number < FEWEST_DATA_SETS:
-        found.append(
-            f"only {number} data sets: a claim over tasks takes at least {FEWEST_DATA_SETS} (each is one observation)"
+        warnings.append(
+            f"only {number} data sets: a claim over tasks needs at least {FEWEST_DATA_SETS}, as each is one observation"
         )
     metrics = sorted(tasks["metric"].dropna().astype(str).unique())
     if len(metrics) > 1:
-        found.append(
-            f"the data sets are scored by different metrics ({', '.join(metrics)}): ranks compare, sizes of "
-            "differences do not"
+        warnings.append(
+            f"the data sets are scored by different metrics ({', '.join(metrics)}): ranks can be compared, but the "
+            "sizes of differences cannot"
         )
     uneven = tasks.groupby("dataset")["n"].nunique()
     if (uneven > 1).any():
-        found.append(f"systems have different numbers of seeds on {', '.join(uneven[uneven > 1].index)}")
-    return found
+        warnings.append(f"systems have different numbers of seeds on {', '.join(uneven[uneven > 1].index)}")
+    return warnings

@@ -1,4 +1,4 @@
-"""From evidence to one of five words; pure, so that every rule can be checked without a run."""
+"""Turns evidence into one of five verdicts: pure rules, so that each can be checked without a run."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ FEWEST_FOR_INTERVALS, FEWEST_FOR_VERDICT, FEWEST_WITHOUT_WARNING = 3, 5, 10
 class Evidence:
     """What is known about one pair: `p_holm` and `smallest_p_holm` are of the primary test, the difference is a - b.
 
-    `n` counts what both systems have: seeds, splits or data sets (`unit`). `smallest_p_holm` is the smallest Holm p
-    that so many could have given. `note` says why there is no test; `blocked` why a verdict would mislead; `needed` how
-    many units could decide. `both_p_holm` are of the paired t and the exact sign-flip, each corrected by itself, where
-    the verdict takes both.
+    `n` counts what both systems share: seeds, splits or data sets (`unit`). `smallest_p_holm` is the smallest Holm p
+    possible with that many. `note` says why there is no test; `blocked` why a verdict would mislead; `needed` how many
+    units could decide. `both_p_holm` are of the paired t and the exact sign-flip, each corrected separately, where the
+    verdict takes both.
     """
 
     n: int
@@ -34,17 +34,17 @@ class Evidence:
 
 
 def counted(n: int, unit: str) -> str:
-    """1 seed, 2 seeds."""
+    """Return a count with its unit: 1 seed, 2 seeds."""
     return f"{n} {unit}{'' if n == 1 else 's'}"
 
 
 def in_common(n: int, unit: str) -> str:
-    """How many seeds (splits, data sets) two systems share, where that is few."""
+    """Say how few seeds (splits, data sets) two systems share."""
     return f"only {counted(n, unit)} in common" if n else f"no {unit} in common"
 
 
 def decide(evidence: Evidence, alpha: float, rope: float | None, direction: Direction) -> tuple[Verdict, str]:
-    """What may be said about a compared with b, and why. p > alpha never becomes "no difference"."""
+    """Decide what may be said about a compared with b, and why. p > alpha never becomes "no difference"."""
     undecidable = _undecidable(evidence)
     if undecidable is not None:
         return "undecidable", undecidable
@@ -92,6 +92,6 @@ def _inconclusive(evidence: Evidence, alpha: float, rope: float | None, signific
 
 
 def _disagree(both_p_holm: tuple[float, float], alpha: float) -> bool:
-    """Whether only one of the two tests would have rejected by itself."""
+    """Return whether only one of the two tests would reject by itself."""
     paired, flip = both_p_holm
     return (paired < alpha) != (flip < alpha)

@@ -1,4 +1,4 @@
-"""Numbers that describe one system's scores, and effect sizes: how large a difference between two is."""
+"""Describes the scores of one system, and measures the effect size between two."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from analysis.inference.interface import DECIMALS
 
 
 def interquartile_mean(scores: ArrayLike) -> float:
-    """Mean of the middle half: a quarter of the n >= 1 scores (rounded down) is cut at each end."""
+    """Return the mean of the middle half: a quarter of the n >= 1 scores (rounded down) is cut at each end."""
     ordered = np.sort(np.asarray(scores, dtype=np.float64))
     cut = len(ordered) // 4
     return float(ordered[cut : len(ordered) - cut].mean())
 
 
 def describe(scores: Sequence[float], alpha: float) -> dict[str, float | int | None]:
-    """n, mean, std (ddof 1), min, max, median, iqm, and the t interval of the mean (from n = 3 on).
+    """Return n, mean, std (ddof 1), min, max, median, iqm, and the t interval of the mean (for n >= 3).
 
-    None where a number does not exist: everything but n without scores, std below two of them.
+    None where a number does not exist: all but n without scores, std below two scores.
     """
     values = np.asarray(scores, dtype=np.float64)
     if len(values) == 0:
@@ -44,7 +44,7 @@ def describe(scores: Sequence[float], alpha: float) -> dict[str, float | int | N
 
 
 def mean_interval(scores: ArrayLike, alpha: float) -> tuple[float | None, float | None]:
-    """t interval of the mean at level 1 - alpha; (None, None) below three scores."""
+    """Return the t interval of the mean at level 1 - alpha; (None, None) below three scores."""
     from scipy import special
 
     values = np.asarray(scores, dtype=np.float64)
@@ -55,13 +55,13 @@ def mean_interval(scores: ArrayLike, alpha: float) -> tuple[float | None, float 
 
 
 def is_constant(scores: ArrayLike) -> bool:
-    """Whether two or more scores are the same to 1e-12."""
+    """Return whether two or more scores are equal to within 1e-12."""
     values = np.asarray(scores, dtype=np.float64)
     return len(values) > 1 and float(np.ptp(np.round(values, DECIMALS))) == 0.0
 
 
 def paired_dz(difference: ArrayLike) -> float | None:
-    """Mean of n paired differences over their standard deviation (ddof 1); None without variance (Cohen 1988)."""
+    """Return the mean of n paired differences over their std (ddof 1); None without variance (Cohen 1988)."""
     values = np.asarray(difference, dtype=np.float64)
     if len(values) < 2 or np.ptp(np.round(values, DECIMALS)) == 0:
         return None
@@ -69,19 +69,19 @@ def paired_dz(difference: ArrayLike) -> float | None:
 
 
 def hedges_factor(df: int) -> float:
-    """Exact small-sample correction of a standardised mean difference with df >= 2 degrees of freedom (Hedges 1981)."""
+    """Return the exact small-sample correction of a standardised mean difference with df >= 2 (Hedges 1981)."""
     return math.exp(math.lgamma(df / 2) - math.lgamma((df - 1) / 2)) / math.sqrt(df / 2)
 
 
 def hedges_gz(difference: ArrayLike) -> float | None:
-    """`paired_dz` without its small-sample bias; None where that is None or n < 3."""
+    """Return `paired_dz` without its small-sample bias; None if `paired_dz` is None or n < 3."""
     values = np.asarray(difference, dtype=np.float64)
     dz = paired_dz(values)
     return None if dz is None or len(values) < 3 else dz * hedges_factor(len(values) - 1)
 
 
 def probability_of_superiority(difference: ArrayLike, alpha: float) -> tuple[float, float, float] | None:
-    """Share of n pairs in which the first score is above the second (ties one half), with its Wilson interval.
+    """Return the share of n pairs whose first score is above the second (ties count half), with its Wilson interval.
 
     (share, low, high) at level 1 - alpha; None without pairs (Wilson 1927).
     """
@@ -97,9 +97,9 @@ def probability_of_superiority(difference: ArrayLike, alpha: float) -> tuple[flo
 
 
 def a12(first: ArrayLike, second: ArrayLike) -> float | None:
-    """Chance that a score of the first [n] is above one of the second [m], ties one half; unpaired.
+    """Return the chance that a score of the first [n] exceeds one of the second [m] (ties count half); unpaired.
 
-    None when either is empty (Vargha and Delaney 2000).
+    None if either is empty (Vargha and Delaney 2000).
     """
     a = np.round(np.asarray(first, dtype=np.float64), DECIMALS)
     b = np.round(np.asarray(second, dtype=np.float64), DECIMALS)
@@ -109,6 +109,6 @@ def a12(first: ArrayLike, second: ArrayLike) -> float | None:
 
 
 def pair_correlation(first: NDArray[np.float64], second: NDArray[np.float64]) -> float | None:
-    """Pearson correlation of n pairs; None for n < 3 or a constant side. Above 0, pairing by seed gains power."""
+    """Return the Pearson correlation of n pairs; None for n < 3 or a constant side. Above 0, pairing adds power."""
     constant = any(len(side) < 3 or np.ptp(np.round(side, DECIMALS)) == 0 for side in (first, second))
     return None if constant else float(np.corrcoef(first, second)[0, 1])

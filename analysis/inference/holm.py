@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 
 def holm(p: Sequence[float | None]) -> list[float | None]:
-    """Adjusted p of each p; None or NaN (no test) stays None and is not part of the family."""
+    """Return the adjusted p of each p; None or NaN (no test) stays None and is not part of the family."""
     tested = [k for k, value in enumerate(p) if value is not None and not math.isnan(value)]
     adjusted: list[float | None] = [None] * len(p)
     for k, value in zip(tested, _step_down(np.array([p[k] for k in tested], dtype=np.float64)), strict=True):

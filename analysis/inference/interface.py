@@ -1,4 +1,4 @@
-"""The seam of every statistical test: one documented array in, one result out, and what the test can and cannot say."""
+"""What every statistical test takes and returns: one documented array in, one result out, and the test's limits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-DECIMALS = 12  # values closer than 1e-12 are ties: the rest of their digits is rounding
+DECIMALS = 12  # values closer than 1e-12 are ties: further digits are rounding
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class TestOptions:
     """What a test needs besides the values: alpha (intervals have level 1 - alpha), randomness, and split sizes.
 
     `evaluation_to_train` is evaluation items divided by training items of one split; only resampled tests use it.
-    `rope` is the region of practical equivalence in the unit of the scores; `resamples` how often a bootstrap draws.
+    `rope` is the region of practical equivalence in the unit of the scores; `resamples` the number of bootstrap draws.
     """
 
     __test__ = False
@@ -32,7 +32,7 @@ class TestOptions:
 
 @dataclass(frozen=True)
 class TestResult:
-    """A two-sided test. None stands for what does not exist; `note` says why a p is missing."""
+    """The result of a two-sided test. None marks numbers that do not exist; `note` says why a p is missing."""
 
     __test__ = False
 
@@ -50,11 +50,11 @@ class StatisticalTest:
     """One test of two systems, of three or more ("many"), or of any number.
 
     `run(values, options)` takes values [n, systems]: a row is a block (seed, split, item), paired by row.
-    `smallest_p(n, systems)` is the smallest p that n rows can give, so that a plan can refuse to spend on nothing.
+    `smallest_p(n, systems)` is the smallest p that n rows can give, so that a plan can refuse hopeless runs.
     `values` says what a cell holds: a score, or a hit (1) or miss (0) on one item; "items" are scores of single items
-    with seeds crossed, [items, seeds, systems]. `answer` says what comes out: a p; an interval only; the details only
-    (probabilities or distances that are no p). `paired` is false where the rows of two systems are independent;
-    `needs_direction` says that larger values must be better.
+    with seeds crossed, [items, seeds, systems]. `answer` says what the test returns: a p; only an interval; or only
+    details (probabilities or distances that are not p-values). `paired` is false where the rows of two systems are
+    independent; `needs_direction` means that larger values must be better.
     """
 
     name: str
@@ -72,7 +72,7 @@ class StatisticalTest:
 
 
 def blocks(values: Any, systems: int | None = None) -> Floats:
-    """Float [n, systems], rounded to 1e-12; raises ValueError for another shape or values that are not finite."""
+    """Return float [n, systems], rounded to 1e-12. Raises ValueError for another shape or non-finite values."""
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 2 or (systems is not None and array.shape[1] != systems):
         raise ValueError(f"values must be [n, {systems or 'systems'}], got shape {array.shape}")
@@ -82,13 +82,13 @@ def blocks(values: Any, systems: int | None = None) -> Floats:
 
 
 def differences(values: Any) -> Floats:
-    """First minus second column of [n, 2], rounded to 1e-12 so that equal differences are equal."""
+    """Return first minus second column of [n, 2], rounded to 1e-12 so that equal differences compare as equal."""
     pairs = blocks(values, systems=2)
     return np.round(pairs[:, 0] - pairs[:, 1], DECIMALS)
 
 
 def degenerate(difference: Floats) -> str | None:
-    """Why paired differences [n] allow no test, or None."""
+    """Return why paired differences [n] allow no test, or None."""
     if len(difference) < 2:
         return f"too few pairs: {len(difference)}"
     if np.ptp(difference) == 0:

@@ -1,4 +1,4 @@
-"""Which runs belong together: pairs and complete blocks by (seed, split_seed, fold), never by row order."""
+"""Groups runs into pairs and complete blocks by (seed, split_seed, fold), never by row order."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Blocks:
-    """Scores [n, systems] of the n keys for which every system has one; `dropped` are the keys that only some have.
+    """Scores [n, systems] of the n keys for which every system has a score; `dropped` are keys that only some have.
 
     `rows` [n, systems] are the positions of these runs in the frame they came from.
     """
@@ -40,7 +40,7 @@ class ScoreGrid:
     rows: Rows
 
     def blocks(self, systems: Sequence[str]) -> Blocks:
-        """Complete blocks of these systems, in the order of their keys."""
+        """Return the complete blocks of these systems, in the order of their keys."""
         columns = [self.systems.index(system) for system in systems]
         scores = self.scores[:, columns]
         there = ~np.isnan(scores)
@@ -51,39 +51,39 @@ class ScoreGrid:
 
 
 def score_grid(runs: pd.DataFrame, systems: Sequence[str]) -> ScoreGrid:
-    """The scored runs of these systems as one array, so that many pairs cost one look at the frame."""
+    """Return the scored runs of these systems as one array, so that many pairs read the frame only once."""
     columns = {system: column for column, system in enumerate(systems)}
     there = (runs["score"].notna() & runs["system"].isin(list(columns))).to_numpy()
     positions = np.flatnonzero(there)
     values = [[None if pd.isna(value) else value for value in runs[name][there].tolist()] for name in KEYS]
     cells = list(zip(*values, strict=True))
     keys = sorted(set(cells), key=_order)
-    place = {key: number for number, key in enumerate(keys)}
+    row_of = {key: row for row, key in enumerate(keys)}
     scores = np.full((len(keys), len(columns)), np.nan)
     rows = np.full((len(keys), len(columns)), -1, dtype=np.int64)
-    where = [place[cell] for cell in cells], [columns[name] for name in runs["system"][there].tolist()]
+    where = [row_of[cell] for cell in cells], [columns[name] for name in runs["system"][there].tolist()]
     scores[where], rows[where] = runs["score"].to_numpy(dtype=np.float64)[positions], positions
     return ScoreGrid(tuple(systems), tuple(keys), scores, rows)
 
 
 def blocks(runs: pd.DataFrame, systems: Sequence[str]) -> Blocks:
-    """Complete blocks of the scored runs of these systems, in the order of their keys."""
+    """Return the complete blocks of the scored runs of these systems, in the order of their keys."""
     return score_grid(runs, systems).blocks(systems)
 
 
-def average_over_seeds(found: Blocks) -> Blocks:
-    """One row a (split_seed, fold): the mean over the seeds that were run on that same split."""
+def average_over_seeds(complete: Blocks) -> Blocks:
+    """Return one row per (split_seed, fold): the mean over the seeds that were run on that split."""
     groups: dict[Key, list[int]] = {}
-    for row, (_, *split) in enumerate(found.keys):
+    for row, (_, *split) in enumerate(complete.keys):
         groups.setdefault(tuple(split), []).append(row)
-    scores = np.array([found.scores[rows].mean(axis=0) for rows in groups.values()], dtype=np.float64)
+    scores = np.array([complete.scores[rows].mean(axis=0) for rows in groups.values()], dtype=np.float64)
     keys = tuple((None, *split) for split in groups)
-    shape = (len(keys), found.scores.shape[1])
-    return Blocks(keys, scores.reshape(shape), found.dropped, np.full(shape, -1, dtype=np.int64))
+    shape = (len(keys), complete.scores.shape[1])
+    return Blocks(keys, scores.reshape(shape), complete.dropped, np.full(shape, -1, dtype=np.int64))
 
 
 def describe_key(key: Key, unit: str = "seed") -> str:
-    """A key for people: `seed 42` or `seed 42, split seed 42, fold 3`; over data sets, `data set sst2`."""
+    """Describe a key to the reader: `seed 42` or `seed 42, split seed 42, fold 3`; over data sets, `data set sst2`."""
     names = ("data set" if unit == "data set" else "seed", "split seed", "fold")
     return ", ".join(f"{name} {value}" for name, value in zip(names, key, strict=True) if value is not None)
 

@@ -1,7 +1,7 @@
-"""Resampled scores: items drawn with replacement as weights, and every run scored under the same draws.
+"""Resamples scores: items are drawn with replacement as weights, and every run is scored under the same draws.
 
 A metric is a value of sums of counts over items, so B resamples of R runs are one matrix product, done in chunks that
-keep memory bounded whatever B is.
+bound memory for any B.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Value = Callable[[Floats], Floats]
 
-_CHUNK_CELLS = 4_000_000  # weights held at a time: 16 MB in single precision
+_CHUNK_CELLS = 4_000_000  # weights in memory at a time: 16 MB in single precision
 _GROUP_COLUMNS = 512  # columns of one matrix product
-_DECIMALS = 10  # below it lies what the order of a floating-point sum decides
+_DECIMALS = 10  # further digits depend on the order of a floating-point sum
 
 
 def draw_weights(generator: np.random.Generator, resamples: int, units: int) -> Iterator[NDArray[np.float32]]:
-    """How often each of `units` is drawn: chunks [b, units] of `resamples` rows in all, every row summing to units."""
+    """Draw how often each of `units` occurs: chunks [b, units], `resamples` rows in all, each summing to units."""
     size = max(1, _CHUNK_CELLS // units)
     for start in range(0, resamples, size):
         rows = min(size, resamples - start)
@@ -33,23 +33,23 @@ def draw_weights(generator: np.random.Generator, resamples: int, units: int) -> 
 def resampled_scores(
     counts: Sequence[NDArray[Any]], value: Value, resamples: int, generator: np.random.Generator
 ) -> Floats:
-    """Scores [resamples, R] of R runs; `counts` [units, S] is what each unit adds to the sums that `value` reads.
+    """Return scores [resamples, R] of R runs; `counts` [units, S] is what a unit adds to the sums that `value` reads.
 
     Whole numbers are summed exactly in single precision (up to 2^24), others in double precision.
     """
-    found = np.empty((resamples, len(counts)))
+    scores = np.empty((resamples, len(counts)))
     groups = _groups([run.shape[1] for run in counts])
     done = 0
     for weights in draw_weights(generator, resamples, len(counts[0])):
         rows = slice(done, done + len(weights))
         for members in groups:
-            _score_group(found[rows], weights, [counts[run] for run in members], members, value)
+            _score_group(scores[rows], weights, [counts[run] for run in members], members, value)
         done += len(weights)
-    return np.round(found, _DECIMALS)
+    return np.round(scores, _DECIMALS)
 
 
 def compact(counts: Floats) -> NDArray[Any]:
-    """The same counts in the smallest type that holds them exactly."""
+    """Return the same counts in the smallest type that holds them exactly."""
     whole = bool((counts == np.round(counts)).all()) and float(counts.min(initial=0)) >= 0
     largest = float(counts.max(initial=0))
     if whole and largest < 256:
@@ -58,7 +58,7 @@ def compact(counts: Floats) -> NDArray[Any]:
 
 
 def _groups(widths: Sequence[int]) -> list[list[int]]:
-    """Runs whose columns make one matrix product together."""
+    """Group runs whose columns fit into one matrix product."""
     groups: list[list[int]] = []
     filled = _GROUP_COLUMNS
     for run, width in enumerate(widths):
@@ -71,11 +71,11 @@ def _groups(widths: Sequence[int]) -> list[list[int]]:
 
 
 def _score_group(
-    found: Floats, weights: NDArray[np.float32], counts: Sequence[NDArray[Any]], members: Sequence[int], value: Value
+    scores: Floats, weights: NDArray[np.float32], counts: Sequence[NDArray[Any]], members: Sequence[int], value: Value
 ) -> None:
     exact = all(run.dtype != np.float64 for run in counts)
     stacked = np.concatenate([run.astype(np.float32 if exact else np.float64) for run in counts], axis=1)
     sums = (weights @ stacked).astype(np.float64)
     edges = np.cumsum([run.shape[1] for run in counts])[:-1]
     for run, own in zip(members, np.split(sums, edges, axis=1), strict=True):
-        found[:, run] = value(own)
+        scores[:, run] = value(own)

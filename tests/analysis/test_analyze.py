@@ -225,7 +225,7 @@ def test_splits_that_vary_are_judged_by_the_corrected_resampled_t(tmp_path: Path
     half_widths = (pair["ci_high"] - pair["ci_low"]) / (pair["primary_ci_high"] - pair["primary_ci_low"])
     assert half_widths == pytest.approx(shrink)
     assert "new train/test draws" in found.claim
-    assert any("splits vary with the run" in text for text in found.warnings)
+    assert any("splits vary between runs" in text for text in found.warnings)
 
 
 def test_varying_splits_without_item_counts_are_undecidable_and_say_what_is_missing(tmp_path: Path) -> None:
