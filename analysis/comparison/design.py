@@ -9,14 +9,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import pandas as pd
-
-from analysis.comparison.item_counts import FEWEST_CLUSTERS, ItemCounts
 from analysis.config import CompareConfig
 from analysis.statistics import sign_flip, wilcoxon
 
+if TYPE_CHECKING:  # planning needs neither pandas nor pyarrow
+    import pandas as pd
+
+    from analysis.comparison.item_counts import ItemCounts
+
+FEWEST_CLUSTERS = 20
 Method = Literal[
     "multi_bootstrap",
     "paired_t_and_sign_flip",

@@ -17,7 +17,6 @@ from analysis.metrics import Answers, Metric, labels_of
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
-FEWEST_CLUSTERS = 20
 _TOLERANCE = 1e-6  # of a score recomputed from its predictions
 
 

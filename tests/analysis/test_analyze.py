@@ -338,7 +338,7 @@ def test_everything_is_written_where_it_is_asked_for_a_uri_included(tmp_path: Pa
 
 def test_planning_needs_none_of_the_heavy_libraries() -> None:
     code = (
-        "import sys, analysis.config, analysis.comparison.power, analysis.registry, analysis.metrics.weighted_f1; "
+        "import sys, analysis.config, analysis.comparison.design, analysis.registry, analysis.metrics.weighted_f1; "
         "analysis.comparison.design.seeds_needed(3); analysis.registry.names('test'); "
         "print([name for name in ('pandas', 'pyarrow', 'scipy', 'statsmodels', 'matplotlib', 'torch', 'ray') "
         "if name in sys.modules])"
