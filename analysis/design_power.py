@@ -1,4 +1,4 @@
-"""What a grid will be able to show: the smallest detectable difference, and the seeds that given differences take."""
+"""What a grid can show: the smallest detectable difference, and the seeds needed to show given differences."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ WANTED = 0.8
 
 @dataclass(frozen=True)
 class Spread:
-    """How much differences vary, and how that is known.
+    """How much differences vary, and where that is known from.
 
-    `of_seeds` is the standard deviation of a pair's difference over seeds; `of_items` the standard error that the items
-    alone leave on its mean, which no number of seeds makes smaller (0: not known, or the claim is about seeds alone).
+    `of_seeds` is the standard deviation of a pair's difference over seeds; `of_items` is the standard error of its mean
+    that is due to the items and that more seeds do not reduce (0: unknown, or the claim is about seeds alone).
     """
 
     of_seeds: float
@@ -29,7 +29,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Needed:
-    """Seeds with which a true difference is shown with 80% power at the first Holm step; None: no number of them."""
+    """The seeds that show a true difference with 80% power at the first Holm step; None: no number does."""
 
     difference: float
     seeds: int | None
@@ -37,7 +37,7 @@ class Needed:
 
 @dataclass(frozen=True)
 class DesignPower:
-    """The power of a design. `detectable` is the smallest difference shown with 80% power; None below three seeds."""
+    """The power of a design. `detectable` is the smallest difference shown with 80% power; None below 3 seeds."""
 
     spread: Spread
     seeds: int
@@ -47,8 +47,8 @@ class DesignPower:
     needed: tuple[Needed, ...]
 
 
-def outlook(spread: Spread, seeds: int, comparisons: int, alpha: float) -> DesignPower:
-    """The power of `seeds` paired seeds for each of `comparisons` pairs at the family-wise level `alpha`."""
+def power_of(spread: Spread, seeds: int, comparisons: int, alpha: float) -> DesignPower:
+    """Return the power of `seeds` paired seeds for each of `comparisons` pairs at the family-wise level `alpha`."""
     level = alpha / max(1, comparisons)
     variances = spread.of_seeds**2, spread.of_items**2
     counts = {difference: design.seeds_to_decide(difference, *variances, level, WANTED) for difference in DIFFERENCES}
@@ -72,7 +72,7 @@ def _detectable(variances: tuple[float, float], seeds: int, level: float) -> flo
 
 
 def spread_of(analysis: Analysis) -> Spread | None:
-    """The medians over the pairs of finished runs; None where no pair has three seeds that differ."""
+    """Return the median spread over the pairs of finished runs; None where no pair has three seeds that differ."""
     pairs = analysis.comparisons[(analysis.comparisons["n_pairs"] >= 3) & (analysis.comparisons["std_diff"] > 0)]
     if pairs.empty:
         return None

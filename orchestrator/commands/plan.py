@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from analysis.comparison.design import primary_method, seeds_needed, smallest_p_of
-from analysis.design_power import DesignPower, Spread, outlook, spread_of
+from analysis.design_power import DesignPower, Spread, power_of, spread_of
 from orchestrator import html_tables
 from orchestrator.commands import _machine
 from orchestrator.config import resolve
@@ -263,7 +263,7 @@ def foresee(found: SweepPlan, spread: float | None = None) -> SweepPlan:
             "pass --spread, the standard deviation of a score difference over seeds (0.01, say)"
         )
     reached = found.reach
-    return replace(found, outlook=outlook(known, reached.pairs, reached.comparisons, reached.alpha))
+    return replace(found, outlook=power_of(known, reached.pairs, reached.comparisons, reached.alpha))
 
 
 def _recorded_spread(address: str) -> Spread | None:

@@ -12,7 +12,7 @@ import pytest
 from analysis.analyze import analyze_results
 from analysis.comparison import design
 from analysis.config import CompareConfig, Primary
-from analysis.design_power import Spread, outlook
+from analysis.design_power import Spread, power_of
 from analysis.tables.schema import Corrupt
 from orchestrator.commands.plan import Reach, estimate, foresee, plan, reach
 from orchestrator.console import text
@@ -159,8 +159,8 @@ def test_power_from_runs_that_do_not_compare_says_why(tmp_path: Path) -> None:
 
 
 def test_where_items_leave_too_much_no_number_of_seeds_is_enough() -> None:
-    found = outlook(Spread(0.01, 0.01, "made up"), seeds=10, comparisons=1, alpha=0.05)
+    found = power_of(Spread(0.01, 0.01, "made up"), seeds=10, comparisons=1, alpha=0.05)
     assert {entry.difference: entry.seeds for entry in found.needed}[0.02] is None
     assert found.detectable is not None
     assert found.detectable > 0.028
-    assert outlook(Spread(0.01, 0.0, "made up"), seeds=2, comparisons=1, alpha=0.05).detectable is None
+    assert power_of(Spread(0.01, 0.0, "made up"), seeds=2, comparisons=1, alpha=0.05).detectable is None
