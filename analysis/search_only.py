@@ -1,4 +1,4 @@
-"""The answer to a search that no comparison followed: what its trials show, and no verdict."""
+"""Analyzes a search that no comparison followed: what its trials show, without a verdict."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from analysis.tables.read import Results
 
 NEXT = "orchestrate search EXPERIMENT --then-sweep"
 CLAIM = (
-    "These trials only (one seed each): their scores are of the items that settings were chosen by, so they say which "
+    "These trials only (one seed each): their scores are on the items that settings were chosen by, so they say which "
     "settings to try, not which system is better."
 )
 
 
 def search_alone(results: Results, config: CompareConfig) -> Analysis:
-    """An analysis without systems and comparisons. Raises ValueError where there are no trials either."""
-    found = read_findings(results, config.metric or "score", config.direction)
-    if found is None:
-        raise ValueError("there is no run to compare and no trial of a search")
+    """Return an analysis without systems and comparisons. Raises ValueError if there are no trials either."""
+    findings = read_findings(results, config.metric or "score", config.direction)
+    if findings is None:
+        raise ValueError("there are no runs to compare and no trials of a search")
     columns = [
         "system",
         "control",
@@ -37,27 +37,27 @@ def search_alone(results: Results, config: CompareConfig) -> Analysis:
     ]
     return Analysis(
         results=results,
-        metric=found.metric,
-        direction=found.direction,
+        metric=findings.metric,
+        direction=findings.direction,
         alpha=config.alpha,
         rope=config.rope,
         systems=numeric(pd.DataFrame(columns=columns)),
         comparisons=numeric(pd.DataFrame(columns=COMPARISON_COLUMNS.split())),
         omnibus={},
-        warnings=tuple(dict.fromkeys([*results.warnings, *found.cautions])),
+        warnings=tuple(dict.fromkeys([*results.warnings, *findings.warnings])),
         claim=CLAIM,
-        headline=_headline(found),
+        headline=_headline(findings),
         provenance={"versions": {name: importlib.metadata.version(name) for name in ("numpy", "pandas", "pyarrow")}},
         sensitivity=pd.DataFrame(columns=list(failure_sensitivity.COLUMNS)),
         optional=pd.DataFrame(columns=list(requested_tests.COLUMNS)),
         tasks=pd.DataFrame(columns=list(TASK_COLUMNS)),
-        search=found,
+        search=findings,
         options=config,
     )
 
 
-def _headline(found: Findings) -> str:
-    trials, systems = plural(len(found.trials), "trial"), plural(len(found.systems), "system")
+def _headline(findings: Findings) -> str:
+    trials, systems = plural(len(findings.trials), "trial"), plural(len(findings.systems), "system")
     return (
         f"No verdict was asked for: {trials} of {systems} looked for hyper-parameters. {NEXT} runs the best "
         "settings of each model again with fresh seeds and compares these runs."

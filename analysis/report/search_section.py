@@ -26,7 +26,7 @@ def section(analysis: Analysis) -> dict[str, Any] | None:
     return {
         "stages": {"Search": f"{search.trials(found)} {search.budget(found)}", "Comparison": _comparison(analysis)},
         "grids": [trials_grid(found), settings_grid(found)],
-        "cautions": found.cautions if len(analysis.systems) else (),  # else they are among the warnings
+        "cautions": found.warnings if len(analysis.systems) else (),  # else they are among the warnings
     }
 
 

@@ -1,6 +1,6 @@
-"""What a search for hyper-parameters found: its trials in order, what they cost, and what can be learned from them.
+"""The results of a hyper-parameter search: its trials in order, their cost, and what they show.
 
-Start with `findings.py`, which puts it all together. Computes values, and in `summary.py` what to beware of; the other
+Start with `findings.py`, which brings everything together. Computes values, and warnings in `summary.py`; the other
 sentences are in `text/search.py`, the section of the page in `report/search_section.py`. May import `comparison` and
-whatever stands below it.
+everything in the rooms below it.
 """

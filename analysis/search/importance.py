@@ -1,15 +1,15 @@
-"""How much of the order of the trials each searched parameter explains by itself.
+"""Measures how much of the ranking of the trials each searched parameter explains by itself.
 
-The scores of the trials are replaced by their ranks (one terrible learning rate must not decide everything), and the
-ranks are regressed on one parameter at a time: on its rank and the rank's square where it is a number (an optimum may
-lie inside the range), on group means where it is a choice (Conover and Iman 1981, rank transformation). The share of
-variance is corrected for what so many free coefficients explain by chance (Ezekiel 1930, adjusted R squared). Its
-interval is the percentile bootstrap over trials (Efron 1979): with 24 simulated trials it covered the true share in 98,
-93, 93 and 91% where that was 0, 0.31, 0.67 and 0.89; one by the non-central F for fixed regressors covered 83 and 68%
-of the last two.
+The scores of the trials are replaced by their ranks (so that one terrible learning rate does not decide everything),
+and the ranks are regressed on one parameter at a time: on its rank and the rank's square where it is a number (an
+optimum may lie inside the range), on group means where it is a choice (Conover and Iman 1981, rank transformation). The
+share of variance is corrected for what that many coefficients explain by chance (Ezekiel 1930, adjusted R squared). Its
+interval is the percentile bootstrap over trials (Efron 1979): with 24 simulated trials it covered true shares of 0,
+0.31, 0.67 and 0.89 in 98, 93, 93 and 91% of cases; an interval by the non-central F for fixed regressors covered the
+last two in 83 and 68%.
 
-What two parameters do only together is not in it, and trials that an adaptive searcher crowded around good values tell
-less about them than trials spread over the range would.
+Interactions of parameters are not measured, and trials that an adaptive searcher concentrated around good values say
+less about a parameter than trials spread over its range would.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ RESAMPLES = 2000
 
 @dataclass(frozen=True)
 class Importance:
-    """Adjusted share of the variance of ranks, its interval, the trials it rests on; `note` where there is none."""
+    """The adjusted share of the variance of ranks, its interval, its trials; `note` says why there is no share."""
 
     share: float | None
     low: float | None
@@ -40,20 +40,20 @@ class Importance:
     note: str | None = None
 
 
-def ranks_of_trials(standing: pd.DataFrame, direction: Direction) -> pd.Series[float]:
-    """Rank of each trial of one system, the best the largest; NaN for failed and pending ones.
+def ranks_of_trials(trials: pd.DataFrame, direction: Direction) -> pd.Series[float]:
+    """Return the rank of each trial of one system, the best having the largest; NaN for failed and pending ones.
 
-    A stopped trial counts by the best score that it reached; diverged ones share the last place.
+    A stopped trial counts by the best score that it reached; diverged ones share the lowest rank.
     """
-    gains = standing["reached"] * (1.0 if direction == "maximize" else -1.0)
-    ranked: pd.Series[float] = gains.where(standing["status"] != "diverged", -math.inf).rank()
+    gains = trials["reached"] * (1.0 if direction == "maximize" else -1.0)
+    ranked: pd.Series[float] = gains.where(trials["status"] != "diverged", -math.inf).rank()
     return ranked
 
 
 def importance(
     parameter: Parameter, values: pd.Series[Any], ranks: pd.Series[float], alpha: float, generator: np.random.Generator
 ) -> Importance:
-    """Of one parameter of one system; `values` and `ranks` are of the same trials, missing where there is none."""
+    """Return the importance of one parameter of one system from `values` and `ranks` of its trials (NaN: none)."""
     kept = values.notna() & ranks.notna()
     n = int(kept.sum())
     if n < FEWEST_TRIALS:
@@ -73,7 +73,7 @@ def importance(
 
 
 def _design(parameter: Parameter, values: pd.Series[Any]) -> Floats:
-    """Regressors [n, p]: rank and squared rank between -1 and 1, or one column for each choice but the last."""
+    """Return regressors [n, p]: rank and squared rank between -1 and 1, or a column for each choice but the last."""
     if parameter.scale == "choice":
         groups = pd.factorize(values.map(choice_of))[0]
         columns = [(groups == group).astype(np.float64) for group in range(groups.max())]
@@ -85,17 +85,17 @@ def _design(parameter: Parameter, values: pd.Series[Any]) -> Floats:
 
 
 def explained(designs: Floats, targets: Floats) -> Floats:
-    """R squared [B] of B regressions of targets [B, n] on regressors [B, n, p] and a constant; 0 for equal ones."""
+    """Return R squared [B] of regressions of targets [B, n] on [B, n, p] and a constant; 0 for constant targets."""
     X = designs - designs.mean(axis=1, keepdims=True)
     y = targets - targets.mean(axis=1, keepdims=True)
     products = np.einsum("bnp,bn->bp", X, y)
     inverse = np.linalg.pinv(np.einsum("bnp,bnq->bpq", X, X), rcond=1e-10, hermitian=True)
     total = (y**2).sum(axis=1)
     fitted = np.einsum("bp,bpq,bq->b", products, inverse, products)
-    found: Floats = np.clip(np.divide(fitted, total, out=np.zeros_like(total), where=total > 0), 0.0, 1.0)
-    return found
+    shares: Floats = np.clip(np.divide(fitted, total, out=np.zeros_like(total), where=total > 0), 0.0, 1.0)
+    return shares
 
 
 def adjusted(share: Floats, n: int, p: int) -> Floats:
-    """R squared without what p coefficients explain of n values by chance (Ezekiel 1930); can be below 0."""
+    """Return R squared less what p coefficients explain of n values by chance (Ezekiel 1930); can be below 0."""
     return 1.0 - (1.0 - share) * (n - 1) / (n - p - 1)

@@ -1,4 +1,4 @@
-"""The `search` block of a resolved experiment file: what was searched, how, and how long a trial may be."""
+"""Reads the `search` block of a resolved experiment file: what was searched, how, and for how many epochs."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class Parameter:
 
     @property
     def column(self) -> str:
-        """The column of the trials that holds it."""
+        """The column of the trials that holds the setting."""
         return f"{PARAMETER_PREFIX}{self.name}"
 
 
 @dataclass(frozen=True)
 class SearchSettings:
-    """How the trials were proposed and stopped; `rungs` are the epochs at which one could be stopped for its score."""
+    """How the trials were proposed and stopped; `rungs` are epochs at which a low score could stop one."""
 
     parameters: tuple[Parameter, ...]
     searcher: str | None
@@ -43,22 +43,22 @@ class SearchSettings:
     reduction_factor: int
 
     def rungs(self, epochs: int) -> list[int]:
-        """Epochs below `epochs` after which asha and hyperband compare trials: min_epochs * reduction_factor ** k."""
+        """Return the epochs below `epochs` after which trials are compared: min_epochs * reduction_factor ** k."""
         if self.scheduler not in _WITH_RUNGS or self.reduction_factor < 2:
             return []
-        found = [self.min_epochs]
-        while found[-1] * self.reduction_factor < epochs:
-            found.append(found[-1] * self.reduction_factor)
-        return [epoch for epoch in found if 0 < epoch < epochs]
+        rungs = [self.min_epochs]
+        while rungs[-1] * self.reduction_factor < epochs:
+            rungs.append(rungs[-1] * self.reduction_factor)
+        return [epoch for epoch in rungs if 0 < epoch < epochs]
 
     @property
     def are_independent(self) -> bool:
-        """Whether trials are independent draws that all came to their end: what the expected best score assumes."""
+        """Whether trials are independent draws that all ran in full, which the expected best score assumes."""
         return self.searcher == "random" and self.scheduler in ("none", None)
 
 
 def read_settings(experiment: Mapping[str, Any] | None, trials: pd.DataFrame) -> SearchSettings:
-    """The search block, in its order; parameters that only the trials know follow it, on a scale that fits them."""
+    """Read the search block in its order; parameters known only from the trials follow, on a scale that fits them."""
     block = _mapping((experiment or {}).get("search"))
     written = _mapping(block.get("parameters"))
     tried = parameters_of(trials)
@@ -88,30 +88,30 @@ def _parameter(name: str, written: Mapping[str, Any], trials: pd.DataFrame) -> P
 
 
 def _text(value: Any) -> str:
-    """A choice as the table's column writes it, whole numbers without a point."""
+    """Return a choice as the table's column writes it, whole numbers without a point."""
     if isinstance(value, bool):
         return str(value).lower()
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def choice_of(value: Any) -> str | None:
-    """The choice that a cell of the trials stands for; None where the parameter does not apply."""
+    """Return the choice that a cell of the trials stands for; None if the parameter does not apply."""
     return None if pd.isna(value) else _text(value)
 
 
 def short_names(names: Sequence[str]) -> dict[str, str]:
-    """Dotted name -> its shortest end that no other name has: `train.learning_rate` is `learning_rate`."""
-    found = {}
+    """Map dotted names to their shortest unique ends: `train.learning_rate` to `learning_rate`."""
+    short = {}
     for name in names:
         parts = name.split(".")
         ends = [".".join(parts[start:]) for start in range(len(parts) - 1, -1, -1)]
         others = [other for other in names if other != name]
-        found[name] = next((end for end in ends if not any(f".{other}".endswith(f".{end}") for other in others)), name)
-    return found
+        short[name] = next((end for end in ends if not any(f".{other}".endswith(f".{end}") for other in others)), name)
+    return short
 
 
 def planned_epochs(experiment: Mapping[str, Any] | None, trial: Mapping[str, Any]) -> int | None:
-    """Epochs that this trial would run to its end: its own value, else its model's, else `train.epochs`."""
+    """Return the epochs of this trial run in full: its own value, else its model's, else `train.epochs`."""
     content = experiment or {}
     models = content.get("models")
     own = _mapping(_mapping(models).get(str(trial.get("model"))))

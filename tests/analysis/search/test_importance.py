@@ -81,11 +81,11 @@ def test_where_trials_cannot_tell_there_is_a_reason_and_no_number(
 
 
 def test_diverged_trials_share_the_last_rank_and_failed_ones_have_none() -> None:
-    standing = pd.DataFrame(
+    trials = pd.DataFrame(
         {
             "status": ["completed", "pruned", "diverged", "diverged", "failed", "pending"],
             "reached": [0.7, 0.4, None, None, None, None],
         }
     )
-    assert ranks_of_trials(standing, "maximize").fillna(0).tolist() == [4, 3, 1.5, 1.5, 0, 0]
-    assert ranks_of_trials(standing, "minimize").fillna(0).tolist() == [3, 4, 1.5, 1.5, 0, 0]
+    assert ranks_of_trials(trials, "maximize").fillna(0).tolist() == [4, 3, 1.5, 1.5, 0, 0]
+    assert ranks_of_trials(trials, "minimize").fillna(0).tolist() == [3, 4, 1.5, 1.5, 0, 0]

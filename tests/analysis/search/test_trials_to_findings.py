@@ -1,4 +1,4 @@
-"""What follows from trials: the space, standing, summary and cautions, by numbers that can be checked by hand."""
+"""What follows from trials: the space, ranking, summary and warnings, by numbers that can be checked by hand."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from analysis.search.findings import Findings, read_findings
 from analysis.search.settings import SearchSettings, planned_epochs, read_settings, short_names
-from analysis.search.summary import ONE_SEED, about_comparison, about_search, standing, summarize
+from analysis.search.summary import ONE_SEED, about_comparison, about_search, rank_trials, summarize
 from analysis.tables.trials import trials_table
 from tests.analysis import searches, study
 
@@ -43,7 +43,7 @@ FILE: dict[str, Any] = {"train": {"epochs": 9}}
 
 
 def test_only_a_trial_that_came_to_its_end_can_be_the_best() -> None:
-    found = standing(trials(*TOLD), FILE, "maximize")
+    found = rank_trials(trials(*TOLD), FILE, "maximize")
     assert found["is_best"].tolist() == [False, False, True, False, False, False, False, False]
     assert found["best_so_far"].tolist() == [0.5, 0.5, 0.7, 0.7, 0.7, 0.7, 0.7, 0.7]
     assert found["reached"].fillna(-1).tolist() == [0.5, 0.9, 0.7, -1, 0.1, -1, -1, 0.7]
@@ -51,7 +51,7 @@ def test_only_a_trial_that_came_to_its_end_can_be_the_best() -> None:
 
 
 def test_where_less_is_better_the_lowest_is_the_best() -> None:
-    found = standing(trials(*TOLD), FILE, "minimize")
+    found = rank_trials(trials(*TOLD), FILE, "minimize")
     assert found["trial"][found["is_best"]].tolist() == [5]
     assert found["best_so_far"].tolist() == [0.5, 0.5, 0.5, 0.5, 0.1, 0.1, 0.1, 0.1]
 
@@ -61,13 +61,13 @@ def test_systems_stand_as_they_were_compared_and_the_others_by_their_best_trial(
         trials(("completed", score, score, 9), system=name) for name, score in (("a", 0.1), ("b", 0.3), ("c", 0.2))
     ]
     both = pd.concat(every, ignore_index=True)
-    places = {row["system"]: row["place"] for row in standing(both, FILE, "maximize", ["a"]).to_dict("records")}
+    places = {row["system"]: row["place"] for row in rank_trials(both, FILE, "maximize", ["a"]).to_dict("records")}
     assert places == {"a": 0, "b": 1, "c": 2}
-    assert standing(both, FILE, "maximize")["system"].tolist() == ["b", "c", "a"]
+    assert rank_trials(both, FILE, "maximize")["system"].tolist() == ["b", "c", "a"]
 
 
 def test_the_summary_says_what_was_spent_and_gained() -> None:
-    row = summarize(standing(trials(*TOLD), FILE, "maximize"), "maximize").iloc[0]
+    row = summarize(rank_trials(trials(*TOLD), FILE, "maximize"), "maximize").iloc[0]
     counted = {
         name: row[name] for name in ("trials", "completed", "collapsed", "diverged", "pruned", "failed", "pending")
     }
@@ -81,13 +81,13 @@ def test_the_summary_says_what_was_spent_and_gained() -> None:
 
 
 def test_a_gain_is_positive_where_less_is_better_too() -> None:
-    row = summarize(standing(trials(*TOLD), FILE, "minimize"), "minimize").iloc[0]
+    row = summarize(rank_trials(trials(*TOLD), FILE, "minimize"), "minimize").iloc[0]
     assert row["gain"] == pytest.approx(0.4)
 
 
 def test_a_search_without_an_ended_trial_has_no_best_one() -> None:
     row = summarize(
-        standing(trials(("pruned", None, 0.4, 1), ("failed", None, None, 0)), {}, "maximize"), "maximize"
+        rank_trials(trials(("pruned", None, 0.4, 1), ("failed", None, None, 0)), {}, "maximize"), "maximize"
     ).iloc[0]
     assert row[["default_score", "best_score", "gain", "best_trial", "epochs_to_the_end"]].isna().all()
 
@@ -134,7 +134,7 @@ def test_the_epochs_of_a_trial_are_its_own_then_its_models_then_those_of_the_fil
 
 def summary(*systems: tuple[str, int]) -> pd.DataFrame:
     frames = [trials(*[("completed", 0.5, 0.5, 9)] * number, system=name) for name, number in systems]
-    return summarize(standing(pd.concat(frames, ignore_index=True), FILE, "maximize"), "maximize")
+    return summarize(rank_trials(pd.concat(frames, ignore_index=True), FILE, "maximize"), "maximize")
 
 
 def test_unequal_budgets_and_scores_on_the_items_that_chose_are_said() -> None:
@@ -146,7 +146,7 @@ def test_unequal_budgets_and_scores_on_the_items_that_chose_are_said() -> None:
 
 
 def test_trials_that_did_not_end_are_counted_and_one_seed_is_never_enough() -> None:
-    made = summarize(standing(trials(*TOLD), FILE, "maximize"), "maximize")
+    made = summarize(rank_trials(trials(*TOLD), FILE, "maximize"), "maximize")
     assert about_search(made)[0] == ONE_SEED
     assert "1 trial has failed: the search, started again, runs it" in about_search(made)
     assert about_search(summary(("a", 2))) == [ONE_SEED]
