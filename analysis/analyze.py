@@ -1,4 +1,4 @@
-"""From result tables to an answer: summaries, pairwise comparisons, verdicts, and the words that state them."""
+"""Analyzes result tables: summaries, pairwise comparisons, verdicts, and the words that state them."""
 
 from __future__ import annotations
 
@@ -53,16 +53,16 @@ _LIBRARIES = ("numpy", "scipy", "statsmodels", "pandas", "pyarrow")
 def analyze(
     sources: Sequence[str | Path], *, options: CompareConfig | None = None, generator_seed: int = 0
 ) -> Analysis:
-    """Read the sources and answer which system is better, by how much, and what that holds for.
+    """Read the sources and determine which system is better, by how much, and what the result generalises to.
 
-    `options` None: the `compare` part of the experiment file, else the defaults. Same input and seed, same answer.
-    Raises what `tables.read.read` raises, and ValueError for pruned runs or a metric the runs lack.
+    `options` None: the `compare` part of the experiment file, else the defaults. The same input and seed give the same
+    result. Raises what `tables.read.read` raises, and ValueError for pruned runs or a metric the runs lack.
     """
     return analyze_results(read(sources), options=options, generator_seed=generator_seed)
 
 
 def analyze_results(results: Results, *, options: CompareConfig | None = None, generator_seed: int = 0) -> Analysis:
-    """The same for results that were read already."""
+    """Analyze results that have already been read; see `analyze`."""
     config = options if options is not None else _options(results.experiment)
     if results.runs.empty:
         return search_alone(results, config)
@@ -115,7 +115,7 @@ def _comparisons(rows: Sequence[Mapping[str, Any]], controls: Mapping[str, str])
 
 @dataclass(frozen=True, eq=False)
 class _Study:
-    """What is compared: scored runs by the chosen metric, the design, and the items that runs share, if any."""
+    """What is compared: the runs scored by the chosen metric, the design, and the items that all runs share, if any."""
 
     results: Results
     metric: str
@@ -136,10 +136,10 @@ def _study(results: Results, config: CompareConfig) -> _Study:
 
 
 def _study_over_data_sets(results: Results, config: CompareConfig) -> _Study:
-    """One block a data set; what single runs left behind (epochs, predictions) is not about this comparison."""
-    found = [with_metric(own, config.metric) for _, own in results.runs.groupby(data_set_labels(results.runs))]
-    runs, tasks = data_set_means(pd.concat([own for own, _ in found]), config.direction == "maximize")
-    metric = ", ".join(dict.fromkeys(name for _, name in found))
+    """Compare with one block per data set; the epochs and predictions of single runs are dropped."""
+    scored = [with_metric(own, config.metric) for _, own in results.runs.groupby(data_set_labels(results.runs))]
+    runs, tasks = data_set_means(pd.concat([own for own, _ in scored]), config.direction == "maximize")
+    metric = ", ".join(dict.fromkeys(name for _, name in scored))
     averaged = replace(results, runs=runs, epochs=results.epochs.iloc[:0], predictions=results.predictions.iloc[:0])
     return _Study(averaged, metric, data_sets_design(), None, tasks, data_set_warnings(tasks))
 
@@ -152,7 +152,7 @@ def _options(experiment: Mapping[str, Any] | None) -> CompareConfig:
 def _item_counts(
     runs: pd.DataFrame, predictions: pd.DataFrame, metric: str, config: CompareConfig
 ) -> tuple[ItemCounts | None, str | None]:
-    """The items that all runs share, or why they cannot be used; neither where another test was fixed beforehand."""
+    """Return the items that all runs share, or why they cannot be used; neither if another test is fixed."""
     if config.primary not in ("auto", "multi_bootstrap") or splits_vary(runs):
         return None, None
     if predictions.empty and config.primary == "auto":

@@ -1,4 +1,4 @@
-"""What is compared and by which rules: fixed in the experiment file, before any score is seen."""
+"""The rules of a comparison: fixed in the experiment file, before any score is seen."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class CompareConfig(BaseModel):
         known = [name for name in registry.names("test") if name != "multi_bootstrap"]
         for name in names:
             if name == "multi_bootstrap":
-                raise ValueError("multi_bootstrap is no additional test: set compare.primary")
+                raise ValueError("multi_bootstrap is not an additional test: set compare.primary")
             if name not in known:
                 raise registry.UnknownName("test", name, known)
         return tuple(dict.fromkeys(names))

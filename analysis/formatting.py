@@ -1,4 +1,4 @@
-"""How names and numbers are printed: nothing acts, nothing pretends to be more exact than it is. And rows as JSON."""
+"""Formats names, numbers and rows: no text can act on a screen, no number shows more precision than it has."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ METHODS = {
     "corrected_resampled_t": "corrected resampled t",
     "wilcoxon": "Wilcoxon signed-rank over data sets",
 }
-_LEVELS = ("0.010", "0.050", "0.100")  # rounded to one of them, a p-value would not show its side
+_LEVELS = ("0.010", "0.050", "0.100")  # a p-value rounded to one of these would not show which side it is on
 _ACTING = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def visible(text: object) -> str:
-    """`text` with control, format, surrogate and line-breaking characters written as escapes, so that none acts."""
+    """Return `text` with control, format, surrogate and line-breaking characters escaped, so that none acts."""
     written = str(text)
     if written.isascii() and written.isprintable():
         return written
@@ -35,33 +35,33 @@ def visible(text: object) -> str:
 
 
 def exists(value: Any) -> bool:
-    """Whether there is a value: not None, not NaN, not an empty string."""
+    """Return whether there is a value: not None, not NaN, not an empty string."""
     return value is not None and value != "" and not (pd.api.types.is_scalar(value) and pd.isna(value))
 
 
 def decimals(values: Iterable[float]) -> int:
-    """How many decimals a column of such values needs: four below ten, fewer above."""
+    """Return the number of decimals for a column of these values: four below ten, fewer above."""
     largest = max((abs(value) for value in values if exists(value)), default=0.0)
     return 4 if largest < 10 else max(0, 4 - math.floor(math.log10(largest)))
 
 
 def number(value: Any, places: int = 4) -> str:
-    """A number with a true minus sign; a dash where it does not exist."""
+    """Format a number with a true minus sign; a dash if it does not exist."""
     return f"{value:.{places}f}".replace("-", MINUS) if exists(value) else NONE
 
 
 def signed(value: Any, places: int = 4) -> str:
-    """A number that always shows its sign."""
+    """Format a number that always shows its sign."""
     return f"{value:+.{places}f}".replace("-", MINUS) if exists(value) else NONE
 
 
 def interval(low: Any, high: Any, places: int = 4) -> str:
-    """Both ends of an interval; a dash where it does not exist."""
+    """Format both ends of an interval; a dash if it does not exist."""
     return f"{number(low, places)} to {number(high, places)}" if exists(low) and exists(high) else NONE
 
 
 def p_value(value: Any) -> str:
-    """Three decimals, as far as a p-value carries meaning, four beside a usual level; below 0.001 only that it is."""
+    """Format a p-value with three decimals, four next to a usual level; `<0.001` below that."""
     if not exists(value):
         return NONE
     text = f"{value:.3f}"
@@ -71,19 +71,19 @@ def p_value(value: Any) -> str:
 
 
 def whole(value: Any) -> str:
-    """A count; thousands are set apart by a narrow space."""
+    """Format a count, with narrow spaces between thousands."""
     return f"{int(value):,}".replace(",", "\N{NARROW NO-BREAK SPACE}") if exists(value) else NONE
 
 
 def listing(names: Sequence[str]) -> str:
-    """a, b and c."""
+    """Join names: a, b and c."""
     if len(names) < 2:
         return "".join(names)
     return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def ranges(numbers: Iterable[int]) -> str:
-    """Whole numbers with neighbours joined: 42-45, 50."""
+    """Join whole numbers, with consecutive ones as a range: 42-45, 50."""
     groups: list[list[int]] = []
     for value in sorted(set(numbers)):
         if groups and value == groups[-1][-1] + 1:
@@ -94,22 +94,22 @@ def ranges(numbers: Iterable[int]) -> str:
 
 
 def plural(count: int, noun: str) -> str:
-    """1 run, 2 runs."""
+    """Return a count with its noun: 1 run, 2 runs."""
     return f"{whole(count)} {noun}{'' if count == 1 else 's'}"
 
 
 def better(direction: str) -> str:
-    """Which way a score is good, in words."""
+    """Say which direction of a score is better."""
     return "higher is better" if direction == "maximize" else "lower is better"
 
 
 def as_row(row: pd.Series[Any]) -> dict[str, Any]:
-    """A row of a frame as plain Python values, None where a number or text is missing."""
+    """Return a row of a frame as plain Python values, None where a number or text is missing."""
     return {str(name): plain(value) for name, value in row.items()}
 
 
 def plain(value: Any) -> Any:
-    """A value of a frame as JSON has it: no numpy types, no NaN."""
+    """Return a value of a frame as JSON has it: no numpy types, no NaN."""
     if isinstance(value, dict):
         return {str(key): plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

@@ -1,6 +1,6 @@
-"""Find entries by name: a module on disk is an entry, its one constant is the value. And files of users, by content.
+"""Finds entries by name (a module is an entry, its one constant the value) and imports files of users.
 
-`Entries` is how every registry finds them; this file lists the kinds of `analysis`, `trainables/registry.py` and
+Every registry is built on `Entries`; this file lists the kinds of `analysis`, `trainables/registry.py` and
 `orchestrator/config/search.py` list theirs. Listing imports no entry.
 """
 
@@ -22,7 +22,7 @@ Kind = Literal["test", "figure", "metric"]
 
 
 class UnknownName(ValueError):
-    """No entry of that kind has this name; the message proposes the nearest one."""
+    """No entry of that kind has this name; the message suggests the nearest one."""
 
     def __init__(self, kind: str, name: str, known: list[str]) -> None:
         near = difflib.get_close_matches(name, known, n=1)
@@ -32,41 +32,41 @@ class UnknownName(ValueError):
 
 @dataclass(frozen=True)
 class Entries:
-    """The entries of one kind: the modules of a package. `hyphenated`: people write their names with hyphens."""
+    """The entries of one kind: the modules of a package. `hyphenated`: users write their names with hyphens."""
 
     kind: str
     package: str
     hyphenated: bool = False
 
     def names(self) -> list[str]:
-        """Every entry, sorted, read from the file names alone: none is imported."""
+        """Return the names of all entries, sorted, read from file names alone: none is imported."""
         stems = (path.stem for path in self._folder().glob("*.py") if not path.stem.startswith("_"))
         return sorted(stem.replace("_", "-") if self.hyphenated else stem for stem in stems)
 
     def file_of(self, name: str) -> Path:
-        """The module of an entry, which is not imported. Raises UnknownName."""
+        """Return the path of an entry's module without importing it. Raises UnknownName."""
         stem, known = name.replace("-", "_"), self.names()
         if stem not in (entry.replace("-", "_") for entry in known):
             raise UnknownName(self.kind, name, known)
         return self._folder() / f"{stem}.py"
 
     def module(self, name: str) -> ModuleType:
-        """The module of an entry, imported. Raises UnknownName; whatever a broken module raises is not hidden."""
+        """Import the module of an entry. Raises UnknownName, and whatever a broken module raises."""
         return importlib.import_module(f"{self.package}.{self.file_of(name).stem}")
 
     def load(self, name: str) -> Any:
-        """The constant of an entry, such as METRIC. Raises UnknownName; see `module`."""
+        """Return the constant of an entry, such as METRIC. Raises UnknownName; see `module`."""
         return self.constant(self.module(name), name)
 
     def constant(self, module: ModuleType, name: str) -> Any:
-        """The constant of a module that `name` stands for. Raises ValueError for a module without one."""
+        """Return the constant of a module that `name` stands for. Raises ValueError for a module without one."""
         constant = self.kind.upper()
         if not hasattr(module, constant):
             raise ValueError(f"{self.kind} {name!r}: {module.__file__} does not define {constant}")
         return getattr(module, constant)
 
     def _folder(self) -> Path:
-        """Found without importing the package of the entries, which may be heavy."""
+        """Find the folder without importing the package of the entries, which may be slow."""
         top, *inner = self.package.split(".")
         return Path(next(iter(importlib.import_module(top).__path__))).joinpath(*inner)
 
@@ -80,26 +80,26 @@ _ENTRIES: dict[Kind, Entries] = {
 
 
 def names(kind: Kind) -> list[str]:
-    """Every entry of a kind, sorted, read from the file names alone: nothing is imported."""
+    """Return the names of all entries of a kind, sorted, read from file names alone: nothing is imported."""
     return _ENTRIES[kind].names()
 
 
 def load(kind: Kind, name: str) -> Any:
-    """The constant TEST, FIGURE or METRIC of the entry `name`; raises UnknownName where there is none."""
+    """Return the constant TEST, FIGURE or METRIC of the entry `name`. Raises UnknownName."""
     return _ENTRIES[kind].load(name)
 
 
 def file_of(kind: Kind, name: str) -> Path:
-    """The module of an entry, which is not imported. Raises UnknownName."""
+    """Return the path of an entry's module without importing it. Raises UnknownName."""
     return _ENTRIES[kind].file_of(name)
 
 
 def import_file(path: Path, label: str, before: Callable[[str], None] = lambda source: None) -> ModuleType:
-    """The module that a user's file is now: imported once for its path and content, and anew after an edit.
+    """Import a user's file: once for its path and content, and again after an edit.
 
-    The module of an edited file takes the place of the one before, which leaves `sys.modules`. `path` is resolved;
-    `label` begins the module's name; `before` is given the source before it is executed. Raises OSError, and whatever
-    the file raises.
+    The module of an edited file replaces the previous one, which leaves `sys.modules`. `path` is resolved; the module's
+    name starts with `label`; `before` receives the source before it is executed. Raises OSError, and whatever the file
+    raises.
     """
     data = path.read_bytes()
     of_path = f"{label}_{_digest(str(path).encode())}"
@@ -123,7 +123,7 @@ def import_file(path: Path, label: str, before: Callable[[str], None] = lambda s
 
 
 class _Loader(SourceFileLoader):
-    """Compiles the very bytes that were hashed. Kept bytecode goes by size and second, which an edit can leave."""
+    """Compiles exactly the bytes that were hashed: bytecode is cached by size and time, which edits may keep."""
 
     def __init__(self, name: str, path: str, data: bytes) -> None:
         super().__init__(name, path)

@@ -1,4 +1,4 @@
-"""The answer of a comparison as one value: what `analyze` computes, and tables, figures and reports are made from."""
+"""The result of a comparison as one value: `analyze` computes it; tables, figures and reports are made from it."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ _PRIMARY = ("method", "p", "p_holm", "df", "ci_low", "ci_high")
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """The answer. `systems` has one row a system (best mean first), `comparisons` one row a pair, every pair once.
+    """The result: `systems` has one row per system (best mean first), `comparisons` one row per pair.
 
-    `results.runs.score` is the analysed metric. NaN or None stands where a number does not exist.
+    `results.runs.score` is the analysed metric. NaN or None means that a number does not exist.
     systems columns: system, control, n, mean, std (ddof 1), min, max, median, iqm, ci_low, ci_high (t interval of the
     mean, level 1 - alpha), runs, collapsed, diverged, failed, failure_rate, selected_on_evaluation (bool).
     comparisons columns: COMPARISON_COLUMNS. mean_diff is mean a - mean b over complete pairs; p, p_holm, ci_* and
-    significant_* (Holm p below .05, .01) are the paired t's; prob_superiority is the share of pairs in which a is
+    significant_* (Holm p below .05, .01) are of the paired t; prob_superiority is the share of pairs in which a is
     better, a12 the same for any run of a and of b; detectable_* are at 80% power and the first Holm step; verdict is
     what a is compared with b: better, worse, equivalent, inconclusive or undecidable.
-    primary_* are the test that carries the verdict (primary_method); where it resamples items, n_items counts them
-    (clusters, where there are some), variance_seeds and variance_items are the parts of the variance of mean_diff that
-    more seeds, or only more items, make smaller, and percentile_* is the plain bootstrap interval. seeds_to_decide: how
-    many seeds would show the observed difference with 80% power (missing: none would); advice says it in words.
+    primary_* are of the test that the verdict rests on (primary_method); where it resamples items, n_items counts them
+    (or their clusters), variance_seeds and variance_items are the parts of the variance of mean_diff that more seeds,
+    or only more items, reduce, and percentile_* is the plain bootstrap interval. seeds_to_decide: how many seeds would
+    show the observed difference with 80% power (missing: no number would); advice says it in words.
     control_a and control_b are "negative" where that system is a control; its pairs are part of Holm's family.
-    omnibus: `omnibus.describe_all`, for three or more systems. sensitivity: `failure_sensitivity.COLUMNS`, one row a
-    pair with runs that have no score. optional: `requested_tests.COLUMNS`, the results of `compare.tests`. tasks:
-    `datasets.TASK_COLUMNS`, one row a system and data set where several data sets are compared (else empty); then
-    `results.runs` has one row a system and data set too, whose `seed` is the data set. search: what a search for
-    hyper-parameters found, where one was made; without a comparison after it, `systems` and `comparisons` are empty.
-    options: the rules that were in effect.
+    omnibus: `requested_tests.describe_all`, for three or more systems. sensitivity: `failure_sensitivity.COLUMNS`, one
+    row per pair with runs that have no score. optional: `requested_tests.COLUMNS`, the results of `compare.tests`.
+    tasks: `systems.TASK_COLUMNS`, one row per system and data set where several data sets are compared (else empty);
+    then `results.runs` has the same rows, with the data set as `seed`. search: what a hyper-parameter search found, if
+    there was one; if no comparison followed it, `systems` and `comparisons` are empty. options: the rules that were
+    applied.
     """
 
     results: Results
@@ -69,17 +69,17 @@ class Analysis:
 
     @property
     def best(self) -> str | None:
-        """The system with the best mean that is no control; None where there is none."""
-        found = self.systems.loc[self.systems["control"].isna() & self.systems["mean"].notna(), "system"]
-        return None if found.empty else str(found.iloc[0])
+        """The system with the best mean that is not a control; None if there is none."""
+        ranked = self.systems.loc[self.systems["control"].isna() & self.systems["mean"].notna(), "system"]
+        return None if ranked.empty else str(ranked.iloc[0])
 
     @property
     def unit(self) -> Literal["run", "data set"]:
-        """What one score of `results.runs` is of."""
+        """What one score of `results.runs` belongs to."""
         return "run" if self.tasks.empty else "data set"
 
     def to_json(self) -> dict[str, Any]:
-        """The document that `analyze --json` prints: plain values, null for a number that does not exist."""
+        """Return the document that `analyze --json` prints: plain values, null for a number that does not exist."""
         return {
             "schema_version": SCHEMA_VERSION,
             "metric": self.metric,
@@ -112,5 +112,5 @@ def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _decoded(row: dict[str, Any]) -> dict[str, Any]:
-    """`details` and `systems` are texts in the table, and values in the document."""
+    """Decode `details` and `systems`, which are JSON texts in the table and values in the document."""
     return row | {name: json.loads(row[name]) for name in ("details", "systems")}

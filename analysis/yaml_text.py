@@ -1,8 +1,8 @@
-"""YAML as plain values: the scalars of the core schema, a quick reader for files that programs wrote, and the writer.
+"""Reads and writes YAML as plain values: scalars of the core schema, a fast reader for generated files, the writer.
 
 Scalars follow the core schema of YAML 1.2.2 (section 10.3.2): `3e-5` is a number, `yes` and `2026-01-31` are text and
-`010` is ten, unlike in PyYAML's YAML 1.1. `dump` writes what readers of both read back alike. The strict reader, for
-files that people wrote, is `orchestrator/config/yaml_file.py`.
+`010` is ten, unlike in PyYAML's YAML 1.1. Readers of both read back the same values from `dump`. The strict reader, for
+files that people write, is `orchestrator/config/yaml_file.py`.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _YAML_1_1 = yaml.resolver.Resolver()
 
 
 def is_text(written: str) -> bool:
-    """Whether an unquoted scalar is text in the core schema."""
+    """Return whether an unquoted scalar is text in the core schema."""
     return not any(pattern.match(written) for pattern, _ in CORE_SCHEMA)
 
 
 def plain(written: str) -> Any:
-    """The value of an unquoted scalar."""
+    """Return the value of an unquoted scalar."""
     for pattern, construct in CORE_SCHEMA:
         if pattern.match(written):
             return construct(written)
@@ -45,16 +45,16 @@ def plain(written: str) -> Any:
 
 
 def plain_or_old_text(written: str) -> Any:
-    """The value of an unquoted scalar in a file that PyYAML wrote: text that YAML 1.1 takes for text had no quotes."""
+    """Return the value of an unquoted scalar in a file that PyYAML wrote, which leaves text of YAML 1.1 unquoted."""
     of_1_1: str = _YAML_1_1.resolve(yaml.ScalarNode, written, (True, False))  # type: ignore[no-untyped-call]
     return written if of_1_1 == _TEXT else plain(written)
 
 
 def read(text: bytes | str, scalar: Scalar = plain) -> Any:
-    """The value of one document; keys are text, and of a key that is there twice the last one counts.
+    """Return the value of one document; keys are text, and the last one of repeated keys counts.
 
-    `scalar` reads what is not quoted. Raises yaml.YAMLError for what is not YAML, ValueError for tags, for aliases, and
-    for keys or numbers that cannot be.
+    `scalar` reads unquoted scalars. Raises yaml.YAMLError for what is not YAML, ValueError for tags, aliases, and
+    impossible keys or numbers.
     """
     loader = _Loader(text)
     try:
@@ -65,14 +65,14 @@ def read(text: bytes | str, scalar: Scalar = plain) -> Any:
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """Composes nodes, with libyaml where it is there: it reads thousands of seeds at once. Their tags are not asked."""
+    """Composes nodes without resolving tags, with libyaml where available, as files may list thousands of seeds."""
 
     def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> str:
         return _TEXT
 
 
 class _Values:
-    """Turns nodes into values, each once: one that comes again is an alias, and aliases grow to gigabytes."""
+    """Turns each node into a value once: a repeated node is an alias, and aliases can grow to gigabytes."""
 
     def __init__(self, scalar: Scalar) -> None:
         self._scalar = scalar
@@ -102,14 +102,14 @@ def _line(node: yaml.Node) -> int:
 
 
 def dump(content: Mapping[str, Any], width: float = 120) -> str:
-    """The mapping as text, keys in their order. Lines are folded at `width`."""
+    """Return the mapping as text, keys in their order, lines folded at `width`."""
     style: dict[str, Any] = {"sort_keys": False, "allow_unicode": True, "default_flow_style": None}
     text: str = yaml.dump(dict(content), Dumper=_Dumper, width=width, **style)
     return text
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes no aliases, and quotes text that some reader might take for something else, or that acts on a screen."""
+    """Writes no aliases, and quotes text that a reader might mistake for something else or that acts on a screen."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
