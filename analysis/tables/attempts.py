@@ -1,6 +1,6 @@
-"""Tries at a run that left no record, `runs/<run_id>/attempts/<n>.json`: what they say, and which of them counts.
+"""Reads attempts at a run that left no record, `runs/<run_id>/attempts/<n>.json`, and finds the one that counts.
 
-The newest whole one counts. A damaged one is passed over and named: it may have been cut off by what ended the attempt.
+The newest intact one counts. Damaged ones are skipped and named: what ended the attempt may have cut the file off.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ AttemptStatus = Literal["failed", "stopped", "superseded"]
 
 @dataclass(frozen=True)
 class Attempt:
-    """One try. `failed`: it raised or was lost; `stopped`: on request; `superseded`: another record was there first.
+    """One attempt. `failed`: it raised or was lost; `stopped`: on request; `superseded`: another record came first.
 
-    `kind` is one word for the sort of failure; times are UTC; `owner` is the token of the sweep that wrote it.
+    `kind` names the kind of failure; times are UTC; `owner` is the token of the sweep that wrote it.
     """
 
     number: int
@@ -37,9 +37,9 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Newest:
-    """The newest whole attempt and the run's columns that it holds; None where there is none.
+    """The newest intact attempt and the run's columns in it; None if there is none.
 
-    `damaged` are the numbers of the newer ones that are not whole, `problems` what is wrong with each.
+    `damaged` are the numbers of newer attempts that are damaged, `problems` what is wrong with each.
     """
 
     attempt: Attempt | None = None
@@ -48,7 +48,7 @@ class Newest:
     problems: tuple[str, ...] = ()
 
     def failed_row(self) -> dict[str, Any] | None:
-        """The `runs` row of a run whose newest attempt failed: no score, and the reason. None where it did not fail."""
+        """Return the `runs` row of a run whose newest attempt failed, with the reason and no score; else None."""
         attempt = self.attempt
         if attempt is None or attempt.status != "failed":
             return None
@@ -64,38 +64,38 @@ class Newest:
 
 
 def file_name(number: int) -> str:
-    """Where an attempt lies in the run's folder."""
+    """Return the name of an attempt's file in the run's folder."""
     return f"{ATTEMPTS}/{number}.json"
 
 
 def numbers(names: Iterable[str]) -> list[int]:
-    """The attempts' numbers among file names, ascending."""
+    """Return the numbers of the attempts among file names, ascending."""
     stems = [name.removesuffix(".json") for name in names if name.endswith(".json")]
     return sorted(int(stem) for stem in stems if stem.isdecimal())
 
 
-def newest(tried: Iterable[int], read: Callable[[str], bytes], place: str) -> Newest:
-    """The newest whole attempt of those tried. `read` gets a file of the run's folder, which messages call `place`."""
+def newest(tried: Iterable[int], read: Callable[[str], bytes], label: str) -> Newest:
+    """Find the newest intact attempt. `read` returns a file of the run's folder, which messages call `label`."""
     problems: dict[int, str] = {}
     for number in sorted(tried, reverse=True):
         name = file_name(number)
         try:
-            attempt, columns = from_bytes(read(name), f"{place}/{name}")
+            attempt, columns = from_bytes(read(name), f"{label}/{name}")
         except Corrupt as error:
             problems[number] = str(error)
         except IsADirectoryError:
-            problems[number] = f"{place}/{name}: is a folder"
+            problems[number] = f"{label}/{name}: is a folder"
         else:
             return Newest(attempt, columns, tuple(problems), tuple(problems.values()))
     return Newest(damaged=tuple(problems), problems=tuple(problems.values()))
 
 
 def from_bytes(data: bytes, name: str) -> tuple[Attempt, dict[str, Any]]:
-    """An attempt and the run's columns. Raises Corrupt, naming the file, for one that is not whole."""
+    """Return an attempt and the run's columns. Raises Corrupt, naming the file, if it is damaged."""
     content = unseal(data, name)
     try:
         times = {key: content[key] and datetime.fromisoformat(content[key]) for key in ("started_at", "finished_at")}
         columns = dict(content.pop("run"))
         return Attempt(**{**content, **times}), columns
     except (KeyError, TypeError, ValueError) as error:
-        raise Corrupt(f"{name}: is no attempt at a run ({error})") from error
+        raise Corrupt(f"{name}: is not an attempt at a run ({error})") from error

@@ -1,6 +1,6 @@
-"""Local files that are whole or absent after a kill or a power cut.
+"""Writes local files that are whole or absent after a kill or a power cut.
 
-Private ones, and the directories made for them, are readable by their owner only; others as the user's umask says.
+Private files, and the directories made for them, are readable only by their owner; others follow the user's umask.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ NO_HARD_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.E
 
 
 def flush(path: Path) -> None:
-    """Make the bytes of a file, or the entries of a directory, outlive a power cut."""
+    """Make the bytes of a file, or the entries of a directory, survive a power cut."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -26,7 +26,7 @@ def flush(path: Path) -> None:
 
 
 def make_directory(directory: Path, private: bool = True) -> None:
-    """Create a directory and what is missing above it, each durable."""
+    """Create a directory and its missing parents, each durable."""
     missing = []
     while not directory.is_dir():
         missing.append(directory)
@@ -37,14 +37,14 @@ def make_directory(directory: Path, private: bool = True) -> None:
 
 
 def replace(target: Path, data: bytes, private: bool = True) -> None:
-    """Put `data` in place of the file: a reader sees the old bytes or the new ones, never a mixture."""
+    """Replace the file by `data`: a reader sees the old bytes or the new ones, never a mixture."""
     with _written_beside(target, data, private) as temporary:
         temporary.replace(target)
         flush(target.parent)
 
 
 def create(target: Path, data: bytes) -> bool:
-    """Write the file unless it exists; of several at once exactly one gets True (where hard links exist)."""
+    """Write the file unless it exists; of several writers at once exactly one gets True (where hard links exist)."""
     with _written_beside(target, data) as temporary:
         created = _link(temporary, target)
         flush(target.parent)
@@ -52,7 +52,7 @@ def create(target: Path, data: bytes) -> bool:
 
 
 def append(target: Path, data: bytes) -> None:
-    """Add `data` to the end of the file with one write; not flushed: for logs. Raises OSError also for a link."""
+    """Add `data` to the end of a log with one write, without flushing it. Raises OSError, also for a link."""
     make_directory(target.parent)
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "wb", buffering=0) as stream:
@@ -60,7 +60,7 @@ def append(target: Path, data: bytes) -> None:
 
 
 def move(source: Path, target: Path) -> None:
-    """Rename a file or a directory. Raises OSError where a directory that is not empty has the name."""
+    """Rename a file or a directory. Raises OSError if a directory that is not empty has the name."""
     make_directory(target.parent)
     source.rename(target)
     flush(target.parent)
@@ -95,7 +95,7 @@ def _link(temporary: Path, target: Path) -> bool:
 
 
 def _rename_if_absent(temporary: Path, target: Path) -> bool:
-    """The best a file system without hard links offers: two writers at the same instant could both win."""
+    """Rename as safely as a file system without hard links allows: two writers at the same instant could both win."""
     if target.exists():
         return False
     temporary.rename(target)

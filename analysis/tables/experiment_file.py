@@ -1,9 +1,9 @@
-"""`experiment.yaml` of a results directory: the resolved experiment as a sweep writes it down, and reads it again.
+"""Writes and reads `experiment.yaml` of a results directory: the resolved experiment of a sweep.
 
-Until it said how it is to be read (HOW), a sweep wrote it with PyYAML, which leaves out quotes where YAML 1.1 sees
-text: an experiment named `1e5` stands there as `1e5`, which is a number elsewhere. In such a file only what both kinds
-of YAML take for a number is one. That is exact: PyYAML writes no number that YAML 1.2 alone takes for one. A file that
-says how it is read follows the core schema alone, as files of people do.
+Before files said how to read them (HOW), a sweep wrote them with PyYAML, which omits quotes where YAML 1.1 sees text:
+an experiment named `1e5` is written as `1e5`, which is a number elsewhere. In such a file a number is only what both
+kinds of YAML read as one. That is exact: PyYAML writes no number that only YAML 1.2 reads as one. A file that says how
+to read it follows the core schema alone, as files written by hand do.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ HOW = b"# scalars as in the core schema of YAML 1.2\n"  # the second line
 
 
 def to_bytes(experiment: Mapping[str, Any]) -> bytes:
-    """The file of an experiment."""
+    """Return the file of an experiment."""
     return MARK + HOW + dump(experiment).encode()
 
 
 def from_bytes(data: bytes) -> dict[str, Any]:
-    """The experiment in a file, whichever program wrote it. Raises ValueError for one that is no mapping."""
+    """Read the experiment in a file, whichever program wrote it. Raises ValueError if it is not a mapping."""
     try:
         content = read(data, plain if says_how(data) else plain_or_old_text)
     except (yaml.YAMLError, RecursionError) as error:
@@ -37,5 +37,5 @@ def from_bytes(data: bytes) -> dict[str, Any]:
 
 
 def says_how(data: bytes) -> bool:
-    """Whether a sweep wrote this file with every text in quotes that another reader might take for a number."""
+    """Return whether the file quotes every text that another reader might take for a number."""
     return data.startswith(MARK + HOW)

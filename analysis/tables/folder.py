@@ -1,8 +1,9 @@
-"""Whole files under one directory, on a local disk or in an object store: a kill never leaves half a file.
+"""Reads and writes whole files under one directory, local or in an object store: a kill never leaves half a file.
 
-Bytes are built in memory. Locally they go to a temporary file beside the target, which is fsynced and renamed, and the
-directory is fsynced; elsewhere they are one put. Names are relative, use `/`, and may not leave the folder: a link that
-leads out is never followed. Imports nothing of `analysis` but `durable_files`, as `trainables` uses this file, too.
+Bytes are built in memory. Locally they go to a temporary file next to the target, which is fsynced and renamed, and the
+directory is fsynced; elsewhere they are uploaded with one put. Names are relative, use `/`, and may not leave the
+folder: a link that leads out is never followed. Imports nothing of `analysis` but `durable_files`, as `trainables` uses
+this file, too.
 """
 
 from __future__ import annotations
@@ -35,16 +36,16 @@ class OutsideFolder(ValueError):
 
 
 class LinkedOutside(OutsideFolder):
-    """Somebody put a link into a folder that leads out of it: nothing is read or written through it."""
+    """A link in the folder leads out of it: nothing is read or written through it."""
 
 
 @dataclass(frozen=True)
 class Folder:
-    """A directory of `filesystem`. Picklable, so that a worker on another node can write to the same place.
+    """A directory of `filesystem`. Picklable, so that a worker on another node can write to the same folder.
 
-    `top` is what links may not lead out of (default: the folder itself). `scheme` and `written`, a local path as the
-    user wrote it, are kept for messages; `opened` is the URI that it was opened by, which may hold credentials.
-    `private`: new files are for their owner only, else as the user's umask says.
+    Links may not lead out of `top` (default: the folder itself). `scheme` and `written`, a local path as the user wrote
+    it, are kept for messages; `opened` is the URI that opened it, which may hold credentials. `private`: new files are
+    for their owner only; otherwise they follow the user's umask.
     """
 
     filesystem: fs.FileSystem
@@ -59,7 +60,7 @@ class Folder:
     def at(cls, location: str | Path, *, private: bool = True) -> Folder:
         """Open a local path, a `file://` URI or any URI that pyarrow or an installed fsspec package knows.
 
-        Nothing is created. Raises ValueError, ImportError or OSError for a URI that no file system serves.
+        Nothing is created. Raises ValueError, ImportError or OSError for a URI without a file system.
         """
         text = str(location)
         match = SCHEME.match(text)
@@ -72,21 +73,21 @@ class Folder:
 
     @property
     def is_local(self) -> bool:
-        """Whether this is a directory of this machine's own file tree (a shared mount included)."""
+        """Whether this is a directory in this machine's file tree (including shared mounts)."""
         return isinstance(self.filesystem, fs.LocalFileSystem)
 
     @property
     def uri(self) -> str:
-        """Where this is, to show to a person: an absolute path, or a URI without credentials and options."""
+        """The location to show to users: an absolute path, or a URI without credentials and options."""
         return self.path if self.is_local else f"{self.scheme or self.filesystem.type_name}://{self.path}"
 
     @property
     def address(self) -> str:
-        """What `at` opens again elsewhere, credentials and options of a URI included: never to be shown."""
+        """What `at` opens elsewhere, including the credentials and options of a URI: never to be shown."""
         return self.path if self.is_local else self.opened or self.uri
 
     def label(self, name: str | None = None) -> str:
-        """How a message names the folder, or a file of it: a local path as the user wrote it, else `uri`."""
+        """Return how messages name the folder, or a file in it: a local path as the user wrote it, else `uri`."""
         here = self.written or self.uri
         if name is None:
             return here
@@ -94,35 +95,35 @@ class Folder:
 
     @property
     def local_path(self) -> Path:
-        """The directory as a path. Raises ValueError where the folder is not local."""
+        """The directory as a path. Raises ValueError if the folder is not local."""
         if not self.is_local:
             raise ValueError(f"{self.uri} is not a local directory")
         return Path(self.path)
 
     def child(self, name: str) -> Folder:
-        """The folder `name` inside this one; nothing is created."""
+        """Return the folder `name` inside this one; nothing is created."""
         written = self.label(name) if self.written else ""
         opened, options, given = self.opened.partition("?")
         opened = f"{opened.rstrip('/')}/{name}{options}{given}" if opened else ""
         return replace(self, path=self._target(name), top=self.top or self.path, written=written, opened=opened)
 
     def content(self) -> bytes:
-        """The bytes of what was opened, where that is one file and no folder. Raises OSError."""
+        """Return the bytes of the location itself, if it is a file and not a folder. Raises OSError."""
         with self.filesystem.open_input_file(self.path) as stream:
             return bytes(stream.read())
 
     def read(self, name: str) -> bytes:
-        """The bytes of a file. Raises FileNotFoundError."""
+        """Return the bytes of a file. Raises FileNotFoundError."""
         with self.open(name) as stream:
             return stream.read()
 
     def open(self, name: str) -> BinaryIO:
-        """A seekable stream over a file, for what is too large to hold in memory. Raises FileNotFoundError."""
+        """Open a seekable stream over a file that is too large for memory. Raises FileNotFoundError."""
         target = self._target(name)
         return Path(target).open("rb") if self.is_local else self.filesystem.open_input_file(target)
 
     def sha256(self, name: str) -> str:
-        """Hex digest of a file, read in pieces. Raises FileNotFoundError."""
+        """Return the hex digest of a file, read in chunks. Raises FileNotFoundError."""
         digest = hashlib.sha256()
         with self.open(name) as stream:
             while chunk := stream.read(CHUNK_BYTES):
@@ -130,9 +131,9 @@ class Folder:
         return digest.hexdigest()
 
     def write(self, name: str, data: bytes) -> None:
-        """Put `data` in place of whatever `name` held: afterwards it holds the old bytes or the new ones, whole.
+        """Replace whatever `name` held by `data`: at any time it holds the old bytes or the new ones, whole.
 
-        A link of that name is replaced, and what it points to stays.
+        A link of that name is replaced; what it points to stays.
         """
         target = self._entry(name)
         if self.is_local:
@@ -141,10 +142,10 @@ class Folder:
             self._put(target, io.BytesIO(data), len(data))
 
     def create(self, name: str, data: bytes) -> bool:
-        """Write `name` unless it is there already; False if it is, and then nothing changed.
+        """Write `name` unless it exists; return False, without any change, if it does.
 
-        Atomic locally. pyarrow has no conditional put, so that in an object store two writers at the same instant
-        can both get True, and the later put stays.
+        Atomic locally. pyarrow has no conditional put, so in an object store two writers at the same instant can both
+        get True, and the later put stays.
         """
         target = self._target(name)
         if self.exists(name):
@@ -155,7 +156,7 @@ class Folder:
         return True
 
     def append(self, name: str, data: bytes) -> None:
-        """Add to the end of a log. Locally one write at the end; elsewhere the whole file is put anew."""
+        """Add to the end of a log: locally with one write, elsewhere by uploading the whole file again."""
         target = self._target(name)
         if self.is_local:
             durable_files.append(Path(target), data)
@@ -163,20 +164,20 @@ class Folder:
             self.write(name, (self.read(name) if self.exists(name) else b"") + data)
 
     def exists(self, name: str) -> bool:
-        """Whether a file or folder of that name is there."""
+        """Return whether a file or folder of that name exists."""
         target = self._target(name)
         return Path(target).exists() if self.is_local else self._kind(target) != fs.FileType.NotFound
 
     def is_file(self, name: str | None = None) -> bool:
-        """Whether a file of that name is there; without a name, whether what was opened is a file itself."""
+        """Return whether a file of that name exists; without a name, whether the location itself is a file."""
         return bool(self._kind(self.path if name is None else self._target(name)) == fs.FileType.File)
 
     def is_directory(self, name: str | None = None) -> bool:
-        """Whether a folder of that name is there; without a name, whether this one is."""
+        """Return whether a folder of that name exists; without a name, whether this one does."""
         return bool(self._kind(self.path if name is None else self._target(name)) == fs.FileType.Directory)
 
     def names(self, prefix: str = "") -> list[str]:
-        """Files and folders directly in here whose name begins with `prefix`, sorted; empty if there is no folder."""
+        """List the files and folders directly in here that start with `prefix`, sorted; empty if there is no folder."""
         if self.is_local:
             entries = [entry.name for entry in Path(self.path).iterdir()] if Path(self.path).is_dir() else []
         else:
@@ -184,22 +185,22 @@ class Folder:
         return sorted(name for name in entries if name.startswith(prefix) and not name.startswith(TEMPORARY))
 
     def file_names(self) -> list[str]:
-        """Files directly in here, sorted; empty if there is no folder."""
+        """List the files directly in here, sorted; empty if there is no folder."""
         names = [info.base_name for info in self._infos(recursive=False) if info.type == fs.FileType.File]
         return sorted(name for name in names if not name.startswith(TEMPORARY))
 
     def files(self) -> list[str]:
-        """Every file below here as a relative name, sorted, from one listing; empty if there is no folder."""
+        """List every file below here by relative name, sorted, in one request; empty if there is no folder."""
         infos = self._infos(recursive=True)
         names = [info.path.removeprefix(self.path).lstrip("/") for info in infos if info.type == fs.FileType.File]
         return sorted(name for name in names if not name.rpartition("/")[2].startswith(TEMPORARY))
 
     def refuse_link_out(self, name: str) -> None:
-        """Raise LinkedOutside where `write` and `delete` would, before anything is done."""
+        """Raise LinkedOutside if `write` and `delete` would, before anything is done."""
         self._entry(name)
 
     def delete(self, name: str) -> None:
-        """Remove a file, or a folder with all it holds; of a link, the link. What is not there is no error."""
+        """Remove a file, a folder with all its contents, or a link itself. A missing name is not an error."""
         target = self._entry(name)
         if self.is_local and Path(target).is_symlink():
             Path(target).unlink()
@@ -224,19 +225,19 @@ class Folder:
         self.delete(name)
 
     def scratch(self) -> Path:
-        """A new local path for a file too large for memory, later given to `adopt`; unlink it if that never happens."""
+        """Return a new local path for a file too large for memory; pass it to `adopt` later, or unlink it."""
         if not self.is_local:
             return Path(tempfile.gettempdir()) / f"{SCRATCH}{secrets.token_hex(16)}"
         durable_files.make_directory(Path(self.path))
         return Path(self.path) / f"{SCRATCH}{secrets.token_hex(8)}"
 
     def discard_scratches(self) -> None:
-        """Remove the scratch files that killed processes left here; nobody else may be using one now."""
+        """Remove scratch files left by killed processes; no process may be using one."""
         for left in Path(self.path).glob(f"{SCRATCH}*") if self.is_local else ():
             left.unlink(missing_ok=True)
 
     def adopt(self, scratch: Path, name: str) -> None:
-        """Turn the file at `scratch` into `name`, as durably and wholly as `write` does."""
+        """Turn the file at `scratch` into `name`, as durably and atomically as `write`."""
         target = self._target(name)
         if self.is_local:
             scratch.chmod(0o600)
@@ -248,13 +249,13 @@ class Folder:
         scratch.unlink()
 
     def _target(self, name: str) -> str:
-        """The path of what `name` is. Raises OutsideFolder, also where a link leads out."""
+        """Return the path that `name` leads to. Raises OutsideFolder, also if a link leads out."""
         target = self._joined(name)
         self._refuse_link_out(target, target)
         return target
 
     def _entry(self, name: str) -> str:
-        """The path of the name itself, which may be a link. Raises OutsideFolder where a link on the way leads out."""
+        """Return the path of the name itself, which may be a link. Raises OutsideFolder if a link to it leads out."""
         target = self._joined(name)
         self._refuse_link_out(target.rpartition("/")[0] or "/", target)
         return target
@@ -284,7 +285,7 @@ class Folder:
             self.filesystem.create_dir(target.rpartition("/")[0], recursive=True)
 
     def _put(self, target: str, source: BinaryIO, size: int) -> None:
-        """One put. A stream that fails half-way can still publish what it held, so that is taken back."""
+        """Upload with one put. A stream that fails half-way may still publish a part, which is withdrawn."""
         self._make_parent(target)
         stream = self.filesystem.open_output_stream(target)
         try:

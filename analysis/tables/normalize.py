@@ -1,6 +1,6 @@
-"""Runs from anywhere in one form: a system, a pairing key, a status, and a score that is a number or missing.
+"""Brings runs from any source into one form: a system, a pairing key, a status, and a numeric or missing score.
 
-Which data set a run is of can depend on the other runs, so `data_set_labels` says it of all of them together.
+The data set of a run can depend on the other runs, so `data_set_labels` works on all of them together.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from analysis.tables.schema import STATUSES
 KEYS = ("seed", "split_seed", "fold")
 SCORELESS = ("diverged", "failed")
 MOST_NAMED = 10
-LARGEST_SCORE = 1e100  # beyond it squares overflow: such a number is as little a score as infinity
-_WHERE = ["task", "dataset"]
+LARGEST_SCORE = 1e100  # squares of larger ones overflow, so they count as infinite
+_DATA_SET = ["task", "dataset"]
 
 
 def normalize(frame: pd.DataFrame, source: str) -> tuple[pd.DataFrame, list[str]]:
-    """The runs with columns system, seed, split_seed, fold, status and score (float, NaN: none), and warnings.
+    """Return runs with columns system, seed, split_seed, fold, status and score (float, NaN: none), and warnings.
 
-    system is the column `system`, else `model/recipe`, or `model` where the recipe is `default` or not given. Keys are
-    whole numbers (Int64) or text.
-    Raises ValueError, naming source, column and rows (1 is the first after a header), for what cannot be read.
+    system is the column `system`, else `model/recipe`, or `model` if the recipe is `default` or missing. Keys are
+    integers (Int64) or text.
+    Raises ValueError, naming source, column and rows (1 is the first after a header), for unreadable values.
     """
     runs = frame.reset_index(drop=True).copy()
     runs["system"] = _systems(runs, source)
@@ -36,20 +36,20 @@ def normalize(frame: pd.DataFrame, source: str) -> tuple[pd.DataFrame, list[str]
     given = _scores(runs["score"], source)
     runs["score"] = given.where(given.abs() <= LARGEST_SCORE, np.nan)
     runs["status"] = _statuses(runs, source)
-    beyond = _beyond(runs, given, source)  # before any other score is taken away
+    beyond = _beyond(runs, given, source)  # before any other score is removed
     return runs, [*_withhold(runs, source), *beyond]
 
 
 def data_set_labels(runs: pd.DataFrame) -> pd.Series[str]:
-    """The data set of each run, with its task where one data set is used for several."""
-    parts = runs.reindex(columns=_WHERE).astype(object)
-    for name in _WHERE:  # what a run does not say is what all others say, where they say one thing
+    """Return the data set of each run, with its task if one data set is used for several."""
+    parts = runs.reindex(columns=_DATA_SET).astype(object)
+    for name in _DATA_SET:  # where a run names none, take the one that all others name, if they agree
         known = parts[name].dropna().unique()
         parts[name] = parts[name].where(parts[name].notna(), known[0] if len(known) == 1 else "")
     unclear = (parts.groupby("dataset")["task"].transform("nunique") > 1) | (parts["dataset"] == "")
     joined = (parts["dataset"] + " " + parts["task"]).str.strip()
-    found: pd.Series[str] = parts["dataset"].where(~unclear, joined).astype(str)
-    return found
+    labels: pd.Series[str] = parts["dataset"].where(~unclear, joined).astype(str)
+    return labels
 
 
 def _need(runs: pd.DataFrame, names: tuple[str, ...], source: str) -> None:
@@ -100,12 +100,12 @@ def _scores(values: pd.Series[Any], source: str) -> pd.Series[float]:
 
 
 def _beyond(runs: pd.DataFrame, given: pd.Series[float], source: str) -> list[str]:
-    """Which runs have a number that is none, so that nobody wonders where their score went."""
+    """Warn of runs whose score is infinite or too large, so that nobody wonders where it went."""
     beyond = runs[given.notna() & runs["score"].isna()]
     cells = [f"{run.system} seed {run.seed}" for run in beyond.head(MOST_NAMED).itertuples()]
     more = "; ..." if len(beyond) > MOST_NAMED else ""
-    said = f"an infinite score, or one beyond {LARGEST_SCORE:g}, is none: {'; '.join(cells)}{more}"
-    return [f"{source}: {said}"] if cells else []
+    warning = f"an infinite score, or one beyond {LARGEST_SCORE:g}, counts as none: {'; '.join(cells)}{more}"
+    return [f"{source}: {warning}"] if cells else []
 
 
 def _is_nan(value: object) -> bool:
@@ -125,7 +125,7 @@ def _statuses(runs: pd.DataFrame, source: str) -> pd.Series[Any]:
 
 
 def _withhold(runs: pd.DataFrame, source: str) -> list[str]:
-    """Take the score from runs that have none by their status, and say which runs have no score."""
+    """Remove the scores of runs whose status allows none, and warn of runs without a score."""
     runs.loc[runs["status"].isin(SCORELESS), "score"] = np.nan
     missing = runs[runs["score"].isna() & (runs["status"] != "pruned")]
     if missing.empty:

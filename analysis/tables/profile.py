@@ -1,19 +1,21 @@
-"""The table `profile.parquet`: how fast each system trains and what it takes, one row a system and round.
+"""The table `profile.parquet`: how fast each system trains and what it needs, one row per system and round.
 
-Every row is one fresh process that trained one system alone; `round` counts the times the systems had their turn.
+Every row is a fresh process that trained one system alone; `round` counts the passes over all systems.
 
-- `result`: measured, unsupported (not on this machine), out of memory, failed; `reason` says why. Only measured rows
+- `result`: measured, unsupported (on this machine), out of memory, failed; `reason` says why. Only measured rows
   have numbers.
 - `steps`, `batch_size`, `max_length`: what was measured; all systems saw the same items.
-- `setup_seconds`, `warmup_seconds`: until the first step, and the steps before the measured ones (compiling is there).
-- `samples_per_second` (features: a long paragraph can give several), `tokens_per_second` (pieces of items, no padding),
+- `setup_seconds`, `warmup_seconds`: until the first step, and the steps before the measured ones (including
+  compilation).
+- `samples_per_second` (features: a long paragraph can give several), `tokens_per_second` (subword tokens of items,
+  without padding),
   `step_seconds_p50`, `step_seconds_p95`.
-- `peak_memory_gib`: allocated on the GPU, or resident on a CPU; `peak_reserved_gib`: what torch held of the GPU.
+- `peak_memory_gib`: allocated on the GPU, or resident on a CPU; `peak_reserved_gib`: what torch reserved on the GPU.
 - `padding_waste`: share of the computed positions that are padding.
-- `model_operations_per_second`: matrix products that training on these pieces needs, without recomputation and padding;
+- `model_operations_per_second`: matrix products that training on these tokens needs, without recomputation and padding;
   `ceiling_operations_per_second`: the rate of a large matrix product in the same process and precision; their quotient
   is `utilisation` (Chowdhery et al. 2022, arXiv:2204.02311, appendix B, with a measured ceiling).
-- `forward_share`, `backward_share`, `optimizer_share`, `host_share`: of a step, timed in steps of their own.
+- `forward_share`, `backward_share`, `optimizer_share`, `host_share`: of a step, timed in separate steps.
 """
 
 from __future__ import annotations
@@ -46,11 +48,11 @@ SCHEMA = pa.schema(
     ],
     metadata={b"orchestrate_table": b"profile", b"orchestrate_schema_version": str(SCHEMA_VERSION).encode()},
 )
-NOISE = 0.1  # machines whose own speed moves by more than this between processes deserve a remark
+NOISE = 0.1  # warn if the machine's own speed varies by more than this between processes
 
 
 def to_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-    """Rows as a table of this schema. Raises ValueError or ArrowInvalid for a column or value that does not fit."""
+    """Return rows as a table of this schema. Raises ValueError or ArrowInvalid for a wrong column or value."""
     unknown = {name for row in rows for name in row} - set(SCHEMA.names)
     if unknown:
         raise ValueError(f"{', '.join(sorted(unknown))}: not a column of a profile")
@@ -58,23 +60,23 @@ def to_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
 
 
 def summary(rows: pd.DataFrame) -> pd.DataFrame:
-    """One row a system in its first order: medians over rounds, and smallest and largest `samples_per_second`.
+    """Return one row per system in order of appearance: medians over rounds, and the range of `samples_per_second`.
 
-    Result and reason are those of its last round; `rounds` counts the measured ones.
+    Result and reason are of its last round; `rounds` counts the measured rounds.
     """
     systems = rows.groupby("system", sort=False)
     texts = [name for name in (*TEXTS, *COUNTS) if name not in ("system", "round")]
     speed = systems["samples_per_second"]
-    found = systems[texts].last(skipna=False).join(systems[list(MEASURES)].median())
+    medians = systems[texts].last(skipna=False).join(systems[list(MEASURES)].median())
     measured = (rows["result"] == MEASURED).groupby(rows["system"], sort=False).sum()
     spread = {"samples_per_second_min": speed.min(), "samples_per_second_max": speed.max(), "rounds": measured}
-    return found.assign(**spread).reset_index()
+    return medians.assign(**spread).reset_index()
 
 
 def drift(rows: pd.DataFrame) -> float:
-    """How much the rate of the same matrix product moved between processes: largest over smallest, less 1.
+    """Return how much the rate of the same matrix product varied between processes: largest over smallest, less 1.
 
-    Over the systems of one precision; the largest of them; 0 for a single process.
+    Computed among systems of one precision, of which the largest counts; 0 for a single process.
     """
     rates = rows.groupby("precision")["ceiling_operations_per_second"]
     ratio = (rates.max() / rates.min() - 1.0).dropna()

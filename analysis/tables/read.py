@@ -1,7 +1,7 @@
-"""Result tables as one value, whatever they were read from: results directories, or a CSV, TSV or Parquet file.
+"""Reads result tables as one value, from results directories or from CSV, TSV or Parquet files.
 
-A file may be one that another tool made: system (or model), seed, score. Tables are also exported as CSV that a
-spreadsheet opens as data: no cell of text can start a formula.
+A file may come from another tool: system (or model), seed, score. Tables are also exported as CSV that a spreadsheet
+opens as data: no text cell can start a formula.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from analysis.tables.schema import EPOCHS, PREDICTIONS, Corrupt, read_parquet
 from analysis.tables.trials import empty_trials
 
 SUFFIXES = (".csv", ".tsv", ".parquet")
-# What may honestly differ between two executions and still must not go unsaid when it does.
+# May legitimately differ between two executions, but must be reported if it does.
 _ENVIRONMENT = (
     "device", "hardware", "world_size", "torch_version", "transformers_version", "ray_version", "python_version",
     "orchestrate_version", "orchestrate_commit", "git_commit",
@@ -30,9 +30,9 @@ _ENVIRONMENT = (
 
 @dataclass(frozen=True)
 class Origin:
-    """One source: how it was named, the resolved experiment file in it (None: there is none), and what made its runs.
+    """One source: its name, the resolved experiment file in it (None if there is none), and what made its runs.
 
-    `made_by` are commands without their arguments, such as `sweep` and `search --then-sweep`.
+    `made_by` lists commands without arguments, such as `sweep` and `search --then-sweep`.
     """
 
     label: str
@@ -41,19 +41,19 @@ class Origin:
 
     @property
     def can_be_repeated(self) -> bool:
-        """Whether there is a file, and it is an experiment's."""
+        """Whether there is an experiment file to repeat."""
         return self.experiment is not None and isinstance(self.experiment.get("experiment"), str)
 
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """Runs that can be compared, with what is known about them.
+    """Runs that can be compared, and what is known about them.
 
-    `runs` has one row a run and always the columns system, seed, split_seed, fold, status and score (float, NaN where
-    the run has none); whatever else the source held is kept. `epochs` and `predictions` follow `tables.schema` and
-    are empty (with their columns) where the source had none. `experiment` is the resolved experiment file, or None.
-    `trials` are those of a search (`analysis.tables.trials`), which are never compared, and `trial_epochs` their
-    epochs; `runs` may be empty where there are trials. `origins` say of each source where it came from.
+    `runs` has one row per run and always the columns system, seed, split_seed, fold, status and score (float, NaN if
+    the run has none); all other columns of the source are kept. `epochs` and `predictions` follow `tables.schema` and
+    are empty (with their columns) if the source had none. `experiment` is the resolved experiment file, or None.
+    `trials` are the trials of a search (`analysis.tables.trials`), which are never compared, and `trial_epochs` their
+    epochs; `runs` may be empty if there are trials. `origins` says where each source came from.
     """
 
     runs: pd.DataFrame
@@ -70,17 +70,17 @@ class Results:
 def read(sources: Sequence[str | Path], *, only_runs: bool = False) -> Results:
     """Read one or more results directories and CSV, TSV or Parquet files as one comparison.
 
-    Nothing is dropped silently: whatever is not compared is named in `warnings`. `only_runs` leaves the epochs and
-    predictions of directories unread, and empty. Raises FileNotFoundError for a source that is not there, Corrupt for
-    a damaged one, ValueError for runs that must not be compared: two settings under one system of one data set, one
-    cell twice, one data set with different contents. Several data sets can be read together: `comparison.datasets`
-    says what becomes of them.
+    Nothing is dropped silently: `warnings` names all that is not compared. `only_runs` leaves the epochs and
+    predictions of directories unread, and empty. Raises FileNotFoundError for a missing source, Corrupt for a damaged
+    one, and ValueError for runs that must not be compared: two settings of one system on one data set, one cell twice,
+    one data set with different contents. Several data sets can be read together: see
+    `comparison.systems.data_set_means`.
     """
     if not sources:
         raise ValueError("nothing to read: name a results directory or a CSV, TSV or Parquet file")
     parts = [_read(Folder.at(source), only_runs) for source in sources]
     warnings = [warning for part in parts for warning in part.warnings]
-    runs = _once(_below_each_other([part.runs for part in parts]), warnings)
+    runs = _once(_concatenated([part.runs for part in parts]), warnings)
     _refuse_mixtures(runs)
     warnings += [*_limits(parts), *_mixed_environment(runs)]
     searched = _searched(parts, warnings)
@@ -107,28 +107,28 @@ def _made_by(part: SourceResults) -> tuple[str, ...]:
     return ("search --then-sweep",) if "winner_of" in part.runs.columns else ("search", "sweep")
 
 
-def _below_each_other(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Sources without a compared run have nothing to say about column types."""
+def _concatenated(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Concatenate runs. Sources without a compared run do not affect column types."""
     filled = [frame for frame in frames if not frame.empty]
     return pd.concat(filled or frames, ignore_index=True)
 
 
 def _searched(parts: Sequence[SourceResults], warnings: list[str]) -> SourceResults:
-    """The part whose trials are shown: the only one that has any."""
-    found = [part for part in parts if not part.trials.empty]
-    if len(found) < 2:
-        return (found or parts)[0]
-    listed = ", ".join(part.label for part in found)
-    warnings.append(f"the searches of {listed} are not shown together; analyse each of them alone")
+    """Return the source whose trials are shown: the only one that has any."""
+    searches = [part for part in parts if not part.trials.empty]
+    if len(searches) < 2:
+        return (searches or parts)[0]
+    listed = ", ".join(part.label for part in searches)
+    warnings.append(f"the searches of {listed} cannot be shown together; analyse each of them alone")
     return replace(parts[0], trials=empty_trials(), trial_epochs=parts[0].trial_epochs.iloc[:0])
 
 
-def _experiment(found: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    """The only experiment file; of several experiments, their names and the rules of comparison that all share."""
-    names = list(dict.fromkeys(str(content.get("experiment")) for content in found))
+def _experiment(files: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """Return the only experiment file, or the names of several experiments and the comparison rules they share."""
+    names = list(dict.fromkeys(str(content.get("experiment")) for content in files))
     if len(names) < 2:
-        return found[0] if found else None
-    rules = [content.get("compare") or {} for content in found]
+        return files[0] if files else None
+    rules = [content.get("compare") or {} for content in files]
     shared = {key: value for key, value in rules[0].items() if all(other.get(key) == value for other in rules[1:])}
     return {"experiment": " + ".join(names), "compare": shared}
 
@@ -148,7 +148,7 @@ def _read(folder: Folder, only_runs: bool) -> SourceResults:
 
 
 def _read_file(folder: Folder) -> pd.DataFrame:
-    """The runs of one file. Raises ValueError for another kind of file or no rows, Corrupt for a broken one."""
+    """Read the runs of one file. Raises ValueError for another kind of file or no rows, Corrupt for a damaged one."""
     suffix = "." + folder.path.rsplit(".", 1)[-1].lower()
     if suffix not in SUFFIXES:
         raise ValueError(f"{folder.label()}: is neither a results directory nor one of {', '.join(SUFFIXES)}")
@@ -179,43 +179,43 @@ def _stack(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def _once(runs: pd.DataFrame, warnings: list[str]) -> pd.DataFrame:
-    """Every run id once: the first record; a record before a failed attempt."""
+    """Keep every run id once: the first record, and a record rather than a failed attempt."""
     if "run_id" not in runs.columns:
         return runs
     named = runs["run_id"].notna()
     order = runs.assign(_failed=runs["status"] == "failed").sort_values("_failed", kind="stable").index
-    again = runs.loc[order].duplicated(subset="run_id").reindex(runs.index) & named
-    if again.any():
+    repeated = runs.loc[order].duplicated(subset="run_id").reindex(runs.index) & named
+    if repeated.any():
         spread = runs[named].groupby("run_id")["score"].agg(lambda scores: scores.max() - scores.min()).max()
         warnings.append(
-            f"{int(again.sum())} runs are in more than one source; the first record of each is used "
+            f"{int(repeated.sum())} runs are in more than one source; the first record of each is used "
             f"(their scores differ by at most {0.0 if pd.isna(spread) else spread:.6g})"
         )
-    return runs[~again].reset_index(drop=True)
+    return runs[~repeated].reset_index(drop=True)
 
 
 def _refuse_mixtures(runs: pd.DataFrame) -> None:
-    where = data_set_labels(runs)
-    _refuse_settings(runs, where)
+    data_sets = data_set_labels(runs)
+    _refuse_settings(runs, data_sets)
     if "dataset_fingerprint" in runs.columns:
-        for name, found in runs["dataset_fingerprint"].dropna().groupby(where):
-            if found.nunique() > 1:
-                listed = ", ".join(sorted(found.astype(str).unique()))
+        for name, fingerprints in runs["dataset_fingerprint"].dropna().groupby(data_sets):
+            if fingerprints.nunique() > 1:
+                listed = ", ".join(sorted(fingerprints.astype(str).unique()))
                 named = f" of data set {name!r}" if name else ""
-                contents = f"{found.nunique()} contents of the data{named} ({listed})"
-                raise ValueError(f"the runs are of {contents}; their scores do not compare")
+                contents = f"{fingerprints.nunique()} contents of the data{named} ({listed})"
+                raise ValueError(f"the runs are of {contents}; their scores cannot be compared")
     cell = ["system", *KEYS]
-    twice = runs[runs.assign(_where=where).duplicated(subset=[*cell, "_where"], keep=False)]
+    twice = runs[runs.assign(_data_set=data_sets).duplicated(subset=[*cell, "_data_set"], keep=False)]
     if not twice.empty:
         first = twice.iloc[0]
         key = ", ".join(f"{name} {first[name]}" for name in cell if not pd.isna(first[name]))
         raise ValueError(f"{len(twice)} runs share their cell with another run, the first of them {key}")
 
 
-def _refuse_settings(runs: pd.DataFrame, where: pd.Series[str]) -> None:
+def _refuse_settings(runs: pd.DataFrame, data_sets: pd.Series[str]) -> None:
     if "settings_id" not in runs.columns:
         return
-    for (system, _), settings in runs["settings_id"].groupby([runs["system"], where]):
+    for (system, _), settings in runs["settings_id"].groupby([runs["system"], data_sets]):
         if settings.nunique() > 1:
             raise ValueError(
                 f"system {system!r} has runs with {settings.nunique()} different settings "
@@ -224,32 +224,32 @@ def _refuse_settings(runs: pd.DataFrame, where: pd.Series[str]) -> None:
 
 
 def _limits(parts: Sequence[SourceResults]) -> list[str]:
-    """Subsets are stamped, also where the sweep's own notes are gone: a limited data set gives no real result."""
-    found = []
+    """Warn of limited data sets, which give no real result, even if the sweep's own notes are gone."""
+    warnings = []
     for part in parts:
         data = (part.experiment or {}).get("data")
         limit = data.get("limit") if isinstance(data, dict) else None
         if limit is not None and not any("not a real result" in warning for warning in part.warnings):
-            found.append(f"{part.label}: not a real result: only the first {limit} items were used")
-    return found
+            warnings.append(f"{part.label}: not a real result: only the first {limit} items were used")
+    return warnings
 
 
 def _mixed_environment(runs: pd.DataFrame) -> list[str]:
-    found = []
+    warnings = []
     for column in _ENVIRONMENT:
         counts = runs[column].dropna().value_counts() if column in runs.columns else pd.Series(dtype=int)
         if len(counts) > 1:
             listed = ", ".join(f"{value} ({count} runs)" for value, count in counts.items())
-            found.append(f"runs mix {column.replace('_', ' ')}: {listed}")
-    return found
+            warnings.append(f"runs mix {column.replace('_', ' ')}: {listed}")
+    return warnings
 
 
-# What spreadsheets take for the start of a formula (OWASP, "CSV Injection"); numbers keep their minus sign.
+# What spreadsheets treat as the start of a formula (OWASP, "CSV Injection"); numbers keep their minus sign.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def to_csv(frame: pd.DataFrame) -> bytes:
-    """The frame as UTF-8 CSV; in columns that hold text, cells that would start a formula get a leading apostrophe."""
+    """Return the frame as UTF-8 CSV; text cells that would start a formula get a leading apostrophe."""
     safe = frame.apply(lambda column: column if _is_numeric(column) else column.map(_neutral))
     text: str = safe.to_csv(index=False, lineterminator="\n")
     return text.encode("utf-8", "backslashreplace")

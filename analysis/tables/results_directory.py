@@ -1,4 +1,4 @@
-"""Runs, epochs and predictions of a results directory: compacted tables first, the runs' own files where they lack."""
+"""Reads a results directory: from the compacted tables, and from the runs' own files where those lack rows."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from analysis.tables.run_directory import RunFolder, file_hashes, read_json, run
 from analysis.tables.schema import SCHEMAS, Corrupt, Kind, read_parquet, sha256, to_table
 from analysis.tables.trials import empty_trials, read_trials
 
-OF_TRIALS = ("metric", "score_split")  # what the runs of trials say of them
+OF_TRIALS = ("metric", "score_split")  # columns that trials take from their runs
 
 
 @dataclass(frozen=True, eq=False)
 class SourceResults:
     """What one source holds; `warnings` say what was left out or repaired.
 
-    `trials` are those of its search, with OF_TRIALS as their runs say; `trial_epochs` are their epochs.
+    `trials` are the trials of its search, with OF_TRIALS from their runs; `trial_epochs` are their epochs.
     """
 
     label: str
@@ -36,17 +36,17 @@ class SourceResults:
 
 
 def is_results_directory(folder: Folder) -> bool:
-    """Whether runs of ours lie here."""
+    """Return whether the folder holds runs of this program."""
     return folder.is_file("runs.parquet") or folder.is_directory("runs")
 
 
 def read_directory(results: Folder, *, only_runs: bool = False) -> SourceResults:
-    """The fine-tune runs of the current experiment (`experiment.yaml`, `cells.json`), whatever else is there.
+    """Read the fine-tune runs of the current experiment (`experiment.yaml`, `cells.json`) and no other runs.
 
-    Beside them the trials of its search, where it has any; then there may be no fine-tune run at all.
-    A compacted table that is missing or damaged is rebuilt in memory from `runs/<run_id>/`, and so are runs newer than
-    it. `only_runs`: epochs and predictions are not read, and empty. Raises Corrupt for a damaged file that nothing can
-    replace, ValueError where no run and no trial is usable.
+    Also reads the trials of its search, if it has any; then there may be no fine-tune run at all. Compacted tables that
+    are missing or damaged are rebuilt in memory from `runs/<run_id>/`, as are rows of newer runs. `only_runs`: epochs
+    and predictions are not read, and empty. Raises Corrupt for a damaged file that nothing can replace, ValueError if
+    no run and no trial is usable.
     """
     warnings: list[str] = _notes(results)
     cells = _cells(results)
@@ -72,19 +72,19 @@ def read_directory(results: Folder, *, only_runs: bool = False) -> SourceResults
 
 
 def _with_winners(runs: pd.DataFrame, cells: list[dict[str, Any]] | None) -> pd.DataFrame:
-    """The runs with the trial whose settings they have, in `winner_of`, where their cells say one."""
-    said = {cell["run_id"]: cell["winner_of"] for cell in cells or [] if cell.get("winner_of")}
-    return runs.assign(winner_of=runs["run_id"].map(said)) if said else runs
+    """Add the trial whose settings a run has, in `winner_of`, if any cell names one."""
+    winners = {cell["run_id"]: cell["winner_of"] for cell in cells or [] if cell.get("winner_of")}
+    return runs.assign(winner_of=runs["run_id"].map(winners)) if winners else runs
 
 
 def _with_runs(trials: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    """The trials with what their runs say of them."""
-    said = runs.drop_duplicates("run_id").set_index("run_id")
-    return trials.assign(**{name: trials["run_id"].map(said[name]) for name in OF_TRIALS})
+    """Add OF_TRIALS from the runs of the trials."""
+    by_id = runs.drop_duplicates("run_id").set_index("run_id")
+    return trials.assign(**{name: trials["run_id"].map(by_id[name]) for name in OF_TRIALS})
 
 
 def _notes(results: Folder) -> list[str]:
-    """What the sweep knew of its data and every reader must be told."""
+    """Return what the sweep noted about its data, for every reader to see."""
     if not results.is_file("notes.json"):
         return []
     content = read_json(results, "notes.json")
@@ -129,7 +129,7 @@ def _compacted(results: Folder, kind: Kind, warnings: list[str]) -> pd.DataFrame
 
 
 def _expected_hash(results: Folder, name: str, data: bytes) -> str | None:
-    """The manifest's hash of a table, or of the table before, which a killed compaction leaves; None: no manifest."""
+    """Return the manifest's hash of a table, or of the previous one if compaction was killed; None: no manifest."""
     if not results.is_file("manifest.json"):
         return None
     before = file_hashes(results, "manifest.json", "previous").get(name)
@@ -148,35 +148,35 @@ def _runs(results: Folder, own: Mapping[str, RunFolder], warnings: list[str]) ->
         compacted = _still_there(compacted, own, results.label(), warnings)
     settled = set(compacted.loc[compacted["status"] != "failed", "run_id"])
     fresh = sorted(run_id for run_id, folder in own.items() if folder.is_recorded and run_id not in settled)
-    tried = {run_id: own[run_id].newest_attempt() for run_id in sorted(set(own) - settled) if own[run_id].attempts}
+    attempts = {run_id: own[run_id].newest_attempt() for run_id in sorted(set(own) - settled) if own[run_id].attempts}
     frames = [
-        compacted[~compacted["run_id"].isin([*fresh, *tried])],
+        compacted[~compacted["run_id"].isin([*fresh, *attempts])],
         tables_of((own[run_id] for run_id in fresh), "runs"),
-        to_table("runs", [_of_runs(row) for one in tried.values() if (row := one.failed_row())]).to_pandas(),
+        to_table("runs", [_of_runs(row) for newest in attempts.values() if (row := newest.failed_row())]).to_pandas(),
     ]
-    damaged = [f"runs/{run_id}/{file_name(number)}" for run_id, one in tried.items() for number in one.damaged]
+    damaged = [f"runs/{run_id}/{file_name(number)}" for run_id, newest in attempts.items() for number in newest.damaged]
     if damaged:
         warnings.append(f"{results.label()}: attempts are damaged and left out: {_listed(damaged)}")
     return _in_order(_stacked(frames), compacted.loc[~compacted["run_id"].isin(fresh), "run_id"])
 
 
 def _in_order(runs: pd.DataFrame, first: Iterable[str]) -> pd.DataFrame:
-    """The rows of these runs first, in this order; the others after them, as they are."""
-    place = {run_id: number for number, run_id in enumerate(first)}
-    order = runs["run_id"].map(place).fillna(len(place)).argsort(kind="stable")
+    """Put the rows of the `first` runs first, in that order; the others follow in their own order."""
+    rank = {run_id: number for number, run_id in enumerate(first)}
+    order = runs["run_id"].map(rank).fillna(len(rank)).argsort(kind="stable")
     return runs.iloc[order].reset_index(drop=True)
 
 
 def _still_there(
     compacted: pd.DataFrame, own: Mapping[str, RunFolder], label: str, warnings: list[str]
 ) -> pd.DataFrame:
-    """The rows whose run was not taken out of `runs/` since they were compacted; the others are named."""
+    """Keep the rows whose run is still in `runs/` since they were compacted; name the others in `warnings`."""
     recorded = {run_id for run_id, folder in own.items() if folder.is_recorded}
     failed = compacted["status"] == "failed"
     kept = compacted["run_id"].isin(recorded) | (failed & compacted["run_id"].isin(list(own)))
     gone = [f"{run.system} seed {run.seed} ({run.run_id})" for run in compacted[~kept].itertuples()]
     if gone:
-        warnings.append(f"{label}: {len(gone)} rows of runs.parquet have no record any more: {_listed(gone)}")
+        warnings.append(f"{label}: {len(gone)} rows of runs.parquet no longer have a record: {_listed(gone)}")
     return compacted[kept]
 
 
@@ -185,7 +185,7 @@ def _of_runs(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _stacked(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """The frames below each other; empty ones have nothing to say about column types."""
+    """Concatenate the frames; empty ones do not affect column types."""
     filled = [frame for frame in frames if not frame.empty]
     return pd.concat(filled, ignore_index=True) if filled else frames[0]
 
@@ -193,7 +193,7 @@ def _stacked(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
 def _current(
     runs: pd.DataFrame, cells: list[dict[str, Any]] | None, trials: set[str], label: str, warnings: list[str]
 ) -> pd.DataFrame:
-    """Fine-tune runs of the current grid; the others are named, trials of the current search aside."""
+    """Keep the fine-tune runs of the current grid; name all others, except trials of the search, in `warnings`."""
     runs = runs[~runs["run_id"].isin(trials)]
     other_stage = runs["stage"].notna() & (runs["stage"] != "fine-tune")
     if other_stage.any():
@@ -208,10 +208,10 @@ def _current(
         named = [f"{run.system} seed {run.seed} ({run.run_id})" for run in others.itertuples()]
         warnings.append(
             f"{label}: {len(named)} records are not cells of the current experiment: {_listed(named)}; a sweep whose "
-            "models, recipes and seeds name them compares them too, without running them again"
+            "models, recipes and seeds include them compares them too, without running them again"
         )
-    there = set(runs["run_id"])
-    missing = [cell for cell in cells if cell["run_id"] not in there and _is_compared(cell)]
+    present = set(runs["run_id"])
+    missing = [cell for cell in cells if cell["run_id"] not in present and _is_compared(cell)]
     unsupported = {str(cell.get("system")): cell["unsupported"] for cell in missing if cell.get("unsupported")}
     warnings += [
         f"{label}: {system} is unsupported there and was not run: {why}" for system, why in unsupported.items()
@@ -234,7 +234,7 @@ def _listed(names: Sequence[str]) -> str:
 def _table(
     results: Folder, kind: Kind, own: Mapping[str, RunFolder], wanted: set[str], warnings: list[str]
 ) -> pd.DataFrame:
-    """Epochs or predictions of the wanted runs."""
+    """Return the epochs or predictions of the wanted runs."""
     compacted = _compacted(results, kind, warnings) if wanted else None
     if compacted is None:
         compacted = SCHEMAS[kind].empty_table().to_pandas()

@@ -1,7 +1,7 @@
-"""The files that a run's worker wrote itself, `runs/<run_id>/`: what the compacted tables are made of, and can lack.
+"""Reads the files that a run's worker wrote, `runs/<run_id>/`, from which the compacted tables are made.
 
 `run.parquet` is the commit; `record-<first 16 digits of its SHA-256>.json` names the files of the record with their
-hashes; `attempts/<n>.json` are tries that left no record (`attempts.py`).
+hashes; `attempts/<n>.json` are attempts that left no record (`attempts.py`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from analysis.tables.folder import Folder
 from analysis.tables.schema import SCHEMAS, Corrupt, Kind, read_parquet, sha256
 
 RUN = "run.parquet"
-TABLES_IN_A_PILE = 256  # 10,000 small tables are large
+TABLES_AT_ONCE = 256  # 10,000 small tables take much memory
 _PREFIX: dict[Kind, str] = {"runs": "run.", "epochs": "epochs", "predictions": "predictions"}
 
 
@@ -36,11 +36,11 @@ class RunFolder:
 
     @property
     def is_recorded(self) -> bool:
-        """Whether the run came to an end that counts."""
+        """Whether the run has a record."""
         return RUN in self.files
 
     def table(self, kind: Kind) -> pa.Table:
-        """The record's table of this kind, its hash checked; raises Corrupt."""
+        """Read the record's table of this kind and check its hash. Raises Corrupt."""
         hashes = self._hashes()
         name = next((name for name in hashes if name.startswith(_PREFIX[kind])), None)
         if name is None:
@@ -56,7 +56,7 @@ class RunFolder:
         return [] if self.is_recorded else numbers(files)
 
     def newest_attempt(self) -> Newest:
-        """The newest whole attempt at a run without a record, and which newer ones are damaged."""
+        """Return the newest intact attempt at a run without a record, and which newer ones are damaged."""
         return newest(self.attempts, self._read, self._label)
 
     def _hashes(self) -> dict[str, str]:
@@ -66,7 +66,7 @@ class RunFolder:
             records = [name for name in records if name == expected]
         if not records:
             raise Corrupt(
-                f"{self._label}/{RUN}: no record belongs to it; the next sweep moves it to quarantine/ and runs it "
+                f"{self._label}/{RUN}: it has no matching record; the next sweep moves it to quarantine/ and runs it "
                 "again"
             )
         return file_hashes(self.runs, f"{self.run_id}/{records[0]}")
@@ -80,20 +80,20 @@ class RunFolder:
 
 
 def run_folders(results: Folder) -> dict[str, RunFolder]:
-    """Run id -> its folder, for everything under `runs/` of a results directory."""
+    """Return the folder of each run id under `runs/` of a results directory."""
     runs = results.child("runs")
     named = _listed(runs.local_path) if runs.is_local else _grouped(runs.files())
     return {run_id: RunFolder(run_id, runs, frozenset(names)) for run_id, names in named}
 
 
 def tables_of(folders: Iterable[RunFolder], kind: Kind) -> pd.DataFrame:
-    """The records' tables of this kind below each other; raises Corrupt."""
-    pile = [SCHEMAS[kind].empty_table()]
+    """Concatenate the records' tables of this kind. Raises Corrupt."""
+    tables = [SCHEMAS[kind].empty_table()]
     for folder in folders:
-        pile.append(folder.table(kind))
-        if len(pile) >= TABLES_IN_A_PILE:
-            pile = [_merged(pile)]
-    frame: pd.DataFrame = _merged(pile).to_pandas()
+        tables.append(folder.table(kind))
+        if len(tables) >= TABLES_AT_ONCE:
+            tables = [_merged(tables)]
+    frame: pd.DataFrame = _merged(tables).to_pandas()
     return frame
 
 
@@ -110,7 +110,7 @@ def _grouped(files: Iterable[str]) -> Iterable[tuple[str, set[str]]]:
 
 
 def _listed(runs: Path) -> Iterator[tuple[str, set[str]]]:
-    """The names in every run's folder, and of its attempts where it has no record: nothing else is looked at."""
+    """List the names in every run's folder, and its attempts if it has no record, and read nothing else."""
     for run_id in sorted(os.listdir(runs)) if runs.is_dir() else ():  # noqa: PTH208 - names are enough
         if not (runs / run_id).is_dir():
             continue
@@ -123,7 +123,7 @@ def _listed(runs: Path) -> Iterator[tuple[str, set[str]]]:
 
 
 def read_json(folder: Folder, name: str) -> Any:
-    """The content of a JSON file; raises Corrupt for one that is not JSON."""
+    """Return the content of a JSON file. Raises Corrupt if it is not JSON."""
     data = folder.read(name)
     try:
         return json.loads(data)
@@ -132,7 +132,7 @@ def read_json(folder: Folder, name: str) -> Any:
 
 
 def file_hashes(folder: Folder, name: str, key: str = "files") -> dict[str, str]:
-    """File name -> SHA-256 out of a record (`files`) or manifest (`tables`, `previous`); raises Corrupt."""
+    """Return the SHA-256 of each file in a record (`files`) or manifest (`tables`, `previous`). Raises Corrupt."""
     content = read_json(folder, name)
     files = content.get(key) if isinstance(content, dict) else None
     if not isinstance(files, Mapping):

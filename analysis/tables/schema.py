@@ -1,4 +1,4 @@
-"""The result tables: their schemas, and the one way their Parquet files are made, checked and read."""
+"""Defines the schemas of the result tables, and makes, checks and reads their Parquet files."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ SCHEMA_VERSION = 1
 Kind = Literal["runs", "epochs", "predictions", "trials"]
 STATUSES = ("completed", "collapsed", "diverged", "pruned", "failed")
 METRIC_PREFIXES = ("metric_", "validation_", "test_")
-COUNT_PREFIXES = ("train_", "evaluation_")  # what was cut off of the items of these parts (analysis/text/warnings.py)
+COUNT_PREFIXES = ("train_", "evaluation_")  # what was cut off the items of these parts (analysis/text/warnings.py)
 PARAMETER_PREFIX = "parameter_"
 _SCORES = ("score", "best_score")
 
 FEW_ROWS, MANY_ROWS = 16, 10_000
-_passed: dict[Kind | None, pa.Schema] = {}  # by kind, the last schema that was found right
+_passed: dict[Kind | None, pa.Schema] = {}  # by kind, the last schema that passed the check
 _KIND_KEY, _VERSION_KEY = b"orchestrate_table", b"orchestrate_schema_version"
 _REQUIRED = {"run_id", "epoch", "system", "seed", "status", "split", "item", "search", "trial"}
 _INSTANT = pa.timestamp("us", tz="UTC")
 
 
 class Corrupt(ValueError):
-    """A result file does not hold what its record says; the message names the file and the reason."""
+    """A result file is damaged; the message names the file and the reason."""
 
 
 def _schema(kind: Kind, types: Mapping[pa.DataType, str], order: str) -> pa.Schema:
@@ -82,15 +82,15 @@ TRIALS = _schema(  # of the current search; what the columns mean: analysis/tabl
     "started_at finished_at",
 )
 SCHEMAS: dict[Kind, pa.Schema] = {"runs": RUNS, "epochs": EPOCHS, "predictions": PREDICTIONS, "trials": TRIALS}
-# what the columns beyond the fixed ones are called, and may hold; those of predictions are the task's own
+# the names and types of columns beyond the fixed ones; for predictions they are up to the task
 _EXTRA_NAMES = {"runs": (*METRIC_PREFIXES, *COUNT_PREFIXES), "epochs": METRIC_PREFIXES, "trials": (PARAMETER_PREFIX,)}
-# Columns that came later: files from before lack them, so they stand among the extra ones, and need not be there.
+# Columns added later: older files lack them, so they count as extra columns and are optional.
 LATER_COLUMNS: dict[Kind, dict[str, pa.DataType]] = {
     "runs": {"orchestrate_version": pa.string(), "orchestrate_commit": pa.string()},
 }
 _EXTRA_TYPES = {"runs": [pa.float64(), pa.int64()], "epochs": [pa.float64()], "trials": [pa.float64(), pa.string()]}
 
-# Times, speeds, memory, attempt, hardware, software and dates: what two honest executions may differ in.
+# Times, speeds, memory, attempt, hardware, software and dates, which may differ between two correct executions.
 VOLATILE_COLUMNS = frozenset((
     "attempt", "seconds", "seconds_total", "seconds_train", "seconds_eval", "seconds_setup", "samples_per_second",
     "tokens_per_second", "step_seconds_p50", "peak_memory_gib", "world_size", "cpu_threads", "device", "hardware",
@@ -100,13 +100,13 @@ VOLATILE_COLUMNS = frozenset((
 
 
 def runs_schema(metrics: Iterable[str] = (), parts: Iterable[str] = ()) -> pa.Schema:
-    """RUNS plus `metric_<name>` per metric, and `<part>_<name>` for each of `parts` ("validation", "test")."""
+    """Return RUNS plus `metric_<name>` per metric, and `<part>_<name>` for each of `parts` ("validation", "test")."""
     prefixes = ["metric", *parts]
     return _extended(RUNS, [f"{prefix}_{name}" for prefix in prefixes for name in metrics])
 
 
 def epochs_schema(metrics: Iterable[str] = ()) -> pa.Schema:
-    """EPOCHS plus `metric_<name>` per metric."""
+    """Return EPOCHS plus `metric_<name>` per metric."""
     return _extended(EPOCHS, [f"metric_{name}" for name in metrics])
 
 
@@ -117,10 +117,10 @@ def _extended(schema: pa.Schema, names: Iterable[str]) -> pa.Schema:
 
 
 def to_table(kind: Kind, rows: pd.DataFrame | Sequence[Mapping[str, Any]]) -> pa.Table:
-    """Rows (or a frame) as a table of the kind's schema: fixed columns first, missing ones null, then the extra ones.
+    """Return rows (or a frame) as a table of the kind's schema: fixed columns first, nulls if missing, then extra ones.
 
     Extra columns must be ones the kind allows (`check`); NaN in a floating-point column becomes null.
-    Raises ValueError when a value does not fit its column or a required value is missing.
+    Raises ValueError if a value does not fit its column or a required value is missing.
     """
     frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame([dict(row) for row in rows], dtype=object)
     fixed = SCHEMAS[kind]
@@ -177,7 +177,7 @@ def check(kind: Kind, table: pa.Table) -> None:
 
 
 def _has_passed(kind: Kind | None, schema: pa.Schema) -> bool:
-    """Whether it is the schema that was last found right: the records of one sweep have the same."""
+    """Return whether the schema is the last one that passed: the records of one sweep share theirs."""
     return kind in _passed and schema.equals(_passed[kind], check_metadata=True)
 
 
@@ -197,7 +197,7 @@ def _check_schema(kind: Kind, schema: pa.Schema) -> None:
 
 def _check_field(kind: Kind, field: pa.Field, expected: pa.Field | None) -> None:
     if isinstance(field.type, pa.BaseExtensionType) or b"ARROW:extension:name" in (field.metadata or {}):
-        raise ValueError(f"column {field.name} has an extension type, which is refused")
+        raise ValueError(f"column {field.name} has an extension type, which is not allowed")
     if expected is not None:
         if field.type != expected.type:
             raise ValueError(f"column {field.name} is {field.type}, not {expected.type}")
@@ -217,7 +217,7 @@ def _check_plain(name: str, data_type: pa.DataType) -> None:
 
 
 def kind_of(schema: pa.Schema) -> Kind | None:
-    """Which result table a schema says it is; None for a table made elsewhere. Raises ValueError on a newer version."""
+    """Return which result table a schema declares; None for other tables. Raises ValueError for another version."""
     metadata = schema.metadata or {}
     name = metadata.get(_KIND_KEY, b"").decode()
     if name not in SCHEMAS:
@@ -229,10 +229,11 @@ def kind_of(schema: pa.Schema) -> Kind | None:
 
 
 def to_parquet_bytes(table: pa.Table) -> bytes:
-    """The file's bytes: page checksums, schema version in the metadata. A result table is checked first.
+    """Return the file's bytes with page checksums and the schema version in the metadata; checks result tables first.
 
-    Zstandard, but for the few rows of one run: in columns of one value, dictionaries, statistics and compression take
-    more room than they save, and more than half of the time of reading (1.1 ms against 0.4 ms for 55 columns).
+    Compressed with Zstandard, except for the few rows of one run: for columns of one value, dictionaries, statistics
+    and compression take more space than they save, and more than half of the reading time (1.1 against 0.4 ms for 55
+    columns).
     """
     kind = kind_of(table.schema)
     if kind is not None:
@@ -245,17 +246,17 @@ def to_parquet_bytes(table: pa.Table) -> bytes:
 
 
 def sha256(data: bytes) -> str:
-    """Hexadecimal SHA-256, as kept in records and manifests."""
+    """Return the hexadecimal SHA-256, as kept in records and manifests."""
     return hashlib.sha256(data).hexdigest()
 
 
 def read_parquet(
     source: bytes | str | Path, sha256: str | None = None, *, kind: Kind | None = None, name: str | None = None
 ) -> pa.Table:
-    """The table in a Parquet file (bytes, or a path), its hash, page checksums and exact schema checked.
+    """Read the table in a Parquet file (bytes, or a path), and check its hash, page checksums and exact schema.
 
-    `kind` demands that result table; `name` is what an error calls the file when `source` is bytes.
-    Raises Corrupt, naming the file and the reason; OSError when a path cannot be read.
+    `kind` requires that result table; `name` is what errors call the file if `source` is bytes.
+    Raises Corrupt, naming the file and the reason; OSError if a path cannot be read.
     """
     label = name or (str(source) if not isinstance(source, bytes) else "a Parquet file in memory")
     data = source if isinstance(source, bytes) else Path(source).read_bytes()
@@ -270,14 +271,14 @@ def read_parquet(
 
 def _checked(file: pq.ParquetFile, kind: Kind | None) -> pa.Table:
     schema = file.schema_arrow
-    found = kind_of(schema)
-    if not _has_passed(found, schema):
+    declared = kind_of(schema)
+    if not _has_passed(declared, schema):
         for field in schema:
             _check_field("predictions", field, None)
-    if kind is not None and found != kind:
-        raise ValueError(f"it is not a {kind} table" + (f" but a {found} table" if found else ""))
-    # Threads cost more than they save in small tables, and a process that ends just after they started can abort.
+    if kind is not None and declared != kind:
+        raise ValueError(f"it is not a {kind} table" + (f" but a {declared} table" if declared else ""))
+    # Threads cost more than they save in small tables, and a process that ends right after they start can abort.
     table = file.read(use_threads=file.metadata.num_rows >= MANY_ROWS)
-    if found is not None:
-        check(found, table)
+    if declared is not None:
+        check(declared, table)
     return table

@@ -43,7 +43,7 @@ CASES: dict[str, tuple[Scores, str, Sequence[str]]] = {
     ),
     "infinite scores": (
         {"x": [float("inf"), *around(0.8, 7)], "y": around(0.7, 8, 3)},
-        "is none: x seed 42",
+        "counts as none: x seed 42",
         ["inconclusive"],
     ),
     "nearly equal": ({"x": around(0.8, 8), "y": [s + 1e-15 for s in around(0.8, 8)]}, "deterministic", ["undecidable"]),

@@ -96,7 +96,7 @@ def test_a_record_that_was_moved_aside_since_the_compaction_does_not_count(tmp_p
     shutil.move(tmp_path / "runs" / "b-43", tmp_path / "forgotten-b-43")
     results = read([tmp_path])
     assert sorted(results.runs["score"]) == [0.7, 0.8, 0.81]
-    assert "1 rows of runs.parquet have no record any more: b seed 43 (b-43)" in results.warnings[0]
+    assert "1 rows of runs.parquet no longer have a record: b seed 43 (b-43)" in results.warnings[0]
     assert len(results.predictions) == 3
 
 

@@ -99,6 +99,6 @@ def test_the_searches_of_two_sources_are_not_mixed(tmp_path: Path) -> None:
     first, second = (searches.write(tmp_path / name, study.THREE) for name in "ab")
     found = read([first, second, csv(tmp_path / "x.csv", {"other": [0.5, 0.6]})])
     assert found.trials.empty
-    assert any("are not shown together; analyse each of them alone" in text for text in found.warnings)
+    assert any("cannot be shown together; analyse each of them alone" in text for text in found.warnings)
     one = read([csv(tmp_path / "x.csv", {"other": [0.5, 0.6]}), first])
     assert (len(one.trials), one.runs["system"].unique().tolist()) == (36, ["other"])
