@@ -72,10 +72,10 @@ def read_design(
     runs: pd.DataFrame, config: CompareConfig, items: ItemCounts | None, why_not: str | None = None
 ) -> Design:
     """Return the design of the scored runs; a `config.primary` other than auto fixes the test in advance."""
-    vary = splits_vary(runs)
-    method = primary_method(config, vary, has_items=items is not None)
+    varied = splits_vary(runs)
+    method = primary_method(config, varied, has_items=items is not None)
     scored = runs[runs["score"].notna()]
-    return Design(method, vary, _evaluation_to_train(scored), _claim(method, items), None if vary else why_not)
+    return Design(method, varied, _evaluation_to_train(scored), _claim(method, items), None if varied else why_not)
 
 
 def primary_method(config: CompareConfig, splits_vary: bool, has_items: bool) -> Method:

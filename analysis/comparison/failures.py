@@ -40,7 +40,7 @@ def count_statuses(runs: pd.DataFrame) -> dict[str, int | float]:
 
 
 def count_failures(runs: pd.DataFrame) -> dict[str, Failures]:
-    """Return, for each system, how many of its runs have no score."""
+    """Count the runs of each system, and those without a score."""
     grouped = runs["status"].isin(SCORELESS).groupby(runs["system"]).agg(["sum", "size"])
     return {str(system): Failures(int(row["sum"]), int(row["size"])) for system, row in grouped.iterrows()}
 

@@ -1,4 +1,4 @@
-"""JSON files that carry the hash of their own content, so that a damaged one is noticed and never believed."""
+"""Writes and reads JSON files that carry a checksum of their content, so that damage never goes unnoticed."""
 
 from __future__ import annotations
 
@@ -8,29 +8,30 @@ from typing import Any
 
 from analysis.tables.schema import Corrupt, sha256
 
-SEAL = "content_sha256"
+CHECKSUM = "content_sha256"
 
 
 def seal(content: Mapping[str, Any]) -> bytes:
-    """The file's bytes: indented JSON with the SHA-256 of the canonical form of everything else under SEAL."""
-    text = json.dumps({**content, SEAL: _digest(content)}, indent=1, ensure_ascii=False, allow_nan=False, default=str)
+    """Return the file's bytes: indented JSON with the SHA-256 of the content's canonical form under CHECKSUM."""
+    whole = {**content, CHECKSUM: _digest(content)}
+    text = json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False, default=str)
     return (text + "\n").encode("utf-8", "backslashreplace")
 
 
 def unseal(data: bytes, name: str) -> dict[str, Any]:
-    """The content of a sealed file. Raises Corrupt, naming the file, when it is not JSON or does not match its seal."""
+    """Return the content of a file. Raises Corrupt, naming the file, if it is not JSON or its checksum is wrong."""
     try:
         content = json.loads(data)
-        seal_found = content.pop(SEAL)
+        checksum = content.pop(CHECKSUM)
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise Corrupt(f"{name}: not a whole file of this program ({error})") from error
-    if seal_found != _digest(content):
+    if checksum != _digest(content):
         raise Corrupt(f"{name}: its content does not have the recorded hash")
     return dict(content)
 
 
 def holds(data: bytes, content: Mapping[str, Any]) -> bool:
-    """Whether this is the whole file of such content."""
+    """Return whether these are the intact bytes of a file with this content."""
     try:
         return _digest(unseal(data, "")) == _digest(content)
     except Corrupt:
