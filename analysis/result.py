@@ -33,20 +33,23 @@ class Analysis:
     systems columns: system, control, n, mean, std (ddof 1), min, max, median, iqm, ci_low, ci_high (t interval of the
     mean, level 1 - alpha), runs, collapsed, diverged, failed, failure_rate, selected_on_evaluation (bool).
     comparisons columns: COMPARISON_COLUMNS. mean_diff is mean a - mean b over complete pairs; p, p_holm, ci_* and
-    significant_* (Holm p below .05, .01) are of the paired t; prob_superiority is the share of pairs in which a is
+    significant_* (Holm p below .05, .01) belong to the paired t; prob_superiority is the share of pairs in which a is
     better, a12 the same for any run of a and of b; detectable_* are at 80% power and the first Holm step; verdict is
     what a is compared with b: better, worse, equivalent, inconclusive or undecidable.
-    primary_* are of the test that the verdict rests on (primary_method); where it resamples items, n_items counts them
-    (or their clusters), variance_seeds and variance_items are the parts of the variance of mean_diff that more seeds,
-    or only more items, reduce, and percentile_* is the plain bootstrap interval. seeds_to_decide: how many seeds would
-    show the observed difference with 80% power (missing: no number would); advice says it in words.
+    primary_* belong to the test that the verdict rests on (primary_method); where it resamples items, n_items counts
+    them (or their clusters), variance_seeds and variance_items are the parts of the variance of mean_diff that more
+    seeds, or only more items, reduce, and percentile_* is the plain bootstrap interval. seeds_to_decide: how many seeds
+    would show the observed difference with 80% power (missing: no number would); advice says it in words.
     control_a and control_b are "negative" where that system is a control; its pairs are part of Holm's family.
-    omnibus: `requested_tests.describe_all`, for three or more systems. sensitivity: `failure_sensitivity.COLUMNS`, one
-    row per pair with runs that have no score. optional: `requested_tests.COLUMNS`, the results of `compare.tests`.
-    tasks: `systems.TASK_COLUMNS`, one row per system and data set where several data sets are compared (else empty);
-    then `results.runs` has the same rows, with the data set as `seed`. search: what a hyper-parameter search found, if
-    there was one; if no comparison followed it, `systems` and `comparisons` are empty. options: the rules that were
-    applied.
+
+    - omnibus: `requested_tests.describe_all`, for three or more systems.
+    - sensitivity: `failure_sensitivity.COLUMNS`, one row per pair with runs that have no score.
+    - optional: `requested_tests.COLUMNS`, the results of `compare.tests`.
+    - tasks: `systems.TASK_COLUMNS`, one row per system and data set where several data sets are compared (else empty);
+      then `results.runs` has the same rows, with the data set as `seed`.
+    - search: what a hyper-parameter search found, if there was one; if no comparison followed it, `systems` and
+      `comparisons` are empty.
+    - options: the rules that were applied.
     """
 
     results: Results

@@ -154,7 +154,7 @@ _BOUNDED = {
 def smallest_p_of(method: str, n: int) -> float | None:
     """Return the smallest p that the exact test of a primary method can give for n pairs; None: no such bound.
 
-    The multi-bootstrap itself has no bound; the one returned is of the tests over seeds alone.
+    The multi-bootstrap itself has no bound; the one returned belongs to the tests over seeds alone.
     """
     if method not in _BOUNDED:
         return None

@@ -25,7 +25,7 @@ def with_metric(runs: pd.DataFrame, wanted: str | None) -> tuple[pd.DataFrame, s
 
     A metric given as a Python file is known by the name under which the runs were scored.
 
-    Raises ValueError if the scores are of several metrics and none is named, or if the runs lack the named one.
+    Raises ValueError if the runs are scored by several metrics and none is named, or if they lack the named one.
     """
     named = sorted(runs["metric"].dropna().unique()) if "metric" in runs.columns else []
     if wanted is None or wanted.endswith(".py"):
@@ -106,7 +106,7 @@ TASK_COLUMNS = ("dataset", "task", "metric", "system", "n", "mean", "std", "rank
 
 
 def has_several_data_sets(runs: pd.DataFrame) -> bool:
-    """Return whether the runs are of more than one data set or task."""
+    """Return whether the runs cover more than one data set or task."""
     return bool(data_set_labels(runs).nunique() > 1)
 
 

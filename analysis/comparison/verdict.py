@@ -13,12 +13,12 @@ FEWEST_FOR_INTERVALS, FEWEST_FOR_VERDICT, FEWEST_WITHOUT_WARNING = 3, 5, 10
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known about one pair: `p_holm` and `smallest_p_holm` are of the primary test, the difference is a - b.
+    """What is known about one pair: `p_holm` and `smallest_p_holm` come from the primary test, the difference is a - b.
 
     `n` counts what both systems share: seeds, splits or data sets (`unit`). `smallest_p_holm` is the smallest Holm p
     possible with that many. `note` says why there is no test; `blocked` why a verdict would mislead; `needed` how many
-    units could decide. `both_p_holm` are of the paired t and the exact sign-flip, each corrected separately, where the
-    verdict takes both.
+    units could decide. `both_p_holm` belong to the paired t and the exact sign-flip, each corrected separately, where
+    the verdict takes both.
     """
 
     n: int

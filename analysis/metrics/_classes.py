@@ -71,7 +71,7 @@ def micro(sums: Floats) -> Floats:
 
 
 def macro(sums: Floats) -> Floats:
-    """Return the mean F1 over the classes that occur or are in the label space; sums are of `asked_counts`."""
+    """Return the mean F1 over the classes that occur or are in the label space; sums come from `asked_counts`."""
     tensor = sums.reshape(*sums.shape[:-1], 4, sums.shape[-1] // 4)
     present = (tensor[..., 1:, :].sum(axis=-2) > 0).sum(axis=-1).astype(np.float64)
     return ratio(f1(tensor).sum(axis=-1), present)

@@ -61,7 +61,7 @@ class Findings:
 def read_findings(results: Results, metric: str, direction: Direction, systems: Sequence[str] = ()) -> Findings | None:
     """Return the findings of the trials of `results`; None without trials. `systems`: the compared ones, best first.
 
-    `metric` and `direction` are of the analysis, and apply where the experiment file and the runs name none.
+    `metric` and `direction` belong to the analysis, and apply where the experiment file and the runs name none.
     """
     if results.trials.empty:
         return None

@@ -62,7 +62,7 @@ def to_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
 def summary(rows: pd.DataFrame) -> pd.DataFrame:
     """Return one row per system in order of appearance: medians over rounds, and the range of `samples_per_second`.
 
-    Result and reason are of its last round; `rounds` counts the measured rounds.
+    Result and reason come from its last round; `rounds` counts the measured rounds.
     """
     systems = rows.groupby("system", sort=False)
     texts = [name for name in (*TEXTS, *COUNTS) if name not in ("system", "round")]
