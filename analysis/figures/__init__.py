@@ -1,5 +1,5 @@
-"""One figure a file: each exports `FIGURE`, found by its file name.
+"""One figure per file: each file exports `FIGURE` and its name is the name of the figure.
 
 Read `plotting/figure.py` for the contract and `score_boxplot.py` for an example. `data()` computes the frame that is
-saved beside the picture, `draw()` only draws it. May import `plotting`, `text` and whatever stands below them.
+saved beside the image, `draw()` only draws it. May import `plotting`, `text` and everything below them.
 """

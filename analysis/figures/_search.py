@@ -1,4 +1,4 @@
-"""What the figures of a search share: its trials, the range that one hopeless trial must not stretch, and a legend."""
+"""The trials of a search, a range that one hopeless trial cannot stretch, and a legend: what its figures share."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ FENCE = 3.0  # quartile distances beyond the worse quartile: Tukey's outer fence
 
 
 def findings_of(analysis: Analysis) -> Findings:
-    """The search of this analysis; NotApplicable without one."""
+    """Return the search of this analysis; raises NotApplicable if there is none."""
     if analysis.search is None:
-        raise NotApplicable("no search for hyper-parameters was made")
+        raise NotApplicable("there was no hyper-parameter search")
     return analysis.search
 
 
 def trials_of(analysis: Analysis, *columns: str) -> pd.DataFrame:
-    """Every trial: place, system, trial, status, these columns, and `metric` and `larger_is_better`."""
-    found = findings_of(analysis)
-    frame = found.trials[["place", "system", "trial", "status", *columns]]
-    return frame.assign(metric=found.metric, larger_is_better=found.direction == "maximize")
+    """Return every trial: place, system, trial, status, these columns, `metric` and `larger_is_better`."""
+    findings = findings_of(analysis)
+    frame = findings.trials[["place", "system", "trial", "status", *columns]]
+    return frame.assign(metric=findings.metric, larger_is_better=findings.direction == "maximize")
 
 
 def is_larger_better(data: pd.DataFrame) -> bool:
-    """What a frame of trials says of its metric."""
+    """Return whether larger values of the metric of these trials are better."""
     return bool(data["larger_is_better"].iloc[0])
 
 
 def shown_range(values: pd.Series[float], larger_is_better: bool) -> tuple[float, float]:
-    """Lowest and highest of the n >= 1 values to show: what is beyond the outer fence on the worse side is not."""
+    """Return the lowest and highest of n >= 1 values, without those beyond the outer fence on the worse side."""
     known = values.dropna()
     lower, upper = np.quantile(known, [0.25, 0.75])
     room = FENCE * (upper - lower)
@@ -55,24 +55,24 @@ def shown_range(values: pd.Series[float], larger_is_better: bool) -> tuple[float
 
 
 def range_of_whole_trials(data: pd.DataFrame) -> tuple[float, float]:
-    """The same of the best scores of trials that came to their end; of all that have one where none did."""
+    """The same for the best scores of completed trials, or of all trials with a score if none completed."""
     ended = data.loc[data["status"].isin(ENDED), "reached"]
     return shown_range(ended if ended.notna().any() else data["reached"], is_larger_better(data))
 
 
 def limit(ax: Axes, low: float, high: float) -> None:
-    """Vertical limits around the shown range."""
+    """Set vertical limits around the shown range."""
     margin = 0.12 * (high - low) or 0.05 * max(abs(high), 1e-3)
     ax.set_ylim(low - margin, high + margin)
 
 
 def score_axis(ax: Axes, data: pd.DataFrame) -> None:
-    """The name of the metric at the left, broken where it is long."""
+    """Label the vertical axis with the name of the metric, broken into lines if it is long."""
     ax.set_ylabel("\n".join(style.label_lines(f"validation {visible(data['metric'].iloc[0])}", 18, 2)))
 
 
 def legend(ax: Axes, entries: Mapping[str, Mapping[str, Any]]) -> None:
-    """One legend above all panels of the picture: label -> how its line or mark is drawn."""
+    """Draw one legend above all panels of the figure: label -> how its line or mark is drawn."""
     from matplotlib.lines import Line2D
 
     canvas = ax.get_figure(root=True)

@@ -1,4 +1,4 @@
-"""How often each class occurs and how often each system says it: imbalance, and who neglects the rare classes."""
+"""How often each class occurs and how often each system predicts it: which systems neglect the rare classes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from analysis.figures._answers import MOST_CLASSES, class_rows
+from analysis.figures._predictions import MOST_CLASSES, class_rows
 from analysis.plotting import style
 from analysis.plotting.figure import Figure
 from analysis.result import Analysis
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 def data(analysis: Analysis) -> pd.DataFrame:
-    """One row a run and class: `support` in the gold labels, times `predicted`, and `row`, the class's label."""
+    """Return one row per run and class: `support` in the gold labels, `predicted` times, `row` (its label)."""
     return class_rows(analysis).drop(columns="f1")
 
 
 def draw(data: pd.DataFrame, ax: Axes) -> None:
-    """Bar: how often the class occurs; point: how often the system says so, mean and range over runs."""
+    """Bar: how often the class occurs; point: how often the system predicts it, mean and range over runs."""
     names = list(data["row"].drop_duplicates())[: FIGURE.most_rows]
     positions = style.rows(ax, names, FIGURE.row_inches)
     here = data[data["here"] & data["row"].isin(names)]
@@ -34,7 +34,7 @@ def draw(data: pd.DataFrame, ax: Axes) -> None:
     ax.scatter(by_row["mean"], heights, s=18, color=tone, zorder=4)
     ax.locator_params(axis="x", nbins=4, integer=True)
     ax.set_xlim(0, 1.05 * max(1, data["support"].max(), data["predicted"].max()))
-    ax.set_xlabel("answers")
+    ax.set_xlabel("number of labels")
 
 
 FIGURE = Figure(
@@ -42,9 +42,9 @@ FIGURE = Figure(
     rank=30,
     title="How often each class occurs and is predicted",
     caption="Grey bars: how often a class occurs in the gold labels of the evaluated part (in brackets too); points "
-    "and lines: how often the system predicts it, mean and range over runs. A point left of the end of its bar: it "
-    "neglects the class; right of it: it overuses it. The outside label O is left out; of tags such as B-X and I-X, "
-    "whole entities count.",
+    "and lines: how often the system predicts it, mean and range over runs. A point left of the end of its bar means "
+    "that the system neglects the class, a point right of it that it overuses the class. The label O is left out; "
+    "with tags such as B-X and I-X, whole entities count.",
     section="errors",
     aside=True,
     needs=("runs.run_id", "predictions.gold", "predictions.predicted"),

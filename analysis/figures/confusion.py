@@ -1,4 +1,4 @@
-"""Confusion matrix of every system: which class is taken for which, over all runs."""
+"""Confusion matrix of every system: which classes are mistaken for which, over all runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from analysis.figures._answers import answers
+from analysis.figures._predictions import single_labels
 from analysis.plotting import style
 from analysis.plotting.figure import Figure
 from analysis.result import Analysis
@@ -20,15 +20,15 @@ MOST_CLASSES, FEWEST_PERCENT = 12, 0.005
 
 
 def data(analysis: Analysis) -> pd.DataFrame:
-    """One row a system, gold class and predicted class: `count` over all its runs, `share` of that gold class.
+    """Return one row per system, gold class and predicted class: `count` over its runs, `share` of the gold class.
 
-    `row` is the gold class with its letter, `column` the letter of the predicted class, by how often the class occurs;
-    classes after the twelfth have none, and neither has a prediction that is missing.
+    `row` is the gold class with its letter, `column` the letter of the predicted class. Letters follow the frequency of
+    the classes; classes after the twelfth and missing predictions have none.
     """
-    said = answers(analysis)
-    counts = said.groupby(["place", "system", "gold", "predicted"]).size().rename("count").reset_index()
+    predictions = single_labels(analysis)
+    counts = predictions.groupby(["place", "system", "gold", "predicted"]).size().rename("count").reset_index()
     totals = counts.groupby(["place", "gold"])["count"].transform("sum")
-    frequent = said["gold"].value_counts().sort_index().sort_values(ascending=False, kind="stable")
+    frequent = predictions["gold"].value_counts().sort_index().sort_values(ascending=False, kind="stable")
     order = {name: number for number, name in enumerate(frequent.index)}
     letters = dict(zip(frequent.index[:MOST_CLASSES], ascii_lowercase, strict=False))
     frame = counts.assign(
@@ -42,7 +42,7 @@ def data(analysis: Analysis) -> pd.DataFrame:
 
 
 def draw(data: pd.DataFrame, ax: Axes) -> None:
-    """Rows: gold; columns: predicted; the darker, the larger the share of the row."""
+    """Rows: gold; columns: predicted; darker cells hold a larger share of the row."""
     names = list(data["row"].drop_duplicates())[:MOST_CLASSES]
     letters = ascii_lowercase[: len(names)]
     positions = style.rows(ax, names, FIGURE.row_inches)
@@ -57,7 +57,7 @@ def draw(data: pd.DataFrame, ax: Axes) -> None:
     ax.set_xticks([column + 0.5 for column in range(len(letters))], list(letters))
     ax.tick_params(axis="x", length=0)
     ax.spines["bottom"].set_visible(False)
-    ax.set_xlabel("predicted (letters as at the left)")
+    ax.set_xlabel("predicted (letters as on the left)")
 
 
 def _cells(ax: Axes, cells: pd.DataFrame, names: Sequence[str]) -> None:
@@ -71,7 +71,7 @@ def _cells(ax: Axes, cells: pd.DataFrame, names: Sequence[str]) -> None:
 
 def _percent(ax: Axes, share: float, column: int, position: float) -> None:
     if share >= FEWEST_PERCENT:
-        tone = "white" if share > 0.5 else style.INK
+        tone = "white" if share > 0.5 else style.DARK
         ax.text(column + 0.5, position, f"{100 * share:.0f}", ha="center", va="center", fontsize=6, color=tone)
 
 
@@ -80,8 +80,8 @@ FIGURE = Figure(
     rank=40,
     title="Confusion matrices",
     caption="Rows: gold classes, the most frequent first; columns: predicted classes, by the letters of the rows. "
-    "Numbers: percent of the row, over all runs of the system; shares below half a percent are left empty, and a row "
-    f"adds up to less than 100 where other answers are predicted. At most {MOST_CLASSES} classes are drawn.",
+    "Numbers: percent of the row, over all runs of the system. Shares below half a percent are left blank, and a row "
+    f"adds up to less than 100 if labels outside the matrix are predicted. At most {MOST_CLASSES} classes are drawn.",
     section="errors",
     aside=True,
     needs=("runs.run_id", "predictions.gold", "predictions.predicted"),

@@ -1,7 +1,7 @@
 """Critical-difference diagram: mean ranks of all systems, and which of them a Nemenyi test cannot tell apart.
 
-Demsar, "Statistical comparisons of classifiers over multiple data sets", JMLR 2006. Drawn with one row a system, so
-that any number of names of any length stays readable.
+Demsar, "Statistical comparisons of classifiers over multiple data sets", JMLR 2006. Drawn with one row per system, so
+that many or long names stay readable.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ ROW_INCHES = 0.3
 
 
 def data(analysis: Analysis) -> pd.DataFrame:
-    """One row a system, the best mean rank first: `mean_rank`, and `group_until`, the last system of its group.
+    """Return one row per system, the best mean rank first: `mean_rank`, and `group_until`, the last of its group.
 
-    A group is a largest set of neighbours whose mean ranks differ by at most `critical_difference`; `group_until` is
-    empty where no group of two or more starts.
+    A group is a maximal set of neighbours whose mean ranks differ by at most `critical_difference`; `group_until` is
+    empty in rows where no group of two or more starts.
     """
     friedman = analysis.omnibus.get("friedman") or {}
-    ranks, critical = friedman.get("mean_ranks"), friedman.get("critical_difference")
-    if not ranks or critical is None:
+    mean_ranks, critical = friedman.get("mean_ranks"), friedman.get("critical_difference")
+    if not mean_ranks or critical is None:
         raise NotApplicable("there are no mean ranks with a critical difference")
-    places = {system: place for place, system in enumerate(analysis.systems["system"])}
-    rows = sorted(((rank, places[system], system) for system, rank in ranks.items()), key=lambda row: row[:2])
+    ranks = {system: rank for rank, system in enumerate(analysis.systems["system"])}
+    rows = sorted(((mean, ranks[system], system) for system, mean in mean_ranks.items()), key=lambda row: row[:2])
     frame = pd.DataFrame(rows, columns=["mean_rank", "place", "system"])
     ends = groups(frame["mean_rank"].tolist(), critical)
     until = [frame["system"].iloc[end] if end is not None else None for end in ends]
@@ -46,7 +46,7 @@ def data(analysis: Analysis) -> pd.DataFrame:
 
 
 def groups(ranks: Sequence[float], critical: float) -> list[int | None]:
-    """For ascending mean ranks: where the group that starts at each ends; None where it is of one or inside another."""
+    """Return where the group starting at each ascending mean rank ends; None for a group of one or inside another."""
     ends: list[int | None] = []
     furthest = -1
     for start, rank in enumerate(ranks):
@@ -57,7 +57,7 @@ def groups(ranks: Sequence[float], critical: float) -> list[int | None]:
 
 
 def draw(data: pd.DataFrame, ax: Axes) -> None:
-    """Points: mean ranks; each bar at the right joins systems that the test cannot tell apart."""
+    """Points: mean ranks; each bar on the right joins systems that the test cannot tell apart."""
     names = list(data["system"])[: FIGURE.most_rows]
     positions = style.rows(ax, names, ROW_INCHES)
     shown = data[data["system"].isin(names)]
@@ -82,9 +82,9 @@ FIGURE = Figure(
     rank=20,
     title="Mean ranks and the critical difference",
     caption="Points: mean rank of each system over the blocks that all of them completed (seeds on one split, or data "
-    "sets). Systems joined by a bar at the right differ by less than Nemenyi's critical difference, so this test does "
-    "not tell them apart; shaded: within it of the best. It looks at ranks and at all pairs at once and is a "
-    "description; the verdicts above are those of the pairs.",
+    "sets). Systems joined by a bar on the right differ by less than Nemenyi's critical difference, so this test "
+    "cannot tell them apart; shaded: within that difference of the best. The test uses ranks and all pairs at once "
+    "and is only a description; the verdicts above come from the pairwise tests.",
     section="comparisons",
     needs=("runs.score",),
     data=data,

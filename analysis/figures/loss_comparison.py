@@ -1,4 +1,4 @@
-"""Training loss against validation loss at the best epoch: how far each system overfits when its weights are kept."""
+"""Training and validation loss at the best epoch: how far each system overfits when its weights are kept."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 
 def data(analysis: Analysis) -> pd.DataFrame:
-    """One row a run: `train_loss` and `eval_loss` of its best epoch."""
+    """Return one row per run: `train_loss` and `eval_loss` of its best epoch."""
     best = runs_of(analysis, "best_epoch")[["run_id", "best_epoch"]].rename(columns={"best_epoch": "epoch"})
     return epochs_of(analysis, "train_loss", "eval_loss").merge(best, on=["run_id", "epoch"])
 
 
 def draw(data: pd.DataFrame, ax: Axes) -> None:
     """Hollow: training; filled: validation; large: mean over runs; the line is the gap between the two means."""
-    for group, position, place in style.system_rows(ax, data):
-        tone = style.colour(place)
+    for group, position, rank in style.system_rows(ax, data):
+        tone = style.colour(rank)
         train, validation = group["train_loss"], group["eval_loss"]
         ax.plot([train.mean(), validation.mean()], [position, position], color=tone, linewidth=1.6, zorder=2)
         for values, face in ((train, "white"), (validation, tone)):
@@ -39,8 +39,8 @@ FIGURE = Figure(
     rank=60,
     title="Training and validation loss at the best epoch",
     caption="Large marks: means over runs, hollow for training and filled for validation; small marks: single runs. "
-    "A long line is a large gap between what a system learnt and what carries over. The training loss is the mean over "
-    "the epoch, with dropout. Losses of systems that are trained with different objectives are not comparable.",
+    "A long line is a large gap between what a system learned and what carries over to new items. The training loss is "
+    "the mean over the epoch, with dropout. Losses of systems trained with different objectives are not comparable.",
     section="training",
     aside=True,
     needs=("runs.best_epoch", "epochs.train_loss", "epochs.eval_loss"),

@@ -1,4 +1,4 @@
-"""Training and validation loss per epoch, one panel a system."""
+"""Training and validation loss per epoch, one panel per system."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def data(analysis: Analysis) -> pd.DataFrame:
-    """One row for each run, epoch and `part` (training or validation): `loss`."""
+    """Return one row per run, epoch and `part` (training or validation): `loss`."""
     epochs = epochs_of(analysis, "train_loss", "eval_loss")
     wide = epochs.rename(columns={"train_loss": "training", "eval_loss": "validation"})
     keys = ["place", "system", "seed", "run_id", "epoch"]
@@ -43,7 +43,7 @@ def draw(data: pd.DataFrame, ax: Axes) -> None:
 
 
 def _band(ax: Axes, part: pd.DataFrame, tone: str, dashes: str, name: str) -> None:
-    """Mean over the runs that reached the epoch, lowest to highest run as a band, single runs as thin lines."""
+    """Draw the mean over the runs that reached the epoch, a band from lowest to highest run, and single runs."""
     by_epoch = part.groupby("epoch")["loss"].agg(["mean", "min", "max"])
     ax.fill_between(by_epoch.index, by_epoch["min"], by_epoch["max"], color=tone, alpha=0.15, linewidth=0)
     for _, run in part.groupby("run_id", sort=True):

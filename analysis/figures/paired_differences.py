@@ -1,4 +1,4 @@
-"""Forest plot of the pairwise differences with their intervals: the figure that carries the answer."""
+"""Forest plot of the pairwise differences with their intervals: the figure behind the verdicts."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ DECIDED = ("better", "worse")
 
 
 def data(analysis: Analysis) -> pd.DataFrame:
-    """One row a pair and seed: the seed's `difference`, and the pair's mean_diff, interval, verdict.
+    """Return one row per pair and seed: the seed's `difference`, and the pair's mean_diff, interval and verdict.
 
-    With more than 36 pairs only those with the best system, as a picture; the table has all.
+    With more than 36 pairs, only those with the best system; statistical_tests.csv has all.
     """
     pairs = analysis.comparisons.dropna(subset="mean_diff")
     if pairs.empty:
@@ -47,7 +47,7 @@ def _of_pair(pair: pd.Series[Any], wide: pd.DataFrame, analysis: Analysis) -> pd
 
 
 def _interval(pair: pd.Series[Any]) -> tuple[float, float]:
-    """The primary test's interval where it has one, else the paired t's."""
+    """Return the interval of the primary test if it has one, else the interval of the paired t-test."""
     if pd.notna(pair["primary_ci_low"]):
         return pair["primary_ci_low"], pair["primary_ci_high"]
     return pair["ci_low"], pair["ci_high"]
@@ -59,7 +59,7 @@ def draw(data: pd.DataFrame, ax: Axes) -> None:
     rope = data["rope"].iloc[0]
     if pd.notna(rope):
         ax.axvspan(-rope, rope, color=style.FAINT, alpha=0.6, linewidth=0, zorder=0)
-    ax.axvline(0, color=style.INK, linewidth=0.9, zorder=1)
+    ax.axvline(0, color=style.DARK, linewidth=0.9, zorder=1)
     for pair, group in data.groupby("pair", sort=False):
         if pair in positions:
             _pair(ax, group, positions[pair])
@@ -85,11 +85,10 @@ FIGURE = Figure(
     name="paired_differences",
     rank=10,
     title="Differences between systems",
-    caption="One row a pair, first system minus second. Large mark: mean difference over {seeds}; line: its interval, "
-    "not corrected for the number of comparisons; small points: differences of single {seeds}. A filled mark is a "
-    "verdict of better or worse after correction, a hollow one is not. Shaded, where "
-    f"set: the region of practical equivalence. With more than {MOST_PAIRS} "
-    "pairs only those with the best mean are drawn.",
+    caption="One row per pair, first system minus second. Large mark: mean difference over {seeds}; line: its "
+    "interval, not corrected for the number of comparisons; small points: single {seeds}. A filled mark is a "
+    "verdict of better or worse after correction; a hollow one is undecided. Shaded, if set: the region of practical "
+    f"equivalence. With more than {MOST_PAIRS} pairs, only those with the best system are drawn.",
     section="comparisons",
     needs=("runs.score",),
     data=data,

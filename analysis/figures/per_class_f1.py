@@ -1,4 +1,4 @@
-"""F1 of every class, one panel a system: where the difference between two systems comes from."""
+"""F1 of every class, one panel per system: where the difference between two systems comes from."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from analysis.figures._answers import MOST_CLASSES, class_rows
+from analysis.figures._predictions import MOST_CLASSES, class_rows
 from analysis.plotting import style
 from analysis.plotting.figure import Figure
 from analysis.result import Analysis
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def data(analysis: Analysis) -> pd.DataFrame:
-    """One row a run and class that occurs in the gold labels (without O): `f1`, `support`, and `row`, its label.
+    """Return one row per run and class in the gold labels (without O): `f1`, `support`, and `row`, its label.
 
-    Classes are sorted by support, the largest first. A prediction that is missing counts as a miss. Of tags such as B-X
-    and I-X, a class is a type of entity, and entities are counted, not words.
+    Classes are sorted by support, the largest first. A missing prediction counts as a miss. With tags such as B-X and
+    I-X, a class is an entity type, and entities are counted, not words.
     """
     return class_rows(analysis).drop(columns="predicted")
 
@@ -46,7 +46,7 @@ FIGURE = Figure(
     title="F1 of every class",
     caption="Large points: means over runs, with one standard deviation on either side; small points: single runs; "
     "grey ticks: the other systems. In brackets: how often the class occurs in the evaluated part (mean over runs). "
-    "An outside label O, where there is one, is left out; of tags such as B-X and I-X, whole entities count.",
+    "The label O is left out; with tags such as B-X and I-X, whole entities count.",
     section="errors",
     needs=("runs.run_id", "predictions.gold", "predictions.predicted"),
     data=data,

@@ -23,15 +23,15 @@ MOST_THRESHOLDS = 200
 
 
 def data(analysis: Analysis) -> pd.DataFrame:
-    """One row a system and threshold: `share` of its runs that are as good.
+    """Return one row per system and threshold: `share` of its runs that are at least as good.
 
-    Thresholds are all scores that a run reached, or with more than 200 of them 200 from the lowest to the highest.
+    Thresholds are the scores of all runs, or 200 steps from the lowest to the highest if there are more than 200.
     `low` and `high` are the pointwise Wilson interval of that share over runs, at level 1 - alpha.
     """
-    found = scores(analysis)
-    if found["score"].nunique() < 2:
+    frame = scores(analysis)
+    if frame["score"].nunique() < 2:
         raise NotApplicable("all runs have the same score")
-    thresholds = np.unique(found["score"].to_numpy())
+    thresholds = np.unique(frame["score"].to_numpy())
     if len(thresholds) > MOST_THRESHOLDS:
         thresholds = np.linspace(thresholds[0], thresholds[-1], MOST_THRESHOLDS)
     sign = 1 if analysis.direction == "maximize" else -1
@@ -39,11 +39,11 @@ def data(analysis: Analysis) -> pd.DataFrame:
         _profile(own["score"].to_numpy(), thresholds, sign, analysis.alpha).assign(
             place=int(own["place"].iloc[0]), system=str(system)
         )
-        for system, own in found.groupby("system", sort=False)
+        for system, own in frame.groupby("system", sort=False)
     ]
     columns = ["place", "system", "threshold", "share", "low", "high"]
-    frame = pd.concat(parts, ignore_index=True)[columns]
-    return frame.assign(metric=analysis.metric, direction=analysis.direction, unit=analysis.unit)
+    profiles = pd.concat(parts, ignore_index=True)[columns]
+    return profiles.assign(metric=analysis.metric, direction=analysis.direction, unit=analysis.unit)
 
 
 def _profile(scores: np.ndarray, thresholds: np.ndarray, sign: int, alpha: float) -> pd.DataFrame:
@@ -75,7 +75,7 @@ FIGURE = Figure(
     rank=50,
     title="Performance profile",
     caption="For every score, the share of a system's {runs} that are at least as good. A curve that lies above "
-    "another everywhere is better whatever score is demanded; curves that cross are not. Band: pointwise Wilson "
+    "another everywhere is better for every score; if curves cross, neither is. Band: pointwise Wilson "
     "interval of the share over {runs}; grey: the other systems.",
     section="scores",
     aside=True,

@@ -1,4 +1,4 @@
-"""Raincloud of the scores: what every seed gave, how the seeds spread, and the mean with its interval, a row a system.
+"""Raincloud of the scores: every seed, how the seeds spread, and the mean with its interval, one row per system.
 
 Allen et al., "Raincloud plots: a multi-platform tool for robust data visualization", Wellcome Open Research, 2019.
 """
@@ -22,23 +22,23 @@ ROW_INCHES = 0.52
 
 
 def data(analysis: Analysis) -> pd.DataFrame:
-    """One row a run: its score, with `mean` and the t interval `ci_low`, `ci_high` (`level`) of its system's mean."""
+    """Return one row per run: its score, and its system's `mean` with the t interval `ci_low`, `ci_high` (`level`)."""
     means = analysis.systems.set_index("system")[["mean", "ci_low", "ci_high"]]
     return scores(analysis).join(means, on="system").assign(level=f"{100 * (1 - analysis.alpha):g}%")
 
 
 def draw(data: pd.DataFrame, ax: Axes) -> None:
-    """The cloud above, mean and interval on the line, the runs as rain below it."""
-    for group, position, place in style.system_rows(ax, data, ROW_INCHES):
-        tone, first = style.colour(place), group.iloc[0]
+    """Draw the cloud above the line, mean and interval on it, and the runs as rain below it."""
+    for group, position, rank in style.system_rows(ax, data, ROW_INCHES):
+        tone, first = style.colour(rank), group.iloc[0]
         if group["score"].nunique() >= FEWEST_FOR_CLOUD:
             _cloud(ax, group["score"], position - 0.05, tone)
-        ax.plot([first["ci_low"], first["ci_high"]], [position, position], color=style.INK, linewidth=1.6, zorder=5)
-        ax.scatter(first["mean"], position, s=30, color=style.INK, marker="D", linewidths=0, zorder=6)
-        style.points(ax, group["score"], position + 0.13, place, width=0.1)
+        ax.plot([first["ci_low"], first["ci_high"]], [position, position], color=style.DARK, linewidth=1.6, zorder=5)
+        ax.scatter(first["mean"], position, s=30, color=style.DARK, marker="D", linewidths=0, zorder=6)
+        style.points(ax, group["score"], position + 0.13, rank, width=0.1)
         style.value(ax, position, number(first["mean"], decimals([first["mean"]])))
     ax.set_xlabel(
-        f"{visible(data['metric'].iloc[0])}; at the right: mean, whose {data['level'].iloc[0]} interval is drawn"
+        f"{visible(data['metric'].iloc[0])}; right: the mean, whose {data['level'].iloc[0]} interval is drawn"
     )
 
 

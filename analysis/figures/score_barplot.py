@@ -16,23 +16,23 @@ if TYPE_CHECKING:
 
 
 def data(analysis: Analysis) -> pd.DataFrame:
-    """One row a run: the scores, with `mean` and `std` (ddof 1; null for a single run) of the row's system."""
+    """Return one row per run: the score, with `mean` and `std` (ddof 1; null for a single run) of the row's system."""
     frame = scores(analysis)
     by_system = frame.groupby("system", sort=False)["score"]
     return frame.assign(mean=by_system.transform("mean"), std=by_system.transform("std"))
 
 
 def draw(data: pd.DataFrame, ax: Axes) -> None:
-    """Bars start at zero, so that their lengths may be compared."""
-    for group, position, place in style.system_rows(ax, data):
+    """Draw bars that start at zero, so that their lengths can be compared."""
+    for group, position, rank in style.system_rows(ax, data):
         mean, std = group["mean"].iloc[0], group["std"].iloc[0]
-        tone = style.colour(place)
+        tone = style.colour(rank)
         ax.barh(position, mean, height=0.27, color=f"{tone}55", edgecolor=tone, linewidth=1.0)
-        style.points(ax, group["score"], position + 0.07, place, width=0.05)
+        style.points(ax, group["score"], position + 0.07, rank, width=0.05)
         if pd.notna(std):
-            ax.errorbar(mean, position - 0.06, xerr=std, color=style.INK, capsize=3, linewidth=1.2, zorder=5)
+            ax.errorbar(mean, position - 0.06, xerr=std, color=style.DARK, capsize=3, linewidth=1.2, zorder=5)
         style.value(ax, position, _text(mean, std))
-    ax.axvline(0, color=style.INK, linewidth=0.8)
+    ax.axvline(0, color=style.DARK, linewidth=0.8)
     ax.set_xlabel(f"mean {visible(data['metric'].iloc[0])}")
 
 

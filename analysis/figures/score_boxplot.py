@@ -1,4 +1,4 @@
-"""Box plot of the primary metric over seeds, one row a system, every seed visible."""
+"""Box plot of the primary metric over seeds, one row per system, every seed visible."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HALF_HEIGHT, ABOVE, BELOW = 0.085, 0.05, 0.13
 
 
 def data(analysis: Analysis) -> pd.DataFrame:
-    """One row a run: its score, with `q1`, `median`, `q3` (linear quantiles) and whisker ends of its system."""
+    """Return one row per run: its score, and `q1`, `median`, `q3` (linear quantiles) and whisker ends of its system."""
     frame = scores(analysis)
     boxes = pd.DataFrame({system: _box(own) for system, own in frame.groupby("system")["score"]}).T
     return frame.join(boxes, on="system")
@@ -33,9 +33,9 @@ def _box(values: pd.Series[float]) -> dict[str, float]:
 
 
 def draw(data: pd.DataFrame, ax: Axes) -> None:
-    """The box above, the runs below it."""
-    for group, position, place in style.system_rows(ax, data):
-        tone, box, height = style.colour(place), group.iloc[0], position - ABOVE
+    """Draw the box above the runs."""
+    for group, position, rank in style.system_rows(ax, data):
+        tone, box, height = style.colour(rank), group.iloc[0], position - ABOVE
         low, high = height - HALF_HEIGHT, height + HALF_HEIGHT
         for inner, outer in (("q1", "whisker_low"), ("q3", "whisker_high")):
             ax.plot([box[inner], box[outer]], [height, height], color=tone, linewidth=1.1)
@@ -43,7 +43,7 @@ def draw(data: pd.DataFrame, ax: Axes) -> None:
         width = box["q3"] - box["q1"]
         ax.barh(height, width, left=box["q1"], height=2 * HALF_HEIGHT, color=f"{tone}33", edgecolor=tone, linewidth=1.1)
         ax.vlines(box["median"], low, high, color=tone, linewidth=2.2, zorder=3)
-        style.points(ax, group["score"], position + BELOW, place)
+        style.points(ax, group["score"], position + BELOW, rank)
     ax.set_xlabel(visible(data["metric"].iloc[0]))
 
 

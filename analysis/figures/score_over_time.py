@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def data(analysis: Analysis) -> pd.DataFrame:
-    """One row a run and epoch: `score` on the validation part, `seconds` since the start (training and evaluation)."""
+    """Return one row per run and epoch: validation `score`, `seconds` since the start (training and evaluation)."""
     column = f"metric_{analysis.metric}"
     if column not in analysis.results.epochs.columns:
         raise NotApplicable(f"the epochs have no {column}")
@@ -35,8 +35,8 @@ def draw(data: pd.DataFrame, ax: Axes) -> None:
     unit, seconds = ("s", 1.0) if longest < 300 else ("min", 60.0) if longest < 18000 else ("h", 3600.0)
     means = data.groupby(["place", "epoch"])[["seconds", "score"]].mean()
     own = int(data.loc[data["here"], "place"].iloc[0])
-    for place, line in means.groupby("place"):
-        if place != own and int(str(place)) < MOST_ROWS:
+    for rank, line in means.groupby("place"):
+        if rank != own and int(str(rank)) < MOST_ROWS:
             ax.plot(line["seconds"] / seconds, line["score"], color=style.FAINT, linewidth=1.0, zorder=1)
     tone = style.colour(own)
     for _, run in data[data["here"]].groupby("run_id", sort=True):
@@ -52,9 +52,9 @@ FIGURE = Figure(
     name="score_over_time",
     rank=20,
     title="Score over time",
-    caption="Thick lines: mean over runs, one mark an epoch; thin lines: single runs; grey: the other systems. Time is "
-    "the training and evaluation since the start of the run, loading excluded, measured during the sweep, while other "
-    "runs may have shared the machine.",
+    caption="Thick lines: mean over runs, one mark per epoch; thin lines: single runs; grey: the other systems. Time "
+    "is training and evaluation since the start of the run, without loading. It was measured during the sweep, while "
+    "other runs may have shared the machine.",
     section="cost",
     aside=True,
     needs=("epochs.epoch", "epochs.seconds"),

@@ -1,4 +1,4 @@
-"""Violin plot of the primary metric over seeds, one row a system, every seed visible."""
+"""Violin plot of the primary metric over seeds, one row per system, every seed visible."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ FEWEST_SCORES = 3
 
 
 def draw(data: pd.DataFrame, ax: Axes) -> None:
-    """A kernel density over the range of the runs; with fewer than three different scores only the points."""
-    for group, position, place in style.system_rows(ax, data):
+    """Draw a kernel density over the range of the runs; with fewer than three different scores only the points."""
+    for group, position, rank in style.system_rows(ax, data):
         if group["score"].nunique() >= FEWEST_SCORES:
-            _violin(ax, group["score"], position, style.colour(place))
-        style.points(ax, group["score"], position, place, width=0.08)
+            _violin(ax, group["score"], position, style.colour(rank))
+        style.points(ax, group["score"], position, rank, width=0.08)
     ax.set_xlabel(visible(data["metric"].iloc[0]))
 
 

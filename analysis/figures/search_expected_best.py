@@ -1,4 +1,4 @@
-"""The best score to expect of a search with a smaller budget, in trials and in epochs (Dodge et al. 2019)."""
+"""The best score to expect from a search with a smaller budget, in trials and in epochs (Dodge et al. 2019)."""
 
 from __future__ import annotations
 
@@ -22,16 +22,17 @@ _DRAWN = ("completed", "collapsed", "pruned", "diverged")
 
 
 def data(analysis: Analysis) -> pd.DataFrame:
-    """One row a system, kind of budget and number of trials: `budget` (trials, or epochs), `expected` best score.
+    """Return one row per system, kind of budget and number of trials: `budget` (trials or epochs), `expected` score.
 
-    The draws are the trials that a searcher proposed, the default settings aside. Stopped ones count by the best score
-    that they reached, diverged ones like the worst of the others. `is_exact`: independent draws that ran to the end.
+    The draws are the trials that a searcher proposed, without the default settings. Stopped trials count with the best
+    score they reached, diverged ones like the worst of the others. `is_exact`: independent draws that all completed.
     """
-    found = _search.findings_of(analysis)
-    drawn = found.trials[(found.trials["proposed_by"] != "default") & found.trials["status"].isin(_DRAWN)]
-    sign = 1.0 if found.direction == "maximize" else -1.0
+    findings = _search.findings_of(analysis)
+    trials = findings.trials
+    drawn = trials[(trials["proposed_by"] != "default") & trials["status"].isin(_DRAWN)]
+    sign = 1.0 if findings.direction == "maximize" else -1.0
     parts = []
-    for (place, system), own in drawn.groupby(["place", "system"], sort=True):
+    for (rank, system), own in drawn.groupby(["place", "system"], sort=True):
         gains = sign * own["reached"]
         if gains.notna().sum() < 2:
             continue
@@ -40,19 +41,19 @@ def data(analysis: Analysis) -> pd.DataFrame:
         budgets = {"trials": number, "epochs": number * own["epochs"].mean()}
         parts += [
             pd.DataFrame(
-                {"panel": PANELS[kind], "place": place, "system": system, "budget": budget, "expected": expected}
+                {"panel": PANELS[kind], "place": rank, "system": system, "budget": budget, "expected": expected}
             )
             for kind, budget in budgets.items()
         ]
     if not parts:
-        raise NotApplicable("no system has two trials with a score that a searcher proposed")
+        raise NotApplicable("no system has two trials with a score that were proposed by a searcher")
     frame = pd.concat(parts, ignore_index=True).sort_values(["panel", "place"], ascending=[False, True], kind="stable")
-    settings = {"is_exact": found.settings.are_independent, "larger_is_better": found.direction == "maximize"}
-    return frame.assign(metric=found.metric, **settings).reset_index(drop=True)
+    settings = {"is_exact": findings.settings.are_independent, "larger_is_better": findings.direction == "maximize"}
+    return frame.assign(metric=findings.metric, **settings).reset_index(drop=True)
 
 
 def draw(data: pd.DataFrame, ax: Axes) -> None:
-    """One line a system, dashed where it is an approximation; names in a column at the right."""
+    """Draw one line per system, dashed if it is an approximation; names in a column on the right."""
     here = data[data["here"]]
     systems = list(here["system"].drop_duplicates())[: FIGURE.most_rows]
     here = here[here["system"].isin(systems)]
@@ -69,7 +70,7 @@ def draw(data: pd.DataFrame, ax: Axes) -> None:
 
 
 def _names(ax: Axes, ends: pd.DataFrame) -> None:
-    """Names at the right, in the order of the curves' ends, each with a line to it."""
+    """Write names on the right, in the order of the ends of the curves, each with a line to its curve."""
     ordered = ends.sort_values("expected", ascending=False, kind="stable")
     low, high = ax.get_ylim()
     heights = [style.rows_height([name], ROW_INCHES) for name in ordered["system"]]
@@ -80,12 +81,12 @@ def _names(ax: Axes, ends: pd.DataFrame) -> None:
 
 
 def remark(data: pd.DataFrame) -> str:
-    """Whether the draws were independent and whole, as the estimate assumes."""
+    """Say whether the draws were independent and complete, as the estimate assumes."""
     if data["is_exact"].iloc[0]:
-        return "The trials are independent random draws that all ran to their end, as the estimate assumes."
+        return "The trials are independent random draws that all ran to the end, as the estimate assumes."
     return (
-        "Dashed: an approximation, because the estimate assumes independent random draws that all ran to their end, "
-        "and here trials were stopped early or proposed in view of earlier ones."
+        "Dashed: an approximation, because the estimate assumes independent random draws that all ran to the end, "
+        "and here trials were stopped early or proposed on the basis of earlier ones."
     )
 
 
@@ -93,10 +94,10 @@ FIGURE = Figure(
     name="search_expected_best",
     rank=50,
     title="What a smaller budget would have found",
-    caption="The expected best validation score of so many trials drawn from those that were made (Dodge et al., 2019, "
-    "in the unbiased form of Tang et al., 2020), the default settings aside. In epochs, a trial costs what the trials "
-    "of that system cost on average. Diverged trials count like the worst of the others. Near the right end few draws "
-    "differ, and the curve says little more than the best trial itself.",
+    caption="The expected best validation score of a given number of trials drawn from the ones that ran (Dodge et "
+    "al., 2019, in the unbiased form of Tang et al., 2020), without the default settings. In epochs, a trial costs as "
+    "much as the trials of that system do on average. Diverged trials count like the worst of the others. Near the "
+    "right end few draws differ, and the curve says little more than the best trial itself.",
     section="search",
     aside=True,
     needs=("trials.trial",),

@@ -1,4 +1,4 @@
-"""Every trial of a search in its order, and the best score so far, one panel a system."""
+"""Every trial of a search in order, and the best score so far, one panel per system."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 _LOOKS: dict[str, dict[str, Any]] = {
     "completed": {"marker": "o", "markersize": 4.5, "markeredgecolor": "white", "markeredgewidth": 0.5},
-    "collapsed": {"marker": "s", "markersize": 4.5, "markeredgecolor": style.INK, "markeredgewidth": 0.8},
+    "collapsed": {"marker": "s", "markersize": 4.5, "markeredgecolor": style.DARK, "markeredgewidth": 0.8},
     "pruned": {"marker": "v", "markersize": 4.5, "color": "white", "markeredgecolor": _search.STOPPED},
     "diverged": {"marker": "x", "markersize": 5, "color": _search.BAD},
-    "failed": {"marker": "+", "markersize": 6, "color": style.INK},
+    "failed": {"marker": "+", "markersize": 6, "color": style.DARK},
 }
 _LABELS = {"pruned": "stopped early"}
 
 
 def data(analysis: Analysis) -> pd.DataFrame:
-    """One row a trial: `reached` (its best score so far, missing where it has none), `best_so_far`, `default`.
+    """Return one row per trial: `reached` (its best score, missing if it has none), `best_so_far`, `default`.
 
-    `default`: the score of the experiment's own settings, the same in all rows of a system.
+    `default` is the score of the experiment's own settings, the same in all rows of a system.
     """
     frame = _search.trials_of(analysis, "proposed_by", "value", "reached", "best_so_far")
     if frame["reached"].isna().all():
@@ -37,7 +37,7 @@ def data(analysis: Analysis) -> pd.DataFrame:
 
 
 def draw(data: pd.DataFrame, ax: Axes) -> None:
-    """Marks: trials; steps: best so far; dotted: default settings. What has no score lies at the worse edge."""
+    """Marks: trials; steps: best so far; dotted: default settings. Trials without a score lie at the worse edge."""
     from matplotlib.ticker import MaxNLocator
 
     here = data[data["here"]]
@@ -78,10 +78,10 @@ FIGURE = Figure(
     name="search_history",
     rank=10,
     title="What the search found, trial by trial",
-    caption="Marks: single trials by their best score on the validation part; a stopped trial is drawn at the score it "
-    "had reached. Trials that diverged or failed have no score and lie at the worse edge, as do scores below those of "
-    "the trials that came to their end. Each trial is one run with one seed: steps of the size of the seed-to-seed "
-    "spread mean nothing.",
+    caption="Marks: single trials by their best score on the validation part; a stopped trial is drawn at the score "
+    "it had reached. Trials that diverged or failed have no score and lie at the worse edge, as do scores worse than "
+    "those of the trials that ran to the end. Each trial is one run with one seed: steps as small as the spread "
+    "between seeds mean nothing.",
     section="search",
     needs=("trials.trial",),
     data=data,

@@ -1,4 +1,4 @@
-"""Every trial as a line through its settings to its score, one panel a system."""
+"""Every trial as a line through its settings to its score, one panel per system."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ MOST_AXES, MOST_CHOICES, CHOICE_COLUMNS, NAME_COLUMNS = 6, 6, 9, 16
 
 
 def data(analysis: Analysis) -> pd.DataFrame:
-    """One row a trial and axis: `axis` (a parameter, or the metric), its `order`, its `value`, and its scale.
+    """Return one row per trial and axis: `axis` (a parameter, or the metric), its `order`, its `value`, and its scale.
 
-    The value of a choice is its place in `choices`, a JSON list. Parameters that the system does not search are left
+    The value of a choice is its position in `choices`, a JSON list. Parameters that the system does not search are left
     out. `panel` is the system; with more than six parameters it has several. `better` is the rank of the trial's score,
-    0 (worst) to 1 (best), missing where it has none; `beyond`: whether some scores lie beyond the range of the axis.
+    0 (worst) to 1 (best), missing if it has none; `beyond`: whether some scores lie beyond the range of the axis.
     """
-    found = _search.findings_of(analysis)
-    frame = _search.trials_of(analysis, "reached", "is_best", *(one.column for one in found.settings.parameters))
-    parts = [_of_system(own, found.settings.parameters) for _, own in frame.groupby("place", sort=True)]
+    findings = _search.findings_of(analysis)
+    frame = _search.trials_of(analysis, "reached", "is_best", *(one.column for one in findings.settings.parameters))
+    parts = [_of_system(own, findings.settings.parameters) for _, own in frame.groupby("place", sort=True)]
     lines = [part for part in parts if part is not None]
     if not lines:
         raise NotApplicable("no trial has a score yet")
@@ -73,7 +73,7 @@ def _scores(own: pd.DataFrame) -> dict[str, Any]:
 
 
 def draw(data: pd.DataFrame, ax: Axes) -> None:
-    """One line a trial, darker the better; dashed where it was stopped, dotted where it diverged."""
+    """Draw one line per trial, the better the darker; dashed if it was stopped, dotted if it diverged."""
     here = data[data["here"]]
     tone = style.colour(int(here["place"].iloc[0]))
     last = int(here["order"].max())
@@ -92,15 +92,15 @@ def draw(data: pd.DataFrame, ax: Axes) -> None:
 
 
 def _heights(own: pd.DataFrame) -> pd.Series[float]:
-    """Where the trials cross one axis: 0 (bottom) to 1 (top); choices at equal steps, diverged trials at the worst."""
+    """Return where trials cross an axis, 0 (bottom) to 1 (top): choices in equal steps, diverged trials at the end."""
     first = own.iloc[0]
     worst = first["low"] if first["larger_is_better"] else first["high"]
     values = own["value"].where(own["value"].notna() | (own["status"] != "diverged"), worst)
     low, high = first["low"], first["high"]
     if first["scale"] == "log":
         values, low, high = np.log(values), math.log(low), math.log(high)
-    found: pd.Series[float] = ((values - low) / ((high - low) or 1.0)).clip(0.0, 1.0)
-    return found
+    heights: pd.Series[float] = ((values - low) / ((high - low) or 1.0)).clip(0.0, 1.0)
+    return heights
 
 
 def _line(ax: Axes, line: pd.DataFrame, tone: str) -> None:
@@ -120,7 +120,7 @@ def _line(ax: Axes, line: pd.DataFrame, tone: str) -> None:
 
 
 def _axis(ax: Axes, row: Mapping[Any, Any], order: int, last: int) -> None:
-    """An upright line with its name below and its values at the left, those of the score at the right."""
+    """Draw a vertical line with its name below and its values on the left, or on the right for the score."""
     ax.plot([order, order], [0, 1], color="#8A949E", linewidth=0.9, zorder=4)
     side = 1 if order == last else -1
     for height, text in _ticks(row):
@@ -138,12 +138,19 @@ def _axis(ax: Axes, row: Mapping[Any, Any], order: int, last: int) -> None:
         )
     name = "\n".join(style.label_lines(row["axis"], NAME_COLUMNS, 2))
     ax.annotate(
-        name, (order, 0), xytext=(0, -9), textcoords="offset points", ha="center", va="top", fontsize=8, color=style.INK
+        name,
+        (order, 0),
+        xytext=(0, -9),
+        textcoords="offset points",
+        ha="center",
+        va="top",
+        fontsize=8,
+        color=style.DARK,
     )
 
 
 def _ticks(row: Mapping[Any, Any]) -> list[tuple[float, str]]:
-    """Heights and labels: every choice where they are few, else the ends; of a number both ends and the middle."""
+    """Return heights and labels: all choices if they are few, else the first and last; ends and middle of a number."""
     if row["scale"] == "choice":
         choices = json.loads(row["choices"])
         labels = [style.label_lines(visible(choice), CHOICE_COLUMNS, 1)[0] for choice in choices]
@@ -163,14 +170,14 @@ def _ticks(row: Mapping[Any, Any]) -> list[tuple[float, str]]:
 
 
 def _legend(ax: Axes, data: pd.DataFrame) -> None:
-    there = set(data["status"])
+    statuses = set(data["status"])
     shown: dict[str, dict[str, Any]] = {
         "best trial": {"color": style.SOFT, "linestyle": "-", "linewidth": 2.4},
-        "to the end, darker is better": {"color": style.SOFT, "linestyle": "-", "linewidth": 1.0},
+        "ran to the end (darker is better)": {"color": style.SOFT, "linestyle": "-", "linewidth": 1.0},
     }
-    if "pruned" in there:
+    if "pruned" in statuses:
         shown["stopped early"] = {"color": style.SOFT, "linestyle": "--", "linewidth": 0.8}
-    if "diverged" in there:
+    if "diverged" in statuses:
         shown["diverged"] = {"color": _search.BAD, "linestyle": ":", "linewidth": 1.0}
     _search.legend(ax, shown)
 
@@ -178,10 +185,10 @@ def _legend(ax: Axes, data: pd.DataFrame) -> None:
 FIGURE = Figure(
     name="search_parallel_coordinates",
     rank=40,
-    title="The settings of every trial, and where they led",
-    caption="Lines: single trials from their settings at the left to their best score on the validation part at the "
-    "right; the darker, the higher its rank within the system. Scores below those of the trials that came to "
-    "their end lie at the end of the axis. Axes are logarithmic where the values were drawn so.",
+    title="The settings of every trial and its score",
+    caption="Lines: single trials from their settings on the left to their best score on the validation part on the "
+    "right; the darker, the better the trial ranks within its system. Scores worse than those of the trials that ran "
+    "to the end lie at the end of the axis. Axes are logarithmic if the values were drawn on a logarithmic scale.",
     section="search",
     aside=True,
     needs=("trials.trial",),

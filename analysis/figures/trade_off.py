@@ -1,4 +1,4 @@
-"""Score against training speed and against memory: which systems are worth what they cost."""
+"""Score against training speed and against memory: which systems are worth their cost."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ ROW_INCHES = 0.2
 
 
 def data(analysis: Analysis) -> pd.DataFrame:
-    """One row a system and measure: mean `score`, mean `value`, `on_front` and `dominated`.
+    """Return one row per system and measure: mean `score`, mean `value`, `on_front` and `dominated`.
 
-    `on_front`: no system is at least as good in score and this measure and better in one. `dominated`: some system is
-    at least as good in score and in all measures, and better in one.
+    `on_front`: no system is at least as good in score and this measure and better in one of them. `dominated`: some
+    system is at least as good in score and in all measures, and better in one of them.
     """
     runs = analysis.results.runs
     known = [name for name in MEASURES if name in runs.columns and runs[name].notna().any()]
     if not known:
-        raise NotApplicable("no scored run has a speed or a memory")
+        raise NotApplicable("no scored run has a speed or peak memory")
     means = runs_of(analysis, "score", *known).groupby(["place", "system"])[["score", *known]].mean().reset_index()
     if len(means) < 2:
-        raise NotApplicable("there is one system only")
+        raise NotApplicable("there is only one system")
     signs = pd.Series(
         {"score": 1 if analysis.direction == "maximize" else -1} | {n: 1 if MEASURES[n][2] else -1 for n in known}
     )
@@ -51,7 +51,7 @@ def data(analysis: Analysis) -> pd.DataFrame:
 
 
 def _dominated(gains: pd.DataFrame) -> pd.Series[bool]:
-    """Whether another row is at least as large in every column and larger in one."""
+    """Return whether another row is at least as large in every column and larger in one."""
     values = gains.to_numpy(dtype=np.float64)
     at_least = (values[None] >= values[:, None]).all(axis=2)
     more = (values[None] > values[:, None]).any(axis=2)
@@ -60,15 +60,15 @@ def _dominated(gains: pd.DataFrame) -> pd.Series[bool]:
 
 
 def draw(data: pd.DataFrame, ax: Axes) -> None:
-    """Filled: no system beats it in everything; the line joins the best scores that each cost can buy."""
+    """Filled: no other system is better overall; the line joins the best scores that each cost can buy."""
     here = data[data["here"]].head(FIGURE.most_rows)
     front = here[here["on_front"]].sort_values("value")
     ax.plot(front["value"], front["score"], color=style.SOFT, linewidth=0.9, linestyle=":", zorder=1)
     for row in here.to_dict("records"):
-        place = int(row["place"])
-        tone = style.colour(place)
+        rank = int(row["place"])
+        tone = style.colour(rank)
         face = "white" if row["dominated"] else tone
-        shape = SHAPES[place // len(style.PALETTE) % len(SHAPES)]
+        shape = SHAPES[rank // len(style.PALETTE) % len(SHAPES)]
         ax.scatter(
             row["value"], row["score"], s=42, marker=shape, facecolors=face, edgecolors=tone, linewidths=1.5, zorder=4
         )
@@ -80,7 +80,7 @@ def draw(data: pd.DataFrame, ax: Axes) -> None:
 
 
 def _labels(ax: Axes, here: pd.DataFrame) -> None:
-    """Names in a column at the right, in the order of the scores, each with a line to its point."""
+    """Write names in a column on the right, in the order of the scores, each with a line to its point."""
     ordered = here.sort_values("score", ascending=False, kind="stable")
     low, high = ax.get_ylim()
     heights = [style.rows_height([name], ROW_INCHES) for name in ordered["system"]]
@@ -96,8 +96,9 @@ FIGURE = Figure(
     rank=10,
     title="Score against cost",
     caption="Points: means over runs. Filled: no other system is at least as good in score, speed and memory and "
-    "better in one of them; hollow: one is. Dotted: the best scores that each cost buys. Speed and memory are measured "
-    "during the sweep, while other runs may have shared the machine: a description, not a claim about speed.",
+    "better in one of them; hollow: some system is. Dotted: the best scores that each cost can buy. Speed and memory "
+    "were measured during the sweep, while other runs may have shared the machine: a description, not a claim about "
+    "speed.",
     section="cost",
     needs=("runs.score",),
     data=data,

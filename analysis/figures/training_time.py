@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
 
 def data(analysis: Analysis) -> pd.DataFrame:
-    """One row a run: `seconds_train` (seconds in the training loop, evaluation excluded)."""
+    """Return one row per run: `seconds_train` (seconds in the training loop, without evaluation)."""
     return runs_of(analysis, "seconds_train")
 
 
 def draw(data: pd.DataFrame, ax: Axes) -> None:
-    """Bar: mean; points: runs. Minutes or hours where seconds would be unreadable."""
+    """Bar: mean; points: runs. Minutes or hours if seconds would be hard to read."""
     unit, seconds = _unit(data["seconds_train"].max())
-    for group, position, place in style.system_rows(ax, data):
+    for group, position, rank in style.system_rows(ax, data):
         values = group["seconds_train"] / seconds
-        tone = style.colour(place)
+        tone = style.colour(rank)
         ax.barh(position, values.mean(), height=0.27, color=f"{tone}55", edgecolor=tone, linewidth=1.0)
-        style.points(ax, values, position, place, width=0.16)
+        style.points(ax, values, position, rank, width=0.16)
         style.value(ax, position, f"{values.mean():.3g} {unit}")
-    ax.axvline(0, color=style.INK, linewidth=0.8)
+    ax.axvline(0, color=style.DARK, linewidth=0.8)
     ax.set_xlabel(f"training time of a run [{unit}]")
 
 
@@ -42,7 +42,7 @@ FIGURE = Figure(
     name="training_time",
     rank=30,
     title="Training time",
-    caption="Bar: mean over runs; points: single runs; evaluation and loading excluded. Measured during the sweep, "
+    caption="Bar: mean over runs; points: single runs; without evaluation and loading. Measured during the sweep, "
     "while other runs may have shared the machine: a description of this sweep, not a claim about speed.",
     section="cost",
     aside=True,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class DrawnFigures:
     """Figures of one analysis in the report's order: `files` per figure (suffix -> bytes), `skipped` with reasons.
 
-    `notes` say of a figure what its picture leaves out.
+    `notes` say what a figure's image leaves out.
     """
 
     files: Mapping[str, Mapping[str, bytes]]
@@ -28,14 +28,14 @@ class DrawnFigures:
 
     @property
     def svgs(self) -> dict[str, str]:
-        """The pictures that `report.page.render` puts into its page: figure name -> SVG."""
+        """Return the images that `report.page.render` puts into its page: figure name -> SVG."""
         return {name: files["svg"].decode("utf-8") for name, files in self.files.items()}
 
 
 def draw(analysis: Analysis, kinds: Sequence[Kind] | None = None) -> DrawnFigures:
-    """All registered figures of this analysis, drawn once (None: in every format); nothing is written.
+    """Draw all registered figures of this analysis once (None: in every format); write nothing.
 
-    With more than 20 systems only those that the report does not fold away: the others repeat them, and take as long.
+    With more than 20 systems, only those that the report does not fold away: the others repeat them and take as long.
     """
     from analysis.plotting import render
 
@@ -49,14 +49,14 @@ def draw(analysis: Analysis, kinds: Sequence[Kind] | None = None) -> DrawnFigure
         except NotApplicable as reason:
             skipped[figure.name] = str(reason)
             continue
-        pictures = render.render(figure, data, render.KINDS if kinds is None else kinds)
-        files[figure.name] = {"csv": read.to_csv(data), **{str(kind): ink for kind, ink in pictures.items()}}
+        images = render.render(figure, data, render.KINDS if kinds is None else kinds)
+        files[figure.name] = {"csv": read.to_csv(data), **{str(kind): image for kind, image in images.items()}}
         if note := figure.noted(data):
             notes[figure.name] = note
     return DrawnFigures(files, skipped, notes)
 
 
 def figures() -> list[Figure]:
-    """Every registered figure, in the order of the report."""
-    found: list[Figure] = [registry.load("figure", name) for name in registry.names("figure")]
-    return sorted(found, key=lambda figure: (SECTIONS.index(figure.section), figure.rank))
+    """Return every registered figure, in the order of the report."""
+    registered: list[Figure] = [registry.load("figure", name) for name in registry.names("figure")]
+    return sorted(registered, key=lambda figure: (SECTIONS.index(figure.section), figure.rank))

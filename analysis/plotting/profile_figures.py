@@ -1,4 +1,4 @@
-"""Bars of a profile: speed and memory of every system, and where the time of a step goes."""
+"""Figures of a profile: speed and memory of every system, and where the time of a step goes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CAPTION = "Each system trained alone in a fresh process, in turn with the other
 
 
 def bars(rows: pd.DataFrame) -> pd.DataFrame:
-    """One row a system, round and measure: place, system, round, `value`, panel, axis. Only what was measured."""
+    """Return one row per measured system, round and measure: place, system, round, `value`, panel, axis."""
     kept = _measured(rows)
     parts = [
         kept[["place", "system", "round"]].assign(value=kept[name], measure=name, panel=panel, axis=axis)
@@ -34,12 +34,12 @@ def bars(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def phases(rows: pd.DataFrame) -> pd.DataFrame:
-    """One row a system and phase: place, system, `phase`, and `share` of a step (median over rounds, summing to 1)."""
+    """Return one row per system and phase: place, system, `phase`, `share` of a step (median over rounds)."""
     kept = _measured(rows)
     columns = [f"{phase}_share" for phase in PHASES]
     medians = kept.groupby(["place", "system"])[columns].median().dropna()
     if medians.empty:
-        raise NotApplicable("no system's step is made of phases")
+        raise NotApplicable("no system has timed phases")
     shares = medians.div(medians.sum(axis=1), axis=0).rename(columns=dict(zip(columns, PHASES, strict=True)))
     return (
         shares.reset_index()
@@ -58,17 +58,17 @@ def _measured(rows: pd.DataFrame) -> pd.DataFrame:
 def draw_bars(data: pd.DataFrame, ax: Axes) -> None:
     """Bar: median over rounds; points: rounds."""
     here = data[data["here"]]
-    for group, position, place in style.system_rows(ax, here):
-        tone, median = style.colour(place), group["value"].median()
+    for group, position, rank in style.system_rows(ax, here):
+        tone, median = style.colour(rank), group["value"].median()
         ax.barh(position, median, height=0.27, color=f"{tone}55", edgecolor=tone, linewidth=1.0)
-        style.points(ax, group["value"], position, place, width=0.16)
+        style.points(ax, group["value"], position, rank, width=0.16)
         style.value(ax, position, f"{median:.3g}")
-    ax.axvline(0, color=style.INK, linewidth=0.8)
+    ax.axvline(0, color=style.DARK, linewidth=0.8)
     ax.set_xlabel(here["axis"].iloc[0])
 
 
 def draw_phases(data: pd.DataFrame, ax: Axes) -> None:
-    """One stacked bar a system, from 0 to 1."""
+    """Draw one stacked bar per system, from 0 to 1."""
     for group, position, _ in style.system_rows(ax, data):
         start = 0.0
         for row in group.to_dict("records"):
@@ -102,8 +102,8 @@ TIME = Figure(
     name="profile_phases",
     rank=20,
     title="Where the time of a step goes",
-    caption=f"{_CAPTION}Phases are timed in steps of their own, waiting for each to end. Forward holds the loss, "
-    "optimizer the clipping, host the batches and everything between.",
+    caption=f"{_CAPTION}Phases are timed in separate steps that wait for each phase to end. Forward includes the loss, "
+    "optimizer the clipping, host the batches and everything in between.",
     section="cost",
     needs=(),
     data=_of_no_analysis,

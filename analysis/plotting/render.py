@@ -1,4 +1,4 @@
-"""Turn a figure and its frame into SVG, PDF and PNG bytes that depend on nothing but the two."""
+"""Turn a figure and its frame into SVG, PDF and PNG bytes that depend on nothing else."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ROW_LABEL_INCHES, AXIS_INCHES, TITLE_CHARACTER_INCHES = 2.2, 0.6, 0.095
 DOTS_PER_INCH = 200
 Kind = Literal["svg", "pdf", "png"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-UNSAID: dict[Kind, tuple[str, ...]] = {
+OMITTED_METADATA: dict[Kind, tuple[str, ...]] = {
     "svg": ("Date", "Creator"),
     "pdf": ("CreationDate", "Creator", "Producer"),
     "png": ("Software",),
@@ -35,7 +35,7 @@ UNSAID: dict[Kind, tuple[str, ...]] = {
 
 
 def render(figure: Figure, data: pd.DataFrame, kinds: Sequence[Kind] = KINDS) -> dict[Kind, bytes]:
-    """The picture in these formats: same frame, same bytes (no dates, fixed identifiers)."""
+    """Return the image in these formats: same frame, same bytes (no dates, fixed identifiers)."""
     with drawing_style(figure.name):
         canvas = draw(figure, data)
         raw = {kind: _save(canvas, kind) for kind in kinds}
@@ -45,7 +45,7 @@ def render(figure: Figure, data: pd.DataFrame, kinds: Sequence[Kind] = KINDS) ->
 
 @contextmanager
 def drawing_style(salt: str) -> Iterator[None]:
-    """Our style on top of matplotlib's own defaults (not the user's), for the time of one picture."""
+    """Use our style on top of matplotlib's own defaults (not the user's) while one figure is drawn."""
     from matplotlib import style as sheets
 
     with warnings.catch_warnings(), sheets.context(["default", style.STYLE | {"svg.hashsalt": salt}]):
@@ -55,14 +55,14 @@ def drawing_style(salt: str) -> Iterator[None]:
 
 
 def draw(figure: Figure, data: pd.DataFrame) -> Canvas:
-    """Draw every panel of the figure on a canvas of its own; nothing global is touched."""
+    """Draw every panel of the figure on its own canvas, without touching anything global."""
     from matplotlib.figure import Figure as Canvas
 
     panels = [None] if figure.panels is None else list(data[figure.panels].drop_duplicates())[: figure.most_panels]
     columns = min(len(panels), figure.columns)
-    grid = math.ceil(len(panels) / columns)
-    canvas = Canvas(figsize=(style.WIDTH_INCHES, grid * _panel_inches(figure, data)), dpi=DOTS_PER_INCH)
-    axes = list(canvas.subplots(grid, columns, sharex=figure.shared_x, sharey=True, squeeze=False).flatten())
+    rows = math.ceil(len(panels) / columns)
+    canvas = Canvas(figsize=(style.WIDTH_INCHES, rows * _panel_inches(figure, data)), dpi=DOTS_PER_INCH)
+    axes = list(canvas.subplots(rows, columns, sharex=figure.shared_x, sharey=True, squeeze=False).flatten())
     for number, (panel, ax) in enumerate(zip(panels, axes, strict=False)):
         if figure.panels is None:
             figure.draw(data, ax)
@@ -78,7 +78,7 @@ def draw(figure: Figure, data: pd.DataFrame) -> Canvas:
 
 
 def _lay_out(canvas: Canvas) -> None:
-    """Place the axes once, for all formats; a whole draw for it would take as long as the picture itself."""
+    """Place the axes once for all formats; a whole draw just for this would take as long as the image itself."""
     engine = canvas.get_layout_engine()
     assert engine is not None, "the style asks for constrained layout"
     engine.execute(canvas)
@@ -86,7 +86,7 @@ def _lay_out(canvas: Canvas) -> None:
 
 
 def _keep_outer_labels(ax: Axes, *, left: bool, bottom: bool) -> None:
-    """Labels stand once a row and once a column of panels: at the left, and where no panel follows below."""
+    """Keep labels once per row and column of panels: on the left, and where no panel follows below."""
     ax.tick_params(labelbottom=bottom)
     if not bottom:
         ax.set_xlabel("")
@@ -97,7 +97,7 @@ def _keep_outer_labels(ax: Axes, *, left: bool, bottom: bool) -> None:
 
 
 def _title_columns(figure: Figure, columns: int) -> int:
-    """How many characters of a title fit over one panel, beside the room that the labels at the left take."""
+    """Return how many characters of a title fit over one panel, next to the labels on the left."""
     room = style.WIDTH_INCHES - (ROW_LABEL_INCHES if figure.rows else AXIS_INCHES)
     return int(room / columns / TITLE_CHARACTER_INCHES)
 
@@ -111,9 +111,9 @@ def _panel_inches(figure: Figure, data: pd.DataFrame) -> float:
 
 
 def _save(canvas: Canvas, kind: Kind) -> bytes:
-    """The picture in one format; the backends are called as they are, because `savefig` draws everything twice.
+    """Return the image in one format. Call the backends directly, because `savefig` draws everything twice.
 
-    Those for vectors leave the canvas at 72 dots an inch, so it is set anew for each.
+    Vector backends leave the canvas at 72 dots per inch, so it is set again for each.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.backends.backend_pdf import FigureCanvasPdf
@@ -123,12 +123,12 @@ def _save(canvas: Canvas, kind: Kind) -> bytes:
     buffer = io.BytesIO()
     backends: dict[Kind, Any] = {"svg": FigureCanvasSVG, "pdf": FigureCanvasPdf, "png": FigureCanvasAgg}
     save = getattr(backends[kind](canvas), f"print_{kind}")
-    save(buffer, metadata=dict.fromkeys(UNSAID[kind]))
+    save(buffer, metadata=dict.fromkeys(OMITTED_METADATA[kind]))
     return buffer.getvalue()
 
 
 def tidy_svg(raw: bytes, figure: Figure, caption: str) -> bytes:
-    """Make an SVG fit to stand inside a page beside others: own identifiers, a name and a description, no metadata."""
+    """Make an SVG fit to be part of a page with others: its own identifiers, a name and a description, no metadata."""
     ElementTree.register_namespace("", SVG)
     ElementTree.register_namespace("xlink", XLINK)
     root = ElementTree.fromstring(raw)
@@ -170,6 +170,6 @@ def _rename_identifiers(root: ElementTree.Element, prefix: str) -> None:
 
 
 def _target(key: str, value: str) -> str | None:
-    if found := _REFERENCE.search(value):
-        return found[1]
+    if match := _REFERENCE.search(value):
+        return match[1]
     return value[1:] if key.endswith("href") and value.startswith("#") else None

@@ -1,7 +1,7 @@
-"""What all figures share in ink: palette, type, rows with labels that never overlap, points for single seeds.
+"""The look of all figures: palette, type, rows with labels that never overlap, points for single seeds.
 
 Colours: Okabe and Ito, "Color Universal Design", 2008 (safe for the common kinds of colour blindness), ordered so that
-neighbours differ in lightness too and a grey print keeps them apart. A colour never carries a meaning alone: every row
+neighbours also differ in lightness and stay distinct in a grey print. A colour never carries a meaning alone: every row
 or panel is labelled.
 """
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 PALETTE = ("#0072B2", "#E69F00", "#D55E00", "#56B4E9", "#009E73", "#4D4D4D", "#CC79A7")
-INK, SOFT, FAINT = "#1F2933", "#5F6B76", "#DDE2E7"
+DARK, SOFT, FAINT = "#1F2933", "#5F6B76", "#DDE2E7"
 WIDTH_INCHES = 7.2
 MINUS = " \N{MINUS SIGN} "  # in the label of a pair
 LABEL_COLUMNS, LABEL_LINES, LINE_INCHES = 30, 3, 0.155
-ROW_LABEL = "row-label"  # marks the texts that stand once for all panels of a row
+ROW_LABEL = "row-label"  # marks the texts that label all panels of a row
 
 STYLE: dict[str, Any] = {
     "text.parse_math": False,
-    "text.color": INK,
+    "text.color": DARK,
     "font.family": ["DejaVu Sans", "sans-serif"],
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 9.0,
@@ -61,13 +61,13 @@ STYLE: dict[str, Any] = {
 }
 
 
-def colour(place: int) -> str:
-    """The colour of the system at this place; after the last one the palette starts again (rows stay labelled)."""
-    return PALETTE[place % len(PALETTE)]
+def colour(rank: int) -> str:
+    """Return the colour of the system with this rank; after the last colour the palette starts again."""
+    return PALETTE[rank % len(PALETTE)]
 
 
 def label_lines(text: object, columns: int = LABEL_COLUMNS, lines: int = LABEL_LINES) -> list[str]:
-    """At most `lines` lines of at most `columns` characters; a longer name loses its middle, never its ends."""
+    """Break a name into at most `lines` lines of `columns` characters; a longer name loses its middle."""
     name = visible(text)
     first, minus, second = name.partition(MINUS)
     if minus and len(name) > columns:
@@ -83,12 +83,12 @@ def label_lines(text: object, columns: int = LABEL_COLUMNS, lines: int = LABEL_L
 
 
 def rows_height(names: Sequence[Hashable], row_inches: float) -> float:
-    """Inches that rows with these labels need, one below the other."""
+    """Return the inches that rows with these labels need, one below the other."""
     return sum(max(row_inches, LINE_INCHES * len(label_lines(name)) + 0.09) for name in names)
 
 
 def row_positions(names: Sequence[Hashable], row_inches: float) -> dict[Hashable, float]:
-    """Vertical centre of each row in inches from the top: rows with longer labels take more room."""
+    """Return the vertical centre of each row in inches from the top: rows with longer labels take more room."""
     heights = [rows_height([name], row_inches) for name in names]
     ends = np.cumsum(heights)
     return {name: float(end - height / 2) for name, height, end in zip(names, heights, ends, strict=True)}
@@ -97,7 +97,7 @@ def row_positions(names: Sequence[Hashable], row_inches: float) -> dict[Hashable
 def rows(
     ax: Axes, names: Sequence[Hashable], row_inches: float = 0.42, *, labels: bool = True
 ) -> dict[Hashable, float]:
-    """Lay out one labelled row a name, the first on top; gives the vertical position of each (in inches)."""
+    """Lay out one labelled row per name, the first on top; return the vertical position of each (in inches)."""
     positions = row_positions(names, row_inches)
     ax.set_ylim(rows_height(names, row_inches), 0)
     ax.set_yticks([])
@@ -109,7 +109,7 @@ def rows(
 
 
 def system_rows(ax: Axes, data: pd.DataFrame, row_inches: float = 0.42) -> Iterator[tuple[pd.DataFrame, float, int]]:
-    """Lay out one row a system, the first 20; gives its part of `data`, its vertical position and its place."""
+    """Lay out one row per system, the first 20; yield its part of `data`, its vertical position and its rank."""
     positions = rows(ax, list(data["system"].drop_duplicates())[:MOST_ROWS], row_inches)
     for system, group in data.groupby("system", sort=False):
         if system in positions:
@@ -117,7 +117,7 @@ def system_rows(ax: Axes, data: pd.DataFrame, row_inches: float = 0.42) -> Itera
 
 
 def _row_label(ax: Axes, name: Hashable, position: float) -> None:
-    """One text a line: an SVG viewer with another font then still aligns every line to the right."""
+    """Write one text per line, so that an SVG viewer with another font still aligns every line to the right."""
     lines = label_lines(name)
     for number, line in enumerate(lines):
         drop = (len(lines) - 1) / 2 - number
@@ -134,14 +134,14 @@ def _row_label(ax: Axes, name: Hashable, position: float) -> None:
 
 
 def apart(wanted: Sequence[float], heights: Sequence[float], room: float) -> list[float]:
-    """Centres of labels of these heights, each as near below its wanted place as the others and the room allow.
+    """Return centres of labels of these heights, each as close below its wanted position as the room allows.
 
-    `wanted` ascends; places are measured from 0 (the top) to `room`, which is at least the sum of the heights.
+    `wanted` ascends; positions are measured from 0 (the top) to `room`, which is at least the sum of the heights.
     """
     centres: list[float] = []
     end = 0.0
-    for place, height in zip(wanted, heights, strict=True):
-        centres.append(max(place, end + height / 2))
+    for position, height in zip(wanted, heights, strict=True):
+        centres.append(max(position, end + height / 2))
         end = centres[-1] + height / 2
     limit = room
     for number in range(len(centres) - 1, -1, -1):
@@ -151,20 +151,20 @@ def apart(wanted: Sequence[float], heights: Sequence[float], room: float) -> lis
 
 
 def spread(values: pd.Series[float], width: float) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Offsets in [-width/2, width/2] that keep the points of a row apart: by rank, so same input, same ink."""
+    """Return offsets in [-width/2, width/2] that keep the points of a row apart; by rank, so same input, same image."""
     ranks = values.rank(method="first").to_numpy(dtype=float) - 1
     golden = (np.sqrt(5) - 1) / 2
     offsets: np.ndarray[Any, np.dtype[np.float64]] = ((ranks * golden) % 1.0 - 0.5) * width
     return offsets
 
 
-def points(ax: Axes, values: pd.Series[float], position: float, place: int, width: float = 0.2) -> None:
-    """Every seed as a point around `position`."""
+def points(ax: Axes, values: pd.Series[float], position: float, rank: int, width: float = 0.2) -> None:
+    """Draw every seed as a point around `position`."""
     ax.scatter(
         values,
         position + spread(values, width),
         s=13,
-        color=colour(place),
+        color=colour(rank),
         edgecolors="white",
         linewidths=0.5,
         zorder=4,
@@ -172,7 +172,7 @@ def points(ax: Axes, values: pd.Series[float], position: float, place: int, widt
 
 
 def value(ax: Axes, position: float, text: str) -> None:
-    """A number in the column right of the axes, so that no mark can lie under it."""
+    """Write a number in the column right of the axes, where no mark can lie under it."""
     ax.annotate(
         text,
         (1, position),
@@ -182,37 +182,37 @@ def value(ax: Axes, position: float, text: str) -> None:
         ha="left",
         va="center",
         fontsize=8.5,
-        color=INK,
+        color=DARK,
     )
 
 
 def bracket(ax: Axes, first: float, last: float, column: int) -> None:
-    """A bar from one row to another, right of the column of numbers; `column` counts the bars from the left."""
+    """Draw a bar from one row to another, right of the column of numbers; `column` counts the bars from the left."""
     from matplotlib.transforms import ScaledTranslation
 
     canvas = ax.get_figure(root=True)
     assert canvas is not None
     shift = ScaledTranslation((44 + 7 * column) / 72, 0, canvas.dpi_scale_trans)
     where = ax.get_yaxis_transform() + shift
-    ax.plot([1, 1], [first, last], color=INK, linewidth=3, clip_on=False, transform=where, solid_capstyle="butt")
+    ax.plot([1, 1], [first, last], color=DARK, linewidth=3, clip_on=False, transform=where, solid_capstyle="butt")
 
 
 def key(ax: Axes, faces: dict[str, str]) -> None:
-    """A legend of round marks above the axes: name -> face colour."""
+    """Draw a legend of round marks above the axes: name -> face colour."""
     for name, face in faces.items():
         ax.scatter([], [], s=36, facecolors=face, edgecolors=SOFT, linewidths=1.3, label=name)
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(faces), borderaxespad=0.2, handletextpad=0.3)
 
 
 def whole_numbers(ax: Axes, values: pd.Series[int]) -> None:
-    """Ticks on the horizontal axis at whole numbers only, at most six of them."""
+    """Put ticks on the horizontal axis at whole numbers only, at most six of them."""
     first, last = int(values.min()), int(values.max())
     step = max(1, -(-(last - first) // 5))
     ax.set_xticks(range(first, last + 1, step))
 
 
 def leader(ax: Axes, point: tuple[float, float], height: float, name: Hashable) -> None:
-    """A name in the column right of the axes at `height` (0 to 1), with a thin line to its point on the axes."""
+    """Write a name right of the axes at `height` (0 to 1), with a thin line to its point on the axes."""
     lines = label_lines(name)
     for number, line in enumerate(lines):
         drop = ((len(lines) - 1) / 2 - number) * LINE_INCHES * 72

@@ -133,7 +133,7 @@ def test_what_a_folder_says_that_it_may_import_is_what_it_imports(path: Path) ->
     package, *rooms = path.parent.relative_to(ROOT).parts
     text = re.split(r"May\s+import", ast.get_docstring(parsed(path)) or "")[-1]
     allowed = set(re.findall(r"`(\w+)", text))
-    all_below = re.search(r"whatever\s+stands\s+below|everything\s+in", text) is not None
+    all_below = re.search(r"(whatever\s+stands|everything)\s+below|everything\s+in", text) is not None
     folder = ".".join([package, *rooms])
     for one in ours() if rooms else ():
         if one.importer == folder or one.importer.startswith(f"{folder}."):

@@ -205,7 +205,7 @@ def test_one_run_a_system_and_equal_scores_can_be_drawn() -> None:
 def test_of_very_many_systems_the_first_are_drawn_and_the_caption_says_so() -> None:
     found = figure("raincloud")
     data = pd.DataFrame({"system": [f"model-{number}" for number in range(100)]})
-    assert found.left_out(data) == "Drawn are the first 20 of 100 rows; the data file has all."
+    assert found.left_out(data) == "Only the first 20 of 100 rows are drawn; the data file has all."
     assert found.left_out(data.head(20)) == ""
 
 

@@ -63,8 +63,8 @@ def test_a_figure_that_was_not_drawn_is_not_mentioned_and_one_that_was_stands_in
     assert "Training time" not in text
     assert "What they cost" not in text
     svg = study.drawn().svgs["trade_off"]
-    shown = Page(page.render(study.analysis(), {"trade_off": svg}, {"trade_off": "Drawn are the first."})).text()
-    assert shown.index("What they cost") < shown.index("Score against cost") < shown.index("Drawn are the first.")
+    shown = Page(page.render(study.analysis(), {"trade_off": svg}, {"trade_off": "Only the first are drawn."})).text()
+    assert shown.index("What they cost") < shown.index("Score against cost") < shown.index("Only the first are drawn.")
 
 
 def test_settings_that_differ_are_named_with_the_value_of_every_system() -> None:
