@@ -1,4 +1,4 @@
-"""The answer in plain words: a few sentences for all systems together, one a pair, and what would decide open ones.
+"""The verdicts in plain words: a few sentences on all systems, one per pair, and what would decide open pairs.
 
 A control never counts as the best.
 """
@@ -14,17 +14,18 @@ from analysis.comparison.design import MOST_SEEDS
 from analysis.comparison.verdict import Verdict
 from analysis.config import Direction
 
-MOST_TOLD = 6  # systems whose wins are told one by one; more of them are summed up
+MOST_LISTED = 6  # systems whose wins are listed one by one; if there are more, they are summed up
 _NAMED = 6  # names in one sentence; the others are counted
 _DECIDED = ("better", "worse")
 _Rows = Sequence[Mapping[str, Any]]
 
 
 def headline(systems: Sequence[str], rows: _Rows, metric: str, controls: Mapping[str, str] | None = None) -> str:
-    """What is known about all systems: who is better than whom, what is equivalent, and what stays open.
+    """Return what is known about all systems: which are better than which, which are equivalent, and what is open.
 
-    Up to six systems are told one by one, with more the best group and how many pairs are decided. `controls` are held
-    against the others in a sentence of their own. With more than two systems the numbers stand with the pairs.
+    Up to six systems are listed one by one; with more, the best group and the number of decided pairs. Each of the
+    `controls` is compared with the others in its own sentence. With more than two systems, only the sentences of the
+    pairs have numbers.
     """
     marked = controls or {}
     compared = [name for name in systems if name not in marked]
@@ -36,12 +37,12 @@ def headline(systems: Sequence[str], rows: _Rows, metric: str, controls: Mapping
     if len(rows) == 1:
         return " ".join([f"On {metric}, {rows[0]['sentence']}.", *of_controls])
     own = [row for row in rows if row["a"] not in marked and row["b"] not in marked]
-    told = _told(compared, own) if len(compared) <= MOST_TOLD else _summed_up(compared, own)
-    return f"On {metric}: " + " ".join(part for part in (*told, *of_controls) if part)
+    sentences = _one_by_one(compared, own) if len(compared) <= MOST_LISTED else _summed_up(compared, own)
+    return f"On {metric}: " + " ".join(text for text in (*sentences, *of_controls) if text)
 
 
 def missed_by(control: str, rows: _Rows, controls: Mapping[str, str]) -> list[str]:
-    """The systems than which a negative control is not shown to be worse, other controls aside."""
+    """Return the systems, without controls, that a negative control is not shown to be worse than."""
     return [
         _other(row, control)
         for row in rows
@@ -52,7 +53,7 @@ def missed_by(control: str, rows: _Rows, controls: Mapping[str, str]) -> list[st
 
 
 def about_control(control: str, rows: _Rows, controls: Mapping[str, str]) -> str:
-    """Whether a negative control came out worse than every system that is none, as it must."""
+    """Say whether a negative control came out worse than every system that is not a control, as it must."""
     missed = missed_by(control, rows, controls)
     if missed:
         return (
@@ -66,7 +67,7 @@ def _other(row: Mapping[str, Any], system: str) -> str:
     return str(row["b"] if row["a"] == system else row["a"])
 
 
-def _told(systems: Sequence[str], rows: _Rows) -> list[str]:
+def _one_by_one(systems: Sequence[str], rows: _Rows) -> list[str]:
     beaten = _beaten(rows)
     parts = [f"{name} is better than {listed(beaten[name])}." for name in systems if name in beaten]
     parts += [f"{_capital(row['sentence'])}." for row in rows if row["verdict"] == "equivalent"]
@@ -82,13 +83,13 @@ def _any_decided(rows: _Rows) -> bool:
 
 
 def _beaten(rows: _Rows) -> dict[str, list[str]]:
-    """Winner -> the systems that it is shown to be better than."""
-    found: dict[str, list[str]] = {}
+    """Return winner -> the systems that it is shown to be better than."""
+    losers: dict[str, list[str]] = {}
     for row in rows:
         if row["verdict"] in _DECIDED:
             winner, loser = ("a", "b") if row["verdict"] == "better" else ("b", "a")
-            found.setdefault(str(row[winner]), []).append(str(row[loser]))
-    return found
+            losers.setdefault(str(row[winner]), []).append(str(row[loser]))
+    return losers
 
 
 def _open(rows: _Rows, verdict: Verdict) -> str:
@@ -110,7 +111,7 @@ def _summed_up(systems: Sequence[str], rows: _Rows) -> list[str]:
 
 
 def _best_group(systems: Sequence[str], rows: _Rows) -> str:
-    """The systems that none is shown to beat; those that no verdict reaches at all are named apart."""
+    """Name the systems that no other is shown to beat, and separately those without any verdict."""
     beaten = _beaten(rows)
     losers = {name for names in beaten.values() for name in names}
     reached = {str(row[side]) for row in rows if row["verdict"] != "undecidable" for side in "ab"}
@@ -118,7 +119,7 @@ def _best_group(systems: Sequence[str], rows: _Rows) -> str:
     unknown = [name for name in systems if name not in reached]
     others = f" Nothing can be said about {listed(unknown)}." if unknown else ""
     if not group:
-        return f"Every system is shown to be worse than another: the verdicts go round in a circle.{others}"
+        return f"Every system is shown to be worse than another: the verdicts form a circle.{others}"
     if len(group) == 1 and group[0] in beaten:
         return f"{group[0]} leads: it is better than {_share(len(beaten[group[0]]), len(systems) - 1)}.{others}"
     are = "is" if len(group) == 1 else "are"
@@ -137,15 +138,15 @@ def _tally(rows: _Rows) -> str:
         "undecidable": [row for row in rows if row["verdict"] == "undecidable"],
     }
     undecidable = _shared_reason(counts["undecidable"])
-    there = {name: len(found) for name, found in counts.items() if found}
-    if len(there) == 1:
-        return f"All {len(rows)} pairs are {next(iter(there))}{undecidable}."
-    parts = [f"{number} {'is' if number == 1 else 'are'} {name}" for name, number in there.items()]
+    numbers = {name: len(pairs) for name, pairs in counts.items() if pairs}
+    if len(numbers) == 1:
+        return f"All {len(rows)} pairs are {next(iter(numbers))}{undecidable}."
+    parts = [f"{number} {'is' if number == 1 else 'are'} {name}" for name, number in numbers.items()]
     return f"Of {len(rows)} pairs {listed(parts)}{undecidable}."
 
 
 def listed(names: Sequence[str]) -> str:
-    """a, b and c; of many the first six, and how many more there are."""
+    """Join names as a, b and c; of many, the first six and the number of the others."""
     if len(names) > _NAMED:
         return f"{', '.join(names[:_NAMED])} and {len(names) - _NAMED} more"
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
@@ -156,22 +157,22 @@ def _capital(text: str) -> str:
 
 
 def number(value: float | None) -> str:
-    """Three significant digits; "unknown" for a number that does not exist."""
+    """Write a number with three significant digits; "unknown" if there is none."""
     return "unknown" if value is None or math.isnan(value) else f"{value:.3g}"
 
 
 def p_value(p: float | None) -> str:
-    """`p 0.0123`, or `p < 0.0001`."""
+    """Write a p-value: `p 0.0123`, or `p < 0.0001`."""
     return "p < 0.0001" if p is not None and p < 1e-4 else f"p {number(p)}"
 
 
 def in_words(rows: Sequence[Mapping[str, Any]], alpha: float, direction: Direction) -> list[dict[str, Any]]:
-    """The rows of `compare_all`, each with its `sentence` and its `advice` (None where nothing is to be advised)."""
+    """Return the rows of `compare_all`, each with its `sentence` and its `advice` (None if there is none)."""
     return [{**row, "advice": advice(row), "sentence": sentence(row, alpha, direction)} for row in rows]
 
 
 def sentence(row: Mapping[str, Any], alpha: float, direction: Direction) -> str:
-    """One comparison as a sentence without a full stop."""
+    """Write one comparison as a sentence without a full stop."""
     a, b, verdict = row["a"], row["b"], row["verdict"]
     if verdict in ("better", "worse"):
         return f"{a} is {verdict} than {b} {_by(row, alpha, direction)}"
@@ -181,7 +182,7 @@ def sentence(row: Mapping[str, Any], alpha: float, direction: Direction) -> str:
 
 
 def _by(row: Mapping[str, Any], alpha: float, direction: Direction) -> str:
-    """The size of the difference, its interval turned so that it is positive where the difference is."""
+    """Write the size of the difference, with the sign of the interval turned along with it."""
     low, high = row["primary_ci_low"], row["primary_ci_high"]
     if row["mean_diff"] < 0:
         low, high = -high, -low
@@ -190,7 +191,7 @@ def _by(row: Mapping[str, Any], alpha: float, direction: Direction) -> str:
 
 
 def _observed(row: Mapping[str, Any], alpha: float) -> str:
-    """The difference and its interval; nothing where all differences are the same, which the reason says already."""
+    """Write the difference and its interval; nothing if all differences are equal, which the reason already says."""
     low, high = row["primary_ci_low"], row["primary_ci_high"]
     if row["mean_diff"] is None or (low is not None and low == high):
         return ""
@@ -199,12 +200,12 @@ def _observed(row: Mapping[str, Any], alpha: float) -> str:
 
 
 def advice(row: Mapping[str, Any]) -> str | None:
-    """What would decide an open pair: more seeds, or, where the items are the limit, more items; None for any other."""
+    """Say what would decide an open pair: more seeds or, if the items are the limit, more items; None for others."""
     growth: Growth | None = row["growth"]
     if growth is None:
         return None
     if not growth.is_estimated:
-        return f"a verdict takes at least {growth.fewest} seeds in common"
+        return f"a verdict needs at least {growth.fewest} seeds in common"
     return _estimated(row, growth.seeds)
 
 

@@ -1,4 +1,4 @@
-"""The methods paragraph, in the words of a paper, from the experiment file and the tables alone; and what it cites."""
+"""Write the methods paragraph of a paper from the experiment file and the tables alone, with its references."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST_NAMES = 12  # more are counted instead
 
 
 def paragraph(analysis: Analysis) -> str:
-    """Plain text, ready to paste; whatever the results do not tell is left out, never guessed."""
+    """Return plain text, ready to paste; what the results do not say is left out, never guessed."""
     if analysis.systems.empty:
         return " ".join(_search(analysis))
     sentences = [
@@ -32,22 +32,22 @@ def paragraph(analysis: Analysis) -> str:
 
 
 def seeds(analysis: Analysis) -> str:
-    """The seeds of the runs, neighbours joined."""
-    found: list[Any] = analysis.results.runs["seed"].dropna().unique().tolist()
-    if all(str(seed).lstrip("-").isdigit() for seed in found):
-        return ranges(int(seed) for seed in found)
-    return ", ".join(sorted(map(str, found)))
+    """Return the seeds of the runs as text, neighbours joined into ranges."""
+    values: list[Any] = analysis.results.runs["seed"].dropna().unique().tolist()
+    if all(str(seed).lstrip("-").isdigit() for seed in values):
+        return ranges(int(seed) for seed in values)
+    return ", ".join(sorted(map(str, values)))
 
 
 def only(analysis: Analysis, column: str) -> Any:
-    """The value of a column of `runs` that all runs share, else None."""
+    """Return the value of a column of `runs` that all runs share, else None."""
     runs = analysis.results.runs
-    found: list[Any] = runs[column].dropna().unique().tolist() if column in runs.columns else []
-    return found[0] if len(found) == 1 else None
+    values: list[Any] = runs[column].dropna().unique().tolist() if column in runs.columns else []
+    return values[0] if len(values) == 1 else None
 
 
 def runs(analysis: Analysis) -> tuple[int, int]:
-    """How many runs have a score, and how many there are; over data sets, those behind the means."""
+    """Return how many runs have a score, and how many there are; with data sets, the runs behind the means."""
     if analysis.unit == "data set":
         scored = int(analysis.tasks["n"].sum())
         return scored, scored + int(analysis.tasks["scoreless"].sum())
@@ -55,7 +55,7 @@ def runs(analysis: Analysis) -> tuple[int, int]:
 
 
 def family(analysis: Analysis) -> str:
-    """How many comparisons Holm's correction is over, and how many of them are with a control."""
+    """Say how many comparisons Holm's correction covers, and how many of them are with a control."""
     pairs = analysis.comparisons
     with_control = int((pairs["control_a"].notna() | pairs["control_b"].notna()).sum())
     noted = f" ({with_control} of them with a negative control)" if with_control else ""
@@ -78,8 +78,10 @@ def _systems(analysis: Analysis) -> str:
 
 
 def _search(analysis: Analysis) -> list[str]:
-    found = analysis.search
-    return [] if found is None else [f"In a search for hyper-parameters {search.trials(found)}", search.budget(found)]
+    findings = analysis.search
+    if findings is None:
+        return []
+    return [f"In a search for hyper-parameters, {search.trials(findings)}", search.budget(findings)]
 
 
 def _training(analysis: Analysis) -> list[str]:
@@ -104,11 +106,11 @@ def _train(train: Mapping[str, Any], was_searched: bool) -> str:
         "schedule": "{} schedule",
         "weight_decay": "weight decay {}",
         "clip": "gradients clipped at norm {}",
-        "max_length": "at most {} pieces per item",
+        "max_length": "at most {} tokens per item",
     }
     known = [text.format(train[key]) for key, text in parts.items() if exists(train.get(key))]
-    other = "the search found" if was_searched else "the experiment file has"
-    unless = f", unless {other} another value for a model or recipe"
+    source = "the search found" if was_searched else "the experiment file has"
+    unless = f", unless {source} another value for a model or recipe"
     return f"Models were trained with AdamW for {listing(known)}{unless}." if known else ""
 
 
@@ -124,7 +126,7 @@ def _split(split: Mapping[str, Any]) -> str:
 
 def _scoring(analysis: Analysis) -> str:
     selected = bool(analysis.systems["selected_on_evaluation"].any())
-    note = ", at the best epoch by that same score: scores are selected on evaluation data" if selected else ""
+    note = ", at the epoch that was best by this same score: it is selected on evaluation data" if selected else ""
     part = only(analysis, "score_split")
     where = f" on the {part} part" if exists(part) else ""
     return f"The score is {analysis.metric} ({better(analysis.direction)}){where}{note}."
@@ -210,20 +212,20 @@ OF_FIGURES = (
 
 
 def cited(analysis: Analysis) -> list[str]:
-    """The references of what this analysis used, by name of the first author."""
+    """Return the references of what this analysis used, sorted by first author."""
     pairs = analysis.comparisons
     if pairs.empty:
         return sorted(_of_search(analysis))
-    found = _of_search(analysis) | {HOLM, HEDGES, SUPERIORITY}
-    found |= {BY_METHOD[name] for name in pairs["primary_method"].dropna().unique() if name in BY_METHOD}
-    found |= {reference for name, reference in BY_OMNIBUS.items() if name in analysis.omnibus}
+    references = _of_search(analysis) | {HOLM, HEDGES, SUPERIORITY}
+    references |= {BY_METHOD[name] for name in pairs["primary_method"].dropna().unique() if name in BY_METHOD}
+    references |= {reference for name, reference in BY_OMNIBUS.items() if name in analysis.omnibus}
     if pairs["tost_p"].notna().any():
-        found.add(TOST)
-    return sorted(found)
+        references.add(TOST)
+    return sorted(references)
 
 
 def _of_search(analysis: Analysis) -> set[str]:
-    """Who proposed and stopped trials, and what the figures of a search rest on."""
+    """Return references for how trials were proposed and stopped, and for the figures of a search."""
     if analysis.search is None:
         return set()
     settings = analysis.search.settings

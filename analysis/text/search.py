@@ -1,4 +1,4 @@
-"""A search in sentences: what was tried and how, and what it cost."""
+"""Describe a search in sentences: what was tried and how, and what it cost."""
 
 from __future__ import annotations
 
@@ -18,37 +18,38 @@ _SEARCHERS = {
 }
 
 
-def trials(found: Findings) -> str:
-    """How many trials of what, who proposed and who stopped them, and what they were compared by."""
-    settings = found.settings
+def trials(findings: Findings) -> str:
+    """Say how many trials searched what, how they were proposed, stopped and compared."""
+    settings = findings.settings
     names = short_names([parameter.name for parameter in settings.parameters])
     searched = listing([names[parameter.name] for parameter in settings.parameters]) or "nothing"
     how = _SEARCHERS.get(settings.searcher or "", settings.searcher)
     return (
-        f"{plural(len(found.trials), 'trial')} of {plural(len(found.systems), 'system')} searched {searched}"
-        f"{f', proposed by {how}' if how else ''}{_stopping(found)}. They were compared by {found.metric} on the "
-        f"validation part ({better(found.direction)}); the first of each system has the experiment's own settings."
+        f"{plural(len(findings.trials), 'trial')} of {plural(len(findings.systems), 'system')} searched {searched}"
+        f"{f', proposed by {how}' if how else ''}{_stopping(findings)}. Trials were compared by {findings.metric} on "
+        f"the validation part ({better(findings.direction)}); the first trial of each system has the experiment's own "
+        "settings."
     )
 
 
-def _stopping(found: Findings) -> str:
-    name = found.settings.scheduler
+def _stopping(findings: Findings) -> str:
+    name = findings.settings.scheduler
     if name in (None, "none"):
-        return ", and all ran to their end" if name else ""
-    longest = found.trials["whole_epochs"].max()
-    rungs = found.settings.rungs(int(longest)) if exists(longest) else []
+        return ", and all ran to the end" if name else ""
+    longest = findings.trials["whole_epochs"].max()
+    rungs = findings.settings.rungs(int(longest)) if exists(longest) else []
     after = f" after epoch {listing([str(rung) for rung in rungs])}" if rungs else ""
-    return f", weak ones stopped early by {_STOPPED_BY.get(str(name), name)}{after}"
+    return f"; weak trials were stopped early by {_STOPPED_BY.get(str(name), name)}{after}"
 
 
-def budget(found: Findings) -> str:
-    """Epochs run, of those that running every trial to its end would have taken, and the time."""
-    spent = found.budget
+def budget(findings: Findings) -> str:
+    """Say how many epochs were run, of how many without early stopping, and how long they took."""
+    spent = findings.budget
     run, share = plural(int(spent["epochs_run"] or 0), "epoch"), spent["epochs_share"]
     of = ""
     if share is not None:
         every = whole(spent["epochs_to_the_end"])
-        of = f", {share:.0%} of the {every} that running every trial to its end would have taken"
+        of = f", {share:.0%} of the {every} that all trials would have taken without early stopping"
     return f"This took {run}{of}{_time(spent['seconds'])}."
 
 

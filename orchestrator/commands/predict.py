@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from analysis.text.warnings import listed, said
+from analysis.text.warnings import count_sentences, listed
 from orchestrator import html_tables
 from orchestrator.errors import CorruptResults, UserError
 from orchestrator.storage.find_results import find_run
@@ -115,7 +115,7 @@ def answer(
 def _cut_off(counts: Mapping[str, Mapping[str, int]], max_length: int) -> tuple[str, ...]:
     """What was cut off or cannot be answered, a sentence a kind, and the ids of the items."""
     totals = {name: [sum(own.values())] for name, own in counts.items()}
-    found = said(totals, "item", f"train.max_length {max_length}")
+    found = count_sentences(totals, "item", f"train.max_length {max_length}")
     return tuple(f"{text} (id {listed(list(counts[kind]))})" for kind, text in found.items())
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from analysis.analyze import analyze_results
 from analysis.tables.schema import read_parquet, to_parquet_bytes, to_table
-from analysis.text.warnings import about_runs, listed, said
+from analysis.text.warnings import about_runs, count_sentences, listed
 from tests.analysis.study import results
 
 
@@ -32,12 +32,12 @@ def test_words_that_are_cut_off_are_told_of_evaluated_and_of_training_items() ->
 
 def test_what_is_true_of_every_system_is_told_once_and_what_differs_between_runs_as_a_range() -> None:
     table = runs(evaluation_white_space_words=[2, 5, 2, 5], evaluation_windows=[9, 9, 9, 9])
-    told = "all systems: 2 to 5 words of evaluation items are white space only and not scored"
+    told = "all systems: 2 to 5 words of evaluation items are only white space and not scored"
     assert about_runs(table) == [told]
     table = runs(evaluation_words_without_pieces=[1, 1, None, None], evaluation_answers_in_no_window=[0, 0, 2, 2])
     assert about_runs(table) == [
-        "a: 1 word of evaluation items has no pieces in the tokenizer: such words are never right",
-        "b: 2 answers to evaluation items are whole in no window of train.max_length pieces",
+        "a: 1 word of evaluation items has no tokens in the tokenizer: such words are never right",
+        "b: 2 answers to evaluation items fit in no window of train.max_length tokens",
     ]
 
 
@@ -48,10 +48,10 @@ def test_a_count_of_a_users_own_task_is_told_by_its_name_and_other_tools_columns
 
 
 def test_items_that_are_cut_within_a_word_lose_pieces() -> None:
-    assert said({"truncated_items": [2], "truncated_words": [0]}, "item") == {
-        "truncated_items": "2 items lose pieces to train.max_length"
+    assert count_sentences({"truncated_items": [2], "truncated_words": [0]}, "item") == {
+        "truncated_items": "2 items lose tokens to train.max_length"
     }
-    assert said({"truncated_items": [0], "windows": [4]}, "item") == {}
+    assert count_sentences({"truncated_items": [0], "windows": [4]}, "item") == {}
     assert listed(["1", "2"]) == "1, 2"
     assert listed([str(number) for number in range(7)]) == "0, 1, 2, 3, 4 and 2 more"
 

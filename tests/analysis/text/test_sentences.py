@@ -23,7 +23,7 @@ OPEN = {"mean_diff": -0.01, "n_pairs": 8, "n_items": 60, "variance_items": None}
     ("growth", "of_items", "words"),
     [
         (None, None, None),
-        (Growth(7, None, is_estimated=False), None, "a verdict takes at least 7 seeds in common"),
+        (Growth(7, None, is_estimated=False), None, "a verdict needs at least 7 seeds in common"),
         (Growth(7, 12, is_estimated=True), None, "about 12 seeds in all would show {} in 80% of experiments"),
         (Growth(7, 8, is_estimated=True), None, "8 seeds show {} in 80% of experiments; this one was not among them"),
         (Growth(7, None, is_estimated=True), None, "more than 10000 seeds would be needed to show {}"),
@@ -48,7 +48,7 @@ def test_all_pairs_are_compared_without_words_and_told_afterwards(tmp_path: Path
     assert not {"sentence", "advice"} & rows[0].keys()
     assert rows[0]["growth"] == Growth(6, None, is_estimated=False)
     (told,) = in_words(rows, config.alpha, config.direction)
-    assert told["advice"] == "a verdict takes at least 6 seeds in common"
+    assert told["advice"] == "a verdict needs at least 6 seeds in common"
     assert told["sentence"].startswith("x against y is undecidable: only 2 seeds in common: descriptive only; observed")
 
 
@@ -57,8 +57,8 @@ def test_runs_without_a_score_are_said_to_change_verdicts_only_where_they_do() -
     other = row | {"b": "z", "verdict": "inconclusive", "changed": True}
     assert about_sensitivity(Sensitivity(pd.DataFrame())) == []
     assert about_sensitivity(Sensitivity(pd.DataFrame([row]))) == [
-        "runs without a score, taken at the majority baseline (0.25), change no verdict"
+        "counting runs without a score at the majority baseline (0.25) changes no verdict"
     ]
     (said,) = about_sensitivity(Sensitivity(pd.DataFrame([row, other])))
-    assert said.endswith("(0.25), change x against z (better -> inconclusive)")
+    assert said.endswith("(0.25) changes x against z (better -> inconclusive)")
     assert "cannot be scored" in about_sensitivity(Sensitivity(pd.DataFrame(), lacks_baseline=True))[0]
