@@ -37,8 +37,8 @@ def draw(data: pd.DataFrame, ax: Axes) -> None:
 
 
 def _text(mean: float, std: float) -> str:
-    places = decimals([mean])
-    return number(mean, places) if pd.isna(std) else f"{number(mean, places)} ± {number(std, places)}"
+    digits = decimals([mean])
+    return number(mean, digits) if pd.isna(std) else f"{number(mean, digits)} ± {number(std, digits)}"
 
 
 FIGURE = Figure(

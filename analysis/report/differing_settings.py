@@ -1,4 +1,4 @@
-"""Which settings differ between systems, so that no reader takes a difference in budget for one in quality."""
+"""Find the settings that differ between systems, so that no reader takes a larger budget for better quality."""
 
 from __future__ import annotations
 
@@ -38,12 +38,11 @@ RECORDED = (
 
 
 def differing(analysis: Analysis) -> pd.DataFrame:
-    """One row a setting, one column a system (of `analysis.systems`), as text; only settings that are not all the same.
+    """Return one row per differing setting and one column per system (of `analysis.systems`), as text.
 
     Settings are what the experiment file says about a model and a recipe, or a search chose instead, and what the runs
-    recorded. A system whose
-    runs differ among themselves has all its values; one without a finished run recorded nothing, which is no
-    difference. A mixture that all systems share is a warning of `results` instead.
+    recorded. If the runs of a system differ among themselves, all values are listed; a system without a finished run
+    recorded nothing, which is no difference. If all systems mix the same values, `results` has a warning instead.
     """
     systems = [str(name) for name in analysis.systems["system"]]
     runs = {str(name): own for name, own in analysis.results.runs.groupby("system")}
@@ -51,10 +50,10 @@ def differing(analysis: Analysis) -> pd.DataFrame:
     rows = []
     for of_system, defaults in ((_written, shared), (_recorded, {})):
         table = {name: of_system(analysis, runs[name]) for name in systems}
-        told = systems if of_system is _written else [name for name in systems if any(table[name].values())]
+        known = systems if of_system is _written else [name for name in systems if any(table[name].values())]
         for setting in dict.fromkeys(key for name in systems for key in table[name]):
             values = [table[name].get(setting) or defaults.get(setting) or NONE for name in systems]
-            if len({value for name, value in zip(systems, values, strict=True) if name in told}) > 1:
+            if len({value for name, value in zip(systems, values, strict=True) if name in known}) > 1:
                 rows.append([setting, *values])
     return pd.DataFrame(rows, columns=["setting", *systems])
 
@@ -64,29 +63,30 @@ def _recorded(analysis: Analysis, own: pd.DataFrame) -> dict[str, str]:
 
 
 def _values(column: pd.Series[Any]) -> str:
-    found = column.dropna().unique()
-    if pd.api.types.is_numeric_dtype(column) and all(float(value).is_integer() for value in found):
-        return ranges(int(value) for value in found) if len(found) > 1 else "".join(str(int(value)) for value in found)
-    return " | ".join(sorted(map(str, found)))
+    values = column.dropna().unique()
+    if pd.api.types.is_numeric_dtype(column) and all(float(value).is_integer() for value in values):
+        numbers = [int(value) for value in values]
+        return ranges(numbers) if len(numbers) > 1 else "".join(map(str, numbers))
+    return " | ".join(sorted(map(str, values)))
 
 
 def _written(analysis: Analysis, own: pd.DataFrame) -> dict[str, str]:
-    """What the experiment file says about the model and recipe of a system's runs only."""
+    """Return what the experiment file says only about the model and recipe of a system's runs."""
     experiment = analysis.results.experiment or {}
     first = own.iloc[0]
-    found: dict[str, str] = {}
+    settings: dict[str, str] = {}
     for section, column in (("models", "model"), ("recipes", "recipe")):
         if exists(name := first.get(column)):
-            found |= flat(_section(_section(experiment, section), name))
-    return found | _searched(analysis, first)
+            settings |= flat(_section(_section(experiment, section), name))
+    return settings | _searched(analysis, first)
 
 
 def _searched(analysis: Analysis, run: pd.Series[Any]) -> dict[str, str]:
-    """What the search chose for a run that has the settings of a trial, by the names that the file has for them."""
+    """Return what the search chose for a run with the settings of a trial, by the names in the experiment file."""
     if analysis.search is None or not exists(trial := run.get("winner_of")):
         return {}
-    tried = analysis.search.trials
-    chosen = json.loads(next(iter(tried.loc[tried["run_id"] == trial, "parameters"]), "{}"))
+    trials = analysis.search.trials
+    chosen = json.loads(next(iter(trials.loc[trials["run_id"] == trial, "parameters"]), "{}"))
     own = ("train.", f"recipes.{run.get('recipe')}.")
     return {
         name.removeprefix(next((part for part in own if name.startswith(part)), "")): str(value)
@@ -100,11 +100,11 @@ def _section(value: Mapping[str, Any], name: Any) -> Mapping[str, Any]:
 
 
 def flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Nested settings as `outer.inner` -> text; an empty mapping (a variant without options) is "on"."""
-    found: dict[str, str] = {}
+    """Flatten settings to `outer.inner` -> text; an empty mapping (a variant without options) is "on"."""
+    settings: dict[str, str] = {}
     for key, inner in value.items():
         if isinstance(inner, Mapping) and inner:
-            found |= flat(inner, f"{prefix}{key}.")
+            settings |= flat(inner, f"{prefix}{key}.")
         else:
-            found[f"{prefix}{key}"] = "on" if inner == {} else str(inner)
-    return found
+            settings[f"{prefix}{key}"] = "on" if inner == {} else str(inner)
+    return settings

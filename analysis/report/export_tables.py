@@ -1,4 +1,4 @@
-"""The answer as flat tables: what the CSV and Parquet files of an analysis hold."""
+"""The result as flat tables: the contents of the CSV and Parquet files of an analysis."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from analysis.result import Analysis
 
 
 def more_tables(analysis: Analysis) -> dict[str, pd.DataFrame]:
-    """Tables that only some analyses have: a search, optional tests, failures at the baseline, systems by data set."""
+    """Return tables that only some analyses have: search, optional tests, failures at the baseline, data sets."""
     tables = {
         "search": search_table(analysis),
         "optional_tests": analysis.optional,
@@ -21,23 +21,23 @@ def more_tables(analysis: Analysis) -> dict[str, pd.DataFrame]:
 
 
 def search_table(analysis: Analysis) -> pd.DataFrame:
-    """One row a searched system: what `search.csv` holds; empty without a search."""
-    found = analysis.search
-    return pd.DataFrame() if found is None else found.systems.assign(metric=found.metric)
+    """Return `search.csv`: one row per searched system; empty without a search."""
+    findings = analysis.search
+    return pd.DataFrame() if findings is None else findings.systems.assign(metric=findings.metric)
 
 
 def summary_table(analysis: Analysis) -> pd.DataFrame:
-    """One row a system: what `summary_statistics.csv` holds."""
+    """Return `summary_statistics.csv`: one row per system."""
     return analysis.systems.assign(metric=analysis.metric)
 
 
 def test_table(analysis: Analysis) -> pd.DataFrame:
-    """One row a pair: what `statistical_tests.csv` holds, with the claim that its verdicts make."""
+    """Return `statistical_tests.csv`: one row per pair, with the claim that its verdicts make."""
     return analysis.comparisons.assign(metric=analysis.metric, alpha=analysis.alpha, claim=analysis.claim)
 
 
-def answer_table(analysis: Analysis) -> pd.DataFrame | None:
-    """Answers on which the two best systems disagree in most seeds: what `item_disagreements.csv` holds, or None."""
+def disagreement_table(analysis: Analysis) -> pd.DataFrame | None:
+    """Return `item_disagreements.csv`: what the two best systems disagree on in most seeds; None if unknown."""
     try:
         return item_disagreements.disagreements(analysis)
     except NotApplicable:

@@ -1,4 +1,4 @@
-"""The report: one self-contained page that a reader understands without us; same analysis, same bytes."""
+"""Render the report: one self-contained page that needs no other explanation; same analysis, same bytes."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ _HERE = Path(__file__).parent
 
 
 def render(analysis: Analysis, figures: Mapping[str, str], notes: Mapping[str, str] | None = None) -> str:
-    """The page as HTML. `figures` are SVGs by figure name (`DrawnFigures.svgs`), `notes` go with their captions.
+    """Return the page as HTML. `figures` are SVGs by figure name (`DrawnFigures.svgs`), `notes` extend their captions.
 
-    It asks for nothing from outside (a content security policy forbids it) and is complete without its small script.
-    Names are escaped and their control characters shown; nothing in it depends on when or where it was rendered.
+    The page loads nothing from outside (a content security policy forbids it) and is complete without its small script.
+    Names are escaped and control characters are made visible; nothing depends on when or where it was rendered.
     """
     script = (_HERE / "page.js").read_text(encoding="utf-8")
     template = _environment().get_template("page.html")
     return template.render(
-        **_answer(analysis),
+        **_opening(analysis),
         **_tables(analysis),
         **reproduction(analysis),
         title=_title(analysis),
         unit=analysis.unit,
-        pictures=_pictures(figures, notes or {}, analysis.unit),
+        figures=_figures_by_section(figures, notes or {}, analysis.unit),
         methods=methods.paragraph(analysis),
         references=methods.cited(analysis),
         style=Markup((_HERE / "page.css").read_text(encoding="utf-8")),
@@ -69,8 +69,8 @@ def _title(analysis: Analysis) -> str:
     return str(experiment.get("question") or experiment.get("experiment") or "Comparison of systems")
 
 
-def _answer(analysis: Analysis) -> dict[str, Any]:
-    """What the first screen says: headline, claim, a sentence a pair, warnings, the key facts."""
+def _opening(analysis: Analysis) -> dict[str, Any]:
+    """Return what the first screen shows: headline, claim, a sentence per pair, warnings, the key facts."""
     pairs = pair_tables.pairs_shown(analysis).to_dict("records")
     of_best = [pair for pair in pairs if analysis.best in (pair["a"], pair["b"])]
     first = pairs if len(pairs) <= MOST_SENTENCES else of_best[:MOST_OF_BEST]
@@ -115,7 +115,7 @@ def _searched(analysis: Analysis) -> dict[str, str]:
 
 
 def _seeds(analysis: Analysis) -> str:
-    """How many there are, and which, where that is short."""
+    """Return how many seeds there are, and which if that fits."""
     number, which = analysis.results.runs["seed"].nunique(), methods.seeds(analysis)
     return f"{number} ({which})" if len(which) <= MOST_SEED_CHARACTERS else str(number)
 
@@ -135,7 +135,7 @@ def _tables(analysis: Analysis) -> dict[str, Any]:
         "omnibus": pair_tables.omnibus(analysis),
         "optional": pair_tables.optional(analysis),
         "tasks": pair_tables.tasks(analysis),
-        "answers": system_tables.uneven_answers(analysis),
+        "disagreements": system_tables.disagreements(analysis),
         "failures": system_tables.failures(analysis),
         "settings": _settings(analysis),
         "selected": bool(analysis.systems["selected_on_evaluation"].any()),
@@ -147,17 +147,17 @@ def _tables(analysis: Analysis) -> dict[str, Any]:
 
 
 def _search(analysis: Analysis) -> dict[str, Any]:
-    """The section about a search, and the colours of all systems, those that were only searched included."""
-    places = {str(name): place for place, name in enumerate(analysis.systems["system"])}
+    """Return the section about a search, and the colours of all systems, including those that were only searched."""
+    ranks = {str(name): rank for rank, name in enumerate(analysis.systems["system"])}
     if analysis.search is not None:
-        tried = analysis.search.trials
-        places = {**dict(zip(tried["system"].map(str), tried["place"], strict=True)), **places}
-    colours = {name: style.colour(int(place)) for name, place in places.items()}
+        trials = analysis.search.trials
+        ranks = {**dict(zip(trials["system"].map(str), trials["place"], strict=True)), **ranks}
+    colours = {name: style.colour(int(rank)) for name, rank in ranks.items()}
     return {"search": search_section.section(analysis), "colours": colours}
 
 
 def _settings(analysis: Analysis) -> list[list[str]]:
-    """Heading and rows of the settings that differ; many systems go down the page, not across it."""
+    """Return heading and rows of the settings that differ; many systems go down the page, not across it."""
     table = differing_settings.differing(analysis)
     if table.empty:
         return []
@@ -183,16 +183,16 @@ def _cell(column: TableColumn, row: Any) -> Cell:
     return Cell(column.write(row), column.exact(row), column.kind)
 
 
-def _pictures(
+def _figures_by_section(
     svgs: Mapping[str, str], notes: Mapping[str, str], unit: Unit
 ) -> dict[str, dict[str, list[dict[str, Any]]]]:
-    """The pictures of every section: those that are `shown`, and those that are folded `aside`."""
-    found: dict[str, dict[str, list[dict[str, Any]]]] = {name: {"shown": [], "aside": []} for name in SECTIONS}
+    """Return the figures of every section: those that are `shown`, and those that are folded `aside`."""
+    sections: dict[str, dict[str, list[dict[str, Any]]]] = {name: {"shown": [], "aside": []} for name in SECTIONS}
     for figure in draw_all.figures():
         if figure.name in svgs:
-            # an XML declaration has no place inside a page
+            # an XML declaration is not allowed inside a page
             svg = Markup(svgs[figure.name][svgs[figure.name].index("<svg") :])
             caption = " ".join(filter(None, [figure.worded(unit), notes.get(figure.name)]))
             entry = {"figure": figure, "svg": svg, "caption": caption}
-            found[figure.section]["aside" if figure.aside else "shown"].append(entry)
-    return found
+            sections[figure.section]["aside" if figure.aside else "shown"].append(entry)
+    return sections

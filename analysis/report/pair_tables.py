@@ -17,7 +17,7 @@ MOST_PAIRS = 200
 
 
 def pairs_shown(analysis: Analysis) -> pd.DataFrame:
-    """The pairs that the page shows: all, or with more than 200 those of the best system; the files have all."""
+    """Return the pairs that the page shows: all or, if there are more than 200, those of the best system."""
     pairs = analysis.comparisons
     if len(pairs) <= MOST_PAIRS:
         return pairs
@@ -26,7 +26,7 @@ def pairs_shown(analysis: Analysis) -> pd.DataFrame:
 
 
 def _of_pairs(caption: str, analysis: Analysis, columns: Sequence[TableColumn]) -> Table:
-    """A table of pairs without the columns that no pair has a value for."""
+    """Make a table of pairs, without the columns that no pair has a value for."""
     pairs = pairs_shown(analysis)
     known = set(pairs.columns[pairs.notna().any()])
     if len(pairs) < len(analysis.comparisons):
@@ -36,8 +36,8 @@ def _of_pairs(caption: str, analysis: Analysis, columns: Sequence[TableColumn]) 
 
 
 def verdicts(analysis: Analysis) -> Table:
-    """One row a pair: what carries the answer."""
-    places = decimals(analysis.comparisons["mean_diff"])
+    """Return the verdicts, one row per pair."""
+    digits = decimals(analysis.comparisons["mean_diff"])
     uneven = analysis.comparisons["n_pairs"].nunique() > 1
     columns = [
         _pair(),
@@ -45,11 +45,11 @@ def verdicts(analysis: Analysis) -> Table:
             "Verdict", "what the first system is, compared with the second", lambda row: row["verdict"], kind="verdict"
         ),
         *([_pairs(analysis)] if uneven else []),
-        field("Difference", "mean_diff", "mean of the first system minus mean of the second", signed, places),
+        field("Difference", "mean_diff", "mean of the first system minus mean of the second", signed, digits),
         TableColumn(
             f"{level(analysis)} interval",
-            "interval of the difference by the primary test, not widened for the number of comparisons",
-            lambda row: interval(row["primary_ci_low"], row["primary_ci_high"], places),
+            "interval of the difference from the primary test, not widened for the number of comparisons",
+            lambda row: interval(row["primary_ci_low"], row["primary_ci_high"], digits),
         ),
         field(
             "p, Holm", "primary_p_holm", "primary p-value, corrected over all comparisons; the verdict uses it", p_value
@@ -70,7 +70,7 @@ def _superiority(analysis: Analysis) -> TableColumn:
 
 
 def tests(analysis: Analysis) -> Table:
-    """One row a pair: the tests behind and beside the verdict, before correction."""
+    """Return the tests behind the verdict and the other tests, before correction, one row per pair."""
     methods = analysis.comparisons["primary_method"]
     names = [METHODS.get(name, str(name).replace("_", " ")) for name in methods.dropna().unique()]
     over_items = "multi_bootstrap" in set(methods)
@@ -84,7 +84,7 @@ def tests(analysis: Analysis) -> Table:
         field("p, sign-flip", "p_sign_flip", f"{seeds_only}exact sign-flip test of the differences", p_value),
         field("p, Wilcoxon", "wilcoxon_p", f"{seeds_only}Wilcoxon signed-rank test of the differences", p_value),
         field("p, TOST", "tost_p", "two one-sided tests of equivalence within the declared region", p_value),
-        field("Smallest p", "smallest_p", f"{seeds_only}the smallest p that so many pairs can reach exactly", p_value),
+        field("Smallest p", "smallest_p", f"{seeds_only}the smallest exact p that this many pairs can reach", p_value),
         *([_dropped(analysis)] if analysis.comparisons["dropped_pairs"].any() else []),
     ]
     return _of_pairs("Every test, two-sided, before correction", analysis, columns)
@@ -96,8 +96,8 @@ def _dropped(analysis: Analysis) -> TableColumn:
 
 
 def effects(analysis: Analysis) -> Table:
-    """One row a pair: sizes of the difference, and what so many pairs could have found."""
-    places, unit = decimals(analysis.comparisons["mean_diff"]), seed(analysis)
+    """Return effect sizes and what the runs could have detected, one row per pair."""
+    digits, unit = decimals(analysis.comparisons["mean_diff"]), seed(analysis)
     columns = [
         _pair(),
         field("Hedges g_z", "hedges_gz", "mean difference in standard deviations of the differences, bias-corrected",
@@ -109,10 +109,10 @@ def effects(analysis: Analysis) -> Table:
             lambda row: interval(row["prob_superiority_low"], row["prob_superiority_high"], 2),
         ),
         field("A12", "a12", "chance that a random run of the first beats a random run of the second", number, 2),
-        field("r", "correlation", f"correlation of the two systems' scores over {unit}s: high is why pairing helps",
+        field("r", "correlation", f"correlation of the two systems' scores over {unit}s; pairing helps if it is high",
                signed, 2),
-        field("Detectable", "detectable_difference", f"difference that so many {unit}s find with 80% power", number,
-               places),
+        field("Detectable", "detectable_difference", f"difference that this many {unit}s detect with 80% power", number,
+               digits),
         field("Seeds to decide", "seeds_to_decide", "seeds that would show the observed difference with 80% power",
                whole),
     ]  # fmt: skip
@@ -124,19 +124,19 @@ def _pair() -> TableColumn:
 
 
 def sensitivity(analysis: Analysis) -> Table | None:
-    """The verdicts if runs without a score had scored what the majority class scores; None where all have one."""
+    """Return the verdicts with runs without a score at the majority baseline; None if every run has a score."""
     if analysis.sensitivity.empty:
         return None
-    places = decimals(analysis.sensitivity["mean_diff"])
+    digits = decimals(analysis.sensitivity["mean_diff"])
     columns = [
         _pair(),
-        text("Verdict", "main_verdict", "as reported, over the runs that have a score"),
-        text("Then", "verdict", "with the runs that have none at the baseline; tests over seeds alone"),
-        field("Difference", "mean_diff", "of the means, with these runs", signed, places),
+        text("Verdict", "main_verdict", "as reported, over the runs with a score"),
+        text("At baseline", "verdict", "with the other runs at the baseline; tests over seeds alone"),
+        field("Difference", "mean_diff", "of the means, with the other runs at the baseline", signed, digits),
         field("p, Holm", "primary_p_holm", "corrected over all comparisons", p_value),
     ]
     baseline = number(analysis.sensitivity["baseline"].iloc[0])
-    caption = f"If every run without a score had scored {baseline}, as always saying the majority class does"
+    caption = f"If every run without a score had scored {baseline}, as always predicting the majority class does"
     return Table(caption, columns, analysis.sensitivity.to_dict("records"))
 
 
@@ -149,7 +149,7 @@ MORE = {
 
 
 def omnibus(analysis: Analysis) -> Table | None:
-    """One row a test of all systems together; None where there is none."""
+    """Return the tests of all systems together, one row each; None if there are none."""
     rows = [_omnibus_row(name, result) for name, result in analysis.omnibus.items() if isinstance(result, Mapping)]
     if not rows:
         return None
@@ -161,14 +161,14 @@ def omnibus(analysis: Analysis) -> Table | None:
         text("More", "more", "what else the test reports"),
     ]
     controls = ", controls included" if analysis.systems["control"].notna().any() else ""
-    return Table(f"All systems at once{controls}: a description, the pairs stand on their own", columns, rows)
+    return Table(f"All systems at once{controls}: a description that no verdict depends on", columns, rows)
 
 
 def _omnibus_row(name: str, result: Mapping[str, Any]) -> dict[str, Any]:
     main = {key: result.get(key) for key in ("statistic", "df", "p")}
-    said = [f"{name} {number(result[key], 3)}" for key, name in MORE.items() if exists(result.get(key))]
+    details = [f"{name} {number(result[key], 3)}" for key, name in MORE.items() if exists(result.get(key))]
     note = [str(result["note"])] if result.get("note") else []
-    return {"test": _title(name), **main, "more": "; ".join([*said, *note])}
+    return {"test": _title(name), **main, "more": "; ".join([*details, *note])}
 
 
 def _title(name: str) -> str:
@@ -178,27 +178,27 @@ def _title(name: str) -> str:
 
 
 def optional(analysis: Analysis) -> Table | None:
-    """The tests that the experiment asked for beyond the default ones, one row a result; None without any."""
+    """Return the additional tests that the experiment file requests, one row per result; None if there are none."""
     if analysis.optional.empty:
         return None
     rows = analysis.optional.to_dict("records")
     columns = [
-        text("Test", "title", "as asked for in the experiment file"),
+        text("Test", "title", "as requested in the experiment file"),
         TableColumn("Systems", "one pair, or all", lambda row: _compared(analysis, row), kind="text"),
         *(
-            text(name.replace("_", " ").capitalize(), name, f"the {name.replace('_', ' ')} whose answers are compared")
+            text(name.replace("_", " ").capitalize(), name, f"the {name.replace('_', ' ')} of the compared predictions")
             for name in KEYS
             if analysis.optional[name].nunique() > (0 if name == "seed" else 1)
         ),
-        field("n", "n", "rows that the test saw", whole),
+        field("n", "n", "rows that the test used", whole),
         field("Statistic", "statistic", "of this test", number, 3),
         field("p", "p", "before correction", p_value),
         field("p, Holm", "p_holm", "corrected over the results of this test", p_value),
         TableColumn("Interval", "of the test, where it has one", lambda row: interval(row["ci_low"], row["ci_high"])),
-        text("Generalises over", "generalises_over", "what a small p speaks for"),
+        text("Generalises over", "generalises_over", "what a small p is evidence about"),
         text("Note", "note"),
     ]
-    return Table("Tests that the experiment file asked for; no verdict rests on them", columns, rows)
+    return Table("Tests requested in the experiment file; no verdict depends on them", columns, rows)
 
 
 def _compared(analysis: Analysis, row: Mapping[str, Any]) -> str:
@@ -208,17 +208,17 @@ def _compared(analysis: Analysis, row: Mapping[str, Any]) -> str:
 
 
 def tasks(analysis: Analysis) -> Table | None:
-    """One row a data set and system, where several data sets are compared; else None."""
+    """Return one row per data set and system if several data sets are compared; else None."""
     if analysis.tasks.empty:
         return None
-    places = decimals(analysis.tasks["mean"])
+    digits = decimals(analysis.tasks["mean"])
     columns = [
         TableColumn("System", "what is compared", lambda row: str(row["system"]), kind="name"),
         text("Data set", "dataset"),
         *([text("Metric", "metric")] if analysis.tasks["metric"].notna().any() else []),
         field("n", "n", "runs with a score", whole),
-        field("Mean", "mean", "over these runs: the one observation that this data set gives", number, places),
-        field("Std", "std", "standard deviation of single runs", number, places),
+        field("Mean", "mean", "over these runs: the single observation of this data set", number, digits),
+        field("Std", "std", "standard deviation of single runs", number, digits),
         field("Rank", "rank", "among the systems on this data set; 1 is best", number, 1),
     ]
     return Table("Every data set is one observation", columns, analysis.tasks.to_dict("records"))

@@ -1,4 +1,4 @@
-"""The summary and the comparisons as Markdown and LaTeX, ready for a README or a paper."""
+"""Write the summary and the comparisons as Markdown and LaTeX, ready for a README or a paper."""
 
 from __future__ import annotations
 
@@ -20,35 +20,35 @@ _LATEX = {
 
 
 def files(analysis: Analysis) -> dict[str, bytes]:
-    """File name -> content of `summary_statistics` and `statistical_tests`, each as .md and .tex."""
+    """Return file name -> content of `summary_statistics` and `statistical_tests`, each as .md and .tex."""
     if analysis.systems.empty:
         return {}
-    grids = {"summary_statistics": system_tables.summary(analysis)}
+    tables = {"summary_statistics": system_tables.summary(analysis)}
     if not analysis.comparisons.empty:
-        grids["statistical_tests"] = pair_tables.verdicts(analysis)
-    found = {f"{name}.md": markdown(grid).encode() for name, grid in grids.items()}
-    return found | {f"{name}.tex": latex(grid, name).encode() for name, grid in grids.items()}
+        tables["statistical_tests"] = pair_tables.verdicts(analysis)
+    in_markdown = {f"{name}.md": markdown(table).encode() for name, table in tables.items()}
+    return in_markdown | {f"{name}.tex": latex(table, name).encode() for name, table in tables.items()}
 
 
-def markdown(grid: Table) -> str:
-    """A pipe table with its caption above; what Markdown or HTML would act on is escaped."""
-    cells = [[_escape_markdown(cell) for cell in row] for row in _rows(grid)]
-    rule = [":---" if column.kind != "number" else "---:" for column in grid.columns]
+def markdown(table: Table) -> str:
+    """Write a pipe table below its caption; characters with a meaning in Markdown or HTML are escaped."""
+    cells = [[_escape_markdown(cell) for cell in row] for row in _rows(table)]
+    rule = [":---" if column.kind != "number" else "---:" for column in table.columns]
     lines = [f"| {' | '.join(row)} |" for row in (cells[0], rule, *cells[1:])]
-    return "\n".join([f"**{_escape_markdown(grid.caption)}**", "", *lines, "", _escape_markdown(_meanings(grid)), ""])
+    return "\n".join([f"**{_escape_markdown(table.caption)}**", "", *lines, "", _escape_markdown(_meanings(table)), ""])
 
 
-def latex(grid: Table, label: str) -> str:
-    """A table environment with booktabs rules; every name is escaped."""
-    cells = [[_escape_latex(cell) for cell in row] for row in _rows(grid)]
-    align = "".join("r" if column.kind == "number" else "l" for column in grid.columns)
+def latex(table: Table, label: str) -> str:
+    """Write a table environment with booktabs rules; every name is escaped."""
+    cells = [[_escape_latex(cell) for cell in row] for row in _rows(table)]
+    align = "".join("r" if column.kind == "number" else "l" for column in table.columns)
     body = [f"    {' & '.join(row)} \\\\" for row in cells]
     return "\n".join(
         [
             "% needs \\usepackage{booktabs}",
             "\\begin{table}",
             "  \\centering",
-            f"  \\caption{{{_escape_latex(f'{grid.caption}. {_meanings(grid)}')}}}",
+            f"  \\caption{{{_escape_latex(f'{table.caption}. {_meanings(table)}')}}}",
             f"  \\label{{tab:{label.replace('_', '-')}}}",
             f"  \\begin{{tabular}}{{{align}}}",
             "    \\toprule",
@@ -63,14 +63,14 @@ def latex(grid: Table, label: str) -> str:
     )
 
 
-def _rows(grid: Table) -> list[list[str]]:
-    """The heading and the rows as they are printed."""
-    head = [column.heading for column in grid.columns]
-    return [head, *([visible(_marked(column, row)) for column in grid.columns] for row in grid.rows)]
+def _rows(table: Table) -> list[list[str]]:
+    """Return the heading and the rows as they are printed."""
+    head = [column.heading for column in table.columns]
+    return [head, *([visible(_marked(column, row)) for column in table.columns] for row in table.rows)]
 
 
 def _marked(column: TableColumn, row: Mapping[str, Any]) -> str:
-    """The cell as text; on paper a control is called one where the page has a tag."""
+    """Return the cell as text; a control, which has a tag on the page, is marked in words."""
     if column.kind == "name":
         return _named(row, "system", "control")
     if column.kind == "pair":
@@ -82,8 +82,8 @@ def _named(row: Mapping[str, Any], name: str, control: str) -> str:
     return f"{row[name]} ({row[control]} control)" if exists(row.get(control)) else str(row[name])
 
 
-def _meanings(grid: Table) -> str:
-    return "; ".join(f"{column.heading}: {column.meaning}" for column in grid.columns if column.meaning) + "."
+def _meanings(table: Table) -> str:
+    return "; ".join(f"{column.heading}: {column.meaning}" for column in table.columns if column.meaning) + "."
 
 
 def _escape_markdown(text: str) -> str:

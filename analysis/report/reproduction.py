@@ -1,4 +1,4 @@
-"""What repeats a report: lines for a shell that, in an empty folder, make its results and then the report again."""
+"""Write the shell lines that repeat a report: in an empty folder they run its experiments and its analysis."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from analysis.report import differing_settings
 from analysis.result import Analysis
 from analysis.yaml_text import dump
 
-OPTIONS = ("metric", "direction", "alpha", "rope")  # the parts of `compare` that `orchestrate analyze` has options for
+OPTIONS = ("metric", "direction", "alpha", "rope")  # keys of `compare` that are options of `orchestrate analyze`
 END = "END"
 
 
 def reproduction(analysis: Analysis) -> dict[str, Any]:
-    """What the report shows: the lines, whether they make the runs too, and what the runs recorded."""
+    """Return what the report shows: the lines, whether they repeat the runs too, and what the runs recorded."""
     return {
         "lines": lines(analysis),
         "repeats_runs": any(origin.can_be_repeated for origin in analysis.results.origins),
@@ -30,29 +30,29 @@ def reproduction(analysis: Analysis) -> dict[str, Any]:
 
 
 def lines(analysis: Analysis) -> list[str]:
-    """Each experiment as it was resolved, written to a file and run; then the analysis, with the options it had.
+    """Write each resolved experiment to a file and run it; then repeat the analysis with the same options.
 
-    An experiment that was run in several places is run once. A source without one has to be at hand.
+    An experiment that was run in several folders is run once. A source without an experiment is expected to exist.
     """
     declared = (analysis.results.experiment or {}).get("compare") or {}
     options, rules = _changed(analysis.options, CompareConfig.model_validate(declared))
-    made: dict[str, _Made] = {}
+    repeated: dict[str, _Repeated] = {}
     sources = []
     for origin in analysis.results.origins:
         if origin.experiment is None or not origin.can_be_repeated:
             sources.append(origin.label)
             continue
         text = experiment_text(_with_rules(origin.experiment, rules))
-        names = [other.name for other in made.values()]
-        made.setdefault(text, _Made(text, origin.experiment["experiment"], origin.made_by, names))
-    sources = [*(one.folder for one in made.values()), *sources] or list(analysis.results.sources)
-    written = [line for one in made.values() for line in one.lines()]
+        names = [other.name for other in repeated.values()]
+        repeated.setdefault(text, _Repeated(text, origin.experiment["experiment"], origin.made_by, names))
+    sources = [*(one.folder for one in repeated.values()), *sources] or list(analysis.results.sources)
+    written = [line for one in repeated.values() for line in one.lines()]
     return [*written, " ".join(["orchestrate analyze", *map(quoted, sources), *options, *_generator_seed(analysis)])]
 
 
 @dataclass(frozen=True)
-class _Made:
-    """One experiment that is run again: its file's text, its name, by which commands, and the names of those before."""
+class _Repeated:
+    """One experiment to run again: the text of its file, its name, its commands, and the names of those before it."""
 
     text: str
     name: str
@@ -61,11 +61,11 @@ class _Made:
 
     @property
     def folder(self) -> str:
-        """Where its results go: for the first of a name, where they go by themselves."""
+        """Return where its results go: the default folder for the first experiment of a name."""
         return f"results/{len(self.before) + 1}/{self.name}" if self.name in self.before else f"results/{self.name}"
 
     def lines(self) -> list[str]:
-        """The lines that write the file and run it."""
+        """Return the lines that write the file and run it."""
         file = f"experiment-{len(self.before) + 1}.yaml" if self.before else "experiment.yaml"
         out = ["--out", self.folder] if self.name in self.before else []
         commands = [how.split() for how in self.made_by]
@@ -74,21 +74,21 @@ class _Made:
 
 
 def experiment_text(experiment: Mapping[str, Any]) -> str:
-    """The experiment as YAML that the product and readers of YAML 1.1 read alike, all of it visible in print.
+    """Return the experiment as YAML that our reader and YAML 1.1 readers read alike, all of it visible in print.
 
-    Nothing is folded, so that no line is a part of a text alone: none can pass for the end of the file. Text that acts
-    on a screen is in double quotes, where the escapes of `visible` are YAML's own.
+    Nothing is folded, so no line of a text can look like the end of the file. Text with control characters is in double
+    quotes, where the escapes of `visible` are also YAML's.
     """
     return visible_lines(dump(experiment, width=math.inf))
 
 
 def visible_lines(text: str) -> str:
-    """The text with what would act on a screen written as escapes, but for the ends of its lines."""
+    """Return the text with control characters as escapes, except for its line ends."""
     return "\n".join(map(visible, text.split("\n")))
 
 
 def quoted(text: str) -> str:
-    """One word for bash, zsh and their like; what would act on a screen is escaped."""
+    """Quote one word for bash, zsh and the like; control characters are escaped."""
     if visible(text) == text:
         return shlex.quote(text)
     return "$'" + "".join(map(_escaped, text)) + "'"
@@ -101,11 +101,11 @@ def _escaped(character: str) -> str:
 
 
 def _changed(chosen: CompareConfig, declared: CompareConfig) -> tuple[list[str], dict[str, Any]]:
-    """What was compared by other rules than declared: as options, and what no option says, as keys of the file."""
+    """Return the rules that differ from the declared ones: as options, or as keys of the file if there is no option."""
     before = declared.model_dump(mode="json")
     rules = {name: value for name, value in chosen.model_dump(mode="json").items() if value != before[name]}
-    said = [name for name in OPTIONS if rules.get(name) is not None]
-    options = [word for name in said for word in (f"--{name}", quoted(str(rules.pop(name))))]
+    as_options = [name for name in OPTIONS if rules.get(name) is not None]
+    options = [word for name in as_options for word in (f"--{name}", quoted(str(rules.pop(name))))]
     return options, rules
 
 
@@ -119,7 +119,7 @@ def _generator_seed(analysis: Analysis) -> list[str]:
 
 
 def _recorded(runs: pd.DataFrame) -> dict[str, str]:
-    """Fingerprint, commits and versions that the runs recorded; several values where runs mix them."""
+    """Return the fingerprint, commits and versions that the runs recorded; several values if runs differ."""
     versions = sorted(name for name in runs.columns if name.endswith("_version"))
     names = ["dataset_fingerprint", "git_commit", "orchestrate_commit", *versions]
     known = [name for name in names if name in runs.columns and runs[name].notna().any()]

@@ -1,4 +1,4 @@
-"""What a table of the report is made of: every column says what it is, every cell keeps its exact value."""
+"""Tables of the report: every column says what it means, every cell keeps its exact value."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from analysis.result import Analysis
 
 @dataclass(frozen=True)
 class TableColumn:
-    """A column: its heading, what it means, how a row's cell is written, and the field its exact value is in."""
+    """A column: its heading, its meaning, how to write a row's cell, and the field with the exact value."""
 
     heading: str
     meaning: str
@@ -21,7 +21,7 @@ class TableColumn:
     kind: str = "number"
 
     def exact(self, row: Any) -> str | None:
-        """The unrounded value, for the tooltip and for sorting."""
+        """Return the unrounded value, for the tooltip and for sorting."""
         return str(row[self.field]) if self.field and exists(row[self.field]) else None
 
 
@@ -35,34 +35,34 @@ class Table:
 
 
 def field(heading: str, name: str, meaning: str, write: Callable[..., str], *arguments: int) -> TableColumn:
-    """A column of numbers that one field of the row holds."""
+    """Make a column of numbers from one field of the row."""
     return TableColumn(heading, meaning, lambda row: write(row[name], *arguments), name)
 
 
 def text(heading: str, name: str, meaning: str = "") -> TableColumn:
-    """A column of words that one field of the row holds; empty where there are none."""
+    """Make a column of text from one field of the row; empty if the field is."""
     return TableColumn(heading, meaning, lambda row: str(row[name]) if exists(row[name]) else "", kind="text")
 
 
 def system() -> TableColumn:
-    """The column that names the system of a row."""
+    """Make the column that names the system of a row."""
     return TableColumn(
-        "System", "what is compared: a model trained by a recipe", lambda row: str(row["system"]), kind="name"
+        "System", "what is compared: a model trained with a recipe", lambda row: str(row["system"]), kind="name"
     )
 
 
 def labelled(analysis: Analysis, name: str) -> str:
-    """The name of a system where no tag can stand: a control is called one."""
+    """Return the name of a system, with its kind if it is a control."""
     kinds = analysis.systems.set_index("system")["control"]
     kind = kinds.get(name)
     return f"{name} ({kind} control)" if exists(kind) else name
 
 
 def seed(analysis: Analysis) -> str:
-    """What pairs two systems: a seed, or a data set where several are compared."""
+    """Return what pairs two systems: a seed, or a data set if several are compared."""
     return "seed" if analysis.unit == "run" else "data set"
 
 
 def level(analysis: Analysis) -> str:
-    """The level of the intervals: 95% for an alpha of 0.05."""
+    """Return the level of the intervals: 95% for an alpha of 0.05."""
     return f"{100 * (1 - analysis.alpha):g}%"

@@ -1,4 +1,4 @@
-"""Everything an analysis leaves behind: tables for programs and papers, figures with their data, and the report."""
+"""Write everything an analysis produces: tables for programs and papers, figures with their data, the report."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ TABLES = (
 
 
 def write(analysis: Analysis, folder: str | Path | Folder) -> list[str]:
-    """Write the tables, `figures/` and `report.html` to a directory or URI; returns the files, relative and sorted."""
+    """Write the tables, `figures/` and `report.html` to a directory or URI; return the files, relative and sorted."""
     return put(render(analysis), folder)
 
 
 def render(analysis: Analysis) -> dict[str, bytes]:
-    """File name (relative, with `/`) -> bytes of everything that `write` leaves; nothing is written."""
+    """Return file name (relative, with `/`) -> bytes of everything that `write` writes."""
     from analysis.plotting import draw_all
     from analysis.report import page, paper_tables
 
@@ -39,9 +39,9 @@ def render(analysis: Analysis) -> dict[str, bytes]:
 
 
 def put(files: Mapping[str, bytes], folder: str | Path | Folder) -> list[str]:
-    """Write these files to a directory or URI, and take away what an earlier analysis left; returns their names.
+    """Write these files to a directory or URI and delete the leftovers of an earlier analysis; return their names.
 
-    Raises LinkedOutside, before anything is written, where a directory in there is a link that leads out of it.
+    Raises LinkedOutside, before anything is written, if a directory in it is a link that leads outside.
     """
     target = folder if isinstance(folder, Folder) else Folder.at(folder, private=False)
     stale = _stale(target, files)
@@ -55,18 +55,18 @@ def put(files: Mapping[str, bytes], folder: str | Path | Folder) -> list[str]:
 
 
 def _stale(folder: Folder, files: Mapping[str, bytes]) -> list[str]:
-    """What an earlier analysis wrote and this one has nothing for; files of other names are somebody else's."""
+    """Return what an earlier analysis wrote and this one does not; files with other names are not ours."""
     ours = set(registry.names("figure"))
-    figures = folder.child("figures").file_names()
-    pictures = [f"figures/{name}" for name in figures if name.partition(".")[0] in ours]
+    drawn = folder.child("figures").file_names()
+    figures = [f"figures/{name}" for name in drawn if name.partition(".")[0] in ours]
     written = [name for name in folder.file_names() if name.partition(".")[0] in TABLES]
-    return [name for name in (*pictures, *written) if name not in files]
+    return [name for name in (*figures, *written) if name not in files]
 
 
 def tables(analysis: Analysis) -> dict[str, bytes]:
-    """File name -> bytes of the summary, the tests and, where predictions tell, the answers that differ most.
+    """Return file name -> bytes of the summary, the tests and, if there are predictions, the disagreements.
 
-    Of a search that no comparison followed there is the table of the search alone.
+    After a search without a comparison there is only the table of the search.
     """
     frames = export_tables.more_tables(analysis)
     if not analysis.systems.empty:
@@ -74,15 +74,15 @@ def tables(analysis: Analysis) -> dict[str, bytes]:
             "summary_statistics": export_tables.summary_table(analysis),
             "statistical_tests": export_tables.test_table(analysis),
         }
-    answers = export_tables.answer_table(analysis)
-    if answers is not None:
-        frames["item_disagreements"] = answers
+    disagreements = export_tables.disagreement_table(analysis)
+    if disagreements is not None:
+        frames["item_disagreements"] = disagreements
     files = {f"{name}.csv": read.to_csv(frame) for name, frame in frames.items()}
     return files | {f"{name}.parquet": to_parquet_bytes(_table(frame)) for name, frame in frames.items()}
 
 
 def _table(frame: pd.DataFrame) -> pa.Table:
-    """Columns without any value are floating-point: a null type helps no reader."""
+    """Convert to Arrow; columns without any value become floating-point, because no reader can use a null type."""
     table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
     fields = [field.with_type(pa.float64()) if pa.types.is_null(field.type) else field for field in table.schema]
     return table.cast(pa.schema(fields))

@@ -98,7 +98,7 @@ def test_failures_and_retries_are_listed_with_the_first_line_of_their_reason() -
     assert [row["status"] for row in grid.rows] == ["failed", "collapsed", "completed"]
     assert grid.rows[0]["error"] == "OutOfMemory: 80 GiB"
     assert system_tables.failures(study.analysis()) is None
-    assert "Every run completed at the first attempt." in page_of(study.analysis()).text()
+    assert "Every run completed on the first attempt." in page_of(study.analysis()).text()
 
 
 def test_reproduction_has_the_experiment_the_commands_the_versions_and_the_seed() -> None:

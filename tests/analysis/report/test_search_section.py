@@ -62,7 +62,7 @@ def test_without_trials_nothing_speaks_of_a_search() -> None:
     analysis = analyze_results(bare)
     assert "search" not in analysis.to_json()
     assert "search.csv" not in write.tables(analysis)
-    assert "Search for hyper-parameters" not in render(analysis, {})
+    assert "Hyper-parameter search" not in render(analysis, {})
     with pytest.raises(NotApplicable, match=r"trials\.trial"):
         frame("search_history", analysis)
 
