@@ -1,4 +1,4 @@
-"""The report's section about a search: both stages in words, what became of the trials, and the settings they found."""
+"""The report's section about a search: both stages in words, the outcome of the trials, and their best settings."""
 
 from __future__ import annotations
 
@@ -19,20 +19,23 @@ MOST_SETTINGS = 8
 
 
 def section(analysis: Analysis) -> dict[str, Any] | None:
-    """What the template needs of it; None without a search."""
-    found = analysis.search
-    if found is None:
+    """Return what the template needs for the section; None without a search."""
+    findings = analysis.search
+    if findings is None:
         return None
     return {
-        "stages": {"Search": f"{search.trials(found)} {search.budget(found)}", "Comparison": _comparison(analysis)},
-        "grids": [trials_grid(found), settings_grid(found)],
-        "cautions": found.warnings if len(analysis.systems) else (),  # else they are among the warnings
+        "stages": {
+            "Search": f"{search.trials(findings)} {search.budget(findings)}",
+            "Comparison": _comparison(analysis),
+        },
+        "tables": [trials_table(findings), settings_table(findings)],
+        "warnings": findings.warnings if len(analysis.systems) else (),  # else they are among the warnings
     }
 
 
 def _comparison(analysis: Analysis) -> str:
     if analysis.systems.empty:
-        return f"Not asked for. {NEXT} runs the best settings of each model again with fresh seeds and compares these."
+        return f"Not requested. {NEXT} runs the best settings of each model again with fresh seeds and compares them."
     counted, pairs_by = methods.runs(analysis)[1], "seed" if analysis.unit == "run" else "data set"
     return (
         f"The {plural(counted, 'run')} with {pairs_by} {methods.seeds(analysis)}, none of them a trial. Only these are "
@@ -41,44 +44,44 @@ def _comparison(analysis: Analysis) -> str:
 
 
 def _origin(analysis: Analysis) -> str:
-    """Whether the compared runs have the settings of the best trials."""
-    runs, found = analysis.results.runs, analysis.search
-    if "winner_of" not in runs.columns or found is None:
-        return f"Nothing recorded says that they have the settings that the search found; {NEXT} runs these."
-    best = set(found.systems["best_run_id"].dropna())
+    """Say whether the compared runs have the settings of the best trials."""
+    runs, findings = analysis.results.runs, analysis.search
+    if "winner_of" not in runs.columns or findings is None:
+        return f"There is no record that they have the settings that the search found; {NEXT} runs those."
+    best = set(findings.systems["best_run_id"].dropna())
     others = sorted(runs.loc[~runs["winner_of"].isin(best), "system"].astype(str).unique())
     if not others:
         return "They have the settings of the best trial of their system, and fresh seeds."
-    return f"Those of {listing(others)} do not have the settings that are the best by now; {NEXT} runs these."
+    return f"The runs of {listing(others)} do not have the settings that are now the best; {NEXT} runs those."
 
 
-def trials_grid(found: Findings) -> Table:
-    """One row a system: what became of its trials, what they cost, and what the best one gained."""
-    systems = found.systems
-    places = decimals(systems["best_score"])
-    often = [
-        ("Stopped", "pruned", "trials stopped early, their score censored"),
-        ("Collapsed", "collapsed", "trials that give every item the same answer"),
+def trials_table(findings: Findings) -> Table:
+    """Return one row per system: the outcome of its trials, their cost, and the gain of the best one."""
+    systems = findings.systems
+    digits = decimals(systems["best_score"])
+    outcomes = [
+        ("Stopped", "pruned", "trials stopped early, so that their final score is unknown"),
+        ("Collapsed", "collapsed", "trials with the same output for every item"),
         ("Diverged", "diverged", "trials whose loss or gradient became non-finite"),
-        ("Failed", "failed", "trials that broke off with an error"),
-        ("Pending", PENDING, "trials that have not ended"),
+        ("Failed", "failed", "trials that ended with an error"),
+        ("Pending", PENDING, "trials that have not ended yet"),
     ]
     columns = [
         system(),
-        field("Trials", "trials", "that were proposed for the system", whole),
-        field("To the end", "completed", "trials that ran to their end", whole),
-        *(field(heading, name, meaning, whole) for heading, name, meaning in often if systems[name].any()),
+        field("Trials", "trials", "trials proposed for the system", whole),
+        field("To the end", "completed", "trials that ran to the end", whole),
+        *(field(heading, name, meaning, whole) for heading, name, meaning in outcomes if systems[name].any()),
         field("Epochs", "epochs_run", "epochs of all its trials", whole),
         TableColumn(
-            "Share", "of the epochs that running every trial to its end would have taken", _share, "epochs_share"
+            "Share", "of the epochs that all trials would have taken without early stopping", _share, "epochs_share"
         ),
-        field("Default", "default_score", "score of the experiment's own settings, one seed", number, places),
-        field("Best", "best_score", "score of the best trial that ran to its end, one seed", number, places),
-        field("Gain", "gain", "of the best trial over the default settings; partly luck", signed, places),
-        field("Found at", "best_trial", "which trial of the system was the best one", whole),
+        field("Default", "default_score", "score of the experiment's own settings, one seed", number, digits),
+        field("Best", "best_score", "score of the best trial that ran to the end, one seed", number, digits),
+        field("Gain", "gain", "gain of the best trial over the default settings; partly luck", signed, digits),
+        field("Found at", "best_trial", "number of the best trial of the system", whole),
     ]
     return Table(
-        f"Trials of each system ({found.metric}, {better(found.direction)})", columns, systems.to_dict("records")
+        f"Trials of each system ({findings.metric}, {better(findings.direction)})", columns, systems.to_dict("records")
     )
 
 
@@ -86,13 +89,13 @@ def _share(row: Mapping[str, Any]) -> str:
     return f"{row['epochs_share']:.0%}" if exists(row["epochs_share"]) else NONE
 
 
-def settings_grid(found: Findings) -> Table:
-    """One row a system: the settings of its best trial."""
-    names = short_names([parameter.name for parameter in found.settings.parameters])
+def settings_table(findings: Findings) -> Table:
+    """Return one row per system: the settings of its best trial."""
+    names = short_names([parameter.name for parameter in findings.settings.parameters])
     shown = list(names)[:MOST_SETTINGS]
     rows = [
         {"system": row["system"], "run_id": row["best_run_id"], **_written(row["best_parameters"], shown)}
-        for row in found.systems.to_dict("records")
+        for row in findings.systems.to_dict("records")
     ]
     columns = [system(), *(text(names[name], name, name) for name in shown), text("Run", "run_id", "of the best trial")]
     more = f"; {len(names) - len(shown)} more are in search.csv" if len(names) > len(shown) else ""
@@ -100,7 +103,7 @@ def settings_grid(found: Findings) -> Table:
 
 
 def _written(parameters: Any, names: list[str]) -> dict[str, str]:
-    """Numbers in three digits, everything else as JSON writes it; a dash where the setting does not apply."""
+    """Write numbers with three digits, everything else as JSON; a dash if the setting does not apply."""
     values = json.loads(parameters) if exists(parameters) else {}
     return {name: _short(values[name]) if name in values else NONE for name in names}
 

@@ -82,9 +82,9 @@ def test_with_a_comparison_the_page_shows_both_stages_and_the_budget(tmp_path: P
 @pytest.mark.parametrize(
     ("of_roberta", "said"),
     [
-        (None, "Nothing recorded says that they have the settings that the search found"),
+        (None, "There is no record that they have the settings that the search found"),
         ("trial-10-of-0", "They have the settings of the best trial of their system, and fresh seeds."),
-        ("trial-2-of-0", "Those of roberta-base do not have the settings that are the best by now"),
+        ("trial-2-of-0", "The runs of roberta-base do not have the settings that are now the best"),
     ],
 )
 def test_the_page_says_whether_the_winners_were_compared(tmp_path: Path, of_roberta: str | None, said: str) -> None:
