@@ -50,7 +50,7 @@ def in_ranks(lead: Callable[[Ranks | None], int]) -> int:
     """Call `lead` and return its exit code, alone or as rank 0 of the processes that torchrun started.
 
     The other ranks execute what rank 0 does, print nothing but what only they know, and return 0: the exit code is
-    rank 0's. Raises Parted where ranks no longer compute together.
+    rank 0's. Raises PartialFailure where ranks no longer compute together.
     """
     if not is_one_of_several():
         return lead(None)
@@ -102,7 +102,7 @@ def _follow(ranks: Ranks) -> None:
     from orchestrator.executors.in_process import InProcess
 
     logging.disable(logging.WARNING)  # what all ranks notice is said by rank 0
-    for order in ranks.orders():
+    for order in ranks.assigned_work():
         store = Store.open(order.out, order.owner)
         executor = InProcess(
             store, limits=order.limits, run_layout=order.layout, provenance=order.provenance, ranks=ranks

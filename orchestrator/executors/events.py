@@ -1,8 +1,8 @@
-"""What an executor and its caller tell each other while runs execute: events one way, decisions the other.
+"""The messages between an executor and its caller while runs execute: events one way, decisions the other.
 
-Of one run a caller sees `RunStarted`, any number of `EpochReported`, then exactly one of `RunFinished` (a committed
+For each run a caller sees `RunStarted`, any number of `EpochReported`, then exactly one of `RunFinished` (a committed
 record), `RunFailed` (an attempt; `will_retry` says whether another `RunStarted` of the same run follows) or
-`RunStopped` (stopped on request, stays pending). All events are plain frozen values, in the order things happened.
+`RunStopped` (stopped on request, stays pending). All events are plain frozen values, in the order of what happened.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ RecordStatus = Literal["completed", "collapsed", "diverged", "pruned"]
 
 @dataclass(frozen=True)
 class ClusterReady:
-    """The cluster answers. `resources`: what all its nodes have together; `dashboard`: its address here, or None.
+    """The cluster is up. `resources`: the total of all nodes; `dashboard`: its address on this machine, or None.
 
     `needs_token`: the dashboard asks for Ray's token.
     """
@@ -34,7 +34,7 @@ class ClusterReady:
 
 @dataclass(frozen=True)
 class LanesPlanned:
-    """How the runs are laid out: before the first lane starts, and again when the cluster has grown."""
+    """The layout of the lanes: sent before the first lane starts, and again when the cluster has grown."""
 
     lanes: int
     workers_per_run: int
@@ -44,7 +44,7 @@ class LanesPlanned:
 
 @dataclass(frozen=True)
 class LaneStarted:
-    """All workers of a lane are up; `generation` counts the lane's gangs, from 1. `hosts` has one name a worker."""
+    """All workers of a lane are up; `generation` counts its worker groups from 1. `hosts` has one name per worker."""
 
     lane: int
     generation: int
@@ -62,7 +62,7 @@ class LaneWaiting:
 
 @dataclass(frozen=True)
 class LaneLost:
-    """A lane's gang ended before its time (killed, crashed, stalled, recycled); a new one follows, or `LaneRetired`."""
+    """A worker group ended early (killed, crashed, stalled, recycled); a new one follows, or `LaneRetired`."""
 
     lane: int
     generation: int
@@ -72,7 +72,7 @@ class LaneLost:
 
 @dataclass(frozen=True)
 class LaneRetired:
-    """A lane ended for good: nothing pending needs it, or its failure budget is spent (`reason` says which)."""
+    """A lane ended for good: no pending run needs it, or its failure budget is spent (`reason` says which)."""
 
     lane: int
     reason: str
@@ -80,7 +80,7 @@ class LaneRetired:
 
 @dataclass(frozen=True)
 class RunStarted:
-    """A lane took a run; `attempt` counts from 1 over all sweeps in this results directory."""
+    """A lane started a run; `attempt` counts from 1 over all sweeps in this results directory."""
 
     run_id: str
     lane: int
@@ -98,7 +98,7 @@ class EpochReported:
 
 @dataclass(frozen=True)
 class RunFinished:
-    """The run's record is committed. `score` is its headline metric (None where it has none: diverged, pruned)."""
+    """The run's record is committed. `score` is its headline metric; None if it has none (diverged, pruned)."""
 
     run_id: str
     lane: int
@@ -111,7 +111,7 @@ class RunFinished:
 
 @dataclass(frozen=True)
 class RunFailed:
-    """One attempt failed. `kind` is a word of `failure.Failure`; `error` what the worker raised, or why it was lost."""
+    """One attempt failed. `kind` is a word of `Failure`; `error` is what the worker raised, or why it was lost."""
 
     run_id: str
     lane: int
@@ -124,10 +124,10 @@ class RunFailed:
 
 @dataclass(frozen=True)
 class RunStopped:
-    """The run ended on request, before its end; it has no record and is pending for the next sweep.
+    """The run stopped early on request; it has no record and is pending for the next sweep.
 
-    `will_resume`: its trial was gone and another `RunStarted` of the same run follows as soon as one takes it up.
-    `paused`: the steering ordered it and may begin the run again; else it was the user's wish.
+    `will_resume`: its trial was gone; another `RunStarted` of the same run follows once a new trial takes over.
+    `paused`: the run source stopped it and may start it again; otherwise the user did.
     """
 
     run_id: str
@@ -145,10 +145,10 @@ Event = LaneEvent | RunEvent
 
 @dataclass(frozen=True)
 class Decision:
-    """What is to be done because of an event. A run that was paused may be started again, with its checkpoint.
+    """What to do after an event. `start` may have a run that was paused: it goes on from its checkpoint.
 
-    `prune`: these end at their next control point with a record; `pause`: these stop there with a checkpoint.
-    `coming`: at most so many starts are still to be ordered after these; at 0 the execution ends with its last run.
+    `prune`: runs to end at their next control point, with a record; `pause`: runs to stop there, with a checkpoint.
+    `coming`: how many more starts may follow, at most; at 0 the execution ends with its last run.
     """
 
     start: tuple[RunSpec, ...] = ()
@@ -158,32 +158,33 @@ class Decision:
 
 
 class RunSource(Protocol):
-    """Decides in the caller's thread. Only as many runs as there are lanes should be under way at a time."""
+    """Starts and ends runs, in the caller's thread. It should keep at most one run per lane in progress."""
 
     def react(self, event: Event) -> Decision:
-        """What follows from an event, after the caller's own listener has heard it."""
+        """Return what to do after an event, which the caller's `on_event` has already received."""
 
 
 class FixedGrid:
-    """A grid that is known beforehand: nothing is added and nothing ends early."""
+    """The run source of a grid known in advance: adds no runs and ends none early."""
 
     def react(self, event: Event) -> Decision:
-        """Nothing follows."""
+        """Return that nothing changes."""
         return Decision()
 
 
 @dataclass(frozen=True)
 class Scale:
-    """`runs`: how many there are, those with a record included; `batch_size`: the smallest global batch of any."""
+    """The size of an experiment: its number of runs, recorded ones included, and its smallest global batch."""
 
     runs: int
     batch_size: int
 
     @classmethod
     def of(cls, runs: Iterable[RunSpec]) -> Scale:
-        """The scale of these runs, at least one; those that this machine does not support do not count.
+        """Return the scale of these runs, of which this machine supports at least one; only supported ones count.
 
-        Twins count once: winners of a search are the same run where only a searched setting told their systems apart.
+        Equal runs count once: two winners of a search can be the same run, if only a searched setting set their
+        systems apart.
         """
         sizes = {run.run_id: run.config.train.batch_size for run in runs if run.unsupported is None}
         return cls(len(sizes), min(sizes.values()))

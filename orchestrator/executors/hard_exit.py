@@ -1,7 +1,7 @@
-"""How a process ends whose Ray cluster was lost: at once, for Ray ends it with a code of its own once it shuts down.
+"""Ends a process that has lost its Ray cluster, at once: a normal shutdown would let Ray choose the exit code.
 
-Threads that wait for an answer of the cluster cannot be woken. Ray's shutdown fails them all, and the first that then
-calls Ray again, be it to drop a reference, makes Ray end the process with code 1.
+Threads that wait for a reply from the cluster cannot be woken. Ray's shutdown fails them all, and the first one that
+then calls Ray again, if only to drop a reference, makes Ray end the process with code 1.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ _cluster_was_lost = threading.Event()
 
 
 def note_lost_cluster() -> None:
-    """This process has a connection to a cluster that is gone."""
+    """Note that this process is connected to a cluster that is gone."""
     _cluster_was_lost.set()
 
 
-def held(target: Callable[..., None], *arguments: Any) -> None:
-    """For a thread that waits for Ray: call the target; when Ray's shutdown fails it, stay here for good.
+def call_or_block(target: Callable[..., None], *arguments: Any) -> None:
+    """Call the target, in a thread that waits for Ray; if Ray's shutdown makes it fail, block forever.
 
-    The exception keeps the target's frames, so that no reference in them is dropped.
+    The exception keeps the target's frames alive, so no reference in them is dropped.
     """
     try:
         target(*arguments)
@@ -32,7 +32,7 @@ def held(target: Callable[..., None], *arguments: Any) -> None:
 
 
 def end(code: int) -> None:
-    """End the process with this code if it has lost a cluster; else return. What was written is flushed first."""
+    """End the process with this code if it has lost a cluster; otherwise return. Output is flushed first."""
     if not _cluster_was_lost.is_set():
         return
     for stream in (sys.stdout, sys.stderr):

@@ -25,8 +25,8 @@ from orchestrator.executors.events import (
     Scale,
 )
 from orchestrator.executors.lanes.policy import Limits
-from orchestrator.executors.lanes.state import RunQueue, ScheduledRun, end_of, tickets
-from orchestrator.executors.torchrun import Order, Parted, Ranks
+from orchestrator.executors.lanes.state import RunQueue, ScheduledRun, end_of, scheduled_runs
+from orchestrator.executors.torchrun import PartialFailure, Ranks, RankWork
 from orchestrator.storage import Attempt, Store
 from orchestrator.worker.execute import execute_run
 from orchestrator.worker.failure import Finished, classify
@@ -41,14 +41,14 @@ ALONE = "this process"
 
 
 class StoppedNow(BaseException):
-    """Leaves a run at once; no handler of ordinary exceptions may take it for a failure of the run."""
+    """Leaves a run at once; a BaseException, so that nothing takes it for a failure of the run."""
 
 
 class InProcess:
-    """The Executor without Ray. Under torchrun every rank makes one, and only rank 0's events are told.
+    """The Executor without Ray. Under torchrun every rank has one, and only rank 0 passes events on.
 
-    `threads` is what torch may use; None leaves it as it is. `ranks` are the processes to compute with; those but rank
-    0 execute what its executor orders.
+    `threads` is the number torch may use; None leaves it unchanged. `ranks` are the processes that compute together;
+    rank 0 leads, and the others execute the same runs.
     """
 
     def __init__(
@@ -72,70 +72,70 @@ class InProcess:
         self._mode: StopMode | None = None
 
     def stop(self, mode: StopMode) -> None:
-        """See Executor.stop. A run that is not training yet ends at its first control point even when asked for now."""
+        """See Executor.stop. A run that is not training yet ends at its first control point, even with "now"."""
         self._mode = mode
 
     def execute(
         self,
         runs: Sequence[RunSpec],
         on_event: Callable[[Event], None],
-        steering: RunSource | None = None,
+        run_source: RunSource | None = None,
         scale: Scale | None = None,
     ) -> None:
-        """See Executor.execute. Only a process that is alone can be steered; nothing here depends on the scale."""
+        """See Executor.execute. Needs a single process for a `run_source`; ignores `scale`."""
         if not runs:
             return
         if self._threads is not None:
             torch.set_num_threads(self._threads)
         group = self._group or ProcessGroup.current()
-        assert steering is None or group.world_size == 1, "what one rank decides is not known to the others"
-        book = RunQueue(tickets(runs, self._store), self._limits)
+        assert run_source is None or group.world_size == 1, "the other ranks would not know what one rank decides"
+        queue = RunQueue(scheduled_runs(runs, self._store), self._limits)
         for run in runs:
-            book.want(run.run_id)
-        tell = _Teller(on_event if group.is_main else _nobody, steering or FixedGrid(), self._store, book)
-        tell(LanesPlanned(1, group.world_size, float(torch.get_num_threads()), float(group.device.type == "cuda")))
-        tell(LaneStarted(LANE, 1, (ALONE,) * group.world_size, 0.0))
+            queue.put(run.run_id)
+        handler = _EventHandler(on_event if group.is_main else _ignore, run_source or FixedGrid(), self._store, queue)
+        handler(LanesPlanned(1, group.world_size, float(torch.get_num_threads()), float(group.device.type == "cuda")))
+        handler(LaneStarted(LANE, 1, (ALONE,) * group.world_size, 0.0))
         out, owner = self._store.address, self._store.owner
-        order = Order(runs, out, owner, self._limits, self._run_layout, self._provenance)
-        with contextlib.nullcontext() if self._ranks is None else self._ranks.working(order):
-            self._work_off(book, group, tell)
+        work = RankWork(runs, out, owner, self._limits, self._run_layout, self._provenance)
+        with contextlib.nullcontext() if self._ranks is None else self._ranks.working(work):
+            self._execute_all(queue, group, handler)
 
-    def _work_off(self, book: RunQueue, group: ProcessGroup, tell: _Teller) -> None:
-        warm = RunCache()
-        while (found := book.take()) is not None:
-            while found not in book.ended:
+    def _execute_all(self, queue: RunQueue, group: ProcessGroup, handler: _EventHandler) -> None:
+        cache = RunCache()
+        while (run_id := queue.take()) is not None:
+            while run_id not in queue.ended:
                 if group.shared(self._mode) is not None:
                     return
-                self._attempt(book.tickets[found], book, group, warm, tell)
+                self._attempt(queue.runs[run_id], queue, group, cache, handler)
 
     def _attempt(
-        self, ticket: ScheduledRun, book: RunQueue, group: ProcessGroup, warm: RunCache, tell: _Teller
+        self, scheduled: ScheduledRun, queue: RunQueue, group: ProcessGroup, cache: RunCache, handler: _EventHandler
     ) -> None:
-        run, attempt = ticket.run, book.attempt(ticket.run.run_id)
-        tell(RunStarted(run.run_id, LANE, attempt))
-        control = _Control(lambda: self._mode, tell, run.run_id, self._ranks, f"{run.run_id} attempt {attempt}")
-        finished = self._executed(run, attempt, group, warm, control)
+        run, attempt = scheduled.run, queue.attempt(scheduled.run.run_id)
+        handler(RunStarted(run.run_id, LANE, attempt))
+        control = _Control(lambda: self._mode, handler, run.run_id, self._ranks, f"{run.run_id} attempt {attempt}")
+        finished = self._execute_attempt(run, attempt, group, cache, control)
         if finished is None:
-            book.end(RunStopped(run.run_id, LANE, attempt, checkpoint=False))
+            queue.end(RunStopped(run.run_id, LANE, attempt, checkpoint=False))
         else:
-            self._enter(finished, attempt, book, tell)
+            self._note_end(finished, attempt, queue, handler)
         if finished is not None and finished.recycle:
-            warm.clear()
-        told = [event for event, _ in book.told]
-        book.told.clear()
-        for event in told:
-            tell(event)
+            cache.clear()
+        events = [event for event, _ in queue.events]
+        queue.events.clear()
+        for event in events:
+            handler(event)
 
-    def _executed(
-        self, run: RunSpec, attempt: int, group: ProcessGroup, warm: RunCache, control: _Control
+    def _execute_attempt(
+        self, run: RunSpec, attempt: int, group: ProcessGroup, cache: RunCache, control: _Control
     ) -> Finished | None:
-        """What the worker made of it; None where it was left at once."""
+        """Execute one attempt; return its result, or None if it was left at once."""
         try:
             return execute_run(
                 run,
                 self._store,
                 group=group,
-                warm=warm,
+                warm=cache,
                 control=control,
                 attempt=attempt,
                 layout=self._run_layout,
@@ -146,75 +146,75 @@ class InProcess:
         except Exception as error:
             if self._ranks is None:
                 raise
-            raise self._parted(self._ranks, run, attempt, error) from error
+            raise self._partial_failure(self._ranks, run, attempt, error) from error
 
-    def _enter(self, finished: Finished, attempt: int, book: RunQueue, tell: _Teller) -> None:
+    def _note_end(self, finished: Finished, attempt: int, queue: RunQueue, handler: _EventHandler) -> None:
         end = end_of(finished, LANE, attempt)
         if isinstance(end, RunFailed):
-            book.fail(end, retriable=finished.retriable and self._mode is None, recorded=True)
+            queue.fail(end, retriable=finished.retriable and self._mode is None, recorded=True)
         elif isinstance(end, RunStopped):
-            book.end(replace(end, paused=self._mode is None and finished.run_id in tell.paused))
+            queue.end(replace(end, paused=self._mode is None and finished.run_id in handler.paused))
         else:
-            book.end(end)
+            queue.end(end)
 
-    def _parted(self, ranks: Ranks, run: RunSpec, attempt: int, error: Exception) -> Parted:
-        """What the ranks that raised end with; the first of them knows the reason, and writes the attempt down."""
+    def _partial_failure(self, ranks: Ranks, run: RunSpec, attempt: int, error: Exception) -> PartialFailure:
+        """Return the error for the ranks that raised; the first of them also records the attempt, with its reason."""
         message = f"rank {ranks.group.rank}: {type(error).__name__}: {error}"
         if ranks.is_first(f"{run.run_id} attempt {attempt}"):
             trace = "".join(traceback.format_exception(error))
             self._store.record_attempt(run, Attempt(attempt, "failed", classify(error).word, message, trace))
-        return Parted(f"{message}; the other ranks cannot go on without it: the same command tries again")
+        return PartialFailure(f"{message}; the other ranks cannot go on without it: the same command tries again")
 
 
 @dataclass
-class _Teller:
-    """Passes events on, and remembers what the steering wants because of them."""
+class _EventHandler:
+    """Passes events on, and carries out what the run source decides after them."""
 
     on_event: Callable[[Event], None]
-    steering: RunSource
+    run_source: RunSource
     store: Store
-    book: RunQueue
+    queue: RunQueue
     unwanted: set[str] = field(default_factory=set)
     paused: set[str] = field(default_factory=set)
 
     def __call__(self, event: Event) -> None:
         self.on_event(event)
-        orders = self.steering.react(event)
-        for ticket in tickets(orders.start, self.store):
-            self.paused.discard(ticket.run.run_id)
-            self.book.add(ticket)
-            self.book.want(ticket.run.run_id)
-        self.unwanted.update(orders.prune)
-        self.paused.update(orders.pause)
+        decision = self.run_source.react(event)
+        for scheduled in scheduled_runs(decision.start, self.store):
+            self.paused.discard(scheduled.run.run_id)
+            self.queue.add(scheduled)
+            self.queue.put(scheduled.run.run_id)
+        self.unwanted.update(decision.prune)
+        self.paused.update(decision.pause)
 
 
 @dataclass(frozen=True)
 class _Control:
-    """What a training asks and tells while a run is on."""
+    """What a training uses to ask for requests and to report epochs."""
 
     mode: Callable[[], StopMode | None]
-    tell: _Teller
+    handler: _EventHandler
     run_id: str
     ranks: Ranks | None
     work: str
 
     def poll(self, progress: RunProgress) -> Request:
-        """Go on, stop with a checkpoint, or end as pruned. Raises StoppedNow."""
+        """Return whether to continue, stop with a checkpoint, or end as pruned. Raises StoppedNow."""
         mode = self.mode()
         if mode == "now":
             raise StoppedNow
-        if self.run_id in self.tell.unwanted:
+        if self.run_id in self.handler.unwanted:
             return "prune"
-        return "continue" if mode is None and self.run_id not in self.tell.paused else "stop"
+        return "continue" if mode is None and self.run_id not in self.handler.paused else "stop"
 
     def report(self, row: Mapping[str, Any]) -> None:
-        """Pass the epoch on."""
-        self.tell(EpochReported(self.run_id, LANE, row))
+        """Pass an epoch on."""
+        self.handler(EpochReported(self.run_id, LANE, row))
 
     def all_ranks_raised(self) -> bool:
         """Ask outside the process group, where the others may be waiting."""
         return self.ranks is not None and self.ranks.all_raised(self.work)
 
 
-def _nobody(event: Event) -> None:
-    """Only rank 0 has a listener."""
+def _ignore(event: Event) -> None:
+    """Drop the event: only rank 0 passes events on."""

@@ -1,4 +1,4 @@
-"""This machine's own network, which nobody else can call."""
+"""The loopback network of this machine, which no other machine can reach."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ LOOPBACK = "127.0.0.1"
 
 
 def interface() -> str:
-    """Its name on this machine; Gloo and NCCL would choose one of the network, where there is any."""
+    """Return the name of the loopback interface; Gloo and NCCL would otherwise choose another one."""
     interfaces = psutil.net_if_addrs()
-    return next(name for name, known in interfaces.items() if any(found.address == LOOPBACK for found in known))
+    return next(name for name, addresses in interfaces.items() if any(each.address == LOOPBACK for each in addresses))

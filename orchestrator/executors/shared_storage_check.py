@@ -1,4 +1,4 @@
-"""Proves before the first run that a lane sees the driver's results directory and the data: one token each way."""
+"""Checks before the first run that each worker sees the driver's results directory and the data."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ FOLDER = ".preflight"
 
 @dataclass(frozen=True)
 class SharedStorageCheck:
-    """`out` is an absolute path or a URI with its credentials; `token` names the driver's file and is its content.
+    """The driver writes a token, each worker reads it and writes a reply, and the driver looks for the replies.
 
+    `out` is an absolute path, or a URI with its credentials; `token` is both name and content of the driver's file.
     `data` is what the runs read.
     """
 
@@ -24,45 +25,45 @@ class SharedStorageCheck:
     data: tuple[DataConfig, ...] = ()
 
 
-def open_for_lanes(preflight: SharedStorageCheck) -> None:
-    """On the driver: leave the token where the lanes look for it. Raises OSError."""
-    Folder.at(preflight.out).child(FOLDER).write(preflight.token, preflight.token.encode())
+def write_token(storage_check: SharedStorageCheck) -> None:
+    """On the driver: write the token for the workers. Raises OSError."""
+    Folder.at(storage_check.out).child(FOLDER).write(storage_check.token, storage_check.token.encode())
 
 
-def close(preflight: SharedStorageCheck) -> None:
-    """On the driver: take all tokens away."""
-    Folder.at(preflight.out).delete(FOLDER)
+def close(storage_check: SharedStorageCheck) -> None:
+    """On the driver: delete the token and all replies."""
+    Folder.at(storage_check.out).delete(FOLDER)
 
 
-def answer_of(lane: int, rank: int) -> str:
-    """What one worker answers."""
+def reply_name(lane: int, rank: int) -> str:
+    """Return the name of one worker's reply."""
     return f"lane{lane}-rank{rank}"
 
 
-def check(preflight: SharedStorageCheck, answer: str) -> str | None:
-    """On a worker: read the token, answer it, open the data. Returns what is wrong, or None."""
-    folder = Folder.at(preflight.out).child(FOLDER)
+def check(storage_check: SharedStorageCheck, reply: str) -> str | None:
+    """On a worker: read the token, write the reply, open the data. Returns what is wrong, or None."""
+    folder = Folder.at(storage_check.out).child(FOLDER)
     try:
-        if folder.read(preflight.token) != preflight.token.encode():
-            return f"{folder.uri} holds something else here than on the driver"
-        folder.write(f"{preflight.token}-{answer}", answer.encode())
+        if folder.read(storage_check.token) != storage_check.token.encode():
+            return f"{folder.uri} is not the same folder here as on the driver"
+        folder.write(f"{storage_check.token}-{reply}", reply.encode())
     except OSError as error:
-        shown = Folder.at(preflight.out).uri
-        return f"{shown} is not the driver's: {error}; results must be on a shared file system or a URI"
-    return next((problem for problem in map(_unreadable, preflight.data) if problem is not None), None)
+        uri = Folder.at(storage_check.out).uri
+        return f"{uri} is not the driver's: {error}; results must be on a shared file system or a URI"
+    return next((problem for problem in map(_unreadable, storage_check.data) if problem is not None), None)
 
 
-def is_answered(preflight: SharedStorageCheck, answer: str) -> bool:
-    """On the driver: whether what a worker wrote arrived."""
-    return Folder.at(preflight.out).child(FOLDER).exists(f"{preflight.token}-{answer}")
+def has_reply(storage_check: SharedStorageCheck, reply: str) -> bool:
+    """On the driver: return whether a worker's reply arrived."""
+    return Folder.at(storage_check.out).child(FOLDER).exists(f"{storage_check.token}-{reply}")
 
 
 def _unreadable(data: DataConfig) -> str | None:
     try:
-        found = locate(data)
-        if isinstance(found, str):
+        source = locate(data)
+        if isinstance(source, str):
             return None
-        files = sorted(file for file in found.rglob("*") if file.is_file()) if found.is_dir() else [found]
+        files = sorted(file for file in source.rglob("*") if file.is_file()) if source.is_dir() else [source]
         for file in files[:1]:
             with file.open("rb") as stream:
                 stream.read(1)

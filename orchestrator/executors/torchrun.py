@@ -1,4 +1,4 @@
-"""The processes that torchrun started to compute a run together: rank 0 leads, and the others do as it orders."""
+"""Lets the processes that torchrun started compute runs together: rank 0 leads, and the others follow."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ RAISED_TOGETHER = timedelta(seconds=5)
 Value = TypeVar("Value")
 
 
-class Parted(UserError):
-    """Ranks that computed a run together no longer do: some of them raised, and the others did not."""
+class PartialFailure(UserError):
+    """Only some of the ranks that compute a run together raised, so they can no longer go on together."""
 
     exit_code = EXIT_FAILED_RUNS
 
 
 @dataclass(frozen=True)
-class Order:
-    """What every rank is to execute, and where the results go."""
+class RankWork:
+    """What every rank executes, and where the results go."""
 
     runs: Sequence[RunSpec]
     out: str
@@ -45,9 +45,9 @@ class Order:
 
 
 class Ranks:
-    """All ranks have one. `store` is for what may not wait inside the process group.
+    """This process's view of all ranks. `store` is for messages that must not wait inside the process group.
 
-    `at_work`: in the middle of an order; whoever ends then does not tell the others, which may wait for anything.
+    `at_work`: work is in progress; a rank that ends now does not notify the others, which may be waiting anywhere.
     """
 
     def __init__(self, group: ProcessGroup, store: Any) -> None:
@@ -56,29 +56,29 @@ class Ranks:
         self.at_work = False
 
     def lead(self, main: Callable[[Ranks], Value]) -> Value:
-        """Rank 0's part; however it ends, the other ranks end, too."""
+        """Call `main` as rank 0; when it ends, however it ends, the other ranks end too."""
         try:
             return main(self)
         finally:
             if not self.at_work:
                 self.group.shared(None)
 
-    def orders(self) -> Iterator[Order]:
-        """The other ranks' part: what rank 0 has them execute, one after another."""
-        while (order := self.group.shared(None)) is not None:
-            yield order
+    def assigned_work(self) -> Iterator[RankWork]:
+        """Yield, on the other ranks, what rank 0 has them execute."""
+        while (work := self.group.shared(None)) is not None:
+            yield work
 
     @contextlib.contextmanager
-    def working(self, order: Order) -> Iterator[None]:
-        """Rank 0 gives the order, and all ranks carry it out in the block. One that raises there never comes back."""
+    def working(self, work: RankWork) -> Iterator[None]:
+        """Hand out the work as rank 0, then do it in the block, on all ranks. A rank that raises there stays out."""
         if self.group.is_main:
-            self.group.shared(order)
+            self.group.shared(work)
         self.at_work = True
         yield
         self.at_work = False
 
     def all_raised(self, work: str) -> bool:
-        """Tell that this rank raised in that work; whether every rank did within seconds, the same answer for all."""
+        """Note that this rank raised; return whether every rank did within seconds, the same result for all."""
         if self._store.add(f"raised {work}", 1) == self.group.world_size:
             return self._settled(work, "together")
         with contextlib.suppress(dist.DistStoreError):
@@ -86,25 +86,25 @@ class Ranks:
         return self._settled(work, "apart")
 
     def is_first(self, work: str) -> bool:
-        """True for the one rank that asks first."""
+        """Return True to the first rank that asks, and False to the others."""
         return bool(self._store.add(f"asked {work}", 1) == 1)
 
-    def _settled(self, work: str, answer: str) -> bool:
-        """The first answer counts."""
-        return bool(self._store.compare_set(f"settled {work}", "", answer) == b"together")
+    def _settled(self, work: str, result: str) -> bool:
+        """Settle how the work ended: the first result counts."""
+        return bool(self._store.compare_set(f"settled {work}", "", result) == b"together")
 
 
 @contextlib.contextmanager
 def joined() -> Iterator[Ranks]:
-    """Join the other processes that torchrun started, each with the device of its number on this machine.
+    """Join the other processes that torchrun started, each with its own device on this machine.
 
-    Raises UserError where this machine has fewer devices than processes.
+    Raises UserError if this machine has fewer devices than processes.
     """
     if os.environ.get("LOCAL_WORLD_SIZE") == os.environ["WORLD_SIZE"]:
         for name in ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"):
             os.environ.setdefault(name, loopback.interface())
     device = _own_device()
-    # torch 2.13 has another name for it, which 2.11 does not know
+    # renamed in torch 2.13; torch 2.11 only knows the old name
     warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
     store, rank, world_size = next(rendezvous("env://"))
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
@@ -120,11 +120,11 @@ def joined() -> Iterator[Ranks]:
 def _own_device() -> torch.device:
     if not torch.cuda.is_available():
         return torch.device("cpu")
-    number, there = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
-    if number >= there:
+    number, num_gpus = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
+    if number >= num_gpus:
         raise UserError(
-            f"process {number} of this machine has no GPU of its own: there are {there}; start as many processes "
-            "(torchrun --nproc-per-node), or none with a GPU (CUDA_VISIBLE_DEVICES=)"
+            f"process {number} on this machine has no GPU of its own: there are {num_gpus}; start one process per GPU "
+            "(torchrun --nproc-per-node), or use no GPU (CUDA_VISIBLE_DEVICES=)"
         )
     torch.cuda.set_device(number)
     return torch.device("cuda", number)

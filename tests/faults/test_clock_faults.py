@@ -63,15 +63,15 @@ def test_lanes_neither_stall_nor_lose_their_trial(tmp_path: Path) -> None:
 
     async def watch() -> tuple[Work | str, DriverMessages, str]:
         control = ControlActor([ScheduledRun(run)], 1, Limits(stall_seconds=HOUR / 2, holder_seconds=HOUR / 2))
-        await control.join(0, "gang", 1, Member(0, 1, "node", "host"), None)
+        await control.join(0, "group", 1, Member(0, 1, "node", "host"), None)
         await control.request(run.run_id)
-        work = await control.next(0, "gang", 0, 0, None)
-        await control.batch()
-        return work, await control.batch(), await control.poll(0, "gang")
+        work = await control.next(0, "group", 0, 0, None)
+        await control.driver_messages()
+        return work, await control.driver_messages(), await control.poll(0, "group")
 
-    work, batch, ask = asyncio.run(watch())
+    work, messages, ask = asyncio.run(watch())
     assert work == Work(0, run, 1)
-    assert batch.stalled == ()
+    assert messages.stalled == ()
     assert ask == "continue"
 
 

@@ -97,7 +97,7 @@ def ends_with_what_it_lost(scene: Scene, out: Path, lose: Callable[[Driver], Non
         lose(driver)
         assert driver.end() == 4, driver.output
     assert f"error: {lost}" in driver.output
-    assert "was lost; records are safe, and the same command goes on from them" in driver.output
+    assert "was lost; records are safe, and the same command continues from them" in driver.output
     assert_gone(family)
 
 

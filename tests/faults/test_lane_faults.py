@@ -140,12 +140,12 @@ def test_workers_that_die_once_or_every_time_cost_attempts_and_nothing_else(scen
     assert set(store.recorded()) == {killed.run_id, last.run_id}
     failures = [event.will_retry for event in of_run(events, deadly) if isinstance(event, RunFailed)]
     assert failures == [True, False]
-    assert not any(isinstance(event, LaneRetired) and "gangs in a row" in event.reason for event in events)
+    assert not any(isinstance(event, LaneRetired) and "worker groups in a row" in event.reason for event in events)
     assert_as_without_faults(store, [killed, last], tmp_path / "clean")
     assert_no_lane_is_left()
 
 
-def test_a_rank_that_raises_alone_or_dies_ends_its_gang_and_the_run_is_right_in_the_end(
+def test_a_rank_that_raises_alone_or_dies_ends_its_group_and_the_run_is_right_in_the_end(
     scene: Path, tmp_path: Path
 ) -> None:
     """Rule 5, and row 1 with rank 1: the run is charged with what that rank raised, then with its loss."""
@@ -171,7 +171,7 @@ def test_a_rank_that_raises_alone_or_dies_ends_its_gang_and_the_run_is_right_in_
 
 
 def test_controller_trial_and_control_actor_may_die_and_every_run_is_recorded(scene: Path, tmp_path: Path) -> None:
-    """Row 3: a new trainer, another trial for the same lease, and a new session, in this order."""
+    """Row 3: a new trainer, another trial for the same run, and a new session, in this order."""
     store, events = Store.open(tmp_path / "lanes"), list[Event]()
     runs = [crawling(scene, tmp_path, seed) for seed in (5, 6, 7)]
 

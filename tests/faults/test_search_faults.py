@@ -122,11 +122,11 @@ def test_trials_stopped_in_a_row_leave_no_process_no_placement_group_and_no_rese
 ) -> None:
     scene, store = prepare(tmp_path / "scene"), Store.open(tmp_path / "out")
     runs = [tiny_run(scene, seed, epochs=100_000) for seed in range(num_trials)]
-    steering = StopsAll(runs[1:])
+    run_source = StopsAll(runs[1:])
     processes = len(ray_processes(""))
-    lanes(store, lanes=1).execute([runs[0]], lambda event: None, steering)
+    lanes(store, lanes=1).execute([runs[0]], lambda event: None, run_source)
     assert store.recorded() == {run.run_id: "pruned" for run in runs}
-    assert len(set(steering.groups)) == 1, "the lane's reservation and that of its trial, however many it has had"
+    assert len(set(run_source.groups)) == 1, "the lane's reservation and that of its trial, however many it has had"
     assert reserved() == 0
     assert ray.available_resources()["CPU"] == ray.cluster_resources()["CPU"]
     left = [found for title in ("TrainController", "RayTrainWorker", "ImplicitFunc") for found in ray_processes(title)]

@@ -1,5 +1,5 @@
 """Who executes which run: decisions as plain functions and one state machine. No Ray, no threads, no clock.
 
 Start with `policy.py` (layout, retries, budgets), then `scheduler.py` (which lane holds which run). May import
-`executors.events`, `executors.run_source`, `worker`, `storage`, `config` and `errors`.
+`executors.events`, `worker`, `storage`, `config` and `errors`.
 """

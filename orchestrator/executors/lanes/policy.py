@@ -1,4 +1,4 @@
-"""Decisions of the executors as plain functions over values: layout, retries, failure budgets, hygiene."""
+"""Decisions of the executors as plain functions over values: layout, retries, failure budgets, memory leaks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Limits:
     """The bounds that keep a sweep from trying forever. Seconds are monotonic."""
 
     attempts_per_run: int = 3
-    gang_starts: int = 5
+    group_starts: int = 5
     stall_seconds: float = 600.0
     holder_seconds: float = 30.0
     start_seconds: float = 60.0
@@ -31,7 +31,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Node:
-    """What one machine of the cluster has."""
+    """The resources of one machine of the cluster."""
 
     cpus: float
     gpus: float
@@ -40,7 +40,7 @@ class Node:
 
 @dataclass(frozen=True)
 class LaneLayout:
-    """Lanes and what each of their workers reserves. `threads` is what torch may use in a worker."""
+    """How many lanes there are, and what each worker reserves. `threads`: how many torch may use in a worker."""
 
     lanes: int
     workers_per_run: int
@@ -50,7 +50,7 @@ class LaneLayout:
 
 
 def may_retry(attempts: int, limits: Limits, kind: str, retriable: bool) -> bool:
-    """Whether a run that has failed `attempts` times in this sweep, last with `kind`, gets another attempt."""
+    """Return whether a run that has failed `attempts` times in this sweep, last with `kind`, is tried again."""
     caps = {failure.word: failure.most_attempts for failure in Failure}
     cap = caps.get(kind)
     allowed = limits.attempts_per_run if cap is None else min(cap, limits.attempts_per_run)
@@ -58,18 +58,18 @@ def may_retry(attempts: int, limits: Limits, kind: str, retriable: bool) -> bool
 
 
 def budget_is_spent(starts_without_end: int, limits: Limits) -> bool:
-    """Whether a lane has lost so many gangs in a row, without a run that came to its end, that it is given up."""
-    return starts_without_end >= limits.gang_starts
+    """Return whether to give up a lane: this many worker groups in a row finished no run."""
+    return starts_without_end >= limits.group_starts
 
 
 def surplus(idle: Sequence[int], unassigned: int) -> tuple[int, ...]:
-    """The idle lanes that no waiting run needs, those with the highest numbers first."""
+    """Return the idle lanes that no waiting run needs, highest number first."""
     ordered = sorted(idle, reverse=True)
     return tuple(ordered[: max(0, len(ordered) - unassigned)])
 
 
 def leaks(baseline_gib: float, now_gib: float, allowance_gib: float) -> bool:
-    """Whether memory between two runs has grown by more than the allowance and by more than half of the baseline."""
+    """Return whether memory between two runs grew by more than the allowance and by more than half the baseline."""
     return now_gib - baseline_gib > max(allowance_gib, baseline_gib / 2)
 
 
@@ -82,10 +82,10 @@ def plan(
     gpus_per_worker: float | None = None,
     batch_size: int = 16,
 ) -> LaneLayout:
-    """The layout for `num_runs` runs on the nodes; None and "auto" mean: what finishes the grid first.
+    """Return the layout for `num_runs` runs on the nodes; None and "auto" choose what finishes the grid first.
 
-    The runs are all of the grid (see `scale`), `batch_size` is the smallest global batch of them. `gpus_per_worker`
-    None is one where the cluster has GPUs, else none. Raises ClusterTooSmall, naming what is there, for a layout that
+    `num_runs` counts the whole grid (see `Scale`), and `batch_size` is its smallest global batch. `gpus_per_worker`
+    None means one if the cluster has GPUs, else none. Raises ClusterTooSmall, with what the cluster has, if the layout
     can never fit.
     """
     asked = [num_runs, 1 if lanes is None else lanes, 1 if workers_per_run == "auto" else workers_per_run]
@@ -98,12 +98,12 @@ def plan(
 
 
 def reduced(layout: LaneLayout, to_do: int) -> LaneLayout:
-    """The layout with no more lanes than there are runs to do; each lane stays what it is."""
+    """Return the layout with at most one lane per run to do; the lanes themselves do not change."""
     return replace(layout, lanes=min(layout.lanes, to_do))
 
 
 def capacity(layout: LaneLayout, nodes: Sequence[Node]) -> int:
-    """How many lanes of this layout the nodes can hold at a time."""
+    """Return how many lanes of this layout the nodes can hold at a time."""
     if layout.gpus_per_worker:
         slots = [int(node.gpus / layout.gpus_per_worker + 1e-9) for node in nodes]
     else:
@@ -112,21 +112,21 @@ def capacity(layout: LaneLayout, nodes: Sequence[Node]) -> int:
 
 
 def growth(before: int, now: int, open_lanes: int, waiting_runs: int) -> int:
-    """Lanes to add when the room in the cluster went from `before` to `now` lanes.
+    """Return how many lanes to add when the cluster's room has gone from `before` to `now` lanes.
 
-    A lane that waits for room counts as open, so that a node that comes back is not promised twice.
+    A lane that waits for room counts as open, so that the room on a returning node is not given away twice.
     """
     return max(0, min(now - open_lanes, waiting_runs)) if now > before else 0
 
 
 def needs(layout: LaneLayout) -> str:
-    """What one lane takes, for a person: `8 x 12 CPUs and 1 GPUs`."""
+    """Describe what one lane needs, for example `8 x 12 CPUs and 1 GPUs`."""
     gpus = f" and {layout.gpus_per_worker:g} GPUs" if layout.gpus_per_worker else ""
     return f"{layout.workers_per_run} x {layout.cpus_per_worker:g} CPUs{gpus}"
 
 
 def inventory(nodes: Sequence[Node]) -> str:
-    """What the cluster has, for a person: `2 CPUs and 0 GPUs on 1 node`."""
+    """Describe what the cluster has, for example `2 CPUs and 0 GPUs on 1 node`."""
     cpus, gpus = sum(node.cpus for node in nodes), sum(node.gpus for node in nodes)
     return f"{cpus:g} CPUs and {gpus:g} GPUs on {len(nodes)} node{'' if len(nodes) == 1 else 's'}"
 
@@ -172,7 +172,7 @@ def _plan_on_cpus(num_runs: int, nodes: Sequence[Node], lanes: int | None, worke
 
 
 def _fastest_workers(num_runs: int, slots: Sequence[int], lanes: int | None, batch_size: int) -> int:
-    """Fewest waves x seconds a wave; a worker whose share of the global batch is small computes no faster."""
+    """Minimize waves x seconds per wave; a worker with a small share of the global batch is no faster."""
     candidates = [1 << power for power in range(max(1, max(slots, default=0)).bit_length())]
 
     def waves(workers: int) -> float:
@@ -187,7 +187,7 @@ def _fastest_workers(num_runs: int, slots: Sequence[int], lanes: int | None, bat
 
 
 def _lanes_that_fit(slots: Sequence[int], workers: int) -> int:
-    """Lanes packed whole on nodes; where no node holds one, lanes across nodes."""
+    """Count the lanes that fit whole on single nodes or, if no node holds one, across nodes."""
     packed = sum(count // workers for count in slots)
     return packed or sum(slots) // workers
 

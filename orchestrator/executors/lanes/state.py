@@ -1,4 +1,4 @@
-"""The state of lanes and of a session's runs: who works on what, which trials want a run, how it failed or ended."""
+"""The state of a session's lanes and runs: who works on what, which trials wait for a run, how it failed or ended."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ Ask = Literal["continue", "stop", "prune"]
 
 @dataclass(frozen=True)
 class ScheduledRun:
-    """One run of this sweep; `previous_attempts` is the highest attempt number that has been used before.
+    """One run of this sweep; `previous_attempts` is the highest attempt number used before.
 
-    `stint` counts how often the run was begun in this session: a paused one is taken up again.
+    `resumes` counts how often the run was paused and started again in this session.
     """
 
     run: RunSpec
     previous_attempts: int = 0
-    stint: int = 1
+    resumes: int = 0
 
     @property
     def name(self) -> str:
-        """How the run is called where people look."""
+        """The run's name for people."""
         return self.run.label
 
 
-def tickets(runs: Sequence[RunSpec], store: Store) -> tuple[ScheduledRun, ...]:
-    """A ticket a run, counting attempts on from those in the store."""
+def scheduled_runs(runs: Sequence[RunSpec], store: Store) -> tuple[ScheduledRun, ...]:
+    """Return the runs to schedule, with attempt numbers that continue from the store's."""
     numbers = ([attempt.number for attempt in store.attempts(run.run_id)] for run in runs)
     return tuple(ScheduledRun(run, max(used, default=0)) for run, used in zip(runs, numbers, strict=True))
 
 
 @dataclass(frozen=True)
 class Work:
-    """What all ranks of a gang do next; numbers count from 0 within a gang."""
+    """What all ranks of a worker group do next; numbers count from 0 within a group."""
 
     number: int
     run: RunSpec
@@ -55,7 +55,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Member:
-    """Where one worker of a gang lives, so that it can be killed even when it does not listen."""
+    """The process of one worker, so that it can be killed even if it does not respond."""
 
     rank: int
     pid: int
@@ -66,9 +66,9 @@ class Member:
 
 @dataclass
 class Assignment:
-    """A run that a lane holds until it ended. `handed`: its gang has it, `since` then.
+    """A run that a lane holds until it ends. `handed`: its group has received it, at the time `since`.
 
-    `paused`: once it has stopped, nobody waits for it any more.
+    `paused`: once it has stopped, no trial waits for it.
     """
 
     run_id: str
@@ -80,14 +80,14 @@ class Assignment:
 
 @dataclass
 class WorkerGroup:
-    """The workers a lane has at the moment. `beat` is when they last gave a sign of progress on what they hold."""
+    """The workers a lane has at the moment. `beat` is the time of their last sign of progress."""
 
-    gang_id: str
+    group_id: str
     world_size: int
     members: dict[int, Member] = field(default_factory=dict)
     asked: dict[int, int] = field(default_factory=dict)
     work: Work | None = None
-    verdict: Literal["retire", "recycle"] | None = None
+    directive: Literal["retire", "recycle"] | None = None
     leaking: str | None = None
     error: str | None = None
     stalled: bool = False
@@ -105,7 +105,7 @@ class WorkerGroup:
 
     @property
     def kind_of_loss(self) -> str:
-        """What the loss of this gang means for the run it had: a word of `Failure`."""
+        """The kind of failure, a word of `Failure`, of the run that this group had when it was lost."""
         if self.error is None:
             return Failure.LOST.word
         return Failure.STALLED.word if self.stalled else Failure.CRASHED.word
@@ -113,9 +113,9 @@ class WorkerGroup:
 
 @dataclass
 class Lane:
-    """A place where runs execute; gangs come and go. `losses` counts gangs lost since a run last came to an end.
+    """Executes one run after another, with one worker group after another.
 
-    `waits`: it has no gang because the cluster has no room for one at the moment.
+    `losses` counts the groups lost since a run last ended. `waits`: the cluster has no room for a group at the moment.
     """
 
     number: int
@@ -124,38 +124,38 @@ class Lane:
     generation: int = 0
     losses: int = 0
     waits: bool = False
-    gang: WorkerGroup | None = None
-    lease: Assignment | None = None
+    group: WorkerGroup | None = None
+    assignment: Assignment | None = None
 
     @property
     def is_idle(self) -> bool:
-        """Up, without a run, and not on its way out."""
-        up = self.gang is not None and self.gang.is_complete and self.gang.verdict is None
-        return up and self.state == "open" and self.lease is None
+        """Whether the lane is up, has no run, and is not about to end."""
+        up = self.group is not None and self.group.is_complete and self.group.directive is None
+        return up and self.state == "open" and self.assignment is None
 
 
 @dataclass
 class LaneState:
-    """Lanes by number. `shortage` says in words what a lane without a place needs and what there is."""
+    """Lanes by number. `room`: how many fit into the cluster. `shortage`: what a lane needs, and what there is."""
 
     lanes: dict[int, Lane] = field(default_factory=dict)
     room: int | None = None
     shortage: str = ""
 
     def add(self, now: float) -> int:
-        """Another lane, whose gang is still to come; returns its number."""
+        """Add a lane, whose group is still to come, and return its number."""
         number = len(self.lanes)
         self.lanes[number] = Lane(number, since=now)
         return number
 
-    def gang(self, number: int, gang_id: str) -> WorkerGroup | None:
-        """The lane's gang, unless the caller belongs to one that has been replaced."""
-        gang = self.lanes[number].gang
-        return gang if gang is not None and gang.gang_id == gang_id else None
+    def group(self, number: int, group_id: str) -> WorkerGroup | None:
+        """Return the lane's group, or None if the caller belongs to one that has been replaced."""
+        group = self.lanes[number].group
+        return group if group is not None and group.group_id == group_id else None
 
-    def leases(self) -> dict[str, Assignment]:
-        """What lanes hold, by run."""
-        return {lane.lease.run_id: lane.lease for lane in self.lanes.values() if lane.lease is not None}
+    def assignments(self) -> dict[str, Assignment]:
+        """Return what lanes hold, by run."""
+        return {lane.assignment.run_id: lane.assignment for lane in self.lanes.values() if lane.assignment is not None}
 
     @property
     def open_lanes(self) -> int:
@@ -165,7 +165,7 @@ class LaneState:
     @property
     def up(self) -> int:
         """How many lanes have workers."""
-        return sum(lane.gang is not None and lane.state != "closed" for lane in self.lanes.values())
+        return sum(lane.group is not None and lane.state != "closed" for lane in self.lanes.values())
 
     @property
     def idle(self) -> list[Lane]:
@@ -174,26 +174,30 @@ class LaneState:
 
     @property
     def held(self) -> list[str]:
-        """The runs in the hands of lanes that have workers."""
-        return [lane.lease.run_id for lane in self.lanes.values() if lane.gang is not None and lane.lease is not None]
+        """The runs that lanes with workers hold."""
+        return [
+            lane.assignment.run_id
+            for lane in self.lanes.values()
+            if lane.group is not None and lane.assignment is not None
+        ]
 
     def is_needless(self, lane: Lane, waiting_runs: int) -> bool:
-        """Whether a lane that has lost its workers need not get others: it holds no run, and idle lanes are enough."""
-        return lane.lease is None and (lane.state == "retiring" or len(self.idle) >= waiting_runs)
+        """Return whether a lane without workers needs no new ones: it holds no run, and there are enough idle lanes."""
+        return lane.assignment is None and (lane.state == "retiring" or len(self.idle) >= waiting_runs)
 
     def starved(self) -> list[Lane]:
-        """Open lanes without workers that have no place left, and of which this was not known; now they wait."""
+        """Mark the open lanes that have neither workers nor room as waiting; return those that were not before."""
         if self.room is None or self.up < self.room:
             return []
-        found = [lane for lane in self.lanes.values() if lane.state == "open" and lane.gang is None and not lane.waits]
-        for lane in found:
+        lanes = [lane for lane in self.lanes.values() if lane.state == "open" and lane.group is None and not lane.waits]
+        for lane in lanes:
             lane.waits = True
-        return found
+        return lanes
 
     def resize(self, room: int, shortage: str, waiting_runs: int, now: float) -> list[int]:
-        """The cluster has room for that many lanes now; returns the numbers of those that it gains.
+        """Note that the cluster now has room for `room` lanes; return the numbers of the lanes added.
 
-        A lane that was given up stays so while the cluster does not grow: what broke it is not a lack of room.
+        A lane that was given up is not replaced until the cluster grows: it was not lost for lack of room.
         """
         before = self.room if self.room is not None else len(self.lanes)
         self.room, self.shortage = room, shortage
@@ -204,106 +208,107 @@ End = RunFinished | RunFailed | RunStopped
 
 
 class RunQueue:
-    """`told` holds (event, whether its attempt still has to be recorded); `ended` has None for runs never begun.
+    """The session's runs: which wait for a lane, how they ended, and the events for the driver.
 
-    `coming`: so many runs may still be added.
+    `events` holds pairs: an event, and whether its attempt still has to be recorded. `ended` has None for runs that
+    were never started. `coming`: how many runs may still be added.
     """
 
-    def __init__(self, tickets: Iterable[ScheduledRun], limits: Limits, coming: int = 0) -> None:
-        self.tickets = {ticket.run.run_id: ticket for ticket in tickets}
+    def __init__(self, runs: Iterable[ScheduledRun], limits: Limits, coming: int = 0) -> None:
+        self.runs = {scheduled.run.run_id: scheduled for scheduled in runs}
         self.ended: dict[str, End | None] = {}
-        self.told: list[tuple[Event, bool]] = []
+        self.events: list[tuple[Event, bool]] = []
         self.coming = coming
         self._limits = limits
-        self._wanted: dict[str, None] = {}
+        self._waiting: dict[str, None] = {}
         self._failures: dict[str, int] = {}
         self._holders: dict[str, float] = {}
         self._rows: dict[str, list[Mapping[str, Any]]] = {}
 
-    def tell(self, event: Event, *, unrecorded: bool = False) -> None:
-        """Something happened."""
-        self.told.append((event, unrecorded))
+    def log(self, event: Event, *, unrecorded: bool = False) -> None:
+        """Note an event for the driver."""
+        self.events.append((event, unrecorded))
 
-    def add(self, ticket: ScheduledRun) -> None:
-        """Another run, or one that was paused and is to go on; its attempts are counted anew."""
-        run_id = ticket.run.run_id
-        self.tickets[run_id] = ticket
+    def add(self, scheduled: ScheduledRun) -> None:
+        """Add a run, or one that was paused and goes on; its failures are counted from zero."""
+        run_id = scheduled.run.run_id
+        self.runs[run_id] = scheduled
         self.ended.pop(run_id, None)
         self._failures.pop(run_id, None)
 
-    def is_over_for(self, run_id: str, stint: int) -> bool:
-        """Whether the trial that began a run for the `stint`-th time has nothing more to wait for."""
-        return run_id in self.ended or self.tickets[run_id].stint > stint
+    def is_over_for(self, run_id: str, resumes: int) -> bool:
+        """Return whether the trial that started the run after this many resumes has nothing more to wait for."""
+        return run_id in self.ended or self.runs[run_id].resumes > resumes
 
-    def want(self, run_id: str) -> None:
-        """A run that no lane holds is to be done."""
+    def put(self, run_id: str) -> None:
+        """Queue a run that no lane holds."""
         if run_id not in self.ended:
-            self._wanted.setdefault(run_id)
+            self._waiting.setdefault(run_id)
 
     def take(self) -> str | None:
-        """The run that has waited longest, which now belongs to the caller."""
-        while self._wanted:
-            run_id = next(iter(self._wanted))
-            del self._wanted[run_id]
+        """Take the run that has waited longest out of the queue; None if no run waits."""
+        while self._waiting:
+            run_id = next(iter(self._waiting))
+            del self._waiting[run_id]
             if run_id not in self.ended:
                 return run_id
         return None
 
     def hold(self, run_id: str, now: float) -> None:
-        """The run's trial gives a sign of life."""
+        """Note that the run's trial is alive."""
         self._holders[run_id] = now
 
     def is_orphan(self, run_id: str, now: float) -> bool:
-        """Whether the run's trial has been silent for too long."""
+        """Return whether the run's trial has been silent for too long."""
         return now - self._holders.get(run_id, now) > self._limits.holder_seconds
 
     def report(self, run_id: str, lane: int, row: Mapping[str, Any]) -> None:
-        """One epoch of a run."""
+        """Add one epoch of a run."""
         self._rows.setdefault(run_id, []).append(row)
-        self.tell(EpochReported(run_id, lane, row))
+        self.log(EpochReported(run_id, lane, row))
 
     def rows(self, run_id: str, after: int) -> list[Mapping[str, Any]]:
-        """The run's epochs from number `after` on, over all its attempts."""
+        """Return the run's epochs from number `after` on, over all its attempts."""
         return self._rows.get(run_id, [])[after:]
 
     def attempt(self, run_id: str) -> int:
-        """The number of the run's current or next attempt."""
-        return self.tickets[run_id].previous_attempts + self._failures.get(run_id, 0) + 1
+        """Return the number of the run's current or next attempt."""
+        return self.runs[run_id].previous_attempts + self._failures.get(run_id, 0) + 1
 
     def fail(self, event: RunFailed, *, retriable: bool, recorded: bool) -> bool:
-        """An attempt failed; whether the run gets another one."""
+        """Note a failed attempt; return whether the run gets another one."""
         failures = self._failures[event.run_id] = self._failures.get(event.run_id, 0) + 1
         again = policy.may_retry(failures, self._limits, event.kind, retriable)
         event = replace(event, will_retry=again)
         if not again:
             self.ended[event.run_id] = event
-        self.tell(event, unrecorded=not recorded)
+        self.log(event, unrecorded=not recorded)
         return again
 
     def end(self, event: RunFinished | RunStopped) -> None:
-        """A run came to its end in this session."""
+        """Note that a run ended in this session."""
         self.ended[event.run_id] = event
-        self.tell(event)
+        self.log(event)
 
     def drop(self, held: Iterable[str]) -> None:
-        """End every run that was not begun, silently; those in `held` are still being worked on."""
-        self._wanted.clear()
+        """End every run that was not started, without an event; those in `held` are in progress."""
+        self._waiting.clear()
         self.coming = 0
-        for run_id in self.tickets.keys() - set(held) - self.ended.keys():
+        for run_id in self.runs.keys() - set(held) - self.ended.keys():
             self.ended[run_id] = None
 
     def unassigned(self, held: Iterable[str]) -> int:
-        """How many runs, those that are still to be added included, are neither over nor held by a lane."""
-        return len(self.tickets.keys() - set(held) - self.ended.keys()) + self.coming
+        """Return how many runs, including those still to be added, have neither ended nor a lane."""
+        return len(self.runs.keys() - set(held) - self.ended.keys()) + self.coming
 
     @property
     def is_over(self) -> bool:
-        """Whether every run ended, and no other one will be added."""
-        return self.coming == 0 and len(self.ended) == len(self.tickets)
+        """Whether every run has ended and none will be added."""
+        return self.coming == 0 and len(self.ended) == len(self.runs)
 
 
 def end_of(finished: Finished, lane: int, attempt: int) -> End:
-    """What a worker's answer means; of a failure, `will_retry` is decided by `RunQueue.fail`."""
+    """Return the event for how a worker's run ended; `RunQueue.fail` decides `will_retry` of a failure."""
     if finished.status == "failed":
         kind, error = finished.failure or Failure.CRASHED.word, finished.error or "no message"
         return RunFailed(finished.run_id, lane, attempt, kind, error, will_retry=False, seconds=finished.seconds)

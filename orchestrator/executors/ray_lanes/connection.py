@@ -1,8 +1,8 @@
-"""A connection to Ray for one sweep: a private cluster on this machine or an existing one, and nothing left behind.
+"""Connects one sweep to Ray: to a private cluster on this machine or an existing one; leaves nothing behind.
 
-A private cluster listens on loopback, its folder is closed to other users, and Ray's own lines stay off the
-terminal: they are in its session folder. Left alone, Ray would listen on the machine's own address and open its
-folders to all users, as clusters of several machines need.
+A private cluster listens on loopback only, its folder is closed to other users, and Ray's own messages go to its
+session folder instead of the terminal. By default Ray would listen on the machine's address and open its folders to
+all users, as clusters of several machines need.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ LONGEST = 36  # a Unix socket's path has 107 bytes, of which Ray uses up to 71, 
 
 
 def make_folder() -> Path:
-    """A folder that only this user enters, with a short path; those of sweeps that were killed are removed.
+    """Create a folder that only this user can enter, with a short path; remove the folders of killed sweeps.
 
-    Ray's folder is `RAY` inside: it becomes open to all with the first worker, and nobody comes so far.
+    Ray's folder is `RAY` inside it: Ray opens that to all users with the first worker, but they cannot get there.
     """
-    usual = Path(tempfile.gettempdir())
+    default = Path(tempfile.gettempdir())
     name = f"orchestrate-{os.getpid()}-"
-    parent = usual if len(str(usual / f"{name}12345678" / RAY)) <= LONGEST else Path("/tmp")
+    parent = default if len(str(default / f"{name}12345678" / RAY)) <= LONGEST else Path("/tmp")
     for old in parent.glob("orchestrate-*-*"):
         owner = old.name.split("-")[1]
         if owner.isdecimal() and not psutil.pid_exists(int(owner)) and old.stat().st_uid == os.getuid():
@@ -53,18 +53,18 @@ def make_folder() -> Path:
 
 @contextlib.contextmanager
 def on_loopback() -> Iterator[None]:
-    """While Ray starts: its node has the loopback address, which it takes where it does not form clusters."""
+    """Give Ray's node the loopback address while Ray starts: it takes that one if it does not form clusters."""
     with ray_private.FORMS_CLUSTERS.replaced(False):
         yield
 
 
 def process_environment(command: Sequence[str], temporary: Path) -> dict[str, str]:
-    """What a process of the cluster finds changed: where gangs meet, and where Ray's services put temporary files.
+    """Return a process's environment changes: where groups meet, and where Ray's services put temporary files.
 
-    The raylet's workers keep the user's place for these: compiled graphs lie there from one sweep to the next.
+    The raylet's workers keep the user's temporary folder: compiled graphs stay there from one sweep to the next.
     """
-    found = dict.fromkeys(("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"), loopback.interface())
-    return found if command[0] == ray_private.RAYLET.get() else {**found, "TMPDIR": str(temporary)}
+    changes = dict.fromkeys(("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"), loopback.interface())
+    return changes if command[0] == ray_private.RAYLET.get() else {**changes, "TMPDIR": str(temporary)}
 
 
 logger = logging.getLogger(__name__)
@@ -73,12 +73,12 @@ LOGGERS = ("ray", "ray.tune", "ray.train")
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Ray prints messages of the raylet on stdout, which belongs to data, and advises to switch its token off."""
+    """Silence Ray: it prints the raylet's messages on stdout, which is for data, and advises to disable its token."""
     before = {name: logging.getLogger(name).level for name in LOGGERS}
     for name in LOGGERS:
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
-        with ray_private.PRINT.replaced(_log), ray_private.TOKEN_ADVICE.replaced(_unadvised):
+        with ray_private.PRINT.replaced(_log), ray_private.TOKEN_ADVICE.replaced(_no_advice):
             yield
     finally:
         for name, level in before.items():
@@ -89,8 +89,8 @@ def _log(data: Mapping[str, Any], ignore_prefix: bool) -> None:
     logger.debug("%s: %s", data.get("pid"), " ".join(data.get("lines", ())))
 
 
-def _unadvised() -> None:
-    """In the place of a warning: without its token, whoever reaches the dashboard runs code here."""
+def _no_advice() -> None:
+    """Replace advice to disable the token: without it, anyone who reaches the dashboard could run code here."""
 
 
 GIB = 1024**3
@@ -101,7 +101,7 @@ SHUTDOWN_SECONDS = 15.0
 LOST_SECONDS = 20.0
 LOST_NODE_SECONDS = 5.0
 KILL_SECONDS = 5.0
-MEMORY_SHARE = 0.7  # of the machine's; Ray would take what is free now, and lanes would be planned from that
+MEMORY_SHARE = 0.7  # of the machine's; by default Ray takes what is free now, and the lane plan would depend on it
 SETTINGS = {
     "RAY_TRAIN_ENABLE_STATE_TRACKING": "1",
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
@@ -111,15 +111,15 @@ SETTINGS = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_GLOBAL_CHECKPOINT_S": "86400",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "PYTHONSAFEPATH": "1",  # a folder that one stands in is data: its modules are imported by nobody
+    "PYTHONSAFEPATH": "1",  # the working directory is data: never import modules from it
 }
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """An answering cluster. `temporary` is our own folder on this machine, None where the cluster is not ours.
+    """A running cluster. `temporary` is our own folder on this machine, None if the cluster is not ours.
 
-    `node` is where the node of this machine answers. `needs_token`: the dashboard asks for Ray's token.
+    `node` is the address of this machine's node. `needs_token`: the dashboard asks for Ray's token.
     """
 
     address: str
@@ -130,7 +130,7 @@ class Cluster:
     temporary: Path | None
 
     def loss(self) -> str | None:
-        """What this process needs of it and does not accept connections, in words; None while all of it does."""
+        """Say what is lost: the cluster, or its node here, accepts no connections; None if both do."""
         if not _answers(self.address):
             return f"the Ray cluster at {self.address} was lost"
         return None if _answers(self.node) else f"the Ray node on this machine, at {self.node}, was lost"
@@ -147,15 +147,15 @@ def _answers(address: str) -> bool:
 
 @contextlib.contextmanager
 def connected(address: str | None, start_seconds: float, stall_seconds: float) -> Iterator[Cluster]:
-    """Start a cluster here (`address` None) or join one; on leaving, everything that this started is gone.
+    """Start a cluster here (`address` None) or join one; on leaving, end everything that this started.
 
-    A connection that the process already has is used and left open. A cluster that was lost meanwhile cannot be left in
-    order: see `hard_exit`. Raises RemoteClient, UnsupportedVersion or ExecutorError.
+    If the process already has a connection, use it and leave it open. A cluster lost in the meantime cannot be left
+    cleanly: see `hard_exit`. Raises RemoteClient, UnsupportedVersion or ExecutorError.
     """
     if address is not None and address.startswith("ray://"):
         raise RemoteClient(f"{address}: the driver must run inside the cluster; use `orchestrate cluster submit`")
     require(*ray_private.LANES)
-    # A call of Ray without a connection would start a second cluster, say in a thread that outlives this context.
+    # Without a connection, a call of Ray would start a second cluster, for example in a thread that outlives this.
     ray_private.AUTO_CONNECT.put(False)
     timeouts = {
         "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": f"{start_seconds:g}",
@@ -204,13 +204,13 @@ def _started(address: str | None) -> Iterator[Path | None]:
 
 
 def _none_is_started(pid: int) -> None:
-    """Joining a cluster starts no process."""
+    """Ignore the id: joining a cluster starts no process."""
 
 
 def _initialise(address: str, options: Mapping[str, Any]) -> None:
-    """Ray writes its token with the umask, which may not outlive this call.
+    """Call `ray.init` with a strict umask, since Ray writes its token with it, and away from the working directory.
 
-    It has workers import from the working directory of this moment, before the packages that are installed.
+    Workers would otherwise import from the working directory before the installed packages.
     """
     mask = os.umask(0o077)
     try:
@@ -219,11 +219,9 @@ def _initialise(address: str, options: Mapping[str, Any]) -> None:
                 address=address, log_to_driver=False, logging_level=logging.WARNING, namespace="orchestrate", **options
             )
     except (ConnectionError, RuntimeError, ValueError) as error:
-        place = "on this machine" if address == HERE else f"at {address}"
-        advice = (
-            "" if address == HERE else "; is it up, and is its token the one in RAY_AUTH_TOKEN or ~/.ray/auth_token?"
-        )
-        raise ExecutorError(f"no Ray cluster {place}: {error}{advice}") from error
+        where = "on this machine" if address == HERE else f"at {address}"
+        advice = "" if address == HERE else "; is it running, and is its token in RAY_AUTH_TOKEN or ~/.ray/auth_token?"
+        raise ExecutorError(f"no Ray cluster {where}: {error}{advice}") from error
     finally:
         os.umask(mask)
 
@@ -248,8 +246,8 @@ def _own_node() -> str:
 
 
 def living_nodes() -> tuple[Node, ...]:
-    """The cluster's nodes as they are now."""
-    return tuple(_node(found["Resources"]) for found in ray.nodes() if found["Alive"])  # type: ignore[no-untyped-call]
+    """Return the cluster's living nodes."""
+    return tuple(_node(node["Resources"]) for node in ray.nodes() if node["Alive"])  # type: ignore[no-untyped-call]
 
 
 def _node(resources: dict[str, float]) -> Node:
@@ -257,10 +255,10 @@ def _node(resources: dict[str, float]) -> Node:
 
 
 def _leave(leaders: Sequence[int]) -> bool:
-    """Let go of a cluster; True when nothing of it is left. Of one that does not answer, the reaper ends what is left.
+    """Leave a cluster; True if nothing of it is left. If it does not respond, the reaper ends what is left.
 
-    A program that goes on without its cluster forgets it a little later: Ray would end it after a minute, and after ten
-    seconds where only its node was lost.
+    A program that goes on without its cluster disconnects a little later: Ray would end it after a minute, or after ten
+    seconds if only its node was lost.
     """
     if not _is_lost():
         return _shut_down(leaders)
@@ -273,7 +271,7 @@ def _leave(leaders: Sequence[int]) -> bool:
 
 
 def _is_lost() -> bool:
-    """Whether this process is connected to a cluster that does not answer, or whose node on this machine does not."""
+    """Return whether this process is connected to a cluster that does not respond, or whose node here does not."""
     return ray.is_initialized() and not (_answers(_control_service()) and _answers(_own_node()))
 
 
@@ -283,28 +281,28 @@ def _forget_lost_cluster() -> None:
 
 
 def _shut_down(leaders: Sequence[int]) -> bool:
-    """Shut down without ever hanging; True when nothing of the cluster is left.
+    """Shut down without ever hanging; True if nothing of the cluster is left.
 
-    While Ray is still connected its processes must not be killed: it would end this process for it, with its own exit
-    code. What a shutdown that hangs leaves is then the reaper's.
+    Ray's processes must not be killed while it is still connected: it would end this process, with its own exit code.
+    If the shutdown hangs, the reaper ends them.
     """
     thread = threading.Thread(target=ray.shutdown, name="ray shutdown", daemon=True)
     thread.start()
     thread.join(SHUTDOWN_SECONDS)
     if thread.is_alive():
-        logger.warning("the Ray cluster does not answer; its processes end with this one")
+        logger.warning("the Ray cluster does not respond; its processes end with this one")
         return False
-    remains = members(set(leaders))
-    for process in remains:
+    processes = members(set(leaders))
+    for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-    _, left = psutil.wait_procs(remains, timeout=KILL_SECONDS)
+    _, left = psutil.wait_procs(processes, timeout=KILL_SECONDS)
     return not left
 
 
 @contextlib.contextmanager
 def _environment(settings: dict[str, str]) -> Iterator[None]:
-    """Ray reads these when its parts start; what the user has set stays."""
+    """Set environment variables that Ray reads as its parts start, but none that the user has set."""
     added = [name for name in settings if name not in os.environ]
     os.environ.update({name: settings[name] for name in added})
     try:

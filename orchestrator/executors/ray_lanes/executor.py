@@ -15,7 +15,7 @@ from orchestrator.executors import StopMode
 from orchestrator.executors.events import ClusterReady, Event, FixedGrid, RunSource, Scale
 from orchestrator.executors.lanes import policy
 from orchestrator.executors.lanes.policy import Limits
-from orchestrator.executors.lanes.state import tickets
+from orchestrator.executors.lanes.state import scheduled_runs
 from orchestrator.executors.ray_lanes.connection import Cluster, connected
 from orchestrator.executors.ray_lanes.metrics import SweepMetrics
 from orchestrator.executors.ray_lanes.session import Session, StoppedAtOnce
@@ -29,11 +29,11 @@ RAY_FILES = ".ray"
 
 
 class RayLanes:
-    """The Executor that runs sweeps. `lanes` None and `workers_per_run` "auto" choose what ends the grid first.
+    """The Executor that runs sweeps. `lanes` None and `workers_per_run` "auto" choose what finishes the grid first.
 
-    `address` None starts a private cluster on this machine; else the driver must run inside that cluster.
-    `gpus_per_worker` None is one where there are GPUs; fractions are for lanes of one worker. `threads` is what torch
-    may use in a worker; None is the CPUs that the worker reserves.
+    `address` None starts a private cluster on this machine; otherwise the driver must run inside that cluster.
+    `gpus_per_worker` None means one if there are GPUs; fractions need lanes of one worker. `threads` is the number
+    torch may use in a worker; None means one per CPU that the worker reserves.
     """
 
     def __init__(
@@ -68,23 +68,23 @@ class RayLanes:
         self,
         runs: Sequence[RunSpec],
         on_event: Callable[[Event], None],
-        steering: RunSource | None = None,
+        run_source: RunSource | None = None,
         scale: Scale | None = None,
     ) -> None:
         """See Executor.execute."""
         if not runs or self._mode is not None:
             return
-        steering = steering or FixedGrid()
+        run_source = run_source or FixedGrid()
         with connected(self._address, self._limits.start_seconds, self._limits.stall_seconds) as cluster:
             metrics = SweepMetrics(runs, self._store)
-            on_event, steering = metrics.around(on_event), metrics.beside(steering)
+            on_event, run_source = metrics.publishing(on_event), metrics.counting(run_source)
             totals = {"CPU": sum(node.cpus for node in cluster.nodes), "GPU": sum(node.gpus for node in cluster.nodes)}
             ready = ClusterReady(cluster.address, cluster.dashboard, len(cluster.nodes), totals, cluster.needs_token)
             on_event(ready)
-            to_do = len(runs) + steering.react(ready).coming
+            to_do = len(runs) + run_source.react(ready).coming
             layout = policy.reduced(self._layout(scale or replace(Scale.of(runs), runs=to_do), cluster), to_do)
             on_event(planned(layout))
-            orders = steering.react(planned(layout))
+            decision = run_source.react(planned(layout))
             with self._ray_files(cluster) as storage:
                 plan = SessionPlan(
                     self._store,
@@ -95,10 +95,10 @@ class RayLanes:
                     self._provenance,
                     storage,
                     grows=self._lanes is None,
-                    tickets=tickets([*runs, *orders.start], self._store),
-                    coming=orders.coming,
+                    runs=scheduled_runs([*runs, *decision.start], self._store),
+                    coming=decision.coming,
                 )
-                self._sessions(plan, on_event, steering)
+                self._sessions(plan, on_event, run_source)
 
     def _layout(self, scale: Scale, cluster: Cluster) -> policy.LaneLayout:
         layout = policy.plan(
@@ -111,18 +111,18 @@ class RayLanes:
         )
         return replace(layout, threads=self._threads or layout.threads)
 
-    def _sessions(self, plan: SessionPlan, on_event: Callable[[Event], None], steering: RunSource) -> None:
-        """Usually one; another with what is pending when the control actor died.
+    def _sessions(self, plan: SessionPlan, on_event: Callable[[Event], None], run_source: RunSource) -> None:
+        """Run one session, and another with the pending runs each time the control actor dies.
 
-        Whoever ends a whole unit or job step signals Ray's processes together with this one: a cluster that is lost
-        after a stop was asked for is part of that stop.
+        Ending a whole systemd unit or job step signals Ray's processes together with this one, so a cluster that is
+        lost after a request to stop counts as stopped.
         """
         for number in range(SESSIONS):
             if self._mode is not None:
                 return
             started = time.monotonic()
-            part = replace(plan, storage=f"{plan.storage}/{number}")
-            session = Session(part, on_event, lambda: self._mode, steering)
+            numbered = replace(plan, storage=f"{plan.storage}/{number}")
+            session = Session(numbered, on_event, lambda: self._mode, run_source)
             try:
                 session.run()
                 return
@@ -136,15 +136,15 @@ class RayLanes:
                 if isinstance(error, ClusterLost):
                     raise
                 session.lose_working()
-                pending = tickets([ticket.run for ticket in session.pending], self._store)
+                pending = scheduled_runs([each.run for each in session.pending], self._store)
                 if not pending:
                     return
-                plan = replace(plan, tickets=pending, coming=session.coming)
+                plan = replace(plan, runs=pending, coming=session.coming)
         raise ClusterLost(f"the control actor was lost {SESSIONS} times, last after {time.monotonic() - started:.0f} s")
 
     @contextmanager
     def _ray_files(self, cluster: Cluster) -> Iterator[str]:
-        """Where Tune and Train keep files that nobody needs afterwards: all nodes must reach it."""
+        """Provide a folder for the temporary files of Tune and Train, which all nodes must reach."""
         if cluster.temporary is not None:
             yield str(cluster.temporary / "files")
             return

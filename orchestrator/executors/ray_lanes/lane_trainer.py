@@ -38,19 +38,21 @@ KILL_SECONDS = 20.0
 class LaneSupervisor:
     """Runs in a daemon thread of the driver until its lane has nothing more to do.
 
-    `is_lost`: whether the cluster has gone. Then nothing of Ray is called any more: a call after its shutdown ends the
-    process, with an exit code of Ray's.
+    `is_lost`: whether the cluster is gone. Ray must not be called then: a call after its shutdown ends the process with
+    Ray's exit code.
     """
 
     setup: LaneSetup
     layout: LaneLayout
     storage: str
-    tell: Callable[[Event | Exception], None]
+    on_event: Callable[[Event | Exception], None]
     is_lost: Callable[[], bool]
 
     def start(self) -> threading.Thread:
-        """Supervise from a new daemon thread: `fit` cannot be interrupted, and the process must not wait for it."""
-        thread = threading.Thread(target=hard_exit.held, args=(self._run,), name=f"lane {self.setup.lane}", daemon=True)
+        """Supervise in a new daemon thread: `fit` cannot be interrupted, and the process must not wait for it."""
+        thread = threading.Thread(
+            target=hard_exit.call_or_block, args=(self._run,), name=f"lane {self.setup.lane}", daemon=True
+        )
         thread.start()
         return thread
 
@@ -60,11 +62,11 @@ class LaneSupervisor:
                 logger.debug("lane %d: starting another trainer", self.setup.lane)
         except RayActorError as error:
             logger.debug("lane %d: the control actor is gone: %s", self.setup.lane, error)
-        except Exception as error:  # noqa: BLE001 - a thread's exception would reach nobody; the driver raises it
-            self.tell(error)
+        except Exception as error:  # noqa: BLE001 - an exception in a thread would be lost; the driver raises it
+            self.on_event(error)
 
     def _fit_once(self) -> bool:
-        """Fit one trainer to its end; True when another one should follow. Raises RayError without a control actor."""
+        """Fit one trainer to its end; True if another one should follow. Raises RayError without a control actor."""
         control, lane = self.setup.control, self.setup.lane
         reason = None
         try:
@@ -76,12 +78,14 @@ class LaneSupervisor:
             _clean_up(ray.get(control.members.remote(lane)))
         again: bool = ray.get(control.leave.remote(lane, reason))
         if again:
-            self.tell(LaneWaiting(lane, f"{reason or 'its workers ended'}; it starts again with {needs(self.layout)}"))
+            self.on_event(
+                LaneWaiting(lane, f"{reason or 'its workers ended'}; it starts again with {needs(self.layout)}")
+            )
         return again
 
     def _callbacks(self) -> list[Any]:
-        place = self.setup.control, self.setup.lane
-        return [WorkerGroupWatch(*place), Announcement(*place)]
+        control, lane = self.setup.control, self.setup.lane
+        return [WorkerGroupWatch(control, lane), Announcement(control, lane)]
 
     def _trainer(self) -> TorchTrainer:
         resources = {"CPU": self.layout.cpus_per_worker}
@@ -105,7 +109,7 @@ class LaneSupervisor:
 
 
 def kill(members: Sequence[Member]) -> None:
-    """SIGKILL the workers from a task on each one's node: it ends a process that is stopped, too. Waits a while."""
+    """SIGKILL the workers from a task on each node, which also ends stopped processes; wait a while for the tasks."""
     by_node: dict[str, list[int]] = defaultdict(list)
     for member in members:
         by_node[member.node_id].append(member.pid)
@@ -119,15 +123,15 @@ def kill(members: Sequence[Member]) -> None:
 
 
 def kill_here(pids: Sequence[int]) -> None:
-    """SIGKILL those of the processes that are still Ray workers of this machine."""
+    """SIGKILL the processes that are still Ray workers of this machine."""
     for pid in pids:
-        title = Path(f"/proc/{pid}/cmdline")
-        if title.exists() and title.read_bytes().startswith(b"ray::"):
+        command = Path(f"/proc/{pid}/cmdline")
+        if command.exists() and command.read_bytes().startswith(b"ray::"):
             os.kill(pid, signal.SIGKILL)
 
 
 def _clean_up(members: Sequence[Member]) -> None:
-    """What a dead controller leaves: workers that still run, and a placement group that holds their resources."""
+    """Remove what a dead controller leaves behind: running workers, and the placement group that reserves for them."""
     try:
         kill(members)
         for group in {

@@ -1,7 +1,7 @@
-"""Says in Ray's metrics how a sweep goes, for Prometheus and the dashboard: counted in the driver from its own events.
+"""Publishes a sweep's progress as Ray metrics, for Prometheus and the dashboard, from the driver's own events.
 
-Every series carries the experiment. What changes while a run is trained is kept a lane, and what a run leaves behind a
-system, so that the number of series is bounded by the cluster and the systems and not by the number of runs.
+Every series names the experiment. Values that change during training have one series per lane, results of runs one
+per system, so the number of series depends on lanes and systems, not on the number of runs.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ STATUSES = ("pending", "running", "completed", "collapsed", "diverged", "pruned"
 
 @dataclass
 class Tally:
-    """Runs by status, lanes and restarts as the events tell them; without Ray."""
+    """Runs by status, lanes and restarts, counted from events; without Ray."""
 
     status: dict[str, str]
     lanes: set[int] = field(default_factory=set)
@@ -44,16 +44,16 @@ class Tally:
 
     @classmethod
     def of(cls, runs: Iterable[RunSpec]) -> Tally:
-        """Before anything has happened."""
+        """Return the tally before the first event."""
         return cls({run.run_id: "pending" for run in runs})
 
     def counts(self) -> dict[str, int]:
-        """How many runs there are of each status."""
-        found = Counts(self.status.values())
-        return {name: found[name] for name in STATUSES}
+        """Return the number of runs of each status."""
+        counts = Counts(self.status.values())
+        return {name: counts[name] for name in STATUSES}
 
     def take(self, event: Event) -> None:
-        """Something happened."""
+        """Count one event."""
         if isinstance(event, RunStarted):
             self.status[event.run_id] = "running"
             self.steps.pop(event.run_id, None)
@@ -70,50 +70,50 @@ class Tally:
             self.restarts += isinstance(event, LaneLost)
 
     def items_per_second(self, run: RunSpec, row: Mapping[str, Any]) -> float | None:
-        """Items a second in the epoch of this row: its optimizer steps times the global batch, over its seconds.
+        """Return the items per second of this row's epoch: optimizer steps times global batch, divided by its seconds.
 
-        Its evaluation is part of these seconds, and the last batch counts as a full one: the record has exact numbers.
+        The seconds include the evaluation, and the last batch counts as a full one; the record has exact numbers.
         """
         step, seconds = row.get("step"), row.get("seconds")
         if step is None or not seconds:
             return None
-        taken = step - self.steps.get(run.run_id, 0)
+        steps = step - self.steps.get(run.run_id, 0)
         self.steps[run.run_id] = step
-        return float(taken * run.config.train.batch_size / seconds)
+        return float(steps * run.config.train.batch_size / seconds)
 
 
 class SweepMetrics:
-    """Publishes what the events of one sweep say; needs a connection to Ray."""
+    """Publishes the progress of one sweep; needs a connection to Ray."""
 
     def __init__(self, runs: Iterable[RunSpec], store: Store) -> None:
-        """`store` is asked for the record of each run that finishes."""
+        """`store` has the record of each run that finishes."""
         self._runs = {run.run_id: run for run in runs}
         self._store = store
         self._tally = Tally.of(self._runs.values())
         experiment = next((run.experiment for run in self._runs.values()), "")
         self._status = _gauge("runs", "Runs of this sweep by status", experiment, "status")
         self._lanes = _gauge("lanes", "Lanes whose workers are up", experiment)
-        self._restarts = Counter("orchestrate_lane_restarts", "Gangs of workers that were lost", ("experiment",))
+        self._restarts = Counter("orchestrate_lane_restarts", "Worker groups that were lost", ("experiment",))
         self._restarts.set_default_tags({"experiment": experiment})
         a_lane = (experiment, "lane", "system")
         self._speed = _gauge("samples_per_second", "Items a second in the last epoch, its evaluation included", *a_lane)
         self._train_loss = _gauge("train_loss", "Loss of the last epoch on training items", *a_lane)
         self._eval_loss = _gauge("eval_loss", "Loss of the last epoch on evaluation items", *a_lane)
         self._score = _gauge("score", "Score of the system's run that finished last", experiment, "system")
-        self._memory = _gauge("peak_memory_gib", "Most memory of that run, GiB", experiment, "system")
+        self._memory = _gauge("peak_memory_gib", "Peak memory of that run, GiB", experiment, "system")
         self._publish_counts()
 
-    def around(self, on_event: Callable[[Event], None]) -> Callable[[Event], None]:
-        """A listener that publishes each event before it passes it on."""
+    def publishing(self, on_event: Callable[[Event], None]) -> Callable[[Event], None]:
+        """Return `on_event` preceded by publishing each event."""
 
-        def heard(event: Event) -> None:
-            self.hear(event)
+        def publish_first(event: Event) -> None:
+            self.publish(event)
             on_event(event)
 
-        return heard
+        return publish_first
 
-    def hear(self, event: Event) -> None:
-        """Publish what one event says."""
+    def publish(self, event: Event) -> None:
+        """Publish what follows from one event."""
         before = self._tally.restarts
         self._tally.take(event)
         if self._tally.restarts > before:
@@ -125,12 +125,12 @@ class SweepMetrics:
             self._publish_record(event)
         self._publish_counts()
 
-    def beside(self, steering: RunSource) -> RunSource:
-        """The same steering; the runs that it adds are counted."""
-        return _Counted(steering, self.add)
+    def counting(self, run_source: RunSource) -> RunSource:
+        """Return the same run source, with the runs that it adds counted."""
+        return _Counted(run_source, self.add)
 
     def add(self, runs: Iterable[RunSpec]) -> None:
-        """Runs that were not known before."""
+        """Add runs; known ones are ignored."""
         for run in runs:
             if run.run_id not in self._runs:
                 self._runs[run.run_id] = run
@@ -162,26 +162,26 @@ class SweepMetrics:
             self._memory.set(memory, tags)
 
     def _peak_memory(self, run_id: str) -> float | None:
-        """From the record; one that cannot be read is for the sweep's compaction to tell, and not for a gauge."""
+        """Return the value of the record; None if it cannot be read, which the sweep's compaction reports."""
         try:
-            found = self._store.recorded_value(run_id, "peak_memory_gib")
+            gib = self._store.recorded_value(run_id, "peak_memory_gib")
         except (pa.ArrowException, OSError):
             return None
-        return None if found is None else float(found)
+        return None if gib is None else float(gib)
 
 
 @dataclass(frozen=True)
 class _Counted:
-    """A steering whose orders are heard by somebody else, too."""
+    """A run source that passes on which runs it adds."""
 
-    steering: RunSource
+    run_source: RunSource
     add: Callable[[Iterable[RunSpec]], None]
 
     def react(self, event: Event) -> Decision:
-        """The steering's orders."""
-        orders = self.steering.react(event)
-        self.add(orders.start)
-        return orders
+        """Return the decision of the run source."""
+        decision = self.run_source.react(event)
+        self.add(decision.start)
+        return decision
 
 
 def _gauge(name: str, description: str, experiment: str, *tags: str) -> Gauge:

@@ -1,7 +1,7 @@
-"""Outlives a driver that was killed, for as long as it takes to end the processes of its private Ray cluster.
+"""Outlives a driver that was killed, to end the processes of its private Ray cluster.
 
-Ray's own processes notice that their driver is gone only after a minute or more, and some not at all. The reaper is a
-process of its own that waits for the end of its standard input, which comes when the driver ends, however it ends.
+Ray's own processes notice only after a minute or more that their driver is gone, and some never do. The reaper is a
+separate process that waits for the end of its standard input, which comes however the driver ends.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ BETWEEN_SWEEPS_SECONDS = 0.2
 
 
 class Reaper:
-    """The driver's end: made before the cluster is; `dismiss` it once the cluster was shut down in order."""
+    """The driver's handle of the process. Create it before the cluster, `dismiss` it after an orderly shutdown."""
 
     def __init__(self, temporary: Path) -> None:
         """`temporary`, the cluster's folder, is removed together with its processes."""
@@ -38,38 +38,41 @@ class Reaper:
         )
 
     def watch_over(self, leader: int) -> None:
-        """Remember the session that this process leads: it and whatever it starts."""
-        self._tell(str(leader))
+        """Watch over the session that this process leads: the process and everything it starts."""
+        self._send(str(leader))
 
     def dismiss(self) -> None:
-        """There is nothing left to do."""
-        self._tell(DISMISSED)
+        """End the reaper: nothing is left to do."""
+        self._send(DISMISSED)
         self._process.communicate()
 
-    def _tell(self, word: str) -> None:
+    def _send(self, line: str) -> None:
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.write(f"{word}\n")
+            self._process.stdin.write(f"{line}\n")
             self._process.stdin.flush()
 
 
 def sessions_of(leaders: Iterable[psutil.Process]) -> set[int]:
-    """Their ids, without those that belong to somebody else by now; the id of a session with members is not reused."""
+    """Return the session ids of these leaders, except ids that others have reused since.
+
+    The id of a session that still has members is not reused.
+    """
     return {leader.pid for leader in leaders if leader.is_running() or not psutil.pid_exists(leader.pid)}
 
 
 def members(sessions: set[int]) -> list[psutil.Process]:
-    """Every living process of these sessions."""
-    found = []
+    """Return every living process of these sessions."""
+    processes = []
     for process in psutil.process_iter():
         with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
             if os.getsid(process.pid) in sessions and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-    return found
+                processes.append(process)
+    return processes
 
 
 def end(sessions: set[int]) -> None:
-    """Kill their processes, and those that these were starting at that moment."""
+    """Kill the processes of these sessions, several times: some may just be starting others."""
     for _ in range(SWEEPS):
         for process in members(sessions):
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -78,7 +81,7 @@ def end(sessions: set[int]) -> None:
 
 
 def main() -> None:
-    """The argument is the cluster's temporary folder."""
+    """Wait for the driver's end, then clean up; the argument is the cluster's temporary folder."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     leaders = []

@@ -1,4 +1,4 @@
-"""All that a session of lanes has running at once: the control actor, lane supervisors, Tune, and the watchers."""
+"""Everything that one session of lanes keeps running: the control actor, lane supervisors, Tune and watchers."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ TUNERS = 4
 
 
 class ControlLost(ExecutorError):
-    """The control actor died; lanes and trials start anew with what is still pending."""
+    """The control actor died; a new session starts with the pending runs."""
 
 
 @dataclass(frozen=True)
 class SessionPlan:
-    """What a session is to do and with what. `storage` is where Tune and Train keep their own files.
+    """What a session does, and with what. `storage` is where Tune and Train keep their own files.
 
-    `grows`: whether lanes are added when the cluster gains nodes. `coming`: so many runs may be added to `tickets`.
+    `grows`: whether to add lanes when the cluster gains nodes. `coming`: how many runs may still be added to `runs`.
     """
 
     store: Store
@@ -63,57 +63,59 @@ class SessionPlan:
     provenance: Provenance
     storage: str
     grows: bool = False
-    tickets: tuple[ScheduledRun, ...] = ()
+    runs: tuple[ScheduledRun, ...] = ()
     coming: int = 0
 
 
 def planned(layout: LaneLayout) -> LanesPlanned:
-    """The layout as an event."""
+    """Return the layout as an event."""
     return LanesPlanned(layout.lanes, layout.workers_per_run, layout.cpus_per_worker, layout.gpus_per_worker)
 
 
 class SessionActors:
-    """Threads of the driver and actors of the cluster; what they have to say is put into `inbox`."""
+    """Threads of the driver and actors of the cluster; they put their messages into `inbox`."""
 
     def __init__(self, plan: SessionPlan) -> None:
         self.inbox: queue.SimpleQueue[DriverMessages | Event | Exception] = queue.SimpleQueue()
-        self.preflight = SharedStorageCheck(plan.store.address, secrets.token_hex(8), _data(plan.tickets))
+        self.storage_check = SharedStorageCheck(plan.store.address, secrets.token_hex(8), _data(plan.runs))
         self._plan = plan
         self._coming = plan.coming
         self._over, self._stopping, self._lost = threading.Event(), threading.Event(), threading.Event()
         self._tuners, self._room = 0, policy.capacity(plan.layout, plan.cluster.nodes)
-        shared_storage_check.open_for_lanes(self.preflight)
+        shared_storage_check.write_token(self.storage_check)
         self._control = _start_control(plan)
         self._lanes = [self._supervise(lane) for lane in range(plan.layout.lanes)]
-        self._tuning = self._tune(plan.tickets)
+        self._tuning = self._tune(plan.runs)
         watches = (self._listen, self._watch) if plan.cluster.temporary else (self._listen, self._watch, self._follow)
         self._watchers = [_started(watch) for watch in watches]
 
     def stop_runs(self) -> None:
-        """Have runs stop at their next control point, with a checkpoint; none is added any more."""
+        """Stop runs at their next control point, with a checkpoint, and add no others."""
         self._stopping.set()
         self._control.stop.remote()
         self._coming = 0
         self._tuning.add((), last=True)
 
-    def order(self, tickets: Sequence[ScheduledRun], prune: Sequence[str], pause: Sequence[str], coming: int) -> None:
-        """Add runs, have others end early; `coming`: so many may still be added after these."""
+    def apply_decision(
+        self, runs: Sequence[ScheduledRun], prune: Sequence[str], pause: Sequence[str], coming: int
+    ) -> None:
+        """Add runs, end or pause others; `coming`: how many may still be added after these."""
         if self._stopping.is_set():
             return
         self._coming = coming
-        self._control.order.remote(tickets, prune, pause, coming)
-        self._tuning.add(tickets, last=coming == 0)
+        self._control.apply_decision.remote(runs, prune, pause, coming)
+        self._tuning.add(runs, last=coming == 0)
 
     def is_finished(self, event: RunFinished) -> None:
-        """Tell the lanes that a run whose gang was lost had committed its record."""
+        """Notify the control actor that a run whose worker group was lost has committed its record."""
         self._control.committed.remote(event)
 
     def kill_stalled(self, members: Sequence[Member]) -> None:
-        """SIGKILL workers without waiting for it; Train then replaces their gang."""
+        """SIGKILL workers, without waiting; Train then replaces their group."""
         self._watchers.append(_started(kill, members))
 
     def keep_tuning(self, pending: Sequence[ScheduledRun]) -> None:
-        """Start Tune again for what is pending, if it ended early. Raises ExecutorError when that happens too often."""
+        """Restart Tune for the pending runs if it ended early. Raises ExecutorError if that happens too often."""
         if pending and not self._tuning.is_running:
             if self._tuners >= TUNERS:
                 raise ExecutorError(f"Ray Tune ended early {TUNERS} times, last with: {self._tuning.error}")
@@ -121,13 +123,13 @@ class SessionActors:
 
     @property
     def lanes_running(self) -> bool:
-        """Whether a lane's supervisor is still at work."""
+        """Whether any lane's supervisor is still running."""
         return any(thread.is_alive() for thread in self._lanes)
 
     def leave(self, *, at_once: bool) -> None:
-        """Let go of everything: nothing may outlive the session. Never waits long, not even for a dead cluster.
+        """End everything: nothing may outlive the session. Never wait long, not even for a dead cluster.
 
-        A thread that still calls Ray after its shutdown would end this process with Ray's exit code, or a fault.
+        A thread that still calls Ray after its shutdown would crash this process or end it with Ray's exit code.
         """
         self._over.set()
         if self._lost.is_set():
@@ -138,12 +140,12 @@ class SessionActors:
             for thread in (_started(self._let_go, at_once), *self._lanes, *self._watchers):
                 thread.join(max(0.0, deadline - time.monotonic()))
             self._tuning.end(max(0.0, deadline - time.monotonic()))
-        shared_storage_check.close(self.preflight)
+        shared_storage_check.close(self.storage_check)
 
     def _let_go(self, at_once: bool) -> None:
-        """Workers go after their controllers and the control actor, so that nobody replaces them.
+        """Kill the controllers and the control actor, then the workers, so that nothing replaces these.
 
-        Those of a private cluster end with it.
+        Workers of a private cluster end with it.
         """
         ends_here = at_once and self._plan.cluster.temporary is None
         try:
@@ -165,27 +167,27 @@ class SessionActors:
             threads=plan.layout.threads,
             layout=plan.run_layout,
             provenance=plan.provenance,
-            preflight=self.preflight,
+            storage_check=self.storage_check,
         )
         return LaneSupervisor(setup, plan.layout, plan.storage, self.inbox.put, self._lost.is_set).start()
 
-    def _tune(self, tickets: Sequence[ScheduledRun]) -> Tuning:
+    def _tune(self, runs: Sequence[ScheduledRun]) -> Tuning:
         self._tuners += 1
-        place, name = self._plan.storage, f"grid {self._tuners}"
-        return Tuning(self._control, len(self._lanes), place, name, tickets, is_open=self._coming > 0)
+        name = f"grid {self._tuners}"
+        return Tuning(self._control, len(self._lanes), self._plan.storage, name, runs, is_open=self._coming > 0)
 
     def _listen(self) -> None:
-        """Bring the control actor's news to the driver's loop."""
+        """Bring the control actor's messages to the driver's loop."""
         while not self._over.is_set():
             try:
-                batch: DriverMessages = ray.get(self._control.batch.remote(), timeout=ANSWER_SECONDS)
+                messages: DriverMessages = ray.get(self._control.driver_messages.remote(), timeout=ANSWER_SECONDS)
             except (RayActorError, GetTimeoutError) as error:
                 self.inbox.put(ControlLost(f"the control actor is gone: {error}"))
                 return
-            except Exception as error:  # noqa: BLE001 - a thread's exception would reach nobody; the driver raises it
+            except Exception as error:  # noqa: BLE001 - an exception in a thread would be lost; the driver raises it
                 self.inbox.put(error)
                 return
-            self.inbox.put(batch)
+            self.inbox.put(messages)
 
     def _follow(self) -> None:
         """Notice nodes that come and go."""
@@ -193,8 +195,8 @@ class SessionActors:
             try:
                 self._resize(living_nodes())
             except RayError as error:
-                logger.debug("the nodes are not known now: %s", error)
-            except Exception as error:  # noqa: BLE001 - a thread's exception would reach nobody; the driver raises it
+                logger.debug("Ray cannot list the nodes now: %s", error)
+            except Exception as error:  # noqa: BLE001 - an exception in a thread would be lost; the driver raises it
                 self.inbox.put(error)
                 return
 
@@ -212,28 +214,30 @@ class SessionActors:
             self.inbox.put(planned(replace(layout, lanes=len(self._lanes))))
 
     def _watch(self) -> None:
-        """Notice a cluster that has gone before Ray ends this process for it (within a minute)."""
+        """Notice a lost cluster before Ray ends this process for it, which takes up to a minute."""
         failed = 0
         while not self._over.wait(PROBE_EVERY_SECONDS):
             loss = self._plan.cluster.loss()
             failed = 0 if loss is None else failed + 1
             if failed >= (1 if self._stopping.is_set() else LOST_AFTER_PROBES):
                 self._lost.set()
-                self.inbox.put(ClusterLost(f"{loss}; records are safe, and the same command goes on from them"))
+                self.inbox.put(ClusterLost(f"{loss}; records are safe, and the same command continues from them"))
                 return
 
 
 def _started(target: Callable[..., None], *arguments: Any) -> threading.Thread:
-    """A daemon thread: one that waits for a dead cluster must not keep the process."""
-    thread = threading.Thread(target=hard_exit.held, args=(target, *arguments), name=target.__name__, daemon=True)
+    """Start a daemon thread: waiting for a dead cluster must not keep the process alive."""
+    thread = threading.Thread(
+        target=hard_exit.call_or_block, args=(target, *arguments), name=target.__name__, daemon=True
+    )
     thread.start()
     return thread
 
 
 def _start_control(plan: SessionPlan) -> Any:
-    """A control actor whose name tells the results directory, once no lane of an earlier driver works for it any more.
+    """Start the control actor, named after the results directory, once no earlier driver's lanes work for that.
 
-    Raises ExecutorError when such lanes do not go away, or when the actor cannot start.
+    Raises ExecutorError if such lanes do not go away or the actor cannot start.
     """
     prefix = f"control {hashlib.sha256(plan.store.location.encode()).hexdigest()[:16]}"
     _wait_for_predecessors(prefix, plan.store.location)
@@ -241,7 +245,7 @@ def _start_control(plan: SessionPlan) -> Any:
     name = f"{prefix} {plan.store.owner} {secrets.token_hex(4)}"
     try:
         control: Any = actor.options(name=name, namespace=NAMESPACE).remote(
-            plan.tickets, plan.layout.lanes, plan.limits, plan.coming
+            plan.runs, plan.layout.lanes, plan.limits, plan.coming
         )
         ray.get(control.members.remote(), timeout=ANSWER_SECONDS)
     except RayError as error:
@@ -250,13 +254,15 @@ def _start_control(plan: SessionPlan) -> Any:
 
 
 def _wait_for_predecessors(prefix: str, location: str) -> None:
-    """Ray's own list is asked: a look-up by name can find an actor in this process's cache that died long ago."""
+    """Wait until no such actor is left. Ask Ray's list: a look-up by name can return a cached, long dead actor."""
     deadline = time.monotonic() + TAKEOVER_SECONDS
-    while any(found["name"].startswith(prefix) for found in ray.util.list_named_actors(all_namespaces=True)):
+    while any(actor["name"].startswith(prefix) for actor in ray.util.list_named_actors(all_namespaces=True)):
         if time.monotonic() > deadline:
-            raise ExecutorError(f"lanes of another sweep still work for {location}")
+            raise ExecutorError(f"lanes of another sweep are still writing to {location}")
         time.sleep(0.5)
 
 
-def _data(tickets: Sequence[ScheduledRun]) -> tuple[Any, ...]:
-    return tuple({ticket.run.config.data.model_dump_json(): ticket.run.config.data for ticket in tickets}.values())
+def _data(runs: Sequence[ScheduledRun]) -> tuple[Any, ...]:
+    return tuple(
+        {scheduled.run.config.data.model_dump_json(): scheduled.run.config.data for scheduled in runs}.values()
+    )

@@ -1,7 +1,7 @@
-"""Starts Ray so that signals for this process stay its own, and so that no process of Ray goes unnoticed.
+"""Starts Ray in sessions of its own, so that signals for this process do not reach it, and notes every process.
 
 Ctrl-C, `timeout` and a closed terminal signal a whole process group. In the driver's group Ray would end before runs
-could stop with a checkpoint, so that what Ray starts gets sessions of its own.
+could stop with a checkpoint.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ def _unchanged(command: Sequence[str]) -> Mapping[str, str]:
 
 @contextlib.contextmanager
 def detached(started: Callable[[int], None], environment: Environment = _unchanged) -> Iterator[None]:
-    """While Ray starts: a SIGTERM is heard as usual, and `started` gets the id of each process, which leads a session.
+    """While Ray starts, keep the handler of SIGTERM, and pass `started` the id of each process, which leads a session.
 
-    `environment` says for a command what it finds changed. Ray replaces the handler of SIGTERM twice, in Python at once
-    and in C when it connects.
+    `environment` returns the environment variables to change for a command. Ray replaces the handler of SIGTERM twice:
+    in Python at once, and in C when it connects.
     """
 
-    usual = ray_private.POPEN.get()
+    original = ray_private.POPEN.get()
 
     def start(command: Sequence[str], *, env: Mapping[str, str], **named: Any) -> Any:
-        process = usual(command, env={**env, **environment(command)}, **named, start_new_session=True)
+        process = original(command, env={**env, **environment(command)}, **named, start_new_session=True)
         started(process.pid)
         return process
 
@@ -46,6 +46,6 @@ def detached(started: Callable[[int], None], environment: Environment = _unchang
 
 
 def _own_handler() -> signal.Handlers | None:
-    found = signal.getsignal(signal.SIGTERM)
+    handler = signal.getsignal(signal.SIGTERM)
     is_main = threading.current_thread() is threading.main_thread()
-    return found if is_main and found is not None else None  # type: ignore[return-value]
+    return handler if is_main and handler is not None else None  # type: ignore[return-value]

@@ -1,6 +1,6 @@
-"""The Tune trial: a thin function that asks for a run to be done on a lane and forwards its epochs to Tune.
+"""The Tune trial: a thin function that requests a run from the lanes and forwards its epochs to Tune.
 
-A file of its own because a trial's process imports it, and should import little.
+It has a file of its own because a trial's process imports it and should import little else.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from ray import tune
 
 
 def follow(config: Mapping[str, Any], control: Any) -> None:
-    """Have the run of `config["ticket"]` done and report its epochs until it ended, whatever its end is.
+    """Request the run of `config["scheduled"]` and report its epochs until it ends, however it ends.
 
-    What ends this process early says nothing about the run: its lease notices that nobody holds it any more.
+    If this process ends early, that means nothing for the run: the scheduler notices that its trial is gone.
     """
-    run_id, stint = config["ticket"]["run"], config["ticket"]["stint"]
+    run_id, resumes = config["scheduled"]["run"], config["scheduled"]["resumes"]
     ray.get(control.request.remote(run_id))
     reported = 0
     while True:
-        rows, ended = ray.get(control.follow.remote(run_id, stint, reported))
+        rows, ended = ray.get(control.follow.remote(run_id, resumes, reported))
         for row in rows:
             tune.report(finite_numbers(row))
         reported += len(rows)
@@ -32,6 +32,6 @@ def follow(config: Mapping[str, Any], control: Any) -> None:
 
 
 def finite_numbers(row: Mapping[str, Any]) -> dict[str, float]:
-    """What a Tune scheduler can compare: it fails on None, and a NaN is never below a threshold."""
+    """Return the finite numbers of a row: Tune fails on None, and a NaN is never below a threshold."""
     numbers = {name: float(value) for name, value in row.items() if isinstance(value, Real)}
     return {name: value for name, value in numbers.items() if math.isfinite(value)}

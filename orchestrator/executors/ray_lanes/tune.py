@@ -1,4 +1,4 @@
-"""Ray Tune schedules the runs: one thin trial a run, as many at a time as there are lanes."""
+"""Has Ray Tune schedule the runs: one thin trial per run, as many at a time as there are lanes."""
 
 from __future__ import annotations
 
@@ -25,56 +25,56 @@ TRIAL_FAILURES = 3
 
 
 class GridSearch(BasicVariantGenerator):
-    """Tune's grid in order; it is not copied, so that the number of trials at a time can follow the lanes."""
+    """Tune's grid, in order. Not copied, so that the number of trials at a time can follow the lanes."""
 
     def __deepcopy__(self, memo: Any) -> GridSearch:
         return self
 
 
 class Waiting(Searcher):
-    """Runs in the order in which they came, given out while fewer than `allowed` trials are under way."""
+    """Runs in order of arrival, handed out while fewer than `allowed` trials are running."""
 
     def __init__(self, allowed: int) -> None:
         super().__init__()
         self.allowed = allowed
         self.is_closed = False
-        self._tickets: deque[ScheduledRun] = deque()
+        self._runs: deque[ScheduledRun] = deque()
         self._live: set[str] = set()
 
-    def add(self, tickets: Iterable[ScheduledRun]) -> None:
-        """More runs; from any thread."""
-        self._tickets.extend(tickets)
+    def add(self, runs: Iterable[ScheduledRun]) -> None:
+        """Add runs; safe from any thread."""
+        self._runs.extend(runs)
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]  # FINISHED is a text
-        """The next run; None: ask again; FINISHED: none will follow."""
-        closed = self.is_closed  # read first: what was added before closing is still given out
-        if not self._tickets:
+        """Return the next run; None: ask again; FINISHED: no more will come."""
+        closed = self.is_closed  # read first: runs added before closing are still handed out
+        if not self._runs:
             return Searcher.FINISHED if closed else None
         if len(self._live) >= self.allowed:
             return None
         self._live.add(trial_id)
-        ticket = self._tickets.popleft()
-        return {"ticket": {"run": ticket.run.run_id, "name": ticket.name, "stint": ticket.stint}}
+        scheduled = self._runs.popleft()
+        return {"scheduled": {"run": scheduled.run.run_id, "name": scheduled.name, "resumes": scheduled.resumes}}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """A trial is over."""
+        """Note that a trial ended."""
         self._live.discard(trial_id)
 
 
 class Queue(SearchGenerator):
-    """Tune's side of it. Not copied, so that runs can be added; not saved, for our records decide what is done."""
+    """The generator that Tune needs around `Waiting`. Not copied, so that runs can be added; not saved."""
 
     def __deepcopy__(self, memo: Any) -> Queue:
         return self
 
     def save_to_dir(self, dirpath: str, session_str: str = "", **more: Any) -> None:
-        """Nothing."""
+        """Save nothing: our records decide what is done."""
 
 
 class WhenOver(Stopper):
-    """Ends Tune, or holds it for good, once the session says so; it is not copied, so that the session can.
+    """Ends or blocks Tune when the session says so. Not copied, so that the session can reach it.
 
-    `is_held`: the thread that asks stays here.
+    `is_held`: block the thread of Tune that asks, for good.
     """
 
     def __init__(self) -> None:
@@ -85,30 +85,30 @@ class WhenOver(Stopper):
         return self
 
     def __call__(self, trial_id: str, result: Mapping[str, Any]) -> bool:
-        """No result of a trial ends it."""
+        """Never end a trial for its results."""
         return False
 
     def stop_all(self) -> bool:
-        """Whether to end now."""
+        """Return whether to end now."""
         if self.is_held:
             threading.Event().wait()
         return self.is_over
 
 
 class Tuning:
-    """One `Tuner.fit` in a daemon thread. None of its state is needed: our records decide what is done."""
+    """One `Tuner.fit` in a daemon thread. Its state is not needed: our records decide what is done."""
 
     def __init__(
-        self, control: Any, lanes: int, storage: str, name: str, tickets: Sequence[ScheduledRun], *, is_open: bool
+        self, control: Any, lanes: int, storage: str, name: str, runs: Sequence[ScheduledRun], *, is_open: bool
     ) -> None:
-        """`is_open`: runs may be added; else `tickets` are a grid that Tune knows from the beginning."""
+        """`is_open`: runs may be added; otherwise `runs` are a grid that Tune knows from the start."""
         self._control = control
         self._storage = storage
         self._name = name
         self._grid = None if is_open else GridSearch(max_concurrent=lanes)
-        self._tickets = {ticket.run.run_id: ticket for ticket in tickets}
+        self._runs = {scheduled.run.run_id: scheduled for scheduled in runs}
         self._waiting = Waiting(lanes)
-        self._waiting.add(tickets)
+        self._waiting.add(runs)
         self._stop = WhenOver()
         self.error: Exception | None = None
         self._thread = threading.Thread(target=self._fit, name="tune", daemon=True)
@@ -119,9 +119,9 @@ class Tuning:
         """Whether Tune still has trials."""
         return self._thread.is_alive()
 
-    def add(self, tickets: Iterable[ScheduledRun], *, last: bool) -> None:
-        """Runs to do; `last`: no others will follow, and Tune ends with them."""
-        self._waiting.add(tickets)
+    def add(self, runs: Iterable[ScheduledRun], *, last: bool) -> None:
+        """Add runs; `last`: no others will follow, and Tune ends with these."""
+        self._waiting.add(runs)
         self._waiting.is_closed = last
 
     def allow(self, lanes: int) -> None:
@@ -131,17 +131,17 @@ class Tuning:
             self._grid.max_concurrent = lanes
 
     def end(self, seconds: float) -> None:
-        """Have Tune end, and wait for that no longer than `seconds`."""
+        """Have Tune end, and wait for it at most `seconds`."""
         self._stop.is_over = True
         self._thread.join(seconds)
 
     def hold(self) -> None:
-        """Keep Tune from calling Ray ever again: it asks many times a second."""
+        """Keep Tune from ever calling Ray again, as it otherwise does many times a second."""
         self._stop.is_held = True
 
     def _fit(self) -> None:
-        """Tune prints its configuration on stdout at any verbosity, and stdout belongs to data."""
-        ray_private.TUNE_OUTPUT.get().print = _unheard
+        """Fit. Tune would print its configuration at any verbosity, and stdout is for data."""
+        ray_private.TUNE_OUTPUT.get().print = _discard
         try:
             self._tuner().fit()
         except Exception as error:
@@ -149,17 +149,17 @@ class Tuning:
             logger.debug("Ray Tune ended early", exc_info=True)
 
     def _tuner(self) -> tune.Tuner:
-        trial = functools.partial(follow, control=self._control)
-        grid = [{"run": run_id, "name": found.name, "stint": found.stint} for run_id, found in self._tickets.items()]
+        trainable = functools.partial(follow, control=self._control)
+        grid = [{"run": run_id, "name": each.name, "resumes": each.resumes} for run_id, each in self._runs.items()]
         return tune.Tuner(
-            tune.with_resources(trial, dict(HEAD)),
-            param_space={} if self._grid is None else {"ticket": tune.grid_search(grid)},
+            tune.with_resources(trainable, dict(HEAD)),
+            param_space={} if self._grid is None else {"scheduled": tune.grid_search(grid)},
             tune_config=tune.TuneConfig(
                 search_alg=self._grid or Queue(self._waiting),
                 num_samples=1 if self._grid is not None else -1,
                 reuse_actors=True,
-                trial_name_creator=lambda found: str(found.config["ticket"]["name"]),
-                trial_dirname_creator=lambda found: "{run}-{stint}".format(**found.config["ticket"]),
+                trial_name_creator=lambda trial: str(trial.config["scheduled"]["name"]),
+                trial_dirname_creator=lambda trial: "{run}-{resumes}".format(**trial.config["scheduled"]),
             ),
             run_config=tune.RunConfig(
                 name=self._name,
@@ -171,5 +171,5 @@ class Tuning:
         )
 
 
-def _unheard(*parts: Any, **options: Any) -> None:
-    """In the place of `print`."""
+def _discard(*parts: Any, **options: Any) -> None:
+    """Replace `print`."""

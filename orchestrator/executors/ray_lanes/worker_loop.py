@@ -1,4 +1,4 @@
-"""The train function of a lane: every worker executes run after run, each asking on its own for the next one.
+"""The train function of a lane: each worker asks for one run after another and executes it.
 
 A worker whose memory grows from run to run is replaced by a fresh process.
 """
@@ -40,18 +40,18 @@ DEVICE_ALLOWANCE_GIB = 0.5
 
 
 class Memory:
-    """Memory after the first run is the baseline; later runs are compared with it, freed pages taken off.
+    """Finds memory leaks: compares memory after each run, without freed pages, with that after the first run.
 
-    What is alive then (modules, warm data) stays, and is taken out of the collector's sight: a full collection after
-    every run then takes milliseconds instead of 0.3 s (docs/experiments.md).
+    Objects alive after the first run (modules, cached data) stay, and are frozen for the garbage collector: a full
+    collection after every run then takes milliseconds instead of 0.3 s (docs/experiments.md).
     """
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._baseline: tuple[float, float] | None = None
 
-    def leak(self, warm: RunCache) -> str | None:
-        """What has leaked, in words, or None. What is kept warm is let go first where memory has grown."""
+    def leak(self, cache: RunCache) -> str | None:
+        """Describe what has leaked; None if nothing has. If memory has grown, clear the cache before judging."""
         if self._baseline is None:
             self._baseline = self._measured()
             gc.freeze()
@@ -61,7 +61,7 @@ class Memory:
         return_freed_memory()
         if self._growth(self._measured()) is None:
             return None
-        warm.clear()
+        cache.clear()
         gc.unfreeze()
         gc.collect()
         if self._device.type == "cuda":
@@ -76,19 +76,19 @@ class Memory:
     def _growth(self, now: tuple[float, float]) -> str | None:
         assert self._baseline is not None, "the first run sets the baseline"
         allowances = (HOST_ALLOWANCE_GIB, DEVICE_ALLOWANCE_GIB)
-        for place, before, after, allowance in zip(("host", "device"), self._baseline, now, allowances, strict=True):
+        for memory, before, after, allowance in zip(("host", "device"), self._baseline, now, allowances, strict=True):
             if policy.leaks(before, after, allowance):
-                return f"{place} memory grew from {before:.1f} to {after:.1f} GiB between runs"
+                return f"{memory} memory grew from {before:.1f} to {after:.1f} GiB between runs"
         return None
 
 
 class LaneRecycled(Exception):
-    """Leaves the train function so that Train replaces the processes of this gang."""
+    """Leaves the train function so that Train replaces the processes of this worker group."""
 
 
 @dataclass(frozen=True)
 class LaneSetup:
-    """What a lane's workers are told once. `out` is absolute or a URI; `control` is the actor's handle."""
+    """What a lane's workers need to start. `out` is an absolute path or a URI; `control` is the actor's handle."""
 
     lane: int
     control: Any
@@ -97,95 +97,95 @@ class LaneSetup:
     threads: int
     layout: ComputeOptions
     provenance: Provenance
-    preflight: SharedStorageCheck
+    storage_check: SharedStorageCheck
 
 
 @dataclass(frozen=True)
 class WorkerContext:
-    """A worker's place: its gang within its lane, and how it speaks to the control actor."""
+    """A worker's lane and group, and its connection to the control actor."""
 
     setup: LaneSetup
-    gang_id: str
+    group_id: str
     group: ProcessGroup
 
     def ask(self, method: str, *arguments: Any) -> Any:
-        """Call a method of the control actor and wait. Raises RayActorError once the actor is gone."""
+        """Call a method of the control actor and return its result. Raises RayActorError once the actor is gone."""
         return ray.get(getattr(self.setup.control, method).remote(*arguments))
 
 
 @dataclass(frozen=True)
 class WorkerControl:
-    """What a training asks and tells while a run is on. Without its control actor a run stops, with a checkpoint."""
+    """What a training uses to ask for requests and to report. Without a control actor the run stops, checkpointed."""
 
-    seat: WorkerContext
+    context: WorkerContext
     work: Work
 
     def poll(self, progress: RunProgress) -> Request:
-        """The board's wish for this run."""
+        """Return what the lane scheduler asks of this run."""
         try:
-            answer: Request = self.seat.ask("poll", self.seat.setup.lane, self.seat.gang_id)
+            request: Request = self.context.ask("poll", self.context.setup.lane, self.context.group_id)
         except RayActorError:
             return "stop"
-        return answer
+        return request
 
     def report(self, row: Mapping[str, Any]) -> None:
-        """Send the epoch's row without waiting."""
-        self.seat.setup.control.report.remote(self.seat.setup.lane, self.seat.gang_id, dict(row))
+        """Send the epoch's row, without waiting."""
+        self.context.setup.control.report.remote(self.context.setup.lane, self.context.group_id, dict(row))
 
     def all_ranks_raised(self) -> bool:
-        """Ask outside the process group, where a rank may be stuck in a collective."""
-        group = self.seat.group
-        raised: bool = self.seat.ask("raised", self.seat.gang_id, group.rank, self.work.number, group.world_size)
+        """Return whether all ranks raised, asked outside the process group: a rank may be stuck in a collective."""
+        group = self.context.group
+        raised: bool = self.context.ask("raised", self.context.group_id, group.rank, self.work.number, group.world_size)
         return raised
 
 
 def serve(setup: LaneSetup) -> str:
-    """Execute runs until the lane is told to retire; returns why it ended.
+    """Execute runs until the lane retires; return why it ended.
 
-    Raises LaneRecycled for fresh processes, and whatever only some of the ranks raised in a run.
+    Raises LaneRecycled to get fresh processes, and exceptions that only some of the ranks raised in a run.
     """
     torch.set_num_threads(setup.threads)
     group = ProcessGroup.current(ray.train.torch.get_device())
-    seat = WorkerContext(setup, group.shared(secrets.token_hex(8)), group)
-    problem = shared_storage_check.check(setup.preflight, shared_storage_check.answer_of(setup.lane, group.rank))
+    context = WorkerContext(setup, group.shared(secrets.token_hex(8)), group)
+    problem = shared_storage_check.check(setup.storage_check, shared_storage_check.reply_name(setup.lane, group.rank))
     try:
-        seat.ask("join", setup.lane, seat.gang_id, group.world_size, _member(group), problem)
-        return _serve(seat, Store.open(setup.out, setup.owner))
+        context.ask("join", setup.lane, context.group_id, group.world_size, _member(group), problem)
+        return _serve(context, Store.open(setup.out, setup.owner))
     except RayActorError:
         return "the control actor is gone"
 
 
-def _serve(seat: WorkerContext, store: Store) -> str:
-    warm, memory, number, leaking = RunCache(), Memory(seat.group.device), 0, None
+def _serve(context: WorkerContext, store: Store) -> str:
+    cache, memory, number, leaking = RunCache(), Memory(context.group.device), 0, None
     while True:
-        answer = seat.ask("next", seat.setup.lane, seat.gang_id, seat.group.rank, number, leaking)
-        if isinstance(answer, Work):
-            _execute(seat, store, warm, answer)
-            leaking, number = memory.leak(warm), number + 1
-        elif answer == "retire":
+        reply = context.ask("next", context.setup.lane, context.group_id, context.group.rank, number, leaking)
+        if isinstance(reply, Work):
+            _execute(context, store, cache, reply)
+            leaking, number = memory.leak(cache), number + 1
+        elif reply == "retire":
             return "retired"
-        elif answer == "recycle":
-            raise LaneRecycled(f"lane {seat.setup.lane} gets fresh processes")
+        elif reply == "recycle":
+            raise LaneRecycled(f"lane {context.setup.lane} gets fresh processes")
 
 
-def _execute(seat: WorkerContext, store: Store, warm: RunCache, work: Work) -> None:
+def _execute(context: WorkerContext, store: Store, cache: RunCache, work: Work) -> None:
     try:
         finished = execute_run(
             work.run,
             store,
-            group=seat.group,
-            warm=warm,
-            control=WorkerControl(seat, work),
+            group=context.group,
+            warm=cache,
+            control=WorkerControl(context, work),
             attempt=work.attempt,
-            layout=seat.setup.layout,
-            provenance=seat.setup.provenance,
+            layout=context.setup.layout,
+            provenance=context.setup.provenance,
         )
     except Exception as error:
-        text = f"rank {seat.group.rank}: {type(error).__name__}: {error}\n{traceback.format_exc()}"
-        seat.ask("crash", seat.setup.lane, seat.gang_id, text)
+        text = f"rank {context.group.rank}: {type(error).__name__}: {error}\n{traceback.format_exc()}"
+        context.ask("crash", context.setup.lane, context.group_id, text)
         raise
-    if seat.group.is_main:
-        seat.ask("finish", seat.setup.lane, seat.gang_id, finished)
+    if context.group.is_main:
+        context.ask("finish", context.setup.lane, context.group_id, finished)
 
 
 def _member(group: ProcessGroup) -> Member:

@@ -26,7 +26,7 @@ class Noting:
         self,
         runs: Sequence[RunSpec],
         on_event: Callable[[Event], None],
-        steering: RunSource | None = None,
+        run_source: RunSource | None = None,
         scale: Scale | None = None,
     ) -> None:
         """Note the number of runs, and what lanes would be laid out for."""

@@ -10,7 +10,7 @@ from orchestrator.executors.lanes.policy import Limits
 from orchestrator.executors.lanes.scheduler import LaneScheduler
 from orchestrator.executors.lanes.state import Member, ScheduledRun, Work
 from orchestrator.worker.failure import Finished
-from tests.orchestrator.executors.lanes.boards import RUNS
+from tests.orchestrator.executors.lanes.schedulers import RUNS
 
 EPOCHS, RANKS = 3, 2
 STALL_SECONDS = HOLDER_SECONDS = 5.0
@@ -52,13 +52,13 @@ class Played:
         """A control actor of its own, with what has neither a record nor failed for good; attempts are counted on."""
         limits = Limits(self.attempts_per_run, 99, STALL_SECONDS, HOLDER_SECONDS)
         runs = [run for run in RUNS if run.run_id not in (*self.records, *self.failed)]
-        tickets = [ScheduledRun(run, len(self.attempts.get(run.run_id, ()))) for run in runs]
-        self.board = LaneScheduler(tickets, self.lanes, limits, self.now)
+        scheduled = [ScheduledRun(run, len(self.attempts.get(run.run_id, ()))) for run in runs]
+        self.scheduler = LaneScheduler(scheduled, self.lanes, limits, self.now)
         self.workers: dict[int, Workers] = {}
         self.silent.clear()
         self.room = self.lanes
         for run in runs:
-            self.board.request(run.run_id, self.now)
+            self.scheduler.request(run.run_id, self.now)
 
     @property
     def working(self) -> list[int]:
@@ -74,17 +74,17 @@ class Played:
     def turn(self) -> None:
         """A second passes: every lane does one thing, trials give signs of life, the driver hears what happened."""
         self.now += 1.0
-        for number in list(self.board.lanes):
+        for number in list(self.scheduler.lanes):
             self._turn_of(number)
-        for run_id in self.board.book.tickets:
+        for run_id in self.scheduler.queue.runs:
             self._trial_turn(run_id)
-        for number, _ in self.board.tick(self.now):
+        for number, _ in self.scheduler.tick(self.now):
             self.lose(number)
         self._listen()
 
     def play(self, turns: int = 300) -> None:
         """To the end of every run."""
-        while not self.board.book.is_over:
+        while not self.scheduler.queue.is_over:
             assert turns > 0, "the session does not come to its end"
             turns -= 1
             self.turn()
@@ -92,8 +92,8 @@ class Played:
     def lose(self, number: int, reason: str = "its process or its node is gone") -> None:
         """The lane's processes are gone; the trainer of a lane that is given up ends."""
         self.workers.pop(number, None)
-        if not self.board.lose(number, reason, self.now):
-            assert not self.board.leave(number, reason, self.now)
+        if not self.scheduler.lose(number, reason, self.now):
+            assert not self.scheduler.leave(number, reason, self.now)
         self._listen()
 
     def finish(self, number: int, status: str, **more: object) -> None:
@@ -102,7 +102,7 @@ class Played:
         assert workers.work is not None
         found = Finished(workers.work.run.run_id, workers.work.attempt, status, **more)  # type: ignore[arg-type]
         workers.work, workers.epoch, workers.number = None, 0, workers.number + 1
-        self.board.finish(number, workers.name, found, self.now)
+        self.scheduler.finish(number, workers.name, found, self.now)
         self._listen()
 
     def charge(self, run_id: str, kind: str) -> None:
@@ -110,8 +110,8 @@ class Played:
         self.attempts.setdefault(run_id, []).append(kind)
 
     def _turn_of(self, number: int) -> None:
-        lane = self.board.lanes[number]
-        if lane.state == "closed" or (lane.gang is None and self._is_full()):
+        lane = self.scheduler.lanes[number]
+        if lane.state == "closed" or (lane.group is None and self._is_full()):
             return
         if number not in self.workers:
             self._start(number)
@@ -130,11 +130,13 @@ class Played:
         name = f"group {self.num_groups}"
         self.workers[number] = Workers(name)
         for rank in range(RANKS):
-            self.board.join(number, name, RANKS, Member(rank, 100 + rank, "node", "host"), None, self.now)
+            self.scheduler.join(number, name, RANKS, Member(rank, 100 + rank, "node", "host"), None, self.now)
 
     def _ask(self, number: int) -> None:
         workers = self.workers[number]
-        answers = [self.board.next(number, workers.name, rank, workers.number, None, self.now) for rank in range(RANKS)]
+        answers = [
+            self.scheduler.next(number, workers.name, rank, workers.number, None, self.now) for rank in range(RANKS)
+        ]
         answer = answers[-1]
         assert answers[0] in ("wait", answer)
         if isinstance(answer, Work):
@@ -143,11 +145,11 @@ class Played:
             self.lose(number, "gets fresh processes")
         elif answer == "retire":
             del self.workers[number]
-            assert not self.board.leave(number, None, self.now)
+            assert not self.scheduler.leave(number, None, self.now)
 
     def _work(self, number: int) -> None:
         workers = self.workers[number]
-        ask = self.board.poll(number, workers.name, self.now)
+        ask = self.scheduler.poll(number, workers.name, self.now)
         if ask == "stop":
             self.finish(number, "stopped")
         elif workers.epoch == EPOCHS:
@@ -155,7 +157,7 @@ class Played:
             workers.leave_processes_in_doubt = False
         else:
             workers.epoch += 1
-            self.board.report(number, workers.name, {"epoch": workers.epoch}, self.now)
+            self.scheduler.report(number, workers.name, {"epoch": workers.epoch}, self.now)
 
     def _trial_turn(self, run_id: str) -> None:
         back = self.silent.get(run_id, 0.0)
@@ -163,17 +165,17 @@ class Played:
             return
         if run_id in self.silent:
             del self.silent[run_id]
-            self.board.request(run_id, self.now)
-        self.board.follow(run_id, 1, 0, self.now)
+            self.scheduler.request(run_id, self.now)
+        self.scheduler.follow(run_id, 0, 0, self.now)
 
     def _listen(self) -> None:
-        told, self.board.book.told = self.board.book.told, []
-        for event, is_unrecorded in told:
+        events, self.scheduler.queue.events = self.scheduler.queue.events, []
+        for event, is_unrecorded in events:
             if isinstance(event, RunFinished):
                 self.records.append(event.run_id)
             elif isinstance(event, RunFailed) and is_unrecorded and event.run_id in self.committed:
                 self.records.append(event.run_id)
-                self.board.committed(
+                self.scheduler.committed(
                     RunFinished(event.run_id, event.lane, event.attempt, "completed", 0.5, None, 0.0), self.now
                 )
             elif isinstance(event, RunFailed):
@@ -211,7 +213,7 @@ def worker_hangs(played: Played, lane: int) -> None:
 
 def rank_raises_alone(played: Played, lane: int) -> None:
     """The other one waits for it, until Train takes both away."""
-    played.board.crash(lane, played.workers[lane].name, "rank 1: ArithmeticError: alone\nTraceback")
+    played.scheduler.crash(lane, played.workers[lane].name, "rank 1: ArithmeticError: alone\nTraceback")
     played.lose(lane)
 
 
@@ -230,17 +232,17 @@ def node_is_lost_for_a_while(played: Played, lane: int) -> None:
     """With its processes; the cluster has room for one lane fewer, and later for as many as before."""
     played.room = max(0, played.lanes - 1)
     played.lose(lane)
-    assert played.board.resize(played.room, NO_ROOM, played.now) == []
+    assert played.scheduler.resize(played.room, NO_ROOM, played.now) == []
     for _ in range(8):
         played.turn()
     played.room = played.lanes
-    played.board.resize(played.room, NO_ROOM, played.now)
+    played.scheduler.resize(played.room, NO_ROOM, played.now)
 
 
 def cluster_grows(played: Played, lane: int) -> None:
     """Room for another lane, which is taken where runs wait."""
     played.room += 1
-    played.board.resize(played.room, NO_ROOM, played.now)
+    played.scheduler.resize(played.room, NO_ROOM, played.now)
 
 
 def trial_dies(played: Played, lane: int) -> None:
@@ -257,7 +259,7 @@ def control_actor_is_lost(played: Played, lane: int) -> None:
 
 def driver_stops_and_resumes(played: Played, lane: int) -> None:
     """Runs in work stop at their next control point; the same command goes on with what has no record."""
-    played.board.stop(played.now)
+    played.scheduler.stop(played.now)
     played.play()
     played.failed.clear()
     played.begin()

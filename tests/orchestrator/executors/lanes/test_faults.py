@@ -8,8 +8,8 @@ import pytest
 
 from tests.fault_seed import generator
 from tests.orchestrator.executors.lanes import played as faults
-from tests.orchestrator.executors.lanes.boards import RUNS, B
 from tests.orchestrator.executors.lanes.played import Fault, Played
+from tests.orchestrator.executors.lanes.schedulers import RUNS, B
 
 IDS = sorted(run.run_id for run in RUNS)
 CHARGED: dict[Fault, list[str]] = {
@@ -49,7 +49,7 @@ def test_one_fault_costs_its_run_an_attempt_and_no_other_run_anything(fault: Fau
     num_hits = 0
     for moment in range(1, LAST_MOMENT):
         played, in_work = Played(lanes), list[str]()
-        while not (in_work or played.board.book.is_over):
+        while not (in_work or played.scheduler.queue.is_over):
             played.turn()
             if played.now >= moment and played.working:
                 in_work = runs_in_work(played)
@@ -67,7 +67,7 @@ def test_one_fault_costs_its_run_an_attempt_and_no_other_run_anything(fault: Fau
 @pytest.mark.parametrize("fault", OF_ONE_RUN, ids=lambda fault: fault.__name__)
 def test_a_run_that_meets_a_fault_every_time_fails_for_good_and_the_others_are_done(fault: Fault, lanes: int) -> None:
     played, (kind,) = Played(lanes), CHARGED[fault]
-    while not played.board.book.is_over:
+    while not played.scheduler.queue.is_over:
         played.turn()
         for number in played.working:
             if played.run_of(number) == B:
@@ -82,7 +82,7 @@ def play_randomly(lanes: int, random_numbers: random.Random) -> None:
     """Faults of every kind, one on top of another, and every run has its one end."""
     played = Played(lanes, attempts_per_run=4)
     dealt: list[str] = []
-    while not played.board.book.is_over:
+    while not played.scheduler.queue.is_over:
         assert played.now < 5_000, dealt
         played.turn()
         if played.working and random_numbers.random() < 0.1:

@@ -100,8 +100,8 @@ def test_a_crash_is_tried_three_times_out_of_memory_twice_and_bad_data_once() ->
     assert not policy.may_retry(1, limits, Failure.CRASHED.word, retriable=False)
 
 
-def test_a_lane_is_given_up_after_as_many_lost_gangs_as_allowed() -> None:
-    limits = Limits(gang_starts=3)
+def test_a_lane_is_given_up_after_as_many_lost_groups_as_allowed() -> None:
+    limits = Limits(group_starts=3)
     assert [policy.budget_is_spent(losses, limits) for losses in (0, 2, 3, 4)] == [False, False, True, True]
 
 

@@ -7,7 +7,7 @@ import pytest
 from orchestrator.executors.events import LaneLost, LaneRetired, LaneStarted, RunFailed, RunFinished, RunStarted
 from orchestrator.executors.events import RunStopped as Stopped
 from orchestrator.executors.ray_lanes.metrics import STATUSES, Tally
-from tests.orchestrator.executors.lanes.boards import RUNS, A, B, C, D
+from tests.orchestrator.executors.lanes.schedulers import RUNS, A, B, C, D
 
 
 def failed(run_id: str, *, will_retry: bool) -> RunFailed:

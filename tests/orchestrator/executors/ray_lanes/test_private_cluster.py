@@ -56,7 +56,7 @@ def test_ranks_meet_on_loopback_and_only_the_raylet_s_workers_keep_the_user_s_pl
 
 
 @pytest.mark.parametrize(("address", "is_local"), [(LOOPBACK, True), ("0.0.0.0", False)])
-def test_the_store_of_a_gang_that_meets_on_loopback_listens_nowhere_else(address: str, is_local: bool) -> None:
+def test_the_store_of_a_group_that_meets_on_loopback_listens_nowhere_else(address: str, is_local: bool) -> None:
     before = set(listening([psutil.Process()]))
     with socket.create_server((address, 0)) as found:
         port = found.getsockname()[1]
