@@ -2,5 +2,5 @@
 
 Start with `cluster_file.py` (what a file may say) and `jobs.py` (sending and following). May import `storage`,
 `config`, `ray_private`, `errors`, `analysis.tables.folder` and `trainables`. Imports Ray, as `executors/ray_lanes`
-does, and what is private of Ray from `orchestrator/ray_private.py`.
+does; Ray's private parts come from `orchestrator/ray_private.py`.
 """

@@ -1,4 +1,4 @@
-"""Asks AWS, before anything starts, whether the security groups that a cluster file names are closed to strangers."""
+"""Checks with AWS, before anything starts, that the security groups of a cluster file are closed to strangers."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from orchestrator.errors import EnvironmentProblem, UserError
 
 
 def breaches(file: ClusterFile, allowed: Sequence[str]) -> list[Violation]:
-    """The open doors of the groups that the file names, but for allowed ones; none for other providers.
+    """Return the violations in the groups that the file names, except allowed ones; none for other providers.
 
-    With `metadata.ssh_from`, every network beyond it that SSH is open to is one. Raises EnvironmentProblem without an
-    answer of AWS, and UserError for a network that is none.
+    With `metadata.ssh_from`, opening SSH to any other network is a violation. Raises EnvironmentProblem if AWS does not
+    respond, and UserError if `ssh_from` is not a network.
     """
     names = security_groups(file.config)
     if not names:
         return []
-    found = [breach for group in _described(file, names) for breach in _of_group(file, group)]
-    return [breach for breach in found if breach.rule not in allowed]
+    violations = [violation for group in _described(file, names) for violation in _of_group(file, group)]
+    return [violation for violation in violations if violation.rule not in allowed]
 
 
 def _of_group(file: ClusterFile, group: Mapping[str, Any]) -> Iterator[Violation]:
@@ -44,8 +44,8 @@ def _expected(file: ClusterFile) -> Any:
 
 
 def _within(network: str, expected: Any) -> bool:
-    found = ipaddress.ip_network(network, strict=False)
-    return bool(found.version == expected.version and found.subnet_of(expected))
+    open_to = ipaddress.ip_network(network, strict=False)
+    return bool(open_to.version == expected.version and open_to.subnet_of(expected))
 
 
 def _described(file: ClusterFile, names: Sequence[str]) -> list[dict[str, Any]]:
@@ -56,8 +56,8 @@ def _described(file: ClusterFile, names: Sequence[str]) -> list[dict[str, Any]]:
         raise EnvironmentProblem("starting nodes on AWS needs boto3: pip install boto3") from error
     try:
         client = boto3.client("ec2", region_name=file.config["provider"]["region"])
-        answer = client.describe_security_groups(GroupIds=list(names))
+        response = client.describe_security_groups(GroupIds=list(names))
     except (exceptions.BotoCoreError, exceptions.ClientError) as error:
-        raise EnvironmentProblem(f"AWS does not describe {', '.join(names)}: {error}") from error
-    groups: list[dict[str, Any]] = answer["SecurityGroups"]
+        raise EnvironmentProblem(f"AWS cannot describe {', '.join(names)}: {error}") from error
+    groups: list[dict[str, Any]] = response["SecurityGroups"]
     return groups

@@ -1,4 +1,4 @@
-"""Reads a cluster file as strictly as an experiment, and checks it against Ray's own schema; touches no machine."""
+"""Reads a cluster file as strictly as an experiment and checks it with Ray's own schema; contacts no machine."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _PROVIDER_KEYS = {
 
 @dataclass(frozen=True)
 class ClusterFile:
-    """A file that Ray's launcher accepts. `config` is what Ray makes of it: with its provider's defaults."""
+    """A file that Ray's launcher accepts. `config` is its content, with the provider's defaults from Ray."""
 
     path: Path
     document: Document
@@ -65,28 +65,28 @@ class ClusterFile:
 
     @property
     def metadata(self) -> Mapping[str, str]:
-        """What the file says to us and not to Ray: where results and data are on the cluster."""
+        """The part of the file for us, not for Ray: where results and data are on the cluster."""
         return dict(self.config.get("metadata") or {})
 
     def placeholders(self) -> list[Problem]:
-        """The values that are still to be filled in."""
-        found = [(path, value) for path, value in _leaves(self.document.content, ()) if is_placeholder(str(value))]
-        return [self.document.problem(path, f"still says {value}") for path, value in found]
+        """Return a problem for each value still to be filled in."""
+        values = [(path, value) for path, value in _leaves(self.document.content, ()) if is_placeholder(str(value))]
+        return [self.document.problem(path, f"still says {value}") for path, value in values]
 
     def filled_in(self) -> ClusterFile:
-        """This file. Raises InvalidExperiment while values are still to be filled in."""
+        """Return this file. Raises InvalidExperiment if values are still to be filled in."""
         if unfilled := self.placeholders():
             raise InvalidExperiment(self.document.source, unfilled)
         return self
 
 
 def is_placeholder(value: str) -> bool:
-    """Whether a value of the file that comes with this project still has to be replaced."""
+    """Return whether a value is a placeholder of the file that comes with this project."""
     return PLACEHOLDER in value or value.startswith(EXAMPLE_ADDRESSES)
 
 
 def read(path: Path) -> ClusterFile:
-    """Read and check a file. Raises InvalidExperiment with every problem, each at its line."""
+    """Read and check a file. Raises InvalidExperiment with every problem, each with its line."""
     document = yaml_file.read(path)
     problems = _as_ray_reads_it(document, path) or [*_schema_problems(document), *_own_problems(document)]
     if problems:
@@ -99,10 +99,10 @@ def read(path: Path) -> ClusterFile:
 
 
 def _as_ray_reads_it(document: Document, path: Path) -> list[Problem]:
-    """Ray reads YAML 1.1: what it takes for something else than we do would be checked one way and run another."""
+    """Return values that Ray reads differently: it reads YAML 1.1, and would run something else than we check."""
     theirs = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
     return [
-        document.problem(where, f"Ray's launcher takes this for {value!r}: put it in quotes, or write it differently")
+        document.problem(where, f"Ray's launcher reads this as {value!r}: quote it, or write it differently")
         for where, value in _differences(document.content, theirs, ())
     ]
 
@@ -142,8 +142,8 @@ def _schema_problem(document: Document, error: Any) -> Iterator[Problem]:
 
 
 def _own_problems(document: Document) -> list[Problem]:
-    """What Ray's schema lets pass: it knows no key of a provider, and nothing of `metadata`."""
-    found = [
+    """Return what Ray's schema does not check: the keys of `provider` and of `metadata`."""
+    problems = [
         document.problem((section, key), f"unknown key {key!r}{suggestion(key, known)}")
         for section, known in (("metadata", METADATA), ("provider", _PROVIDER_KEYS.get(_provider_of(document), ())))
         for key in _mapping(document, section)
@@ -151,16 +151,16 @@ def _own_problems(document: Document) -> list[Problem]:
     ]
     for key, value in _mapping(document, "metadata").items():
         if not isinstance(value, str) or not value:
-            found.append(document.problem(("metadata", key), f"must be text, got {value!r}"))
+            problems.append(document.problem(("metadata", key), f"must be text, got {value!r}"))
     if _provider_of(document) == "local" and "coordinator_address" not in _mapping(document, "provider"):
         missing = [key for key in ("head_ip", "worker_ips") if key not in _mapping(document, "provider")]
-        found += [document.problem(("provider",), f"needs {key!r}") for key in missing]
-    return found
+        problems += [document.problem(("provider",), f"needs {key!r}") for key in missing]
+    return problems
 
 
 def _mapping(document: Document, section: str) -> dict[str, Any]:
-    found = document.content.get(section)
-    return found if isinstance(found, dict) else {}
+    content = document.content.get(section)
+    return content if isinstance(content, dict) else {}
 
 
 def _provider_of(document: Document) -> str:
@@ -168,24 +168,24 @@ def _provider_of(document: Document) -> str:
 
 
 def _launcher_problems(document: Document) -> list[Problem]:
-    """What only Ray's launcher itself finds, e.g. more workers at least than at most. Asks no machine."""
+    """Return what only Ray's launcher finds, e.g. a minimum of workers above the maximum. Contacts no machine."""
     import click
 
     prepare, validate = ray_private.PREPARE_CONFIG.get(), ray_private.VALIDATE_CONFIG.get()
     content = copy.deepcopy(document.content)
-    said = io.StringIO()
+    output = io.StringIO()
     try:
-        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said), _quiet():
+        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output), _quiet():
             validate(prepare(content))
     except (ValueError, RuntimeError, KeyError, AttributeError, click.ClickException) as error:
-        words = " ".join(f"{said.getvalue()} {error}".split()) or "Ray's launcher refuses it; `ray up` says why"
-        return [document.problem(_place_of(content), words)]
+        message = " ".join(f"{output.getvalue()} {error}".split()) or "Ray's launcher refuses it; `ray up` says why"
+        return [document.problem(_section(content), message)]
     return []
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Ray's launcher logs what it fills in; that is in the plan."""
+    """Silence Ray's launcher, which logs the values that it fills in."""
     logger = logging.getLogger("ray.autoscaler")
     before = logger.level
     logger.setLevel(logging.WARNING)
@@ -195,20 +195,20 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(before)
 
 
-def _place_of(content: Mapping[str, Any]) -> KeyPath:
+def _section(content: Mapping[str, Any]) -> KeyPath:
     return ("provider",) if content["provider"]["type"] == "local" else ("available_node_types",)
 
 
 @functools.cache
 def _schema() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(ray_private.launcher_file("ray-schema.json").read_text(encoding="utf-8"))
-    return found
+    schema: dict[str, Any] = json.loads(ray_private.launcher_file("ray-schema.json").read_text(encoding="utf-8"))
+    return schema
 
 
 def _defaults(provider: str) -> dict[str, Any]:
     path = ray_private.launcher_file(f"{provider}/defaults.yaml")
-    found: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return found
+    defaults: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return defaults
 
 
 def _leaves(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:

@@ -1,4 +1,4 @@
-"""Says what a cluster file would start: machines, ports and who reaches them, and the commands; starts nothing."""
+"""Describes what a cluster file would start: machines, ports and who can reach them, commands. Starts nothing."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ _METRICS = "metrics-export"
 
 
 def nodes(file: ClusterFile) -> list[dict[str, Any]]:
-    """One row a kind of machine: name, machine, count, gpus, price (`spot`, `on demand`, ...)."""
+    """Return one row per kind of machine: name, machine, count, gpus, price (`spot`, `on demand`, ...)."""
     provider = file.config["provider"]
     if file.provider == "local":
         hosts = [("head", [provider.get("head_ip", "-")]), ("worker", provider.get("worker_ips", []))]
         return [
-            {"name": name, "machine": ", ".join(map(str, found)), "count": str(len(found)), "gpus": None, "price": "-"}
-            for name, found in hosts
-            if found
+            {"name": name, "machine": ", ".join(map(str, named)), "count": str(len(named)), "gpus": None, "price": "-"}
+            for name, named in hosts
+            if named
         ]
     return [_row(file, name, node) for name, node in (file.config.get("available_node_types") or {}).items()]
 
 
 def ports(file: ClusterFile) -> list[dict[str, Any]]:
-    """One row a port that is listened on: port, what, who reaches it."""
-    inside = "machines of the group only" if file.provider == "aws" else "whoever reaches the machines, with the token"
+    """Return one row per listening port: port, what listens, who can reach it."""
+    inside = "machines of the group only" if file.provider == "aws" else "who can reach the machines, with the token"
     ssh_from = file.metadata.get("ssh_from")
-    rows = {SSH_PORT: ("ssh", ssh_from or "whom the machines' firewall admits")}
-    rows[DASHBOARD_PORT] = ("dashboard and jobs", "the head itself; others by a tunnel, with the token")
+    rows = {SSH_PORT: ("ssh", ssh_from or "who the machines' firewall lets in")}
+    rows[DASHBOARD_PORT] = ("dashboard and jobs", "the head itself; others through a tunnel, with the token")
     for key in ("head_start_ray_commands", "worker_start_ray_commands"):
         for command in file.config.get(key) or []:
-            for found in _PORT.finditer(str(command)):
-                name = found["name"] or "control service"
+            for match in _PORT.finditer(str(command)):
+                name = match["name"] or "control service"
                 who = inside.replace("with the token", "without a token") if name == _METRICS else inside
                 if name != _DASHBOARD:
-                    rows.setdefault(int(found["port"]), (name.replace("-", " "), who))
+                    rows.setdefault(int(match["port"]), (name.replace("-", " "), who))
     rows.setdefault(10001, ("ray client", inside))
     return [{"port": port, "what": what, "who": who} for port, (what, who) in sorted(rows.items())]
 
 
 def commands(file: ClusterFile) -> list[dict[str, str]]:
-    """What is copied and run, in the order in which a machine sees it."""
+    """Return what is copied and run, in order."""
     config = file.config
     rows = [
         {"where": "every machine", "what": "copy", "text": f"{source} -> {target}"}

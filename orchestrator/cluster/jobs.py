@@ -1,7 +1,7 @@
-"""Jobs on a running cluster: send one, follow it however often the connection breaks, stop it, fetch its results.
+"""Sends jobs to a running cluster, follows them across broken connections, stops them and fetches their results.
 
-A job is one command of ours, where it runs, and where its results go. Results come from the head node by rsync, or
-from an object store by their URI.
+A job is one of our commands, with where it runs and where its results go. Results come from the head node by rsync,
+or from an object store by their URI.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ from orchestrator.storage.find_results import RESULTS
 
 
 def target_of(results: str) -> Path:
-    """Where results of that location go on this machine: named like its last part, without options of a URI."""
-    place = urlsplit(results).path or urlsplit(results).netloc if "://" in results else results
-    return RESULTS / place.rstrip("/").rpartition("/")[2]
+    """Return the local folder for these results: named like their last part, without options of a URI."""
+    location = urlsplit(results).path or urlsplit(results).netloc if "://" in results else results
+    return RESULTS / location.rstrip("/").rpartition("/")[2]
 
 
 def check_reachable(results: str, file: ClusterFile | None) -> None:
-    """Raise UserError for a location that `fetch` could not bring."""
+    """Raise UserError for a location that `fetch` cannot copy from."""
     if "://" not in results and file is None:
-        raise UserError(f"--fetch brings {results} from the head node by rsync: name the cluster with --cluster FILE")
+        raise UserError(f"--fetch copies {results} from the head node by rsync: name the cluster with --cluster FILE")
 
 
 def fetch(results: str, file: ClusterFile | None) -> Path:
-    """Copy results into `results/` of the working directory; what is there already stays. Returns the folder."""
+    """Copy results into `results/` of the working directory, keeping other files there; return the folder."""
     check_reachable(results, file)
     target = target_of(results)
     if "://" in results:
@@ -63,17 +63,17 @@ def _download(uri: str, target: Path) -> None:
         _refuse_links(target, source.files())
         fs.copy_files(source.path, str(target.absolute()), source_filesystem=source.filesystem)
     except OSError as error:
-        place = uri.partition("?")[0].rpartition("@")[2]
-        raise EnvironmentProblem(f"{place} cannot be read: {error}") from error
+        location = uri.partition("?")[0].rpartition("@")[2]
+        raise EnvironmentProblem(f"{location} cannot be read: {error}") from error
 
 
 def _refuse_links(target: Path, names: Sequence[str]) -> None:
-    """Raise UserError where a file would be written through a link; `target` itself may be one."""
+    """Raise UserError if a file would be written through a link; `target` itself may be a link."""
     parts = {part for name in map(PurePosixPath, names) for part in (name, *name.parents[:-1])}
     for part in sorted(parts):
         if (target / part).is_symlink():
             raise UserError(
-                f"{target / part} is a link, and nothing is fetched through it: remove it, or move {target} aside"
+                f"{target / part} is a link, and nothing is fetched through links: remove it, or move {target} away"
             )
 
 
@@ -91,7 +91,7 @@ class ClusterPaths:
 
 @dataclass(frozen=True)
 class Submission:
-    """One job. `folder` is sent along as its working directory; `results` is where it leaves what it makes."""
+    """One job. `folder` is sent along as its working directory; `results` is where it writes its results."""
 
     name: str
     command: tuple[str, ...]
@@ -101,11 +101,11 @@ class Submission:
 
     @property
     def entrypoint(self) -> str:
-        """The command as Ray wants it: one line for the shell of the head node, every argument quoted."""
+        """The command as Ray expects it: one line for the head node's shell, with every argument quoted."""
         return shlex.join(self.command)
 
     def runtime_environment(self) -> dict[str, Any]:
-        """What the job runs in; secrets have no place here, since the dashboard shows it."""
+        """Return Ray's runtime environment of the job. It must hold no secrets: the dashboard shows it."""
         sent = (
             {} if self.folder is None else {"working_dir": str(self.folder), "excludes": ["/results/", ".git", ".venv"]}
         )
@@ -113,55 +113,55 @@ class Submission:
 
 
 def prepare(
-    verb: str, arguments: Sequence[str], values: Mapping[str, Any], place: ClusterPaths, folder: Path | None
+    verb: str, arguments: Sequence[str], values: Mapping[str, Any], paths: ClusterPaths, folder: Path | None
 ) -> Submission:
-    """The job for one command line. `values` are its options as the command itself reads them.
+    """Return the job for one command line. `values` are its options as the command itself parses them.
 
     `folder` None sends the experiment file's folder, and nothing for a built-in experiment. Raises UserError.
     """
     if values.get("address"):
-        raise UserError("--address has no place here: the job runs inside the cluster")
+        raise UserError("--address cannot be used here: the job runs inside the cluster")
     if verb == "analyze":
-        return _analysis(arguments, values, place)
+        return _analysis(arguments, values, paths)
     experiment = str(values["experiment"])
     name = load.load(experiment).experiment.experiment
-    results = _location(values.get("out"), place, name)
+    results = _location(values.get("out"), paths, name)
     written = _quiet(arguments) if values.get("out") else [*_quiet(arguments), "--out", results]
     path = Path(experiment).expanduser()
     if path.is_file():
         folder = folder or path.absolute().parent
         inside = _inside(path, folder)
         written = [inside if argument == experiment else argument for argument in written]
-    return Submission(_job_name(verb, name), ("orchestrate", verb, *written), results, folder, _environment(place))
+    return Submission(_job_name(verb, name), ("orchestrate", verb, *written), results, folder, _environment(paths))
 
 
-def _analysis(arguments: Sequence[str], values: Mapping[str, Any], place: ClusterPaths) -> Submission:
-    """A relative source, or the experiment of a file, means one of the cluster's results directories."""
-    sources = {source: _source(source, place) for source in values["sources"]}
-    results = _location(values["out"], place, "") if values.get("out") else f"{next(iter(sources.values()))}/analysis"
+def _analysis(arguments: Sequence[str], values: Mapping[str, Any], paths: ClusterPaths) -> Submission:
+    """Return the job of an analysis; relative sources and experiment files mean results on the cluster."""
+    sources = {source: _source(source, paths) for source in values["sources"]}
+    results = _location(values["out"], paths, "") if values.get("out") else f"{next(iter(sources.values()))}/analysis"
     written = [sources.get(argument, argument) for argument in _quiet(arguments)]
     name = _job_name("analyze", Path(next(iter(sources.values()))).name)
-    return Submission(name, ("orchestrate", "analyze", *written), results, None, _environment(place))
+    return Submission(name, ("orchestrate", "analyze", *written), results, None, _environment(paths))
 
 
-def _source(written: str, place: ClusterPaths) -> str:
+def _source(written: str, paths: ClusterPaths) -> str:
     name = load.named_by(written)
-    return _location(written if name is None and not _is_relative(written) else None, place, name or written)
+    return _location(written if name is None and not _is_relative(written) else None, paths, name or written)
 
 
 def _quiet(arguments: Sequence[str]) -> list[str]:
-    """A job has one log for both its streams: where one of them is a JSON document, progress stays out of it."""
+    """Add --quiet to --json: a job logs both streams together, and progress would end up in the document."""
     return [*arguments, "--quiet"] if "--json" in arguments and "--quiet" not in arguments else [*arguments]
 
 
-def _location(out: str | None, place: ClusterPaths, name: str) -> str:
+def _location(out: str | None, paths: ClusterPaths, name: str) -> str:
     if out is None:
-        if place.results is None:
+        if paths.results is None:
             raise UserError(
-                "where do the results go on the cluster? Say so with --results or --out (a path that every node "
-                "mounts, or s3://...), or in the cluster file: metadata: {results: ...}"
+                "where do the results go on the cluster? Use --results or --out (a path that every node mounts, or "
+                "s3://...), or set metadata: {results: ...} in the cluster file"
             )
-        return f"{_absolute(place.results, '--results').rstrip('/')}/{name}"
+        return f"{_absolute(paths.results, '--results').rstrip('/')}/{name}"
     return _absolute(out, "--out")
 
 
@@ -179,12 +179,12 @@ def _inside(path: Path, folder: Path) -> str:
     try:
         return f"./{path.absolute().relative_to(folder.absolute())}"
     except ValueError:
-        raise UserError(f"{path} is not in {folder}, which is what is sent") from None
+        raise UserError(f"{path} is not in {folder}, the folder that is sent") from None
 
 
-def _environment(place: ClusterPaths) -> dict[str, str]:
-    found = {"PYTHONUNBUFFERED": "1", "RAY_JOB_STOP_WAIT_TIME_S": str(STOP_SECONDS)}
-    return found if place.data is None else {**found, "ORCHESTRATE_DATA": place.data}
+def _environment(paths: ClusterPaths) -> dict[str, str]:
+    variables = {"PYTHONUNBUFFERED": "1", "RAY_JOB_STOP_WAIT_TIME_S": str(STOP_SECONDS)}
+    return variables if paths.data is None else {**variables, "ORCHESTRATE_DATA": paths.data}
 
 
 def _job_name(verb: str, name: str) -> str:
@@ -200,7 +200,7 @@ _LOST = (ConnectionError, RuntimeError, aiohttp.ClientError, requests.RequestExc
 
 @dataclass(frozen=True)
 class Ended:
-    """How a job ended. `exit_code` is the command's own; `message` says why where there is none."""
+    """How a job ended. `exit_code` is the command's own, or 143 if the job was stopped; `message` may say why."""
 
     exit_code: int
     message: str
@@ -208,22 +208,22 @@ class Ended:
 
 
 class Jobs:
-    """The jobs of the cluster whose dashboard answers at an address (http://host:port)."""
+    """The jobs of the cluster whose dashboard is at an address (http://host:port)."""
 
     def __init__(self, address: str) -> None:
-        """Raises EnvironmentProblem where nothing answers or the token is refused, UserError for no address at all."""
+        """Connect. Raises EnvironmentProblem if nothing answers or refuses the token, UserError for a bad address."""
         self.address = address.rstrip("/")
         _probe(self.address)
         token = ssh.token()
         self._has_token = token is not None
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        self._client: JobSubmissionClient = self._asked(lambda: JobSubmissionClient(self.address, headers=headers))
+        self._client: JobSubmissionClient = self._call(lambda: JobSubmissionClient(self.address, headers=headers))
 
     def send(self, submission: Submission) -> str:
-        """Send a job; returns its name. Raises EnvironmentProblem."""
+        """Send a job; return its name. Raises EnvironmentProblem."""
         metadata = {"results": submission.results, "command": submission.entrypoint}
         return str(
-            self._asked(
+            self._call(
                 lambda: self._client.submit_job(
                     entrypoint=submission.entrypoint,
                     submission_id=submission.name,
@@ -235,20 +235,20 @@ class Jobs:
 
     def stop(self, name: str) -> None:
         """Ask a job to end: a sweep then stops its runs with a checkpoint."""
-        self._asked(lambda: self._client.stop_job(name))
+        self._call(lambda: self._client.stop_job(name))
 
     def names(self) -> list[str]:
-        """The jobs that were sent, the newest last."""
-        found = self._asked(self._client.list_jobs)
-        sent = sorted((job.start_time or 0, job.submission_id) for job in found if job.submission_id)
+        """Return the names of the jobs that were sent, newest last."""
+        jobs = self._call(self._client.list_jobs)
+        sent = sorted((job.start_time or 0, job.submission_id) for job in jobs if job.submission_id)
         return [name for _, name in sent]
 
     def results(self, name: str) -> str | None:
-        """Where a job leaves its results. Raises UserError for a job that the cluster does not know."""
+        """Return where a job writes its results. Raises UserError for a job that the cluster does not know."""
         return (self._info(name).metadata or {}).get("results")
 
     def follow(self, name: str, write: Callable[[str], None]) -> Ended:
-        """Pass on what the job writes until it ended; what was passed on once is not repeated after a break."""
+        """Pass on what the job writes until it ends, without repetitions after the connection breaks."""
         reader = _Reader(write)
         broken_since: float | None = None
         while True:
@@ -274,26 +274,26 @@ class Jobs:
             known = ", ".join(self.names()[-5:]) or "none"
             raise UserError(f"no job {name!r} on this cluster; the newest: {known}") from error
 
-    def _asked(self, ask: Callable[[], Any]) -> Any:
+    def _call(self, method: Callable[[], Any]) -> Any:
         try:
-            return ask()
+            return method()
         except AuthenticationError as error:
             raise EnvironmentProblem(self._refused()) from error
         except (ConnectionError, requests.RequestException) as error:
-            raise EnvironmentProblem(f"no Ray dashboard answers at {self.address}: {_first(error)}") from error
+            raise EnvironmentProblem(f"no Ray dashboard answers at {self.address}: {_first_line(error)}") from error
         except RuntimeError as error:
-            raise EnvironmentProblem(f"the cluster at {self.address} refuses: {_first(error)}") from error
+            raise EnvironmentProblem(f"the cluster at {self.address} refused: {_first_line(error)}") from error
 
     def _refused(self) -> str:
         where = ssh.path()
         what = (
             f"the token in {where} is not its token" if self._has_token else f"it asks for a token; put it in {where}"
         )
-        return f"the cluster at {self.address} lets nobody in without its token: {what}"
+        return f"the cluster at {self.address} requires its token: {what}"
 
 
 class _Reader:
-    """Reads a job's log, which every connection sends from its beginning, and passes on what is new."""
+    """Passes on what is new in a job's log, which every connection sends from its beginning."""
 
     def __init__(self, write: Callable[[str], None]) -> None:
         self._write = write
@@ -330,10 +330,9 @@ def _probe(address: str) -> None:
 
 
 def _lost(address: str, name: str, error: Exception) -> str:
-    return (
-        f"the cluster at {address} has not answered for {PATIENCE_SECONDS:g} s ({_first(error)}); job {name} may go on"
-    )
+    silence = f"the cluster at {address} has not responded for {PATIENCE_SECONDS:g} s"
+    return f"{silence} ({_first_line(error)}); job {name} may still be running"
 
 
-def _first(error: BaseException) -> str:
+def _first_line(error: BaseException) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -1,4 +1,4 @@
-"""The doors that a cluster file must not leave open: each rule finds its breaches; only a named flag lets one pass."""
+"""The security rules that a cluster file must keep; only a flag that names a rule accepts its violations."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ PINS_ALL = re.compile(r"\s(-c|--constraint|--require-hashes)\b")
 START_COMMANDS = ("head_start_ray_commands", "worker_start_ray_commands")
 SETUP_COMMANDS = ("initialization_commands", "setup_commands", "head_setup_commands", "worker_setup_commands")
 
-Found = Iterator[tuple[KeyPath, str]]
+Findings = Iterator[tuple[KeyPath, str]]
 Config = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Violation:
-    """One open door: `rule` is also what `--allow` takes, `where` is file and line, `message` says what to write."""
+    """One open door: `--allow` takes its `rule`; `where` says file, line and message; `message` what to write."""
 
     rule: str
     where: str
@@ -40,26 +40,26 @@ class Violation:
 
 
 def breaches(file: ClusterFile, allowed: Iterable[str] = ()) -> list[Violation]:
-    """Every breach of every rule that is not allowed by name, in the order of the rules."""
-    found = []
-    for rule, look in RULES.items():
+    """Return every violation of the rules that are not allowed by name, in the order of the rules."""
+    violations = []
+    for rule, find in RULES.items():
         if rule in allowed:
             continue
-        for path, message in look(file.config):
+        for path, message in find(file.config):
             problem = file.document.problem(path, message)
-            found.append(Violation(rule, problem.render(file.document.source), message))
-    return found
+            violations.append(Violation(rule, problem.render(file.document.source), message))
+    return violations
 
 
 def security_groups(config: Config) -> list[str]:
-    """The names of all security groups that the file gives to nodes on AWS."""
+    """Return the names of all security groups that the file gives to nodes on AWS."""
     return sorted({group for _, node in _nodes(config) for group in _groups(node)})
 
 
 def group_breaches(permissions: Iterable[Config]) -> Iterator[tuple[str, str, str | None]]:
-    """Rule, message and network of all that inbound permissions admit; the network None where it is the world.
+    """Yield rule, message and network for everything that inbound permissions admit; network None: the world.
 
-    A network that is smaller than the world is a breach only for who knows which networks are meant.
+    Whether a smaller network is a violation depends on the networks that are meant, which the caller knows.
     """
     for permission in permissions:
         for network in _networks(permission):
@@ -68,53 +68,53 @@ def group_breaches(permissions: Iterable[Config]) -> Iterator[tuple[str, str, st
             yield rule, f"opens {what} to {network}", None if _is_world(network) else network
 
 
-def _open_ssh(config: Config) -> Found:
-    """SSH for the whole internet: by a rule of the file, or by the group that Ray makes when the file names none."""
+def _open_ssh(config: Config) -> Findings:
+    """Find SSH open to the world, by a rule of the file or by the group that Ray creates if the file names none."""
     for path, permission in _inbound(config):
         for network in filter(_is_world, _networks(permission)):
             if _admits(permission, SSH_PORT):
-                yield path, f"opens SSH to {network}; name the addresses you come from, e.g. 203.0.113.0/24"
+                yield path, f"opens SSH to {network}; name the network you connect from, e.g. 203.0.113.0/24"
     for path, node in _nodes(config):
         if not _groups(node):
             yield (
                 path,
-                "names no SecurityGroupIds, and the group that Ray then makes opens SSH to 0.0.0.0/0; name yours",
+                "names no SecurityGroupIds, and the group that Ray creates instead opens SSH to 0.0.0.0/0; name yours",
             )
 
 
-def _open_ports(config: Config) -> Found:
-    """Other ports for the whole internet, the dashboard's among them."""
+def _open_ports(config: Config) -> Findings:
+    """Find other ports open to the world, including the dashboard's."""
     for path, permission in _inbound(config):
         for network in filter(_is_world, _networks(permission)):
             if not _is_only(permission, SSH_PORT):
                 yield path, f"opens {_ports(permission)} to {network}; members of the group need no rule of their own"
 
 
-def _public_dashboard(config: Config) -> Found:
-    """The dashboard runs code for whoever reaches it."""
+def _public_dashboard(config: Config) -> Findings:
+    """Find dashboards that others can reach: the dashboard runs code for anyone."""
     for path, command in _commands(config, START_COMMANDS):
         for host in DASHBOARD_HOST.findall(command):
             if host not in LOOPBACK:
                 yield path, f"the dashboard listens on {host}; write --dashboard-host=127.0.0.1 and use a tunnel"
 
 
-def _no_authentication(config: Config) -> Found:
-    """Every `ray start` must ask for the token, and the token must be there."""
+def _no_authentication(config: Config) -> Findings:
+    """Find each `ray start` that does not require the token, and a file that does not provide it."""
     started = False
     for path, command in _commands(config, (*START_COMMANDS, *SETUP_COMMANDS)):
         if OTHER_MODE.search(command):
             yield path, "switches token authentication off; write RAY_AUTH_MODE=token"
-        elif found := START.search(command):
+        elif match := START.search(command):
             started = True
-            if not TOKEN_MODE.search(command[: found.start()]):
+            if not TOKEN_MODE.search(command[: match.start()]):
                 yield path, "starts Ray without token authentication; put `export RAY_AUTH_MODE=token;` before it"
     mounted = any(str(target).endswith(".ray/auth_token") for target in config.get("file_mounts") or {})
     if started and not mounted:
-        yield ("file_mounts",), "brings no token; add `~/.ray/auth_token: ~/.ray/auth_token`"
+        yield ("file_mounts",), "provides no token; add `~/.ray/auth_token: ~/.ray/auth_token`"
 
 
-def _unpinned(config: Config) -> Found:
-    """What is installed tomorrow must be what was tested today."""
+def _unpinned(config: Config) -> Findings:
+    """Find images and packages without a fixed version: a later start must install the same."""
     for path, node in _nodes(config):
         image = str(node.get("ImageId", ""))
         if not IMAGE_ID.match(image) and not is_placeholder(image):
@@ -123,30 +123,30 @@ def _unpinned(config: Config) -> Found:
     for key in ("image", "head_image", "worker_image"):
         image = str(docker.get(key, ""))
         if image and not DIGEST.search(image):
-            yield ("docker", key), f"{image} is whatever has that name; add its digest: {image}@sha256:..."
+            yield ("docker", key), f"{image} can change under this name; add its digest: {image}@sha256:..."
     for path, command in _commands(config, SETUP_COMMANDS):
         for install in INSTALL.finditer(command):
             if not _pins(install["what"]):
-                yield path, "pip installs whatever is newest; add --constraint, or == to every name"
+                yield path, "pip installs the newest versions; add --constraint, or == to every name"
 
 
-def _old_metadata(config: Config) -> Found:
-    """Version 1 of AWS's metadata service hands a node's credentials to anything that can make it fetch a URL."""
+def _old_metadata(config: Config) -> Findings:
+    """Find nodes with version 1 of AWS's metadata service: anyone who makes one fetch a URL gets its credentials."""
     for path, node in _nodes(config):
         if (node.get("MetadataOptions") or {}).get("HttpTokens") != "required":
             yield path, "allows version 1 of the metadata service; write MetadataOptions: {HttpTokens: required}"
 
 
-def _unknown_provider(config: Config) -> Found:
-    """These rules know what Ray makes on AWS and on named hosts, and nothing of other clouds."""
+def _unknown_provider(config: Config) -> Findings:
+    """Find other clouds: these rules only know what Ray creates on AWS and on named hosts."""
     if config["provider"]["type"] not in PROVIDERS:
         yield (
             ("provider", "type"),
-            f"these rules know {' and '.join(PROVIDERS)} only; look yourself at what is open to whom",
+            f"these rules only know {' and '.join(PROVIDERS)}; check for yourself what is open to whom",
         )
 
 
-RULES: dict[str, Callable[[Config], Found]] = {
+RULES: dict[str, Callable[[Config], Findings]] = {
     "open-ssh": _open_ssh,
     "open-ports": _open_ports,
     "public-dashboard": _public_dashboard,
@@ -167,14 +167,14 @@ def _commands(config: Config, keys: Iterable[str]) -> Iterator[tuple[KeyPath, st
 
 
 def _nodes(config: Config) -> Iterator[tuple[KeyPath, Config]]:
-    """The node types that AWS is asked for."""
+    """Yield the node types on AWS."""
     if config["provider"]["type"] == "aws":
         for name, node in (config.get("available_node_types") or {}).items():
             yield ("available_node_types", name, "node_config"), node["node_config"]
 
 
 def _groups(node: Config) -> list[str]:
-    """The security groups that a node type names, at its top or for each network interface."""
+    """Return the security groups that a node type names, for itself or for each network interface."""
     interfaces = node.get("NetworkInterfaces") or []
     if interfaces and all(interface.get("Groups") for interface in interfaces):
         return [group for interface in interfaces for group in interface["Groups"]]
@@ -182,25 +182,25 @@ def _groups(node: Config) -> list[str]:
 
 
 def _inbound(config: Config) -> Iterator[tuple[KeyPath, Config]]:
-    """The inbound rules of the file; they only count where Ray makes the group."""
+    """Yield the inbound rules of the file, with which Ray creates a group."""
     group = config["provider"].get("security_group") or {}
     for index, permission in enumerate(group.get("IpPermissions") or []):
         yield ("provider", "security_group", "IpPermissions", index), permission
 
 
 def _networks(permission: Config) -> list[str]:
-    """What one inbound rule admits, but for other security groups."""
-    four = [str(entry.get("CidrIp")) for entry in permission.get("IpRanges") or []]
-    return four + [str(entry.get("CidrIpv6")) for entry in permission.get("Ipv6Ranges") or []]
+    """Return the networks that one inbound rule admits; other security groups are no networks."""
+    ipv4 = [str(entry.get("CidrIp")) for entry in permission.get("IpRanges") or []]
+    return ipv4 + [str(entry.get("CidrIpv6")) for entry in permission.get("Ipv6Ranges") or []]
 
 
 def _is_world(network: str) -> bool:
-    """Whether a network holds more than one owner's addresses; one that is not understood does."""
+    """Return whether a network has addresses of many owners; one that cannot be parsed counts."""
     try:
-        found = ipaddress.ip_network(network, strict=False)
+        parsed = ipaddress.ip_network(network, strict=False)
     except ValueError:
         return True
-    return found.prefixlen < WORLD[found.version]
+    return parsed.prefixlen < WORLD[parsed.version]
 
 
 def _is_only(permission: Config, port: int) -> bool:

@@ -1,6 +1,6 @@
-"""Reaches a cluster's machines: SSH, a tunnel from this machine's loopback to the dashboard, and the cluster's token.
+"""Connects to a cluster's machines: SSH, a tunnel from local loopback to the dashboard, and the cluster's token.
 
-The token's file can be read by nobody else.
+Only the user can read the token's file.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ OTHERS = 0o077
 
 
 def path() -> Path:
-    """Where Ray looks for the token (`RAY_AUTH_TOKEN_PATH`, else `~/.ray/auth_token`)."""
+    """Return where Ray looks for the token (`RAY_AUTH_TOKEN_PATH`, else `~/.ray/auth_token`)."""
     written = os.environ.get("RAY_AUTH_TOKEN_PATH")
     return Path(written).expanduser() if written else Path.home() / ".ray" / "auth_token"
 
 
 def token() -> str | None:
-    """The token of this machine's user, or None. Raises EnvironmentProblem for a file that cannot be read."""
+    """Return this user's token, or None. Raises EnvironmentProblem for a file that cannot be read."""
     if written := os.environ.get("RAY_AUTH_TOKEN"):
         return written.strip()
     try:
@@ -43,7 +43,7 @@ def token() -> str | None:
 
 
 def ensure() -> bool:
-    """Make a token where there is none, and keep its file to its owner; True when it is a new one."""
+    """Create a token if there is none, and keep its file private; True if it is new."""
     if token() is not None:
         if path().is_file() and path().stat().st_mode & OTHERS:
             path().chmod(PRIVATE)
@@ -62,40 +62,40 @@ LOOK_SECONDS = 0.1
 
 
 def hosts(file: ClusterFile) -> list[str]:
-    """The machines that the file itself names, the head first; none where a provider makes them."""
+    """Return the machines that the file names, head first; none if a provider creates them."""
     provider = file.config["provider"]
     if "head_ip" not in provider:
         return []
     return [str(provider.get("external_head_ip") or provider["head_ip"]), *map(str, provider.get("worker_ips") or [])]
 
 
-def answers(file: ClusterFile, host: str) -> None:
+def check_ssh(file: ClusterFile, host: str) -> None:
     """Raise EnvironmentProblem unless a command can be run on the host."""
-    said = failure_of(file, host, "true")
-    if said is not None:
-        raise EnvironmentProblem(f"{said}: it cannot be reached by SSH")
+    failure = failure_of(file, host, "true")
+    if failure is not None:
+        raise EnvironmentProblem(f"{failure}: it cannot be reached by SSH")
 
 
 def failure_of(file: ClusterFile, host: str, command: str) -> str | None:
-    """Run a command of the file on the host, in a login shell as Ray's launcher does; what went wrong, or None."""
-    there = f"bash --login -c {shlex.quote(command)}"
-    found = subprocess.run([*_ssh(file, host), there], capture_output=True, text=True, check=False)
-    if found.returncode == 0:
+    """Run a command on the host, in a login shell as Ray's launcher does; return what went wrong, or None."""
+    remote = f"bash --login -c {shlex.quote(command)}"
+    done = subprocess.run([*_ssh(file, host), remote], capture_output=True, text=True, check=False)
+    if done.returncode == 0:
         return None
-    return f"{host}: {next(reversed(found.stderr.strip().splitlines()), f'code {found.returncode}')}"
+    return f"{host}: {next(reversed(done.stderr.strip().splitlines()), f'code {done.returncode}')}"
 
 
 def known_hosts(file: ClusterFile) -> Path:
-    """The cluster's own list of host keys: a cloud gives the addresses of ended machines to others."""
+    """Return the file with this cluster's host keys: a cloud reuses the addresses of ended machines."""
     return path().parent / f"known_hosts-{re.sub(r'[^A-Za-z0-9_.-]', '-', file.name)}"
 
 
 @contextlib.contextmanager
 def tunnel(file: ClusterFile, host: str, port: int = 0) -> Iterator[str]:
-    """The address on this machine's loopback at which the head's dashboard answers, for as long as this lasts.
+    """Open a tunnel to the head's dashboard; yield its address on this machine's loopback.
 
-    `port` 0: a free one. However this process ends, the tunnel ends with it: the command at its far end waits for the
-    end of its input. Raises EnvironmentProblem when SSH cannot connect or the port is taken.
+    `port` 0 means any free one. However this process ends, the tunnel ends with it: the command at its other end waits
+    for the end of its input. Raises EnvironmentProblem if SSH cannot connect or the port is taken.
     """
     port = _free(port)
     command = _ssh(file, host)
@@ -128,16 +128,16 @@ def _ssh(file: ClusterFile, host: str) -> list[str]:
     if proxy := auth.get("ssh_proxy_command"):
         options.append(f"ProxyCommand={proxy}")
     key = ["-i", str(Path(auth["ssh_private_key"]).expanduser())] if auth.get("ssh_private_key") else []
-    written = [part for option in options for part in ("-o", option)]
-    return ["ssh", *key, *written, "-l", str(auth.get("ssh_user", "ubuntu")), "--", host]
+    flags = [part for option in options for part in ("-o", option)]
+    return ["ssh", *key, *flags, "-l", str(auth.get("ssh_user", "ubuntu")), "--", host]
 
 
 def _wait_until_open(process: subprocess.Popen[str], port: int, host: str) -> None:
     deadline = time.monotonic() + OPEN_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            said = (process.stderr.read() if process.stderr else "").strip().splitlines()
-            raise EnvironmentProblem(f"no tunnel to {host}: {said[-1] if said else 'ssh ended at once'}")
+            lines = (process.stderr.read() if process.stderr else "").strip().splitlines()
+            raise EnvironmentProblem(f"no tunnel to {host}: {lines[-1] if lines else 'ssh ended at once'}")
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1.0):
             return
         time.sleep(LOOK_SECONDS)
@@ -145,10 +145,10 @@ def _wait_until_open(process: subprocess.Popen[str], port: int, host: str) -> No
 
 
 def _free(port: int) -> int:
-    with socket.socket() as found:
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            found.bind(("127.0.0.1", port))
+            probe.bind(("127.0.0.1", port))
         except OSError as error:
-            raise EnvironmentProblem(f"port {port} of this machine is taken; choose another with --port") from error
-        return int(found.getsockname()[1])
+            raise EnvironmentProblem(f"port {port} on this machine is taken; choose another with --port") from error
+        return int(probe.getsockname()[1])

@@ -144,7 +144,7 @@ def test_a_missing_and_a_wrong_token_are_told_apart() -> None:
         (("swep", "quickstart"), "did you mean 'sweep'?"),
         (("sweep", "quickstrat"), "did you mean 'quickstart'?"),
         (("sweep", "quickstart"), "where do the results go on the cluster?"),
-        (("sweep", "quickstart", "--address", "auto", *OUT), "--address has no place here"),
+        (("sweep", "quickstart", "--address", "auto", *OUT), "--address cannot be used here"),
         (("plan", "quickstart"), "a cluster can be sent no 'plan'"),
     ],
 )
@@ -203,7 +203,7 @@ def test_nothing_is_brought_through_a_link_except_to_a_folder_that_is_one(
     if not part:
         assert (fetch(f"file://{tmp_path}/store/quickstart", None) / "runs/a.parquet").read_bytes() == b"rows"
         return
-    with pytest.raises(UserError, match=rf"results/quickstart/{part} is a link, and nothing is fetched through it"):
+    with pytest.raises(UserError, match=rf"results/quickstart/{part} is a link, and nothing is fetched through links"):
         fetch(f"file://{tmp_path}/store/quickstart", None)
     assert list((tmp_path / "outside").iterdir()) == []
     assert (tmp_path / "precious").read_bytes() == b"mine"

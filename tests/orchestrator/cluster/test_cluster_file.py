@@ -53,7 +53,7 @@ def test_every_unknown_key_is_reported_at_once_with_the_nearest_known_one(tmp_pa
         ("max_workers: 2                  #", "max_workers: two  #", "'two' is not of type 'integer'"),
         ("max_workers: 2                  #", "max_workers: 0  #", "smaller than the sum of `min_workers`"),
         ("head_node_type: head\n", "head_node_type: heed\n", "`head_node_type` must be one of"),
-        ("cluster_name: orchestrate\n", "cluster_name: yes\n", "Ray's launcher takes this for True"),
+        ("cluster_name: orchestrate\n", "cluster_name: yes\n", "Ray's launcher reads this as True"),
         ("cluster_name: orchestrate\n", "cluster_name: &a orchestrate\n", "anchors and aliases are not supported"),
         ("cluster_name: orchestrate\n", "cluster_name: [\n", "expected ',' or ']'"),
         ("cluster_name: orchestrate\n", "cluster_name: !!python/name:os.system a\n", "only plain values are read"),

@@ -83,7 +83,7 @@ def test_a_file_as_source_of_an_analysis_means_the_results_of_its_experiment_on_
         (("quickstart",), ClusterPaths(), {}, "where do the results go"),
         (("quickstart",), ClusterPaths("results"), {}, "--results must be an absolute path"),
         (("quickstart",), PLACE, {"out": "here"}, "--out must be an absolute path"),
-        (("quickstart",), PLACE, {"address": "auto"}, "--address has no place here"),
+        (("quickstart",), PLACE, {"address": "auto"}, "--address cannot be used here"),
         (("quickstrat",), PLACE, {}, "did you mean 'quickstart'"),
     ],
 )
