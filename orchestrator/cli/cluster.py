@@ -220,10 +220,10 @@ def up(console: Console, file: str, allowed: tuple[str, ...], yes: bool) -> None
 
     found = _checked(console, file, allowed)
     launcher.ready(found)
-    _refuse(aws_groups.breaches(found, allowed))
+    _refuse(aws_groups.violations(found, allowed))
     _agreed(f"Start {found.name}, as `cluster check` shows it?", yes)
-    if ssh.ensure():
-        console.note(f"made a token: {ssh.path()}")
+    if ssh.ensure_token():
+        console.note(f"made a token: {ssh.token_path()}")
     launcher.up(found)
     console.data(f"{found.name} is up\nnext:    orchestrate cluster submit --cluster {file} sweep EXPERIMENT")
 
@@ -265,7 +265,7 @@ def dashboard(console: Console, file: str, port: int) -> None:
     found = cluster_file.read(Path(file))
     with ssh.tunnel(found, launcher.head_address(found), port) as address:
         console.data(address)
-        console.note(f"it asks for the token in {ssh.path()}; Ctrl-C closes the tunnel")
+        console.note(f"it asks for the token in {ssh.token_path()}; Ctrl-C closes the tunnel")
         threading.Event().wait()
 
 
@@ -278,8 +278,8 @@ def _checked(console: Console, file: str, allowed: tuple[str, ...]) -> ClusterFi
     from orchestrator.cluster import cluster_file, security_rules
 
     found = cluster_file.read(Path(file))
-    refused = security_rules.breaches(found, allowed)
-    for breach in security_rules.breaches(found):
+    refused = security_rules.violations(found, allowed)
+    for breach in security_rules.violations(found):
         if breach.rule in allowed:
             console.warning(f"{breach.where} (allowed: {breach.rule})")
     _refuse(refused)

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from orchestrator.cluster.cluster_file import ClusterFile
-from orchestrator.cluster.security_rules import Violation, group_breaches, security_groups
+from orchestrator.cluster.security_rules import Violation, group_violations, security_groups
 from orchestrator.errors import EnvironmentProblem, UserError
 
 
-def breaches(file: ClusterFile, allowed: Sequence[str]) -> list[Violation]:
+def violations(file: ClusterFile, allowed: Sequence[str]) -> list[Violation]:
     """Return the violations in the groups that the file names, except allowed ones; none for other providers.
 
     With `metadata.ssh_from`, opening SSH to any other network is a violation. Raises EnvironmentProblem if AWS does not
@@ -28,7 +28,7 @@ def breaches(file: ClusterFile, allowed: Sequence[str]) -> list[Violation]:
 def _of_group(file: ClusterFile, group: Mapping[str, Any]) -> Iterator[Violation]:
     where = f"security group {group['GroupId']}"
     expected = _expected(file)
-    for rule, message, network in group_breaches(group.get("IpPermissions", [])):
+    for rule, message, network in group_violations(group.get("IpPermissions", [])):
         if network is None or (expected is not None and not _within(network, expected)):
             yield Violation(rule, f"{where}: {message}", message)
 

@@ -285,7 +285,7 @@ class Jobs:
             raise EnvironmentProblem(f"the cluster at {self.address} refused: {_first_line(error)}") from error
 
     def _refused(self) -> str:
-        where = ssh.path()
+        where = ssh.token_path()
         what = (
             f"the token in {where} is not its token" if self._has_token else f"it asks for a token; put it in {where}"
         )

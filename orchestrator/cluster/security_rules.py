@@ -39,7 +39,7 @@ class Violation:
     message: str
 
 
-def breaches(file: ClusterFile, allowed: Iterable[str] = ()) -> list[Violation]:
+def violations(file: ClusterFile, allowed: Iterable[str] = ()) -> list[Violation]:
     """Return every violation of the rules that are not allowed by name, in the order of the rules."""
     violations = []
     for rule, find in RULES.items():
@@ -56,7 +56,7 @@ def security_groups(config: Config) -> list[str]:
     return sorted({group for _, node in _nodes(config) for group in _groups(node)})
 
 
-def group_breaches(permissions: Iterable[Config]) -> Iterator[tuple[str, str, str | None]]:
+def group_violations(permissions: Iterable[Config]) -> Iterator[tuple[str, str, str | None]]:
     """Yield rule, message and network for everything that inbound permissions admit; network None: the world.
 
     Whether a smaller network is a violation depends on the networks that are meant, which the caller knows.

@@ -24,7 +24,7 @@ PRIVATE = 0o600
 OTHERS = 0o077
 
 
-def path() -> Path:
+def token_path() -> Path:
     """Return where Ray looks for the token (`RAY_AUTH_TOKEN_PATH`, else `~/.ray/auth_token`)."""
     written = os.environ.get("RAY_AUTH_TOKEN_PATH")
     return Path(written).expanduser() if written else Path.home() / ".ray" / "auth_token"
@@ -35,22 +35,22 @@ def token() -> str | None:
     if written := os.environ.get("RAY_AUTH_TOKEN"):
         return written.strip()
     try:
-        return path().read_text(encoding="utf-8").strip() or None
+        return token_path().read_text(encoding="utf-8").strip() or None
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
-        raise EnvironmentProblem(f"the token in {path()} cannot be read: {error}") from error
+        raise EnvironmentProblem(f"the token in {token_path()} cannot be read: {error}") from error
 
 
-def ensure() -> bool:
+def ensure_token() -> bool:
     """Create a token if there is none, and keep its file private; True if it is new."""
     if token() is not None:
-        if path().is_file() and path().stat().st_mode & OTHERS:
-            path().chmod(PRIVATE)
+        if token_path().is_file() and token_path().stat().st_mode & OTHERS:
+            token_path().chmod(PRIVATE)
         return False
-    path().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path().unlink(missing_ok=True)
-    descriptor = os.open(path(), os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE)
+    token_path().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    token_path().unlink(missing_ok=True)
+    descriptor = os.open(token_path(), os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(secrets.token_hex(32))
     return True
@@ -87,7 +87,7 @@ def failure_of(file: ClusterFile, host: str, command: str) -> str | None:
 
 def known_hosts(file: ClusterFile) -> Path:
     """Return the file with this cluster's host keys: a cloud reuses the addresses of ended machines."""
-    return path().parent / f"known_hosts-{re.sub(r'[^A-Za-z0-9_.-]', '-', file.name)}"
+    return token_path().parent / f"known_hosts-{re.sub(r'[^A-Za-z0-9_.-]', '-', file.name)}"
 
 
 @contextlib.contextmanager

@@ -80,13 +80,13 @@ def ssh(network: str) -> dict[str, Any]:
 def refuse_open_groups(ec2: Any, path: Path, group: str) -> None:
     """The group as the comments make it passes; one that admits the world, or another network, does not."""
     file = read(path)
-    assert security_rules.breaches(file) == []
-    assert aws_groups.breaches(file, ()) == []
+    assert security_rules.violations(file) == []
+    assert aws_groups.violations(file, ()) == []
     for network in ("0.0.0.0/0", "198.51.100.0/24"):
         ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[ssh(network)])
-        found = aws_groups.breaches(file, ())
+        found = aws_groups.violations(file, ())
         assert [breach.rule for breach in found] == ["open-ssh"], found
-        assert aws_groups.breaches(file, ("open-ssh",)) == []
+        assert aws_groups.violations(file, ("open-ssh",)) == []
         click.echo(f"refused: {found[0].where}")
         ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=[ssh(network)])
 

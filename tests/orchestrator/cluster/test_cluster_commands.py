@@ -129,7 +129,7 @@ def test_an_address_of_another_kind_is_a_mistake() -> None:
 def test_a_missing_and_a_wrong_token_are_told_apart() -> None:
     with locked_dashboard() as address:
         missing = run("submit", "--address", address, "sweep", "quickstart", *OUT)
-        assert ssh.ensure()
+        assert ssh.ensure_token()
         wrong = run("attach", "--address", address)
     assert (missing.exit_code, wrong.exit_code) == (4, 4)
     assert "it asks for a token; put it in" in missing.stderr
@@ -210,13 +210,13 @@ def test_nothing_is_brought_through_a_link_except_to_a_folder_that_is_one(
 
 
 def test_a_token_is_made_once_and_nobody_else_can_read_it(home: Path) -> None:
-    assert ssh.ensure()
+    assert ssh.ensure_token()
     made = ssh.token()
     assert made is not None
     assert len(made) == 64
     file = home / ".ray" / "auth_token"
     assert file.stat().st_mode & 0o777 == 0o600
     file.chmod(0o644)
-    assert not ssh.ensure()
+    assert not ssh.ensure_token()
     assert ssh.token() == made
     assert file.stat().st_mode & 0o777 == 0o600

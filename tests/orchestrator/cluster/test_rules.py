@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.cli.cluster import RULES as FLAGS
 from orchestrator.cluster.cluster_file import read
-from orchestrator.cluster.security_rules import RULES, breaches
+from orchestrator.cluster.security_rules import RULES, violations
 from tests.orchestrator.cluster.files import AWS, ON_PREMISE, changed
 
 GROUP = """  use_internal_ips: false
@@ -57,7 +57,7 @@ EXAMPLES = [
 
 @pytest.mark.parametrize("path", [AWS, ON_PREMISE], ids=lambda path: path.name)
 def test_the_files_of_the_project_break_no_rule(path: Path) -> None:
-    assert breaches(read(path)) == []
+    assert violations(read(path)) == []
 
 
 @pytest.mark.parametrize(("rule", "source", "change"), EXAMPLES)
@@ -65,11 +65,11 @@ def test_an_open_door_is_refused_and_only_its_own_flag_lets_it_pass(
     tmp_path: Path, rule: str, source: Path, change: tuple[str, str]
 ) -> None:
     file = read(changed(tmp_path, source, change))
-    found = breaches(file)
-    assert {breach.rule for breach in found} == {rule}
-    assert all(breach.where.startswith(str(file.path)) for breach in found)
-    assert breaches(file, set(RULES) - {rule}) == found
-    assert breaches(file, {rule}) == []
+    found = violations(file)
+    assert {violation.rule for violation in found} == {rule}
+    assert all(violation.where.startswith(str(file.path)) for violation in found)
+    assert violations(file, set(RULES) - {rule}) == found
+    assert violations(file, {rule}) == []
 
 
 def test_every_rule_has_an_example_and_a_flag() -> None:
@@ -78,12 +78,12 @@ def test_every_rule_has_an_example_and_a_flag() -> None:
 
 
 def test_ssh_from_a_named_network_is_no_open_door(tmp_path: Path) -> None:
-    assert breaches(read(changed(tmp_path, AWS, group(22, 22, OFFICE)))) == []
+    assert violations(read(changed(tmp_path, AWS, group(22, 22, OFFICE)))) == []
 
 
 def test_a_rule_for_every_port_opens_ssh_and_the_others(tmp_path: Path) -> None:
-    found = breaches(read(changed(tmp_path, AWS, group(-1, -1, WORLD, protocol="'-1'"))))
-    assert [breach.rule for breach in found] == ["open-ssh", "open-ports"]
+    found = violations(read(changed(tmp_path, AWS, group(-1, -1, WORLD, protocol="'-1'"))))
+    assert [violation.rule for violation in found] == ["open-ssh", "open-ports"]
 
 
 def test_what_the_file_leaves_out_is_judged_by_what_ray_fills_in(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_what_the_file_leaves_out_is_judged_by_what_ray_fills_in(tmp_path: Path)
     head = text.index("head_start_ray_commands:")
     path = tmp_path / "cluster.yaml"
     path.write_text(text[:head], encoding="utf-8")
-    found = {breach.rule: breach.message for breach in breaches(read(path))}
+    found = {violation.rule: violation.message for violation in violations(read(path))}
     assert set(found) == {"public-dashboard", "no-authentication"}
     assert "the dashboard listens on 0.0.0.0" in found["public-dashboard"]
 
@@ -99,4 +99,4 @@ def test_what_the_file_leaves_out_is_judged_by_what_ray_fills_in(tmp_path: Path)
 def test_an_image_with_its_digest_and_packages_with_versions_are_pinned(tmp_path: Path) -> None:
     image = f"docker: {{image: 'rayproject/ray@sha256:{'0' * 64}', container_name: ray}}\nauth:\n"
     several = ("boto3==1.44.5", "boto3==1.44.5 'botocore==1.44.5'")
-    assert breaches(read(changed(tmp_path, AWS, ("auth:\n", image), several))) == []
+    assert violations(read(changed(tmp_path, AWS, ("auth:\n", image), several))) == []
