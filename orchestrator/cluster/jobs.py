@@ -191,7 +191,7 @@ def _job_name(verb: str, name: str) -> str:
     return f"{verb}-{re.sub(r'[^A-Za-z0-9_.-]', '-', name)[:40]}-{secrets.token_hex(3)}"
 
 
-ANSWER_SECONDS = 10.0
+CONNECT_SECONDS = 10.0
 LOOK_EVERY_SECONDS = 0.5
 PATIENCE_SECONDS = 120.0
 EXIT_STOPPED = 143
@@ -324,7 +324,7 @@ def _probe(address: str) -> None:
         raise UserError(f"--address must be the dashboard's, http://HOST:PORT, got {address!r}")
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
-        socket.create_connection((parts.hostname, port), timeout=ANSWER_SECONDS).close()
+        socket.create_connection((parts.hostname, port), timeout=CONNECT_SECONDS).close()
     except OSError as error:
         raise EnvironmentProblem(f"no Ray dashboard answers at {address}: {error.strerror or error}") from error
 

@@ -56,7 +56,7 @@ def ensure_token() -> bool:
     return True
 
 
-ANSWER_SECONDS = 10
+CONNECT_SECONDS = 10
 OPEN_SECONDS = 30.0
 LOOK_SECONDS = 0.1
 
@@ -120,7 +120,7 @@ def _ssh(file: ClusterFile, host: str) -> list[str]:
     known_hosts(file).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     options = [
         "BatchMode=yes",
-        f"ConnectTimeout={ANSWER_SECONDS}",
+        f"ConnectTimeout={CONNECT_SECONDS}",
         "ServerAliveInterval=15",
         "StrictHostKeyChecking=accept-new",
         f'UserKnownHostsFile="{known_hosts(file)}"',

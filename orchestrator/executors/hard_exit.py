@@ -20,15 +20,15 @@ def note_lost_cluster() -> None:
     _cluster_was_lost.set()
 
 
-def call_or_block(target: Callable[..., None], *arguments: Any) -> None:
-    """Call the target, in a thread that waits for Ray; if Ray's shutdown makes it fail, block forever.
+def start_thread(name: str, target: Callable[..., None], *arguments: Any) -> threading.Thread:
+    """Start a daemon thread that may wait for Ray. It does not keep the process alive.
 
-    The exception keeps the target's frames alive, so no reference in them is dropped.
+    When Ray's shutdown makes the target fail, the thread blocks forever: the exception keeps the target's frames alive,
+    so no reference in them is dropped.
     """
-    try:
-        target(*arguments)
-    except SystemExit:
-        threading.Event().wait()
+    thread = threading.Thread(target=_call_or_block, args=(target, *arguments), name=name, daemon=True)
+    thread.start()
+    return thread
 
 
 def end(code: int) -> None:
@@ -38,3 +38,10 @@ def end(code: int) -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     os._exit(code)
+
+
+def _call_or_block(target: Callable[..., None], *arguments: Any) -> None:
+    try:
+        target(*arguments)
+    except SystemExit:
+        threading.Event().wait()

@@ -131,12 +131,12 @@ class Cluster:
 
     def loss(self) -> str | None:
         """Say what is lost: the cluster, or its node here, accepts no connections; None if both do."""
-        if not _answers(self.address):
+        if not _accepts_connections(self.address):
             return f"the Ray cluster at {self.address} was lost"
-        return None if _answers(self.node) else f"the Ray node on this machine, at {self.node}, was lost"
+        return None if _accepts_connections(self.node) else f"the Ray node on this machine, at {self.node}, was lost"
 
 
-def _answers(address: str) -> bool:
+def _accepts_connections(address: str) -> bool:
     host, _, port = address.rpartition(":")
     try:
         with socket.create_connection((host.strip("[]"), int(port)), timeout=PROBE_SECONDS):
@@ -263,7 +263,7 @@ def _leave(leaders: Sequence[int]) -> bool:
     if not _is_lost():
         return _shut_down(leaders)
     hard_exit.note_lost_cluster()
-    seconds = LOST_NODE_SECONDS if _answers(_control_service()) else LOST_SECONDS
+    seconds = LOST_NODE_SECONDS if _accepts_connections(_control_service()) else LOST_SECONDS
     later = threading.Timer(seconds, _forget_lost_cluster)
     later.daemon = True
     later.start()
@@ -272,7 +272,7 @@ def _leave(leaders: Sequence[int]) -> bool:
 
 def _is_lost() -> bool:
     """Return whether this process is connected to a cluster that does not respond, or whose node here does not."""
-    return ray.is_initialized() and not (_answers(_control_service()) and _answers(_own_node()))
+    return ray.is_initialized() and not (_accepts_connections(_control_service()) and _accepts_connections(_own_node()))
 
 
 def _forget_lost_cluster() -> None:

@@ -50,11 +50,7 @@ class LaneSupervisor:
 
     def start(self) -> threading.Thread:
         """Supervise in a new daemon thread: `fit` cannot be interrupted, and the process must not wait for it."""
-        thread = threading.Thread(
-            target=hard_exit.call_or_block, args=(self._run,), name=f"lane {self.setup.lane}", daemon=True
-        )
-        thread.start()
-        return thread
+        return hard_exit.start_thread(f"lane {self.setup.lane}", self._run)
 
     def _run(self) -> None:
         try:

@@ -8,7 +8,7 @@ import queue
 import secrets
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -37,7 +37,7 @@ NAMESPACE = "orchestrate"
 PROBE_EVERY_SECONDS = 1.0
 LOST_AFTER_PROBES = 2
 TAKEOVER_SECONDS = 60.0
-ANSWER_SECONDS = 60.0
+REPLY_SECONDS = 60.0
 RETIRE_SECONDS = 10.0
 LET_GO_SECONDS = 8.0
 ENDING_SECONDS = 40.0
@@ -87,7 +87,7 @@ class SessionActors:
         self._lanes = [self._supervise(lane) for lane in range(plan.layout.lanes)]
         self._tuning = self._tune(plan.runs)
         watches = (self._listen, self._watch) if plan.cluster.temporary else (self._listen, self._watch, self._follow)
-        self._watchers = [_started(watch) for watch in watches]
+        self._watchers = [hard_exit.start_thread(watch.__name__, watch) for watch in watches]
 
     def stop_runs(self) -> None:
         """Stop runs at their next control point, with a checkpoint, and add no others."""
@@ -112,7 +112,7 @@ class SessionActors:
 
     def kill_stalled(self, members: Sequence[Member]) -> None:
         """SIGKILL workers, without waiting; Train then replaces their group."""
-        self._watchers.append(_started(kill, members))
+        self._watchers.append(hard_exit.start_thread("kill", kill, members))
 
     def keep_tuning(self, pending: Sequence[ScheduledRun]) -> None:
         """Restart Tune for the pending runs if it ended early. Raises ExecutorError if that happens too often."""
@@ -137,7 +137,7 @@ class SessionActors:
         else:
             self._tuning.end(0.0 if at_once else RETIRE_SECONDS)
             deadline = time.monotonic() + ENDING_SECONDS
-            for thread in (_started(self._let_go, at_once), *self._lanes, *self._watchers):
+            for thread in (hard_exit.start_thread("let go", self._let_go, at_once), *self._lanes, *self._watchers):
                 thread.join(max(0.0, deadline - time.monotonic()))
             self._tuning.end(max(0.0, deadline - time.monotonic()))
         shared_storage_check.close(self.storage_check)
@@ -180,7 +180,7 @@ class SessionActors:
         """Bring the control actor's messages to the driver's loop."""
         while not self._over.is_set():
             try:
-                messages: DriverMessages = ray.get(self._control.driver_messages.remote(), timeout=ANSWER_SECONDS)
+                messages: DriverMessages = ray.get(self._control.driver_messages.remote(), timeout=REPLY_SECONDS)
             except (RayActorError, GetTimeoutError) as error:
                 self.inbox.put(ControlLost(f"the control actor is gone: {error}"))
                 return
@@ -206,7 +206,7 @@ class SessionActors:
             return
         shortage = f"it needs {policy.needs(layout)}, and the cluster has {policy.inventory(nodes)}"
         most = room if self._plan.grows else min(room, layout.lanes)
-        grown = ray.get(self._control.resize.remote(most, shortage), timeout=ANSWER_SECONDS)
+        grown = ray.get(self._control.resize.remote(most, shortage), timeout=REPLY_SECONDS)
         self._room = room
         if grown:
             self._lanes.extend(self._supervise(lane) for lane in grown)
@@ -225,15 +225,6 @@ class SessionActors:
                 return
 
 
-def _started(target: Callable[..., None], *arguments: Any) -> threading.Thread:
-    """Start a daemon thread: waiting for a dead cluster must not keep the process alive."""
-    thread = threading.Thread(
-        target=hard_exit.call_or_block, args=(target, *arguments), name=target.__name__, daemon=True
-    )
-    thread.start()
-    return thread
-
-
 def _start_control(plan: SessionPlan) -> Any:
     """Start the control actor, named after the results directory, once no earlier driver's lanes work for that.
 
@@ -247,7 +238,7 @@ def _start_control(plan: SessionPlan) -> Any:
         control: Any = actor.options(name=name, namespace=NAMESPACE).remote(
             plan.runs, plan.layout.lanes, plan.limits, plan.coming
         )
-        ray.get(control.members.remote(), timeout=ANSWER_SECONDS)
+        ray.get(control.members.remote(), timeout=REPLY_SECONDS)
     except RayError as error:
         raise ExecutorError(f"the control actor could not start: {error}") from error
     return control
