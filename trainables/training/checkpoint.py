@@ -248,7 +248,9 @@ def restore(training: Resumable, snapshot: Snapshot) -> None:
     training.position, training.totals = Position(**state["position"]), Totals(**state["totals"])
     training.rate.restore(state["rate"])
     training.stepper.restore(state["stepper"])
-    for name, value in state["best"].items():
+    stored = dict(state["best"])
+    best.thresholds = stored.pop("decisions", {})
+    for name, value in stored.items():
         setattr(best, name, value)
     restore_tensors(snapshot.tensors, training.model, training.stepper.optimizer, best)
     training.loss_sum = torch.full_like(training.loss_sum, state["loss_sums"][training.group.rank])
