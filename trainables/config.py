@@ -13,13 +13,13 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Frozen(BaseModel):
-    """A value: immutable, without unknown keys, without NaN or infinity, without silent conversion."""
+    """A frozen value that allows no unknown keys, no NaN or infinity, and no silent conversion."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True, protected_namespaces=())
 
 
 class EarlyStopping(Frozen):
-    """Stop once the primary validation metric has not improved for `patience` epochs."""
+    """Stop when the primary validation metric has not improved for `patience` epochs."""
 
     patience: int = Field(ge=1)
 
@@ -34,25 +34,25 @@ class TrainConfig(Frozen):
     betas: tuple[Fraction, Fraction] = (0.9, 0.999)
     epsilon: Positive = 1e-8
     schedule: Schedule = "linear"
-    warmup: float = Field(default=0.0, ge=0, description="steps when at least 1, a share of all steps when below 1")
+    warmup: float = Field(default=0.0, ge=0, description="number of steps if at least 1, share of all steps if below 1")
     plateau_factor: float = Field(
-        default=0.1, gt=0, lt=1, description="schedule plateau: the rate is multiplied by this"
+        default=0.1, gt=0, lt=1, description="for schedule plateau: factor that reduces the learning rate"
     )
     plateau_patience: int = Field(
-        default=1, ge=0, description="schedule plateau: epochs without improvement before that"
+        default=1, ge=0, description="for schedule plateau: epochs without improvement before that"
     )
     clip: Positive | None = Field(default=1.0, description="largest global L2 norm of the gradient; null: no clipping")
-    max_length: int = Field(default=128, ge=4, description="pieces per item, special tokens included")
-    dropout: Fraction | None = Field(default=None, description="null: as the checkpoint's configuration says")
+    max_length: int = Field(default=128, ge=4, description="tokens per item, special tokens included")
+    dropout: Fraction | None = Field(default=None, description="null: as in the checkpoint's configuration")
     early_stopping: EarlyStopping | None = None
 
 
 class SplitConfig(Frozen):
     """Which items train, choose the epoch (validation) and are reported (test).
 
-    `seed: run` draws a new split with every run's seed: it licenses another claim and another test than a fixed split.
-    `ids` names a JSON file with lists of item ids per part. Decisions that a task tunes (thresholds, say) are tuned on
-    data that is never reported: on validation where there is a test part, else on a share of the training part.
+    `seed: run` draws a new split with each run's seed; that supports a different claim and needs a different test than
+    a fixed split. `ids` names a JSON file with lists of item ids per part. A task tunes its thresholds on data that is
+    never reported: on validation if there is a test part, else on a share of the training part.
     """
 
     validation: Fraction | None = Field(
@@ -61,16 +61,16 @@ class SplitConfig(Frozen):
     test: Fraction = 0.0
     seed: int | Literal["run"] = 42
     folds: int | None = Field(default=None, ge=2)
-    fold: int | None = Field(default=None, ge=0, description="only this one of the folds; null: all of them")
+    fold: int | None = Field(default=None, ge=0, description="run only this fold; null: all of them")
     ids: str | None = None
     stratify: bool | None = Field(
-        default=None, description="labels in proportion in every part; null: as the task does"
+        default=None, description="keep labels in proportion in every part; null: the task decides"
     )
     calibration: Fraction | None = Field(
-        default=None, description="share of the training part that only tunes decisions; null: 0.1 where one is needed"
+        default=None, description="share of the training part that only tunes thresholds; null: 0.1 if needed"
     )
     train_items: int | None = Field(
-        default=None, ge=1, description="train on so many items only, drawn with the split's seed; stamped not real"
+        default=None, ge=1, description="train on this many items only, drawn with the split's seed; stamped not real"
     )
 
     @model_validator(mode="after")
@@ -80,14 +80,14 @@ class SplitConfig(Frozen):
         if self.folds and (self.validation or self.ids):
             raise ValueError("folds already decide the validation part; drop validation and ids")
         if self.fold is not None and self.fold >= (self.folds or 0):
-            raise ValueError(f"fold {self.fold} needs folds to be more than that, got {self.folds}")
+            raise ValueError(f"fold {self.fold} needs folds to be greater than that, got {self.folds}")
         return self
 
 
 class DataConfig(Frozen):
     """Where the items come from: exactly one of a data set's name, a file or a Hugging Face Hub id.
 
-    `fingerprint` is the SHA-256 of the content; it is filled in when an experiment is resolved.
+    `fingerprint` is the SHA-256 of the content, filled in when an experiment is resolved.
     """
 
     name: str | None = None
@@ -97,10 +97,10 @@ class DataConfig(Frozen):
     format: Literal["json", "jsonl", "csv", "tsv", "parquet", "conll", "text"] | None = None
     columns: dict[str, str | Annotated[tuple[str, ...], Field(min_length=1)]] = Field(
         default_factory=dict,
-        description="field of the task -> column of the file; for labels also its columns of 0 and 1, one a label",
+        description="field of the task -> column of the file; labels can have a column of 0 and 1 for each label",
     )
     limit: int | None = Field(default=None, ge=1, description="only the first items; results are stamped not real")
-    test: bool | None = Field(default=None, description="with the data set's own test part; null: as the data set does")
+    test: bool | None = Field(default=None, description="read the data set's own test part; null: the data set decides")
     fingerprint: str | None = None
 
     @model_validator(mode="after")
@@ -118,7 +118,7 @@ class DataConfig(Frozen):
 
 
 class ModelConfig(Frozen):
-    """One model, fully resolved: what is loaded, in which precision, with which tokenizer quirks.
+    """One model, fully resolved: which weights are loaded, in which precision, with which tokenizer quirks.
 
     `revision` is the hub commit or, for local weights, the SHA-256 of configuration, tokenizer and weights.
     """
@@ -133,7 +133,7 @@ class ModelConfig(Frozen):
     )
     tokenizer: dict[str, Any] = Field(default_factory=dict, description="tokenizer arguments, e.g. add_prefix_space")
     pooling: Literal["mean"] | None = Field(
-        default=None, description="mean: texts are classified by the mean of their pieces; null: the model's own head"
+        default=None, description="mean: classify texts by the mean of their tokens; null: the model's own head"
     )
     trust_remote_code: bool = False
 

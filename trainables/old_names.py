@@ -1,6 +1,6 @@
-"""The names that modules and their members once had, for the files of users that experiments name.
+"""Keeps the former names of modules and their members importable for the users' files that experiments name.
 
-The id of a run holds the hash of every such file: to edit an import would be to begin its runs anew.
+A run's id covers the hash of every such file, so editing an import would make its runs start over.
 """
 
 from __future__ import annotations
@@ -60,20 +60,20 @@ MEMBERS = {"vary": "augment", "decide": "apply_thresholds", "piece_outputs": "to
 
 
 def provide(source: str) -> None:
-    """Make importable what this source asks for by an old name; only these modules are imported."""
+    """Make the modules that this source imports by an old name importable; no others are imported."""
     for old, new in MODULES.items():
         package, _, name = old.rpartition(".")
         if package in source and _asks_for(source, package, name):
             module = sys.modules[old] = importlib.import_module(new)
             setattr(_package(package), name, module)
-    for old, (place, new) in ATTRIBUTES.items():
+    for old, (home, new) in ATTRIBUTES.items():
         if old in source:
-            module = importlib.import_module(place)
+            module = importlib.import_module(home)
             setattr(module, old, getattr(module, new))
 
 
 def with_new_members(entry: Any) -> Any:
-    """The same entry, whose class has each member that it calls by an old name by the new one, too."""
+    """Return the entry, whose class now also has the new name of every member that it defines by an old name."""
     for old, new in MEMBERS.items():
         if hasattr(type(entry), old) and not hasattr(type(entry), new):
             setattr(type(entry), new, getattr(type(entry), old))
@@ -81,15 +81,15 @@ def with_new_members(entry: Any) -> Any:
 
 
 def _asks_for(source: str, package: str, name: str) -> bool:
-    """Whether the source says `package.name` or `from package import name`."""
+    """Return whether the source contains `package.name` or `from package import name`."""
     within = rf"from\s+{re.escape(package)}\s+import\s+(?:\([^)]*|[^\n(]*)\b{name}\b"
     return re.search(rf"{re.escape(package)}\.{name}\b|{within}", source) is not None
 
 
 def _package(name: str) -> Any:
-    """The package of that name; an empty one where it is gone."""
+    """Return the package of that name, or an empty one if it no longer exists."""
     if name == "trainables.engine" and name not in sys.modules:
-        package = sys.modules[name] = ModuleType(name, "Modules by the names that they once had.")
+        package = sys.modules[name] = ModuleType(name, "Modules under their former names.")
         package.__path__ = []
         vars(sys.modules["trainables"])["engine"] = package
     return importlib.import_module(name)

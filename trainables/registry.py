@@ -1,4 +1,4 @@
-"""Find tasks, data sets, models, variants and metrics: a module on disk is an entry, its one constant is the value."""
+"""Finds tasks, data sets, models, variants and metrics: each module on disk is an entry, its one constant the value."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _ENTRIES: dict[Kind, Entries] = {
 
 
 def names(kind: Kind) -> list[str]:
-    """Every entry of a kind, sorted, read from the file names alone: nothing is imported."""
+    """Return every entry of a kind, sorted, from the file names alone; nothing is imported."""
     return _ENTRIES[kind].names()
 
 
 def load(kind: Kind, name: str) -> Any:
-    """The constant TASK, DATASET, MODEL, VARIANT or METRIC of the entry `name`, or of the Python file at that path.
+    """Return the constant TASK, DATASET, MODEL, VARIANT or METRIC of the entry `name` or the Python file at that path.
 
-    A file is imported as it is now, also where it was another before. Raises UnknownName where there is no such entry
-    or file. Whatever a broken file raises is not hidden.
+    A file is imported as it is now, even if an earlier version of it was imported before. Raises UnknownName if there
+    is no such entry or file. Errors that a broken file raises are not hidden.
     """
     entries = _ENTRIES[kind]
     if not is_path(name):
@@ -44,17 +44,17 @@ def load(kind: Kind, name: str) -> Any:
 
 
 def file_of(kind: Kind, name: str) -> Path:
-    """The module of a registered entry, which is not imported. Raises UnknownName."""
+    """Return the path of a registered entry's module, without importing it. Raises UnknownName."""
     return _ENTRIES[kind].file_of(name)
 
 
 def is_path(name: str) -> bool:
-    """Whether a name means a Python file of the user instead of an entry of ours."""
+    """Return whether a name means a user's Python file and not a registered entry."""
     return name.endswith(".py") or "/" in name or "\\" in name
 
 
 def content_of(name: str) -> str:
-    """What a name stands for now, as a key: the name, and for a file of the user its SHA-256 too. Raises OSError."""
+    """Return a key for the current content of a name: the name, and for a user's file its SHA-256. Raises OSError."""
     path = Path(name).expanduser()
     if not is_path(name) or not path.is_file():
         return name

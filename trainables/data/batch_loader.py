@@ -1,4 +1,4 @@
-"""Batches of padded tensors, gathered by index from ragged columns. Legend: B features in a batch, T pieces each."""
+"""Gathers batches of padded tensors from ragged columns, by index. Legend: B features in a batch, T tokens each."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from numpy.typing import NDArray
 from trainables.data.batching import Indices
 from trainables.data.features import Features, Ragged
 
-DEVICE_SHARE = 0.1  # columns go to the device as a whole when they need less than this share of its free memory
+DEVICE_SHARE = 0.1  # all columns move to the device when they need less than this share of its free memory
 
 
 @dataclass(frozen=True)
 class RaggedColumn:
-    """One ragged column as two flat tensors, on the device where it fits, else on the host."""
+    """One ragged column as two flat tensors, on the device if it fits there, else on the host."""
 
     values: torch.Tensor
     offsets: torch.Tensor
     padding: int
 
     def gather(self, rows_B: torch.Tensor, positions_T: torch.Tensor) -> torch.Tensor:
-        """Rows padded to T: [B, T]."""
+        """Return the rows padded to T: [B, T]."""
         start_B = self.offsets[rows_B]
         length_B = self.offsets[rows_B + 1] - start_B
         real_BT = positions_T < length_B[:, None]
@@ -33,22 +33,22 @@ class RaggedColumn:
 
 @dataclass(frozen=True)
 class FixedColumn:
-    """One column of equally long rows, [F, width] or, for a width of 1, [F]."""
+    """One column of rows of equal length: [F, width], or [F] if the width is 1."""
 
     values: torch.Tensor
 
     def gather(self, rows_B: torch.Tensor, positions_T: torch.Tensor) -> torch.Tensor:
-        """The rows: [B, width] or [B]."""
+        """Return the rows: [B, width] or [B]."""
         return _model_dtype(self.values[rows_B])
 
 
 class BatchLoader:
     """Serves batches of one set of features on one device.
 
-    `padding` is the fixed width of every batch, or None for the longest feature in it. Where all features of a batch
-    are equally long there is no `attention_mask`: attention then takes its unmasked kernel, with the same result.
-    With a `multiple` the width is rounded up to one (not beyond `longest`), and there is always a mask: few shapes
-    occur. `widths` are those of each feature in a batch of its own.
+    `padding` is the fixed width of every batch; None means the length of its longest feature. If all features of a
+    batch are equally long, there is no `attention_mask`: attention then uses its unmasked kernel, with the same result.
+    With a `multiple`, the width is rounded up to a multiple of it (but not beyond `longest`), and there is always a
+    mask, so that few shapes occur. `widths` has the width that each feature would have in a batch of its own.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class BatchLoader:
         multiple: int | None = None,
         longest: int | None = None,
     ) -> None:
-        """Place the columns; host columns are copied batch by batch."""
+        """Move the columns to the device if they fit there; else copy them batch by batch."""
         self.lengths: NDArray[np.int64] = features.columns["input_ids"].lengths
         self.widths = _widths(self.lengths, padding, multiple, longest)
         self._always_masked = multiple is not None
@@ -74,7 +74,7 @@ class BatchLoader:
         }
 
     def batch(self, rows: Indices) -> dict[str, torch.Tensor]:
-        """What the model's forward and the loss take for these features, [B, T] each but for fixed columns."""
+        """Return the inputs of the model's forward and of the loss, each [B, T] except for fixed columns."""
         lengths = self.lengths[rows]
         width = int(self.widths[rows].max())
         rows_B = torch.from_numpy(np.ascontiguousarray(rows)).to(self._home, non_blocking=True)
@@ -106,7 +106,7 @@ def _fixed_column(ragged: Ragged, count: int, home: torch.device) -> FixedColumn
 
 
 def _model_dtype(values: torch.Tensor) -> torch.Tensor:
-    """Whole numbers as int64, which models and losses expect; floats as they are."""
+    """Return integers as int64, which models and losses expect, and floats unchanged."""
     return values if values.is_floating_point() else values.long()
 
 

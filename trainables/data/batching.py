@@ -1,6 +1,6 @@
-"""Which features form which step: global batches planned from the seed, then dealt to ranks and micro-batches.
+"""Plans which features form each step: global batches drawn from the seed, divided among ranks and micro-batches.
 
-Only indices move, so features can never separate from their labels.
+Only indices move, so features never get separated from their labels.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from numpy.typing import NDArray
 
 Indices = NDArray[np.int64]
 
-POOL_BATCHES = 64  # batches sorted together: larger pads less and mixes less; 64 left 1.03x padding on CR_ECSS
+POOL_BATCHES = 64  # batches sorted together: more pad less and mix less; with 64, padding was 1.03x on CR_ECSS
 
 
 def shuffled_batches(count: int, batch_size: int, order: np.random.Generator) -> list[Indices]:
-    """All of `count` features in random order, `batch_size` at a time; the last batch may be smaller."""
+    """Return all `count` features in random order, `batch_size` at a time; the last batch may be smaller."""
     return _cut(order.permutation(count), batch_size)
 
 
 def bucketed_batches(lengths: NDArray[np.int64], batch_size: int, order: np.random.Generator) -> list[Indices]:
-    """Random batches of features of similar length: pools of random features are sorted by length and cut.
+    """Return batches of features of similar length: pools of random features, sorted by length and cut.
 
-    The batches come in random order; every feature occurs exactly once.
+    The order of the batches is random. Every feature occurs exactly once.
     """
     permutation = order.permutation(len(lengths))
     batches: list[Indices] = []
@@ -33,7 +33,7 @@ def bucketed_batches(lengths: NDArray[np.int64], batch_size: int, order: np.rand
 
 
 def evaluation_batches(lengths: NDArray[np.int64], tokens_per_batch: int) -> list[Indices]:
-    """All features by falling length, in batches of at most `tokens_per_batch` pieces, padding included."""
+    """Return all features, longest first, in batches of at most `tokens_per_batch` tokens, padding included."""
     by_length = np.argsort(-lengths, kind="stable")
     batches: list[Indices] = []
     start = 0
@@ -45,12 +45,12 @@ def evaluation_batches(lengths: NDArray[np.int64], tokens_per_batch: int) -> lis
 
 
 def shard(batch: Indices, rank: int, world_size: int) -> Indices:
-    """The features of a global batch that `rank` computes; possibly none."""
+    """Return the features of a global batch that `rank` computes; there may be none."""
     return batch[rank::world_size]
 
 
 def micro_batches(batch: Indices, accumulation: int) -> list[Indices]:
-    """The parts a rank computes one after another before it steps; empty parts are left out."""
+    """Split a batch into the parts that a rank computes one after another before its step, without empty ones."""
     return [part for part in np.array_split(batch, accumulation) if len(part)]
 
 
@@ -59,11 +59,11 @@ def _cut(indices: Indices, size: int) -> list[Indices]:
 
 
 def total_steps(num_features: int, batch_size: int, epochs: int) -> int:
-    """Optimizer steps of a whole run."""
+    """Return the number of optimizer steps of a whole run."""
     return -(-num_features // batch_size) * epochs
 
 
 def padding_waste(batches: Sequence[Indices], lengths: NDArray[np.int64]) -> float:
-    """Computed pieces per real piece: 1.0 means no padding at all."""
+    """Return how many tokens are computed per real token; 1.0 means no padding at all."""
     computed = sum(int(lengths[batch].max()) * len(batch) for batch in batches)
     return computed / max(1, int(lengths.sum()))

@@ -1,4 +1,4 @@
-"""What a data set is once read: items with ids, their content's fingerprint and, where it has one, its own split."""
+"""Defines a data set as declared and as read: items with ids, a fingerprint, and its own split if it has one."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ Parts = Mapping[str, Sequence[int]]
 
 
 class DataError(ValueError):
-    """Data that cannot be used: the message says in which file, at which row, and why."""
+    """Data that cannot be used; the message gives the file, the row and the reason."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What a reader makes of a file: items in order and, where the source has its own split, item indices per part.
+    """What a reader returns: items in order and, if the source has its own split, the item indices of each part.
 
     `notes` are remarks on this copy of the data that every report must repeat.
     """
@@ -31,8 +31,9 @@ class Reading:
 class Corpus:
     """A data set in memory.
 
-    Each item has a unique `id` (str or int), the fields its task needs, and maybe a `cluster` (what items share).
-    `fingerprint` is the SHA-256 (hex) of the source's bytes and of the settings it was read with.
+    Each item has a unique `id` (str or int), the fields that its task needs, and possibly a `cluster` (the group that
+    it shares with other items). `fingerprint` is the SHA-256 (hex) of the source's bytes and of the settings for
+    reading it.
     `parts` maps "train", "validation", "test" to item indices. `notes` are remarks that every report must repeat.
     """
 
@@ -48,15 +49,15 @@ class Corpus:
 
 
 def unchanged(item: Item) -> Item:
-    """The item of a hub row whose columns are the task's fields already."""
+    """Return a hub row as it is, because its columns already have the names of the task's fields."""
     return item
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """A test part in files of its own, which a study that reports validation scores leaves alone.
+    """A test part in files of its own, which stays unread in a study that reports validation scores.
 
-    `read` gets the folder that holds `files`. `by_default` says whether it is read unless `data.test` is false.
+    `read` takes the folder that holds `files`. With `by_default`, the part is read unless `data.test` is false.
     """
 
     files: tuple[str, ...]
@@ -66,11 +67,11 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class HubSource:
-    """Where on the hub a data set also lies: `id` is `owner/name` or `owner/name:configuration`.
+    """Where to find a data set on the hub: `id` is `owner/name` or `owner/name:configuration`.
 
-    `columns`  field of the task -> column there
-    `splits`   the hub's splits that are read; None: all of them
-    `item`     turns a row, with its columns renamed and class indices named, into the item that local files give
+    `columns`  field of the task -> column on the hub
+    `splits`   the hub's splits to read; None: all of them
+    `item`     turns a row, with its columns renamed and class indices named, into the same item as local files give
     """
 
     id: str
@@ -84,9 +85,9 @@ class HubSource:
 class Dataset:
     """One named data set: which files it needs and how they become items.
 
-    `read` gets the folder that holds `files`, or the file where there is only one. Under the data root the folder has
-    the data set's name or one of `aliases`; a bundled data set names the `folder` it comes in; `hub` is where else the
-    data may come from.
+    `read` takes the folder that holds `files`, or the file if there is only one. Under the data root, the folder has
+    the data set's name or one of `aliases`. A bundled data set names the `folder` that it comes in. `hub` is another
+    place to get the data from.
     """
 
     name: str
@@ -108,9 +109,9 @@ class Dataset:
         return self.folder is not None
 
     def files_for(self, test: bool | None) -> tuple[str, ...]:
-        """The files that are read: with those of the test part where it is asked for."""
+        """Return the files to read, including those of the test part if it is read."""
         return (*self.files, *(self.test.files if self.test and self.with_test(test) else ()))
 
     def with_test(self, asked: bool | None) -> bool:
-        """Whether a test part with files of its own is read."""
+        """Return whether a test part with files of its own is read."""
         return self.test is not None and (self.test.by_default if asked is None else asked)

@@ -1,4 +1,4 @@
-"""Rows of unequal length without padding: one flat array and its offsets, so that they can live in a memory map."""
+"""Stores rows of unequal length without padding, as a flat array and its offsets, so that they can be memory-mapped."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ class Ragged:
         return np.diff(self.offsets)
 
     def row(self, index: int) -> Array:
-        """Row `index` as a view."""
+        """Return row `index` as a view."""
         return self.values[self.offsets[index] : self.offsets[index + 1]]
 
     def take(self, indices: Sequence[int] | Array) -> Ragged:
-        """The rows at `indices`, in that order, copied."""
+        """Return a copy of the rows at `indices`, in that order."""
         positions, offsets = self.positions(indices)
         return Ragged(self.values[positions], offsets)
 
     def positions(self, indices: Sequence[int] | Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Where in `values` the rows at `indices` lie, flat, and the offsets of the gathered rows."""
+        """Return the flat positions in `values` of the rows at `indices`, and the offsets of the gathered rows."""
         chosen = np.asarray(indices, dtype=np.int64)
         lengths = self.lengths[chosen]
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
@@ -57,14 +57,14 @@ class Ragged:
 class Features:
     """F features of the items of a corpus, ready to be batched.
 
-    `columns`  what the model's forward takes (at least `input_ids`), and the task's targets, which only the loss reads
-    `fixed`    the columns whose rows are equally long (a label, a position, a vector of 0/1): batched as [B, width]
-               or, where the width is 1, [B]; all others have one value a piece
+    `columns`  inputs of the model's forward (at least `input_ids`), and the task's targets, which only the loss reads
+    `fixed`    the columns whose rows are equally long (a label, a position, a vector of 0/1): batched as [B, width],
+               or as [B] if the width is 1; all other columns have one value per token
     `padding`  the value that fills each column up to the longest row of a batch
-    `item`     int32 [F], index into the corpus' items; one item may give several features
+    `item`     int32 [F], index into the corpus' items; one item may yield several features
     `terms`    int32 [F], number of loss terms of each feature
-    `extra`    what only the host needs, e.g. the word each piece belongs to
-    `counts`   int32 [N items of the corpus] each: what is worth telling of an item, e.g. its `truncated_words`
+    `extra`    columns that only the host needs, e.g. the word that each token belongs to
+    `counts`   int32 [N items of the corpus] each: counts to report for each item, e.g. its `truncated_words`
     """
 
     columns: dict[str, Ragged]
@@ -80,11 +80,11 @@ class Features:
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """Pieces of each feature, special tokens included, [F]."""
+        """Tokens of each feature, special tokens included, [F]."""
         return self.columns["input_ids"].lengths
 
     def take(self, indices: Sequence[int] | Array) -> Features:
-        """The features at `indices`, in that order, copied; `counts` stay those of all items."""
+        """Return a copy of the features at `indices`, in that order; `counts` still cover all items."""
         chosen = np.asarray(indices, dtype=np.int64)
         return Features(
             columns={name: column.take(chosen) for name, column in self.columns.items()},
@@ -98,10 +98,10 @@ class Features:
 
     @property
     def facts(self) -> dict[str, int]:
-        """The sums of `counts` over the items that these features are of."""
+        """The sums of `counts` over the items that these features belong to."""
         own = np.unique(self.item)
         return {name: int(count[own].sum()) for name, count in self.counts.items()}
 
     def of_items(self, indices: Sequence[int] | Array) -> NDArray[np.int64]:
-        """The features that belong to the given items, in feature order."""
+        """Return the indices of the features that belong to the given items, in feature order."""
         return np.flatnonzero(np.isin(self.item, np.asarray(indices)))

@@ -1,6 +1,6 @@
-"""Turns rows of a file into items: columns get the task's names, word rows become sentences, ids are checked.
+"""Turns rows of a file into items: renames columns, joins word rows into sentences, and checks ids.
 
-Several columns of 0 and 1 can become one field: the list of those that hold 1.
+Several columns of 0 and 1 can become one field: the list of the columns that hold 1.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _SENTENCE = "sentence_id"
 
 
 def read_items(path: Path, format: str | None = None, columns: Columns | None = None) -> list[Item]:
-    """The items of a file. `columns` maps a field of the task to the column that holds it, or to several of 0 and 1.
+    """Return the items of a file. `columns` maps a field of the task to its column, or to several columns of 0 and 1.
 
-    A row is an item, unless `words` holds single words: then adjacent rows of one `sentence_id` (or `id`) are an item.
-    An item without an id gets its row number. Raises DataError with file, row and reason.
+    Each row is an item, unless `words` holds single words: then adjacent rows with the same `sentence_id` (or `id`)
+    form an item. An item without an id gets its row number. Raises DataError with file, row and reason.
     """
     rows = _renamed(path, read_rows(path, format), columns or {})
     items = [item for _, item in _unique(path, _items(path, rows))]
@@ -33,9 +33,9 @@ def read_items(path: Path, format: str | None = None, columns: Columns | None = 
 
 
 def mapped(row: Mapping[str, Any], columns: Columns) -> dict[str, Any]:
-    """The fields that `columns` maps: a column's value, or of several columns the list of those that hold 1.
+    """Return the fields that `columns` maps: the value of a column, or the list of the columns that hold 1.
 
-    Raises ValueError for a column that the row does not have, and as `marked` does.
+    Raises ValueError for a column that the row does not have, and where `marked` does.
     """
     absent = next((column for column in sources(columns) if column not in row), None)
     if absent is not None:
@@ -44,12 +44,12 @@ def mapped(row: Mapping[str, Any], columns: Columns) -> dict[str, Any]:
 
 
 def sources(columns: Columns) -> list[str]:
-    """Every column that a field is made from."""
+    """Return every column that a field is made from."""
     return [column for given in columns.values() for column in ([given] if isinstance(given, str) else given)]
 
 
 def marked(row: Mapping[str, Any], columns: Iterable[str]) -> list[str]:
-    """Those of the columns that hold 1 (or true), in order. Raises ValueError where one holds neither 1 nor 0."""
+    """Return the columns that hold 1 (or true), in order. Raises ValueError if one holds neither 1 nor 0."""
     columns = list(columns)
     wrong = next((column for column in columns if row[column] not in (0, 1, "0", "1")), None)
     if wrong is not None:
@@ -81,7 +81,7 @@ def _items(path: Path, rows: Iterator[Row]) -> Iterator[Row]:
 
 
 def _is_one_word(words: Any) -> bool:
-    """Text that is not a JSON list; a word row whose first word is such a list does not occur."""
+    """Return whether this is text and not a JSON list; no word row starts with a word that looks like such a list."""
     return isinstance(words, str) and not (words.startswith("[") and words.endswith("]") and len(words) > 1)
 
 
@@ -91,13 +91,13 @@ def _chain(first: Row, rest: Iterator[Row]) -> Iterator[Row]:
 
 
 def _listed(path: Path, number: int, field: str, value: Any) -> Any:
-    """The lists of a row-per-sentence CSV are JSON inside a cell."""
+    """Parse the lists of a CSV file with one sentence per row, which are JSON inside a cell."""
     if field not in ("words", "labels") or not isinstance(value, str):
         return value
     try:
         return json.loads(value)
     except ValueError as error:
-        reason = f"{field} must be a JSON list, or the file needs a {_SENTENCE} column with one word a row"
+        reason = f"{field} must be a JSON list, or the file needs a {_SENTENCE} column and one word per row"
         raise DataError(f"{path}: row {number}: {reason}") from error
 
 
@@ -110,7 +110,7 @@ def _sentences(path: Path, rows: Iterable[Row], key: str) -> Iterator[Row]:
             sentence["cluster"] = first["cluster"]
         for field in ("words", "labels"):
             if field in first:
-                sentence[field] = [_text(path, place, field, row.get(field)) for place, row in words]
+                sentence[field] = [_text(path, line, field, row.get(field)) for line, row in words]
         yield number, sentence
 
 
@@ -128,6 +128,6 @@ def _unique(path: Path, items: Iterable[Row]) -> Iterator[Row]:
         if isinstance(identity, bool) or not isinstance(identity, int | str) or identity == "":
             raise DataError(f"{path}: row {number}: an id must be text or a whole number, got {identity!r}")
         if str(identity) in seen:
-            raise DataError(f"{path}: row {number}: the id {identity!r} was used before, at row {seen[str(identity)]}")
+            raise DataError(f"{path}: row {number}: the id {identity!r} was already used at row {seen[str(identity)]}")
         seen[str(identity)] = number
         yield number, item

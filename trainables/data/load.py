@@ -1,6 +1,6 @@
-"""From a data setting to items: where the data lies, what its fingerprint is, and the corpus itself; never torch.
+"""Loads the data of a run: finds the files or the hub data set, fingerprints them and reads the items, without torch.
 
-Data sets of the Hugging Face Hub are pinned to a commit; everything heavy is imported when it is needed.
+Data sets of the Hugging Face Hub are pinned to a commit. Heavy libraries are imported only when needed.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _PARTS = {"train": "train", "validation": "validation", "dev": "validation", "va
 
 
 def read_hub(source: HubSource, revision: str | None, columns: Columns, offline: bool = False) -> Reading:
-    """Items and official parts of a hub data set at a commit; the user's `columns` come before the source's own.
+    """Read the items and official parts of a hub data set at a commit; the user's `columns` override the source's own.
 
-    Class indices become their names. Raises DataError where it cannot be had.
+    Class indices become class names. Raises DataError if the data set cannot be loaded.
     """
-    found = _loaded(source.id, revision, offline)
+    splits = _loaded(source.id, revision, offline)
     items: list[Item] = []
     parts: dict[str, list[int]] = {}
-    for split, rows in found.items():
+    for split, rows in splits.items():
         if source.splits is not None and str(split) not in source.splits:
             continue
         start = len(items)
@@ -66,7 +66,7 @@ def _item(row: dict[str, Any], split: Any, number: int, columns: Columns, featur
 
 
 def _named(value: Any, feature: Any) -> Any:
-    """Class indices as names; -1, a hidden label, stays a number and is refused by the task."""
+    """Return class indices as names; -1, a hidden label, stays a number, which the task refuses."""
     feature = getattr(feature, "feature", feature)
     names = getattr(feature, "names", None)
     if not names:
@@ -76,11 +76,11 @@ def _named(value: Any, feature: Any) -> Any:
     return names[value] if isinstance(value, int) and 0 <= value < len(names) else value
 
 
-READING = 1  # raise it whenever the same bytes are read as other items: fingerprints then change
+READING = 1  # increase this when the same bytes give different items, so that fingerprints change
 
 
 def load_corpus(data: DataConfig, *, offline: bool = False) -> Corpus:
-    """Read the items. Raises DataError where the data cannot be found or used, with file, row and reason."""
+    """Read the items. Raises DataError, with file, row and reason, if the data cannot be found or used."""
     dataset = _dataset(data)
     location = locate(data, offline=offline)
     reading = _as_asked(_read(data, dataset, location, offline), data.test, location)
@@ -89,20 +89,20 @@ def load_corpus(data: DataConfig, *, offline: bool = False) -> Corpus:
     if data.limit is not None and data.limit < len(items):
         notes = (*notes, f"only the first {data.limit} of {len(items)} items: not a real result")
         items, parts = items[: data.limit], None
-    found = fingerprint(data, offline=offline)
-    if data.fingerprint not in (None, found):
+    actual = fingerprint(data, offline=offline)
+    if data.fingerprint not in (None, actual):
         raise DataError(
-            f"{location}: its content changed: fingerprint {found[:12]}, expected {str(data.fingerprint)[:12]}"
+            f"{location}: its content changed: fingerprint {actual[:12]}, expected {str(data.fingerprint)[:12]}"
         )
-    return Corpus(data.label, items, found, parts, notes, str(location))
+    return Corpus(data.label, items, actual, parts, notes, str(location))
 
 
 def fingerprint(data: DataConfig, *, offline: bool = False) -> str:
-    """SHA-256 (hex) of the source (bytes of the files, or hub commit) and of the settings it is read with."""
+    """Return the SHA-256 (hex) of the source (the files' bytes, or the hub commit) and the settings it is read with."""
     settings = {"columns": data.columns, "format": data.format, "limit": data.limit, "reading": READING}
     location, dataset = locate(data, offline=offline), _dataset(data)
-    apart = isinstance(location, Path) and dataset is not None and dataset.test is not None
-    if data.test is False and not apart:  # else the files that are read say it
+    separate = isinstance(location, Path) and dataset is not None and dataset.test is not None
+    if data.test is False and not separate:  # else the choice of files shows it
         settings["test"] = False
     if isinstance(location, str):
         source = f"{location}@{_commit(data, location, offline)}"
@@ -115,10 +115,10 @@ def fingerprint(data: DataConfig, *, offline: bool = False) -> str:
 
 
 def locate(data: DataConfig, *, offline: bool = False) -> Path | str:
-    """The file or folder that holds the data, or the hub id when it is to be loaded from there.
+    """Return the file or folder that holds the data, or a hub id if it is loaded from the hub.
 
     The order is `data.path`, `$ORCHESTRATE_DATA/<name>/`, the files that come with the package, the hub.
-    Raises DataError that names all the places where a copy would be found.
+    Raises a DataError that lists where a copy could be put.
     """
     dataset = _dataset(data)
     if data.path is not None:
@@ -134,14 +134,14 @@ def locate(data: DataConfig, *, offline: bool = False) -> Path | str:
 
 
 def _dataset(data: DataConfig) -> Dataset | None:
-    """The registered data set of this name. A name beside a path or hub id may also be just a label."""
+    """Return the registered data set of this name. With a path or hub id, the name may be just a label."""
     if data.name is None:
         return None
-    labels_only = (data.path or data.hub) and not registry.is_path(data.name)
-    if labels_only and data.name not in registry.names("dataset"):
+    may_be_label = (data.path or data.hub) and not registry.is_path(data.name)
+    if may_be_label and data.name not in registry.names("dataset"):
         return None
-    found: Dataset = registry.load("dataset", data.name)
-    return found
+    dataset: Dataset = registry.load("dataset", data.name)
+    return dataset
 
 
 def _repository(data: DataConfig, dataset: Dataset | None) -> str | None:
@@ -149,7 +149,7 @@ def _repository(data: DataConfig, dataset: Dataset | None) -> str | None:
 
 
 def _revision(data: DataConfig, dataset: Dataset | None) -> str | None:
-    """The user's revision, or that of the data set's own place on the hub."""
+    """Return the user's revision, else the one that the data set declares for its own hub source."""
     own = dataset.hub if dataset and dataset.hub and data.hub in (None, dataset.hub.id) else None
     return data.revision or (own.revision if own else None)
 
@@ -192,10 +192,10 @@ def _reachable(repository: str, revision: str | None, offline: bool) -> bool:
 
 def _commit(data: DataConfig, repository: str, offline: bool) -> str:
     dataset = _dataset(data)
-    found = commit(repository.partition(":")[0], _revision(data, dataset), "dataset", offline)
-    if found is None:
+    pinned = commit(repository.partition(":")[0], _revision(data, dataset), "dataset", offline)
+    if pinned is None:
         raise DataError(_not_found(data, dataset, repository))
-    return found
+    return pinned
 
 
 def _read(data: DataConfig, dataset: Dataset | None, location: Path | str, offline: bool) -> Reading:
@@ -210,23 +210,23 @@ def _read(data: DataConfig, dataset: Dataset | None, location: Path | str, offli
 
 
 def _read_hub(data: DataConfig, dataset: Dataset | None, repository: str, offline: bool) -> Reading:
-    """A named data set as its hub source says; any other hub id as it is, with the user's columns."""
+    """Read a named data set as its hub source says, and any other hub id as it is, with the user's columns."""
     source = dataset.hub if dataset and dataset.hub and dataset.hub.id == repository else HubSource(repository)
     return read_hub(source, _commit(data, repository, offline), data.columns, offline)
 
 
 def _with_test(reading: Reading, test: list[Item]) -> Reading:
-    """The items and then those of the test part."""
+    """Append the items of the test part."""
     count = len(reading.items)
     parts = {**(reading.parts or {}), "test": range(count, count + len(test))}
     return replace(reading, items=[*reading.items, *test], parts=parts)
 
 
 def _as_asked(reading: Reading, test: bool | None, location: Path | str) -> Reading:
-    """With a test part where `data.test` is true, without one where it is false."""
+    """Check that there is a test part if `data.test` is true; drop it if that is false."""
     parts = reading.parts or {}
     if test and "test" not in parts:
-        raise DataError(f"data.test: {location} has no test part with labels; a local copy with one can be given")
+        raise DataError(f"data.test: {location} has no test part with labels; give a local copy that has one")
     if test is False and "test" in parts:
         kept = np.setdiff1d(np.arange(len(reading.items)), np.asarray(parts["test"]))
         others = {name: np.searchsorted(kept, values).tolist() for name, values in parts.items() if name != "test"}
@@ -239,7 +239,7 @@ def _not_found(data: DataConfig, dataset: Dataset | None, repository: str | None
     files = ", ".join(dataset.files_for(data.test)) if dataset else "its files"
     root = os.environ.get("ORCHESTRATE_DATA")
     state = f"is {root}" if root else "is not set"
-    copy = f"{repository} cannot be reached and is not in the local cache" if repository else "none is known for it"
+    copy = f"{repository} cannot be reached and is not in the local cache" if repository else "no id is known for it"
     return (
         f"no copy of the data set {label!r}; give one of: --data PATH (data.path) · {files} under "
         f"$ORCHESTRATE_DATA/{label}/ (ORCHESTRATE_DATA {state}) · a Hugging Face Hub id as data.hub ({copy})"

@@ -1,4 +1,4 @@
-"""Reads JSON, JSONL, CSV, TSV, Parquet, CoNLL and text files row by row; what is wrong is said with its row number."""
+"""Reads JSON, JSONL, CSV, TSV, Parquet, CoNLL and text files row by row; errors name the row."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from trainables.data.dataset import DataError
 Row = tuple[int, dict[str, Any]]
 
 MAX_ROW_BYTES = 16 * 2**20  # far above any sentence or paragraph; a longer line is a broken or hostile file
-MAX_FILE_BYTES = 2 * 2**30  # of a format that must be held in memory as a whole
+MAX_FILE_BYTES = 2 * 2**30  # for formats that must be held in memory as a whole
 
 _FORMATS = {
     ".json": "json",
@@ -34,9 +34,9 @@ _EXECUTABLE = (".pkl", ".pickle", ".pt", ".pth", ".bin", ".npy", ".npz", ".jobli
 
 
 def read_rows(path: Path, format: str | None = None) -> Iterator[Row]:
-    """(row number, row) of a file, in order; numbers are 1-based lines, or list elements for JSON and Parquet.
+    """Yield (row number, row) of a file, in order; numbers count lines from 1, or list elements for JSON and Parquet.
 
-    `format` is deduced from the file's name when None; `.gz` is read through. Raises DataError for a file that cannot
+    If `format` is None, the file's name decides; `.gz` files are decompressed. Raises DataError for a file that cannot
     be read, a format that can run code, or a row that is broken, not UTF-8, or larger than MAX_ROW_BYTES.
     """
     reader = _READERS[format or format_of(path)]
@@ -54,7 +54,7 @@ def read_rows(path: Path, format: str | None = None) -> Iterator[Row]:
 
 
 def format_of(path: Path) -> str:
-    """The format that a file's name promises. Raises DataError for an unknown one and for formats that can run code."""
+    """Return the format of a file by its name. Raises DataError for an unknown format or one that can run code."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     suffix = suffixes[-2] if suffixes[-1:] == [".gz"] and len(suffixes) > 1 else "".join(suffixes[-1:])
     if suffix in _EXECUTABLE:
@@ -71,7 +71,7 @@ def _open(path: Path) -> Any:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Lines without their ends; a byte-order mark is dropped, CRLF is LF."""
+    """Yield numbered lines without line ends; a byte-order mark is dropped, and CRLF counts as LF."""
     with _open(path) as file:
         number = 0
         while line := file.readline(MAX_ROW_BYTES + 1):
@@ -106,11 +106,11 @@ def _read_jsonl(path: Path) -> Iterator[Row]:
 
 
 def _read_json(path: Path) -> Iterator[Row]:
-    """Elements of one JSON list, parsed one by one so that an error can name its row."""
+    """Read the elements of one JSON list, parsed one by one so that an error can name its row."""
     text = _whole(path)
     position = _skip_blank(text, 0)
     if text[position : position + 1] != "[":
-        raise DataError(f"{path}: row 1: a JSON file must hold one list of objects (for one object a line: jsonl)")
+        raise DataError(f"{path}: row 1: a JSON file must hold one list of objects (use jsonl for one object per line)")
     position, number = _skip_blank(text, position + 1), 1
     while text[position : position + 1] != "]":
         value, position = _parse(path, number, text, position)
@@ -207,7 +207,7 @@ def _read_parquet(path: Path) -> Iterator[Row]:
 
 
 def _refuse_extension(path: Path, field: Any) -> None:
-    """Extension types run code of whoever registered them when they are read."""
+    """Refuse extension types: reading them runs the code that registered them."""
     import pyarrow as pa
 
     metadata = field.metadata or {}
@@ -218,7 +218,7 @@ def _refuse_extension(path: Path, field: Any) -> None:
 
 
 def _read_conll(path: Path) -> Iterator[Row]:
-    """One word a line, its label in the last column, an empty line between sentences."""
+    """Read one word per line, its label in the last column, with an empty line between sentences."""
     words: list[str] = []
     labels: list[str] = []
     start = 1
@@ -239,7 +239,7 @@ def _read_conll(path: Path) -> Iterator[Row]:
 
 
 def _read_text(path: Path) -> Iterator[Row]:
-    """One text a line; empty lines are left out."""
+    """Read one text per line; empty lines are left out."""
     for number, line in _lines(path):
         if line.strip():
             yield number, {"text": line}

@@ -1,8 +1,7 @@
-"""Which items train, choose the epoch (validation) and are reported (test): pure functions of items, settings, seed.
+"""Decides which items train, choose the epoch (validation) and are reported (test), from items, settings and seed.
 
-Every label occurs in proportion in each group, also where items have several labels: iterative stratification
-(Sechidis, Tsoumakas and Vlahavas 2011), the rarest label first, with groups that never take more items than their
-size.
+Each group holds every label in proportion, even if items have several labels: iterative stratification (Sechidis,
+Tsoumakas and Vlahavas 2011), the rarest label first, where no group ever takes more items than its size.
 """
 
 from __future__ import annotations
@@ -26,10 +25,10 @@ Strata = Sequence[AbstractSet[Hashable]]
 
 
 def divide(count: int, sizes: Sequence[int], order: np.random.Generator, strata: Strata | None = None) -> list[Indices]:
-    """Disjoint groups of 0 .. count - 1; group g has `sizes[g]` items, and `sizes` add up to `count`.
+    """Divide 0 .. count - 1 into disjoint groups; group g has `sizes[g]` items, and `sizes` add up to `count`.
 
-    `strata` holds the labels of each item; None: a plain draw. Groups of items with one label each are stretches of
-    one permutation, so for them and for a plain draw the first group does not depend on how the others are cut.
+    `strata` holds the labels of each item; None means a plain draw. If every item has one label, or for a plain draw,
+    the groups are stretches of one permutation, so the first group does not depend on how the others are cut.
     """
     assert sum(sizes) == count, f"sizes add up to {sum(sizes)}, there are {count} items"
     shuffled = order.permutation(count)
@@ -41,16 +40,16 @@ def divide(count: int, sizes: Sequence[int], order: np.random.Generator, strata:
 
 
 def _in_proportion(shuffled: Indices, strata: Strata) -> Indices:
-    """A permutation whose every stretch holds the labels in proportion."""
+    """Return a permutation in which every stretch holds the labels in proportion."""
     members: dict[AbstractSet[Hashable], list[int]] = {}
     for index in shuffled.tolist():
         members.setdefault(strata[index], []).append(index)
-    place = {index: (rank + 0.5) / len(group) for group in members.values() for rank, index in enumerate(group)}
-    return np.array(sorted(shuffled.tolist(), key=place.__getitem__), dtype=np.int64)
+    quantile = {index: (rank + 0.5) / len(group) for group in members.values() for rank, index in enumerate(group)}
+    return np.array(sorted(shuffled.tolist(), key=quantile.__getitem__), dtype=np.int64)
 
 
 def _iterative(shuffled: Indices, sizes: Indices, strata: Strata, order: np.random.Generator) -> Indices:
-    """The group of each item, [count]."""
+    """Return the group of each item, [count]."""
     labels = sorted({label for labels in strata for label in labels}, key=str)
     number = {label: row for row, label in enumerate(labels)}
     rows = [np.array([number[label] for label in own], dtype=np.int64) for own in strata]
@@ -72,7 +71,7 @@ def _iterative(shuffled: Indices, sizes: Indices, strata: Strata, order: np.rand
 
 
 def _neediest(wanted_G: NDArray[np.float64], room_G: NDArray[np.float64], order: np.random.Generator) -> int:
-    """The group with room that lacks most of a label, of those the one with most room, then one at random."""
+    """Return the group with room that lacks most of a label; ties go to the most room, then to chance."""
     lacking = np.where(room_G > 0, wanted_G, -np.inf)
     most = np.flatnonzero(lacking == lacking.max())
     roomiest = most[room_G[most] == room_G[most].max()]
@@ -80,7 +79,7 @@ def _neediest(wanted_G: NDArray[np.float64], room_G: NDArray[np.float64], order:
 
 
 PARTS = ("train", "calibration", "validation", "test")
-GIVEN_PARTS = ("train", "validation", "test")  # what a data set or an ids file can name
+GIVEN_PARTS = ("train", "validation", "test")  # the parts that a data set or an ids file can name
 DEFAULT_CALIBRATION = 0.1
 DEFAULT_VALIDATION = 0.2
 _NOTHING: Indices = np.zeros(0, dtype=np.int64)
@@ -91,7 +90,7 @@ _NOT_CONTENT = ("id", "idx", "cluster", "label", "labels")
 class Split:
     """Sorted, disjoint item indices per part; `duplicates` counts evaluation items whose content also trains.
 
-    `calibration` items neither train nor count: decisions such as thresholds are tuned on them.
+    `calibration` items are neither trained on nor reported: thresholds are tuned on them.
     """
 
     train: Indices
@@ -101,37 +100,37 @@ class Split:
     duplicates: int = 0
 
     def part(self, name: str) -> Indices:
-        """The indices of one of PARTS."""
-        found: Indices = getattr(self, name)
-        return found
+        """Return the indices of one of PARTS."""
+        indices: Indices = getattr(self, name)
+        return indices
 
 
 class Divided(Protocol):
-    """What a split asks of the task whose data it divides."""
+    """What a split needs from the task whose data it divides."""
 
     name: str
 
     @property
     def tunes(self) -> bool:
-        """Whether decisions are tuned, on items of their own."""
+        """Whether the task tunes thresholds, on items set aside for that."""
 
     def strata(self, items: Sequence[Item]) -> Strata | None:
-        """The labels of each item that every part should hold in proportion; None where there are no such labels."""
+        """Return the labels of each item that every part should hold in proportion; None if there are none."""
 
 
 def split_for(task: Divided, corpus: Corpus, split: SplitConfig, seed: int, fold: int | None = None) -> Split:
-    """The split of a task's data: stratified where the task has strata, with a part to tune on where it needs one.
+    """Return the split of a task's data: stratified if the task has strata, with a part to tune on if it needs one.
 
     Raises DataError for a split that the items or the task do not allow.
     """
     strata = None if split.stratify is False else task.strata(corpus.items)
     if split.stratify and strata is None:
-        raise DataError(f"split.stratify: {task.name} has no strata: an item has labels of many kinds, or none")
+        raise DataError(f"split.stratify: {task.name} has no strata: its items have labels of many kinds, or none")
     chosen = make_split(corpus.items, split, seed, fold, corpus.parts, strata, calibrate=task.tunes)
     if task.tunes and not len(chosen.test) and not len(chosen.calibration):
         raise DataError(
-            f"split.calibration: {task.name} tunes its decisions, and never on reported data: "
-            "give it a share of the training part, or a test part, or fix the decisions in task_options"
+            f"split.calibration: {task.name} tunes its thresholds, and never on reported data: "
+            "give it a share of the training part, or a test part, or set the thresholds in task_options"
         )
     return chosen
 
@@ -146,13 +145,13 @@ def make_split(
     content: Callable[[Item], Hashable] | None = None,
     calibrate: bool = False,
 ) -> Split:
-    """The split that the settings describe; equal arguments give equal splits on every machine.
+    """Return the split that the settings describe; equal arguments give equal splits on every machine.
 
-    An ids file decides alone. Else a test part of the data set's own stays what it is unless another one is asked for,
-    and the other items are divided: into folds, as asked for, or as the data set itself says. What is drawn is drawn
-    from `seed`, with the labels of `strata` (one set an item) in proportion. Of the training part, some are then set
-    aside to tune decisions on: those asked for, or a tenth to `calibrate` where no test part is there.
-    Raises DataError where a part would be empty or an id is unknown or used twice.
+    An ids file alone decides, if there is one. Else the data set's own test part stays as it is, unless the settings
+    ask for another one, and the other items are divided into folds, as the settings say, or as the data set says.
+    Items are drawn with `seed`, keeping the labels of `strata` (one set per item) in proportion. Part of the training
+    part is then set aside to tune thresholds on: the share in the settings, or a tenth if `calibrate` is set and there
+    is no test part. Raises DataError if a part would be empty, or if an id is unknown or used twice.
     """
     chosen = _indices(items, split, seed, fold, parts, strata)
     chosen |= _set_aside(chosen, split, seed, strata, calibrate)
@@ -165,7 +164,7 @@ def make_split(
 def _set_aside(
     chosen: Mapping[str, Indices], split: SplitConfig, seed: int, strata: Strata | None, calibrate: bool
 ) -> dict[str, Indices]:
-    """The training part divided into calibration and train, the latter cut to the items that were asked for."""
+    """Divide the training part into calibration and train, and limit train to `train_items`."""
     share = split.calibration
     if share is None:
         share = DEFAULT_CALIBRATION if calibrate and not len(chosen["test"]) else 0.0
@@ -180,7 +179,7 @@ def _set_aside(
 
 
 def ids_fingerprint(path: str | Path) -> str:
-    """SHA-256 (hex) of an ids file's meaning: the ids per part, whatever their order or the file's layout."""
+    """Return the SHA-256 (hex) of the ids in each part of an ids file, whatever their order or the file's layout."""
     ids = {part: sorted(map(str, values)) for part, values in _read_ids(Path(path)).items()}
     return hashlib.sha256(json.dumps(ids, sort_keys=True).encode()).hexdigest()
 
@@ -211,7 +210,7 @@ def _indices(
 
 
 def _drawn(items: Indices, sizes: Sequence[int], seed: int, strata: Strata | None) -> list[Indices]:
-    """Groups of these sizes (together all items), each sorted."""
+    """Draw groups of these sizes, which together hold all items; each group is sorted."""
     own = None if strata is None else [strata[index] for index in items]
     return [np.sort(items[group]) for group in divide(len(items), sizes, np.random.default_rng(seed), own)]
 
@@ -230,13 +229,13 @@ def _from_fold(
     if folds > num_rest:
         raise DataError(f"split.folds is {folds}, but there are only {num_rest} items")
     sizes = [num_rest // folds + (number < num_rest % folds) for number in range(folds)]
-    test, *pieces = _drawn(items, [num_test, *sizes], seed, strata)
-    train = np.concatenate([piece for number, piece in enumerate(pieces) if number != fold])
-    return {"train": np.sort(train), "validation": pieces[fold], "test": test}
+    test, *groups = _drawn(items, [num_test, *sizes], seed, strata)
+    train = np.concatenate([group for number, group in enumerate(groups) if number != fold])
+    return {"train": np.sort(train), "validation": groups[fold], "test": test}
 
 
 def _as_given(given: Mapping[str, Indices], seed: int, strata: Strata | None) -> dict[str, Indices]:
-    """The official parts; without an official validation part, a share of the training part stands in for it."""
+    """Return the official parts; if none is for validation, a share of the training part stands in for it."""
     test = given.get("test", _NOTHING)
     if "validation" in given:
         return {"train": given["train"], "validation": given["validation"], "test": test}
@@ -276,7 +275,7 @@ def _read_ids(path: Path) -> dict[str, list[Any]]:
 
 
 def _content(item: Item) -> Hashable:
-    """What a model would see of an item, as a value that can be compared: neither its id nor its labels."""
+    """Return what a model sees of an item (neither its id nor its labels), as a value that can be compared."""
     return json.dumps({key: value for key, value in item.items() if key not in _NOT_CONTENT}, sort_keys=True)
 
 

@@ -102,8 +102,8 @@ GOOD = '{"id": 1, "words": ["x"], "labels": ["O"]}\n'
         ("a.jsonl", GOOD + '{"id": 2, "words": [\n', r"row 2: broken JSON"),
         ("a.jsonl", GOOD + "[1]\n", r"row 2: expected a JSON object, got list"),
         ("a.jsonl", GOOD + '{"id": 2, "score": NaN}\n', r"row 2: broken JSON: NaN is not a JSON number"),
-        ("a.jsonl", GOOD + '{"id": 1, "words": ["y"]}\n', r"row 2: the id 1 was used before, at row 1"),
-        ("a.jsonl", GOOD + '{"id": "1", "words": ["y"]}\n', r"row 2: the id '1' was used before"),
+        ("a.jsonl", GOOD + '{"id": 1, "words": ["y"]}\n', r"row 2: the id 1 was already used at row 1"),
+        ("a.jsonl", GOOD + '{"id": "1", "words": ["y"]}\n', r"row 2: the id '1' was already used"),
         ("a.jsonl", '{"id": true}\n', r"row 1: an id must be text or a whole number, got True"),
         ("a.jsonl", '{"id": 1.5}\n', r"row 1: an id must be text or a whole number, got 1\.5"),
         ("a.jsonl", "[" * 200_000, r"row 1: (JSON is nested too deeply|broken JSON)"),
@@ -141,7 +141,7 @@ def test_a_broken_file_is_explained(tmp_path: Path, name: str, content: str, rea
 
 def test_the_same_sentence_in_two_places_is_a_duplicate(tmp_path: Path) -> None:
     rows = [{"sentence_id": key, "words": "x", "labels": "O"} for key in (0, 1, 0)]
-    with pytest.raises(DataError, match="row 3: the id 0 was used before, at row 1"):
+    with pytest.raises(DataError, match="row 3: the id 0 was already used at row 1"):
         read_items(_write(tmp_path / "a.json", json.dumps(rows)))
 
 

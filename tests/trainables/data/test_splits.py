@@ -166,5 +166,5 @@ def test_a_number_of_training_items_leaves_the_evaluation_whole() -> None:
 def test_a_single_fold_needs_folds() -> None:
     assert SplitConfig(folds=10, fold=9).fold == 9
     for settings in ({"folds": 10, "fold": 10}, {"fold": 0}):
-        with pytest.raises(ValueError, match="needs folds to be more than that"):
+        with pytest.raises(ValueError, match="needs folds to be greater than that"):
             SplitConfig(**settings)

@@ -249,7 +249,7 @@ def test_without_a_test_part_a_tenth_of_training_tunes_the_thresholds() -> None:
     assert [len(tuned.part(name)) for name in ("train", "calibration", "validation")] == [72, 8, 20]
     fixed = split_for(TASK.configured({"threshold": 0.4}), corpus, SplitConfig(), 42)
     assert len(fixed.calibration) == 0
-    with pytest.raises(DataError, match=r"split.calibration: multi_label_classification tunes its decisions"):
+    with pytest.raises(DataError, match=r"split.calibration: multi_label_classification tunes its thresholds"):
         split_for(TASK, corpus, SplitConfig(calibration=0.0), 42)
 
 
