@@ -206,9 +206,9 @@ def test_the_weights_of_another_run_do_not_answer_for_this_one(results: Path, tm
     ("name", "content", "reason"),
     [
         ("manifest.json", "[" * 100_000, "is not JSON"),
-        ("manifest.json", json.dumps({"../outside": "00"}), "is no name of a file in this folder"),
-        ("manifest.json", json.dumps({"/etc/passwd": "00"}), "is no name of a file in this folder"),
-        ("manifest.json", json.dumps({"x" * 5000: "00"}), "is no name of a file in this folder"),
+        ("manifest.json", json.dumps({"../outside": "00"}), "is not the name of a file in this folder"),
+        ("manifest.json", json.dumps({"/etc/passwd": "00"}), "is not the name of a file in this folder"),
+        ("manifest.json", json.dumps({"x" * 5000: "00"}), "is not the name of a file in this folder"),
         ("task.json", "{" * 100_000, "is not JSON"),
     ],
 )
@@ -225,7 +225,7 @@ def test_weights_in_parts_lie_in_the_folder(exported: Path) -> None:
     write_manifest(exported)
     found = typed("predict", exported, "x")
     assert found.exit_code == 6
-    assert "names weights outside of the folder" in found.stderr
+    assert "names weights outside the folder" in found.stderr
 
 
 def test_where_predictions_cannot_go_is_said_before_anything_is_computed(exported: Path, tmp_path: Path) -> None:

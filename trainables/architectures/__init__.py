@@ -1,7 +1,7 @@
-"""Architectures that transformers lacks, as ordinary Hugging Face classes: saved folders carry their own code.
+"""Architectures that transformers lacks, as ordinary Hugging Face classes; saved folders carry their own code.
 
-Each module holds one architecture and imports nothing but torch and transformers, so that `save_pretrained` can put a
-copy of it beside the weights and `Auto*.from_pretrained(folder, trust_remote_code=True)` works without this package.
+Each module holds one architecture and imports only torch and transformers. So `save_pretrained` can put a copy of it
+beside the weights, and `Auto*.from_pretrained(folder, trust_remote_code=True)` works without this package.
 
 Start with `feed_forward.py`. May import nothing of this package, as a copy of each module travels with the weights.
 """
@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import Any
 
 
-def mend(configuration: Any) -> None:
-    """Replace what the library's models of this configuration compute badly; what comes out is the same."""
+def patch_library(configuration: Any) -> None:
+    """Replace code that makes the library's models of this configuration slow; the results stay the same."""
     if "deberta-v2" in (configuration.model_type, getattr(configuration, "encoder_type", None)):
         from trainables.architectures.deberta_positions import use_in_library
 
@@ -20,7 +20,7 @@ def mend(configuration: Any) -> None:
 
 
 def register() -> None:
-    """Make them known to the Auto classes of this process; calling it again changes nothing."""
+    """Register them with the Auto classes of this process; calling it again changes nothing."""
     from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
 
     from trainables.architectures.feed_forward import (

@@ -1,6 +1,6 @@
-"""A bag of embeddings under hidden layers: the baseline that knows words and no order (Iyyer et al. 2015).
+"""A bag of embeddings under hidden layers: the baseline that knows words but not their order (Iyyer et al. 2015).
 
-Legend: B texts, T pieces, E embedding width, H hidden width.
+Legend: B texts, T tokens, E embedding width, H hidden width.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from transformers.modeling_outputs import BaseModelOutput, SequenceClassifierOut
 
 
 class FeedForwardConfig(PreTrainedConfig):
-    """`hidden_size` is the width of the embeddings, `hidden_sizes` are those of the layers above their mean."""
+    """`hidden_size` is the width of the embeddings, `hidden_sizes` are the widths of the layers above their mean."""
 
     model_type = "feed-forward"
 
@@ -28,7 +28,7 @@ class FeedForwardConfig(PreTrainedConfig):
 
 
 class FeedForwardPreTrainedModel(PreTrainedModel):
-    """What both classes share: no attention, so every implementation is as good as the other."""
+    """What both classes share: there is no attention, so every attention implementation is supported."""
 
     config_class = FeedForwardConfig
     base_model_prefix = "model"
@@ -38,10 +38,10 @@ class FeedForwardPreTrainedModel(PreTrainedModel):
 
 
 class FeedForwardModel(FeedForwardPreTrainedModel):
-    """Mean of the embeddings of a text's pieces, through hidden layers: [B, H]."""
+    """Mean of the embeddings of a text's tokens, through hidden layers: [B, H]."""
 
     def __init__(self, config: FeedForwardConfig) -> None:
-        """Build the layers; the output is as wide as the last of them."""
+        """Build the layers; the last one gives the output width."""
         super().__init__(config)
         self.embeddings = nn.Embedding(config.vocab_size, config.hidden_size, padding_idx=config.pad_token_id)
         widths = [config.hidden_size, *config.hidden_sizes]
@@ -51,7 +51,7 @@ class FeedForwardModel(FeedForwardPreTrainedModel):
         self.post_init()
 
     def get_input_embeddings(self) -> nn.Module:
-        """The table of piece embeddings."""
+        """Return the table of token embeddings."""
         return self.embeddings
 
     def set_input_embeddings(self, value: nn.Module) -> None:
@@ -61,7 +61,7 @@ class FeedForwardModel(FeedForwardPreTrainedModel):
     def forward(
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None, **ignored: Any
     ) -> BaseModelOutput:
-        """`input_ids` and `attention_mask` (1: a piece, 0: padding; None: no padding) are [B, T]."""
+        """`input_ids` and `attention_mask` (1: a token, 0: padding; None: no padding) are [B, T]."""
         embedded_BTE = self.embeddings(input_ids)
         mask_BT = torch.ones_like(input_ids) if attention_mask is None else attention_mask
         weight_BT1 = mask_BT.to(embedded_BTE.dtype).unsqueeze(-1)
@@ -72,7 +72,7 @@ class FeedForwardModel(FeedForwardPreTrainedModel):
 
 
 class FeedForwardForSequenceClassification(FeedForwardPreTrainedModel):
-    """One score a label over the last hidden layer."""
+    """One score per label over the last hidden layer."""
 
     def __init__(self, config: FeedForwardConfig) -> None:
         """Build body and classifier."""
@@ -84,6 +84,6 @@ class FeedForwardForSequenceClassification(FeedForwardPreTrainedModel):
     def forward(
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None, **ignored: Any
     ) -> SequenceClassifierOutput:
-        """Logits [B, labels]."""
+        """Return logits, [B, labels]."""
         hidden_BH = self.model(input_ids, attention_mask).last_hidden_state
         return SequenceClassifierOutput(logits=self.classifier(hidden_BH))

@@ -1,6 +1,6 @@
-"""Any encoder with a classifier over the mean of its pieces' vectors, the head of Sentence-BERT (Reimers et al. 2019).
+"""Any encoder with a classifier over the mean of its token vectors, as in Sentence-BERT (Reimers et al. 2019).
 
-Legend: B texts, T pieces, H hidden width.
+Legend: B texts, T tokens, H hidden width.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ OWN_FIELDS = (
 
 
 class MeanPoolingConfig(PreTrainedConfig):
-    """All settings of the encoder under their own names; `encoder_type` says which architecture they are of."""
+    """All settings of the encoder under their own names; `encoder_type` says which architecture they belong to."""
 
     model_type = "mean-pooling"
 
@@ -30,7 +30,7 @@ class MeanPoolingConfig(PreTrainedConfig):
 
     @classmethod
     def around(cls, encoder: PreTrainedConfig) -> MeanPoolingConfig:
-        """The configuration of a classifier over an encoder of this configuration."""
+        """Return the configuration of a classifier over an encoder with this configuration."""
         settings = {name: value for name, value in encoder.to_dict().items() if name not in OWN_FIELDS}
         names = {"id2label": encoder.id2label, "label2id": encoder.label2id}
         dropout = getattr(encoder, "hidden_dropout_prob", getattr(encoder, "dropout", 0.0))
@@ -38,13 +38,13 @@ class MeanPoolingConfig(PreTrainedConfig):
         return cls(**{**settings, **names, **own})
 
     def encoder(self) -> Any:
-        """The encoder's own configuration."""
+        """Return the encoder's own configuration."""
         settings = {name: value for name, value in self.to_dict().items() if name not in OWN_FIELDS}
         return AutoConfig.for_model(self.encoder_type, **settings)
 
 
 class MeanPoolingForSequenceClassification(PreTrainedModel):
-    """Mean over the pieces that are not padding, dropout, one linear layer."""
+    """Mean over the tokens that are not padding, dropout, one linear layer."""
 
     config_class = MeanPoolingConfig
     base_model_prefix = "encoder"
@@ -54,7 +54,7 @@ class MeanPoolingForSequenceClassification(PreTrainedModel):
     _no_split_modules: ClassVar[list[str]] = []
 
     def __init__(self, config: MeanPoolingConfig, encoder: PreTrainedModel | None = None) -> None:
-        """Around `encoder`, or a new one of random weights. Its own pooler would stay unused and is dropped."""
+        """Build the model around `encoder`, or around a new one with random weights; its unused pooler is dropped."""
         asked = config._attn_implementation
         super().__init__(config)
         self.encoder = encoder or AutoModel.from_config(
@@ -70,7 +70,7 @@ class MeanPoolingForSequenceClassification(PreTrainedModel):
     def forward(
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None, **inputs: Any
     ) -> SequenceClassifierOutput:
-        """Logits [B, labels]; `attention_mask` [B, T] has 0 where a text is padded, None means nowhere."""
+        """Return logits, [B, labels]; `attention_mask` [B, T] is 0 where a text is padded, None means nowhere."""
         hidden_BTH = self.encoder(input_ids=input_ids, attention_mask=attention_mask, **inputs).last_hidden_state
         mask_BT = torch.ones_like(input_ids) if attention_mask is None else attention_mask
         weight_BT1 = mask_BT.to(hidden_BTH.dtype).unsqueeze(-1)

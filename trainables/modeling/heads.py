@@ -1,7 +1,7 @@
-"""The head of a model: which weights belong to the task, and whether those that a checkpoint brings are for this task.
+"""Finds the head of a model: the weights that belong to the task, and whether a checkpoint's head is for this task.
 
-A head gives one output a label. What a checkpoint learned for other labels says nothing about these, also where there
-are as many: its k-th output would pass for the k-th label here.
+A head gives one output per label. What a checkpoint learned for other labels says nothing about these, even if there
+are equally many: its k-th output would be taken for the k-th label here.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ import torch
 from torch import nn
 
 _KIND = re.compile(r"For(\w+)$")
-_OF_PIECES = ("LM", "PreTraining")  # these guess pieces of text: they are pretrained, whatever the task
-_FIXED_OUTPUTS = "QuestionAnswering"  # start and end, whatever a configuration calls them
+_PREDICT_TOKENS = ("LM", "PreTraining")  # these predict tokens: they are pretrained, whatever the task
+_FIXED_OUTPUTS = "QuestionAnswering"  # start and end, whatever names a configuration has for them
 _SHOWN = 5
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """What a head is for: kind of task, labels, and kind of loss; None for what is not said.
+    """What a head is for: kind of task, labels and kind of loss; None where the configuration does not say.
 
-    A kind is what follows "For" in the name of a class; a problem is the library's, e.g. "single_label_classification".
+    `kind` is what follows "For" in the name of a class; `problem` is the library's `problem_type`, e.g.
+    "single_label_classification".
     """
 
     kind: str | None
@@ -33,12 +34,12 @@ class Outputs:
 
     @classmethod
     def of_class(cls, auto_class: str, labels: Sequence[str], problem: str | None) -> Outputs:
-        """Those of the class that a task asks for: "AutoModelFor..."."""
+        """Return the outputs of the class that a task asks for: "AutoModelFor..."."""
         return cls(_kind(auto_class), tuple(map(str, labels)), problem)
 
     @classmethod
     def of_checkpoint(cls, configuration: Any) -> Outputs:
-        """Those that weights are for, by their configuration before it is told anything of this task."""
+        """Return the outputs that weights are for, by their configuration before this task changes it."""
         architectures = getattr(configuration, "architectures", None) or [""]
         names: dict[Any, Any] = getattr(configuration, "id2label", None) or {}
         labels = tuple(str(names[index]) for index in sorted(names))
@@ -46,18 +47,18 @@ class Outputs:
 
     @property
     def are_labels(self) -> bool:
-        """Whether there is one output a label, and not one a piece of the vocabulary."""
-        return self.kind is not None and not self.kind.endswith(_OF_PIECES)
+        """Whether there is one output per label, and not one per token of the vocabulary."""
+        return self.kind is not None and not self.kind.endswith(_PREDICT_TOKENS)
 
     def serve(self, other: Outputs) -> bool:
-        """Whether a head with these outputs is one for the other's. What is not said is no difference."""
+        """Return whether a head with these outputs serves the other's. Unknown values count as equal."""
         kinds, problems = {self.kind, other.kind} - {None}, {self.problem, other.problem} - {None}
         if len(kinds) > 1 or len(problems) > 1:
             return False
         return self.labels == other.labels or other.kind == _FIXED_OUTPUTS
 
     def __str__(self) -> str:
-        """As a message says it: `token classification (PER, LOC, ORG)`."""
+        """Return the text for messages: `token classification (PER, LOC, ORG)`."""
         kind = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", self.kind or "").lower() or "an unnamed task"
         problem = f"; {self.problem.replace('_', ' ')}" if self.problem else ""
         return f"{kind} ({listed(self.labels)}{problem})"
@@ -65,9 +66,9 @@ class Outputs:
 
 @dataclass(frozen=True)
 class Head:
-    """Names of the parameters that belong to the task, which of them have no weights yet, and what to say of them.
+    """The names of the parameters that belong to the task, those among them without weights, and a remark for the user.
 
-    `own` train whatever a technique freezes. `remark` is None where the checkpoint has no head for labels.
+    `own` parameters train whatever a technique freezes. `remark` is None if the checkpoint has no head for labels.
     """
 
     own: frozenset[str] = frozenset()
@@ -76,10 +77,10 @@ class Head:
 
 
 def head_of(module: nn.Module, missing: frozenset[str], theirs: Outputs, ours: Outputs) -> Head:
-    """The head of a model that was just loaded. Weights that came with a head of another task count as missing.
+    """Return the head of a model that was just loaded. Weights that came with a head for another task count as missing.
 
-    `missing` are the parameters that the checkpoint lacks, or has in another shape. A layer that a pretrained model
-    brings without an output for labels (ModernBERT has one) is part of what was pretrained, and no head of any task.
+    `missing` are the parameters that the checkpoint lacks or has in another shape. A layer outside the body that comes
+    without an output for labels (ModernBERT has one) belongs to the pretrained model, not to the head of a task.
     """
     outside = outside_body(module)
     if not ours.are_labels or not outside:
@@ -94,20 +95,20 @@ def head_of(module: nn.Module, missing: frozenset[str], theirs: Outputs, ours: O
 
 
 def listed(labels: Sequence[str]) -> str:
-    """`PER, LOC, ORG`: the first few, and how many more there are."""
+    """Return `PER, LOC, ORG`: the first few labels, and how many more there are."""
     more = f" and {len(labels) - _SHOWN} more" if len(labels) > _SHOWN else ""
     return ", ".join(labels[:_SHOWN]) + more
 
 
 def outside_body(module: nn.Module) -> frozenset[str]:
-    """Names of the parameters that are not part of the model's body."""
+    """Return the names of the parameters that are not part of the model's body."""
     body: Any = getattr(module, "base_model", module)
     inside = {id(parameter) for parameter in body.parameters()}
     return frozenset(name for name, parameter in module.named_parameters() if id(parameter) not in inside)
 
 
 def owners(module: nn.Module) -> dict[str, nn.Module]:
-    """The layer of every parameter, by the parameter's full name, in the order of the layers."""
+    """Return the layer of every parameter, by the parameter's full name, in the order of the layers."""
     return {
         f"{prefix}.{name}" if prefix else name: owner
         for prefix, owner in module.named_modules()
@@ -116,23 +117,23 @@ def owners(module: nn.Module) -> dict[str, nn.Module]:
 
 
 def _output(module: nn.Module, outside: frozenset[str]) -> frozenset[str]:
-    """The parameters of the last layer outside the body."""
+    """Return the parameters of the last layer outside the body."""
     layers = {name: owner for name, owner in owners(module).items() if name in outside}
     last = list(layers.values())[-1]
     return frozenset(name for name, owner in layers.items() if owner is last)
 
 
 def _build_again(module: Any, names: frozenset[str]) -> None:
-    """Put layers back to what their architecture starts from: norms keep those constants, the rest is drawn later."""
+    """Reset layers to their architecture's initial state: norms keep these constants, the rest is drawn later."""
     layers = owners(module)
     for name in names:
         parameter = layers[name].get_parameter(name.rpartition(".")[2])
-        parameter._is_hf_initialized = False  # type: ignore[attr-defined]  # else the library leaves it alone
+        parameter._is_hf_initialized = False  # type: ignore[attr-defined]  # else the library skips it
     with torch.no_grad():
         for layer in {id(layers[name]): layers[name] for name in sorted(names)}.values():
             module._init_weights(layer)
 
 
 def _kind(name: str) -> str | None:
-    found = _KIND.search(name)
-    return found[1] if found else None
+    match = _KIND.search(name)
+    return match[1] if match else None

@@ -1,4 +1,4 @@
-"""What loading a tokenizer and loading weights have in common: where from, whose code may run, errors in words."""
+"""Shared by loading tokenizers and weights: where from, whose code may run, and readable errors."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ _NO_CODE = {"trust_remote_code": False}
 
 
 def origin(config: ModelConfig) -> dict[str, Any]:
-    """Arguments of `from_pretrained`: what is loaded, and whose code may run. Raises ModelError as `trusted` does."""
+    """Return arguments of `from_pretrained`: what to load, and whose code may run. Raises ModelError as `trusted`."""
     if Path(config.source).is_absolute():
         return own_code(config)
     return {"revision": config.revision, **own_code(config)}
 
 
 def own_code(config: ModelConfig) -> dict[str, Any]:
-    """Whether the code of a repository may run, and at which commit; always said, for the libraries ask when it is not.
+    """Return whether a repository's code may run, and at which commit; without these arguments the libraries would ask.
 
-    The commit is passed as `code_revision` too: a repository that points to the code of another one fails to load,
-    since that other one has no such commit. Raises ModelError as `trusted` does.
+    The commit is also passed as `code_revision`: a repository that points to the code of another one fails to load,
+    because the other one has no such commit. Raises ModelError as `trusted` does.
     """
     return {"trust_remote_code": True, "code_revision": config.revision} if trusted(config) else _NO_CODE
 
 
 def code_of(config: ModelConfig, configuration: Any, auto_class: str) -> dict[str, Any]:
-    """As `own_code`, for `from_config`, which takes a commit only where it loads code."""
+    """Return the same for `from_config`, which takes a commit only if it loads code."""
     loads_code = auto_class in (getattr(configuration, "auto_map", None) or ())
     return own_code(config) if loads_code else _NO_CODE
 
 
 @contextmanager
 def explained(config: ModelConfig) -> Iterator[None]:
-    """Errors of the libraries, named after the model they are about.
+    """Turn errors of the libraries into a ModelError that names the model.
 
-    A file that is not what its name says makes them raise anything at all, a bare Exception of the tokenizers included.
+    For a file that is not what its name says, they may raise anything; tokenizers even raises a bare Exception.
     """
     try:
         yield
@@ -64,7 +64,7 @@ def _first_line(error: BaseException) -> str:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No progress bars and no load reports: what matters of them is returned or raised."""
+    """Turn off progress bars and load reports; anything important is returned or raised."""
     log = transformers.utils.logging
     level, bars = log.get_verbosity(), log.is_progress_bar_enabled()
     log.set_verbosity_error()

@@ -1,4 +1,4 @@
-"""Models of the Hugging Face Hub: downloaded once a node, and what a user must do to be let in."""
+"""Downloads models of the Hugging Face Hub once per node, and says how to get access to gated ones."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Download = Callable[[str, str | None, Sequence[str]], None]
 
 
 class ModelError(ValueError):
-    """A model or tokenizer that cannot be used: the message says which, why, and what to do."""
+    """A model or tokenizer that cannot be used; the message says which, why, and what to do."""
 
 
 def prefetch(source: str, revision: str | None, download: Download | None = None) -> None:
-    """Have a hub model's files in the local cache; the processes of a node take turns, so that one of them downloads.
+    """Download a hub model's files into the local cache; the processes of a node take turns, so only one downloads.
 
-    Nothing happens for a folder or offline. Where the hub cannot be asked, loading will look into the cache and say
-    what it lacks. Raises the hub library's OSErrors for files that it refuses.
+    Do nothing for a folder or offline. If the hub cannot be reached, loading looks into the cache and reports what is
+    missing. Raises the hub library's OSErrors for files that it refuses.
     """
     if Path(source).is_absolute() or is_offline():
         return
@@ -41,9 +41,9 @@ def _once(source: str, revision: str | None, download: Download) -> None:
 
 
 def wanted(files: Sequence[str]) -> list[str]:
-    """Settings, tokenizer and weights among a repository's files: safetensors, or pickles where there is nothing else.
+    """Pick settings, tokenizer and weights from a repository's files: safetensors, or pickles if there is nothing else.
 
-    Files in folders are other formats of the same weights (ONNX, the publisher's own).
+    Files in subfolders hold the same weights in other formats (ONNX, the publisher's own).
     """
     top = [name for name in files if "/" not in name]
     weights = [name for name in top if name.endswith(".safetensors")]
@@ -53,7 +53,7 @@ def wanted(files: Sequence[str]) -> list[str]:
 
 
 def access_hint(error: BaseException, source: str) -> str:
-    """What to do about a model whose files are given to known accounts only; nothing for other errors."""
+    """Return what to do about a gated, private or misspelled model; an empty text for other errors."""
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
     chain = list(_causes(error))
@@ -64,7 +64,7 @@ def access_hint(error: BaseException, source: str) -> str:
             f"of every node ({TOKEN} {state})"
         )
     if any(isinstance(cause, RepositoryNotFoundError) for cause in chain):
-        return f"; the id may be misspelled, or it is private: then set {TOKEN} in the environment of every node"
+        return f"; the id may be misspelled; if the model is private, set {TOKEN} in the environment of every node"
     return ""
 
 

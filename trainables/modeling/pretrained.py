@@ -2,7 +2,7 @@
 
 Four bits means NF4 with double quantisation, block by block (Dettmers et al. 2023, QLoRA): weights are quantised
 while they are loaded, on the CPU, and multiplied in the run's own precision. `merge` turns a trained model, adapters
-included, into a plain one of the same function that any tool can load.
+included, into an equivalent plain model that any tool can load.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ _ADAPTER = "default"
 
 
 def quantization_arguments(architecture: nn.Module, precision: Precision) -> dict[str, Any]:
-    """Arguments of `from_pretrained` that load this architecture's body in four bits and its head as it is.
+    """Return the arguments of `from_pretrained` that load the body in four bits and the head as it is.
 
-    Raises ImportError that says what to install.
+    Raises an ImportError that says what to install.
     """
     from transformers import BitsAndBytesConfig
 
@@ -56,25 +56,25 @@ def quantization_arguments(architecture: nn.Module, precision: Precision) -> dic
 
 
 def head_layers(model: nn.Module) -> list[str]:
-    """Names of the linear layers outside a model's body."""
+    """Return the names of the linear layers outside a model's body."""
     body: Any = getattr(model, "base_model", model)
     inside = {id(layer) for layer in body.modules()}
     return [name for name, layer in model.named_modules() if isinstance(layer, nn.Linear) and id(layer) not in inside]
 
 
 def quantized_layers(model: nn.Module) -> Iterator[tuple[str, Any]]:
-    """Every layer whose weight is in four bits, with its name."""
+    """Yield every layer whose weight is in four bits, with its name."""
     for name, layer in model.named_modules():
-        weight = vars(layer)["_parameters"].get("weight")  # its own: an adapter shows that of the layer inside it
+        weight = vars(layer)["_parameters"].get("weight")  # its own: an adapter exposes that of the inner layer
         if getattr(weight, "quant_state", None) is not None:
             yield name, layer
 
 
 def settle(model: nn.Module) -> None:
-    """After loading or copying: every weight belongs to its own layer, and is never repacked behind our back.
+    """After loading or copying, make every four-bit weight belong to its own layer and keep its layout.
 
-    A copied weight still points to the layer it was copied from; and on processors with bf16 the library would repack
-    weights at the first evaluation, for a kernel that gives other numbers than training does.
+    A copied weight still points to the layer it was copied from. On processors with bf16, the library would repack
+    weights at the first evaluation, for a kernel whose numbers differ from those of training.
     """
     for _, layer in quantized_layers(model):
         layer.weight.module, layer.quant_state = layer, layer.weight.quant_state
@@ -82,7 +82,7 @@ def settle(model: nn.Module) -> None:
 
 
 def dequantized(weight: Any) -> torch.Tensor:
-    """A weight as a float32 matrix; one that is not quantised is returned as it is."""
+    """Return a weight as a float32 matrix, or unchanged if it is not quantised."""
     state = getattr(weight, "quant_state", None)
     if state is None:
         return weight.data
@@ -92,9 +92,9 @@ def dequantized(weight: Any) -> torch.Tensor:
 
 
 def merge(model: nn.Module) -> nn.Module:
-    """The model, changed in place: adapters are added to the weights they adapt, weights in four bits become float32.
+    """Merge adapters into the weights that they adapt and make four-bit weights float32, in place; return the model.
 
-    What it computes stays the same up to rounding.
+    It still computes the same function, up to rounding.
     """
     for name, layer in list(model.named_modules()):
         if hasattr(layer, "get_delta_weight"):
@@ -107,7 +107,7 @@ def merge(model: nn.Module) -> nn.Module:
 
 
 def num_entries(parameter: Any) -> int:
-    """Weights that a parameter stands for; two of four bits share a byte."""
+    """Return the number of weights in a parameter; two four-bit weights share a byte."""
     state = getattr(parameter, "quant_state", None)
     return int(parameter.numel() if state is None else torch.Size(state.shape).numel())
 
@@ -153,8 +153,8 @@ _NEW = "_new_parameters"
 class PretrainedModel:
     """A model before its run: pretrained weights on the CPU in float32, never trained, never changed.
 
-    `missing` names the parameters that no checkpoint provides: `instantiate` draws them from a seed. `head` names those
-    that belong to the task, wherever they come from; `remark` says what became of a head that the checkpoint brought.
+    `missing` names the parameters that no checkpoint provides; `instantiate` draws them from a seed. `head` names those
+    that belong to the task, wherever they come from; `remark` says what happened to the head of the checkpoint.
     """
 
     module: nn.Module
@@ -166,10 +166,10 @@ class PretrainedModel:
 
 @dataclass(frozen=True)
 class ModelSource:
-    """Where a task gets its model from; `attention` and `dropout` are choices of the run, None leaves the default.
+    """Where a task gets its model from; `attention` and `dropout` are choices of the run, None keeps the default.
 
-    `quantization` keeps the weights of the body in four bits, frozen. `texts` gives the texts of the data to a model
-    that builds its vocabulary from them.
+    `quantization` keeps the weights of the body in four bits, frozen. `texts` returns the texts of the data, for a
+    model that builds its vocabulary from them.
     """
 
     config: ModelConfig
@@ -179,16 +179,16 @@ class ModelSource:
     texts: Texts | None = None
 
     def load(self, auto_class: str, labels: Sequence[str], problem: str | None = None) -> PretrainedModel:
-        """The model as the Hugging Face class `auto_class` ("AutoModelFor..."), with one output a label.
+        """Load the model as the Hugging Face class `auto_class` ("AutoModelFor..."), with one output per label.
 
-        `problem` is what the library calls the loss (`problem_type`), from which others tell how outputs become
-        probabilities. A head that the checkpoint brings is kept where it is for the same kind of task and labels.
+        `problem` is the library's name for the loss (`problem_type`), which tells other tools how outputs become
+        probabilities. The checkpoint's own head is kept if it is for the same kind of task and the same labels.
         Raises ModelError for an architecture without such a head, and for weights that are absent, not safetensors, or
         of other shapes than the configuration says.
         """
-        found = self._configuration()
-        theirs = Outputs(None, ()) if self.config.random_init else Outputs.of_checkpoint(found)
-        configuration = self._settled(found, labels, problem)
+        configuration = self._configuration()
+        theirs = Outputs(None, ()) if self.config.random_init else Outputs.of_checkpoint(configuration)
+        self._configure(configuration, labels, problem)
         with quiet(), torch.random.fork_rng(devices=[]), explained(self.config):
             if auto_class == _OF_WHOLE_TEXTS and self._pools(configuration):
                 module, missing = self._pooled(configuration)
@@ -200,38 +200,40 @@ class ModelSource:
         return PretrainedModel(module, missing | head.missing, deviation, head.own, head.remark)
 
     def configuration(self, labels: Sequence[str], problem: str | None = None) -> Any:
-        """The model's configuration with the preset's overrides, the tokenizer's special ids, labels and dropout."""
-        return self._settled(self._configuration(), labels, problem)
+        """Return the configuration with the preset's overrides, the tokenizer's special ids, labels and dropout."""
+        configuration = self._configuration()
+        self._configure(configuration, labels, problem)
+        return configuration
 
-    def _settled(self, found: Any, labels: Sequence[str], problem: str | None) -> Any:
+    def _configure(self, configuration: Any, labels: Sequence[str], problem: str | None) -> None:
         names = dict(enumerate(labels))
-        found.update({"id2label": names, "label2id": {label: index for index, label in names.items()}})
-        found.problem_type = problem  # a checkpoint's own is about its own labels
-        if hasattr(found, "use_cache"):
-            found.use_cache = False  # of use for generation only, which asks for it
+        configuration.update({"id2label": names, "label2id": {label: index for index, label in names.items()}})
+        configuration.problem_type = problem  # a checkpoint's own is about its own labels
+        if hasattr(configuration, "use_cache"):
+            configuration.use_cache = False  # of use for generation only, which asks for it
         if self.dropout is not None:
-            _set_dropout(found, self.dropout)
+            _set_dropout(configuration, self.dropout)
         if self.texts is not None or not builds_vocabulary(self.config):
-            self._fit_to_tokenizer(found)
-        return found
+            self._fit_to_tokenizer(configuration)
 
     def tokenizer(self) -> Any:
-        """The tokenizer that belongs to the model."""
+        """Load the tokenizer that belongs to the model."""
         return load_tokenizer(self.config, self.texts)
 
     def _configuration(self) -> Any:
         architectures.register()
         unpadding.register()
         with quiet(), explained(self.config):
-            found = transformers.AutoConfig.from_pretrained(self.config.source, **origin(self.config))
-        if "/" in (getattr(found, "_attn_implementation", None) or ""):
+            configuration = transformers.AutoConfig.from_pretrained(self.config.source, **origin(self.config))
+        if "/" in (getattr(configuration, "_attn_implementation", None) or ""):
             raise ModelError(f"{self.config.name}: attention by a kernel of the hub is code that nobody asked for")
-        architectures.mend(found)
-        unknown = [name for name in self.config.overrides if not hasattr(found, name)]
+        architectures.patch_library(configuration)
+        unknown = [name for name in self.config.overrides if not hasattr(configuration, name)]
         if unknown:
-            raise ModelError(f"{self.config.name}: overrides.{unknown[0]}: {found.model_type} has no such setting")
-        found.update(self.config.overrides)
-        return found
+            kind = configuration.model_type
+            raise ModelError(f"{self.config.name}: overrides.{unknown[0]}: {kind} has no such setting")
+        configuration.update(self.config.overrides)
+        return configuration
 
     def _fit_to_tokenizer(self, configuration: Any) -> None:
         tokenizer = self.tokenizer()
@@ -239,21 +241,21 @@ class ModelSource:
             logger.info("%s: %s", self.config.name, remark)
         if "from" in self.config.tokenizer:
             if not self.config.random_init:
-                raise ModelError(f"{self.config.name}: tokenizer.from: pretrained weights know their own pieces only")
+                raise ModelError(f"{self.config.name}: tokenizer.from: pretrained weights know only their own tokens")
             configuration.vocab_size = len(tokenizer)
 
     def _pools(self, configuration: Any) -> bool:
         return self.config.pooling == "mean" and configuration.model_type != MeanPoolingConfig.model_type
 
     def _pooled(self, configuration: Any) -> tuple[nn.Module, frozenset[str]]:
-        """The bare encoder, and over it a head that has no weights yet."""
+        """Return the bare encoder under a head that has no weights yet."""
         encoder, missing = self._module("AutoModel", configuration)
         module = MeanPoolingForSequenceClassification(MeanPoolingConfig.around(configuration), encoder)
         names = {f"encoder.{name}" for name in missing} | {"classifier.weight", "classifier.bias"}
         return module, frozenset(names & {name for name, _ in module.named_parameters()})
 
     def _module(self, auto_class: str, configuration: Any) -> tuple[nn.Module, frozenset[str]]:
-        """The model, and the names of its parameters that have no weights yet."""
+        """Return the model, and the names of its parameters that have no weights yet."""
         loader = self._loader(auto_class, configuration)
         if self.config.random_init:
             choices = {**self._attention(), **code_of(self.config, configuration, auto_class)}
@@ -292,11 +294,11 @@ class ModelSource:
         settle(module)
         absent = sorted(f"{name}.weight" for name, _ in quantized_layers(module) if f"{name}.weight" in missing)
         if absent:
-            raise ModelError(f"{self.config.name}: {absent[0]} is in no checkpoint: there is nothing to quantise")
+            raise ModelError(f"{self.config.name}: {absent[0]} is not in the checkpoint: there is nothing to quantise")
         return module, missing
 
     def _of_other_shapes(self, module: nn.Module, mismatched: Iterable[tuple[str, Any, Any]]) -> frozenset[str]:
-        """Weights of another number of labels, which only a head may have; ModelError for those of another model."""
+        """Return the weights for another number of labels; only a head may have them, else ModelError is raised."""
         outside = outside_body(module)
         for name, there, here in sorted(mismatched):
             if name not in outside:
@@ -316,29 +318,29 @@ class ModelSource:
         return quantization_arguments(architecture, self.config.precision)
 
 
-def instantiate(pristine: PretrainedModel, seed: int) -> nn.Module:
-    """A copy of the model whose missing parameters are drawn from `seed` alone, so that warm equals cold bit for bit.
+def instantiate(pretrained: PretrainedModel, seed: int) -> nn.Module:
+    """Return a copy whose missing parameters are drawn from `seed` alone, so that warm equals cold bit for bit.
 
     Weights of normalisation layers keep the constant that their architecture starts from, biases are 0, everything
-    else N(0, initializer_range), and the padding row of an embedding 0 (Devlin et al. 2019). Neither torch's global
-    generator nor the order of runs plays a role.
+    else is N(0, initializer_range), and the padding row of an embedding is 0 (Devlin et al. 2019). Neither torch's
+    global generator nor the order of runs matters.
     """
-    module = copy.deepcopy(pristine.module)
+    module = copy.deepcopy(pretrained.module)
     settle(module)
     generator = torch.Generator().manual_seed(seed)
     layers = owners(module)
     with torch.no_grad():
         for name, parameter in module.named_parameters():
-            if name in pristine.missing:
-                _draw(layers[name], name.rsplit(".", 1)[-1], parameter, pristine.initializer_range, generator)
-    setattr(module, _NEW, pristine.missing | pristine.head)
+            if name in pretrained.missing:
+                _draw(layers[name], name.rsplit(".", 1)[-1], parameter, pretrained.initializer_range, generator)
+    setattr(module, _NEW, pretrained.missing | pretrained.head)
     return module
 
 
 def new_parameters(model: nn.Module) -> frozenset[str]:
-    """Names of the parameters that have to train whatever a technique freezes: the task's head, and what was drawn.
+    """Return the names of the parameters that train whatever a technique freezes: the task's head and what was drawn.
 
-    Of a model without any pretrained weights these are the parameters outside its body.
+    For a model without any pretrained weights, these are the parameters outside its body.
     """
     new: frozenset[str] = getattr(model, _NEW, frozenset())
     return new if new < {name for name, _ in model.named_parameters()} else outside_body(model)
@@ -357,17 +359,17 @@ def _draw(owner: nn.Module, name: str, parameter: nn.Parameter, deviation: float
 
 
 def _set_dropout(configuration: Any, dropout: float) -> None:
-    """Every dropout probability that the configuration sets; one that is None follows another and is left alone."""
+    """Set every dropout probability of the configuration; one that is None follows another and stays as it is."""
     for name, value in list(vars(configuration).items()):
         if _DROPOUT.search(name) and isinstance(value, int | float) and not isinstance(value, bool):
             setattr(configuration, name, dropout)
 
 
 def _weights(config: ModelConfig) -> dict[str, Any]:
-    """Safetensors only, except that a pinned hub commit may hold pickles (DeBERTa-v3 comes as nothing else).
+    """Allow safetensors only, except that a pinned hub commit may hold pickles (DeBERTa-v3 comes in no other form).
 
-    Those are read by torch's restricted unpickler, which builds tensors and runs nothing.
+    Torch's restricted unpickler reads those; it builds tensors and runs no code.
     """
-    os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")  # else transformers asks a hub service to convert them
+    os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")  # else transformers has a hub service convert them
     trusted = not Path(config.source).is_absolute() and is_commit(config.revision)
     return {"weights_only": True} if trusted else {"use_safetensors": True}

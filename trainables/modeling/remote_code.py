@@ -1,7 +1,7 @@
-"""Code that belongs to a model: run from a hub repository only, at a commit that the person at the keyboard named.
+"""Decides which model code may run: only that of a hub repository, at a commit that the user named.
 
-A folder is data. What the configuration of a saved model says of code (`auto_map`) names the repository it came from,
-and never a file beside the weights; whoever loads such a folder says once more which repository and commit to trust.
+A folder is data. If the configuration of a saved model refers to code (`auto_map`), it names the repository that the
+code came from, never a file beside the weights. Loading such a folder requires naming the repository and commit again.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ _BETWEEN = "--"  # transformers writes `owner/name--module.Class`
 
 @dataclass(frozen=True)
 class HubCode:
-    """A repository of the Hugging Face Hub whose code may run, as it is at one commit."""
+    """A repository of the Hugging Face Hub whose code may run, at one commit."""
 
     repository: str
     commit: str
 
     @classmethod
     def parse(cls, written: str) -> HubCode:
-        """From `OWNER/NAME@COMMIT`. Raises ValueError for anything but a full commit hash."""
-        found = _WRITTEN.fullmatch(written)
-        if found is None:
+        """Parse `OWNER/NAME@COMMIT`. Raises ValueError for anything but a full commit hash."""
+        match = _WRITTEN.fullmatch(written)
+        if match is None:
             raise ValueError(f"must be OWNER/NAME@COMMIT with all 40 digits of the commit, got {written!r}")
-        return cls(found[1], found[2])
+        return cls(match[1], match[2])
 
 
 def trusted(config: ModelConfig) -> bool:
-    """Whether the model's own code may run. Raises ModelError where that is asked for and can't be allowed."""
+    """Return whether the model's own code may run. Raises ModelError if it is asked for and cannot be allowed."""
     if not config.trust_remote_code:
         return False
     if not is_commit(config.revision):
@@ -53,10 +53,9 @@ def trusted(config: ModelConfig) -> bool:
 
 
 def in_folder(config: ModelConfig, folder: Path, code: HubCode | None) -> ModelConfig:
-    """The settings of a model that is loaded from `folder` instead, with the code that may run.
+    """Return the settings to load a model from `folder`, with the code that may run (None: no code may run).
 
-    `code` None: none may. Raises ModelError where the folder needs code that is not allowed, or that of another
-    repository.
+    Raises ModelError if the folder needs code that is not allowed, or code of another repository.
     """
     own: dict[str, Any] = {"source": str(folder.resolve()), "overrides": {}}
     if not config.trust_remote_code:
@@ -76,7 +75,7 @@ def in_folder(config: ModelConfig, folder: Path, code: HubCode | None) -> ModelC
 
 
 def point_to_hub(folder: Path, repository: str) -> None:
-    """Have a folder that was just saved name the repository of its code, instead of carrying a copy of that code."""
+    """Make a folder that was just saved refer to the repository of its code, instead of carrying a copy of the code."""
     for name, content in _configurations(folder):
         content["auto_map"] = {key: _pointed(value, repository) for key, value in content["auto_map"].items()}
         text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
@@ -94,18 +93,18 @@ def _pointed(value: Any, repository: str) -> Any:
 
 
 def _refuse_code_in(folder: Path) -> None:
-    """The library runs files of a folder in several ways, once it may run code at all: none of ours has any."""
+    """Refuse a folder with code: once the library may run code, it runs files of a folder in several ways."""
     named = next((reference for reference in _references(folder) if _BETWEEN not in reference), None)
-    found = next((str(path.relative_to(folder)) for path in folder.rglob("*.py")), named)
-    if found is not None:
+    code = next((str(path.relative_to(folder)) for path in folder.rglob("*.py")), named)
+    if code is not None:
         raise ModelError(
-            f"{folder}: {found} is code of the folder, as older versions saved it; such code is never run: execute the "
-            "run again, or export it anew"
+            f"{folder}: {code} is code in the folder, as older versions saved it; such code is never run: execute the "
+            "run again, or export it again"
         )
 
 
 def _refuse_folder_of_that_name(repository: str) -> None:
-    """The library takes a folder of the working directory for the repository of that name."""
+    """Refuse a repository whose name is also a folder here: the library would load the folder instead."""
     if Path(repository).exists():
         raise ModelError(f"{repository} is also a folder here, whose code would be run; change to another directory")
 
@@ -115,14 +114,14 @@ def _of_the_hub(folder: Path) -> list[str]:
 
 
 def _references(folder: Path) -> Iterator[str]:
-    """Every class that the folder's configurations say is in code of their own."""
+    """Yield every class that the folder's configurations place in code of their own."""
     for _, content in _configurations(folder):
         for value in content["auto_map"].values():
             yield from (part for part in (value if isinstance(value, list) else [value]) if isinstance(part, str))
 
 
 def _configurations(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The configurations of a folder that say something of code, as read."""
+    """Yield the configurations of a folder that refer to code, as read."""
     for name in CONFIGURATIONS:
         path = folder / name
         content = json_of(str(path), path.read_bytes()) if path.is_file() else None

@@ -1,7 +1,7 @@
-"""Writes a run's best weights as a folder that Hugging Face tools load, and what it takes to predict as the run did.
+"""Writes a run's best weights as a folder that Hugging Face tools load, with all that predicting as the run did takes.
 
 The folder holds the model (safetensors, with its whole vocabulary), the tokenizer, `task.json` (task, options, labels,
-decisions, settings) and a manifest (see `saved_model`).
+thresholds, settings) and a manifest (see `saved_model`).
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from trainables.system import private_parts
 class ModelBundle:
     """A trained model with its best weights, which saving may change, and what it was trained for.
 
-    Where the module has the embedding rows of `vocabulary` only, `whole` gives the model with all of them. `texts` are
-    those that a tokenizer may be built from. `head` says what became of a head that its checkpoint brought.
+    If the module has only the embedding rows of `vocabulary`, `whole` returns the model with all of them. `texts`
+    returns the texts that a tokenizer may be built from. `head` says what happened to the head of the checkpoint.
     """
 
     module: nn.Module
@@ -43,17 +43,17 @@ class ModelBundle:
     head: str | None = None
 
 
-def save(kept: ModelBundle, folder: Folder, facts: Mapping[str, Any]) -> None:
-    """Write the folder, file by file as durably as a record. `facts` (run id, versions) go into `task.json`.
+def save(bundle: ModelBundle, folder: Folder, facts: Mapping[str, Any]) -> None:
+    """Write the folder, file by file, as durably as a record. `facts` (run id, versions) go into `task.json`.
 
-    Raises OSError; what was written until then has no manifest, and nobody takes it for whole.
+    Raises OSError; the files written until then have no manifest, so the folder never counts as complete.
     """
     folder.delete(MANIFEST)
     scratch = folder.scratch()
     scratch.mkdir(parents=True)
     try:
-        _write(kept, scratch)
-        (scratch / TASK_FILE).write_text(_task_json(kept, facts), encoding="utf-8")
+        _write(bundle, scratch)
+        (scratch / TASK_FILE).write_text(_task_json(bundle, facts), encoding="utf-8")
         files = {path.relative_to(scratch).as_posix(): path for path in sorted(scratch.rglob("*")) if path.is_file()}
         manifest = manifest_of(files)
         for name, path in files.items():
@@ -63,30 +63,30 @@ def save(kept: ModelBundle, folder: Folder, facts: Mapping[str, Any]) -> None:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _write(kept: ModelBundle, folder: Path) -> None:
-    module: Any = merge(private_parts.uncompiled(kept.module))
-    if kept.vocabulary is not None:
-        restore_embedding(module, kept.vocabulary, kept.whole())
+def _write(bundle: ModelBundle, folder: Path) -> None:
+    module: Any = merge(private_parts.uncompiled(bundle.module))
+    if bundle.vocabulary is not None:
+        restore_embedding(module, bundle.vocabulary, bundle.whole())
     with quiet():
         module.save_pretrained(folder)
-    model = kept.config.model
-    load_tokenizer(model, kept.texts).save_pretrained(folder)
+    model = bundle.config.model
+    load_tokenizer(model, bundle.texts).save_pretrained(folder)
     if model.trust_remote_code and model.pooling is None:
         point_to_hub(folder, model.source)
 
 
-def _task_json(kept: ModelBundle, facts: Mapping[str, Any]) -> str:
+def _task_json(bundle: ModelBundle, facts: Mapping[str, Any]) -> str:
     content = {
         "format": FORMAT,
         HASHED: MANIFEST,
-        "task": kept.config.task,
-        "task_options": dict(kept.task_options),
-        "labels": list(kept.labels),
-        "max_length": kept.config.train.max_length,
-        "decisions": dict(kept.thresholds),
-        "head": kept.head,
-        "attention": getattr(getattr(kept.module, "config", None), "_attn_implementation", None),
+        "task": bundle.config.task,
+        "task_options": dict(bundle.task_options),
+        "labels": list(bundle.labels),
+        "max_length": bundle.config.train.max_length,
+        "decisions": dict(bundle.thresholds),
+        "head": bundle.head,
+        "attention": getattr(getattr(bundle.module, "config", None), "_attn_implementation", None),
         **facts,
-        "config": kept.config.model_dump(mode="json"),
+        "config": bundle.config.model_dump(mode="json"),
     }
     return json.dumps(content, indent=1, ensure_ascii=False, default=str) + "\n"

@@ -1,7 +1,7 @@
-"""What a folder of saved weights holds and whether it is whole; light to import (no torch).
+"""Reads and verifies a folder of saved weights; light to import (no torch).
 
 `task.json` says what the model was trained for; `manifest.json`, written last, has the SHA-256 of every other file. A
-folder is data: whatever it says, no code of it or named by it is run (see `remote_code` for that of the hub).
+folder is data: code in it or named by it is never run (see `remote_code` for code of the hub).
 """
 
 from __future__ import annotations
@@ -22,24 +22,25 @@ logger = logging.getLogger(__name__)
 
 TASK_FILE, MANIFEST = "task.json", "manifest.json"
 FORMAT = 1
-HASHED = "manifest"  # the key of task.json that says that a manifest belongs to it: older exports have none
+HASHED = "manifest"  # the key of task.json that says there is a manifest; older exports have none
 INDEX = ".index.json"
-TASK_SHA256 = "task_sha256"  # where the task is a file of the user's: what that file was
+TASK_SHA256 = "task_sha256"  # the hash of a user's task file
 ALWAYS = ("config.json", "tokenizer_config.json")  # files that every save writes
-LONGEST = 1_000_000  # tokens of an item
-LOADED = (".json", ".safetensors", ".bin", ".txt", ".model", ".jinja", ".py")  # what loading a model may read
+LONGEST = 1_000_000  # tokens per item
+# What loading a model may read.
+LOADED = (".json", ".safetensors", ".bin", ".txt", ".model", ".jinja", ".py")
 
 
 class NotSaved(ValueError):
-    """There are no whole weights of a run where they were looked for; the message says what to do."""
+    """A folder does not hold a run's complete weights; the message says what to do."""
 
 
 class DamagedWeights(NotSaved):
-    """A file of saved weights is not what was written."""
+    """A file of saved weights is not as it was written."""
 
 
 class _Task(BaseModel):
-    """What readers of `task.json` rely on; the rest may be anything."""
+    """The part of `task.json` that readers rely on; the rest may be anything."""
 
     format: Any = FORMAT
     task: str
@@ -52,21 +53,21 @@ class _Task(BaseModel):
 
 
 def is_saved(folder: Folder) -> bool:
-    """Whether weights were written here to the end."""
+    """Return whether weights were written here completely."""
     return folder.exists(MANIFEST)
 
 
 def fetched(folder: Folder, run_id: str | None = None) -> Path:
-    """A local folder with the verified files: this one, or a copy of it in the user's cache.
+    """Return a local folder with the verified files: this one, or a copy of it in the user's cache.
 
-    Raises NotSaved where there are none, and Damaged where a file is not what was written, or where the weights are
-    those of another run than `run_id`.
+    Raises NotSaved if there are none, and DamagedWeights if a file is not as it was written or if the weights belong
+    to another run than `run_id`.
     """
-    place = _fetched(folder)
-    found = None if run_id is None else saved_task(place).get("run_id")
-    if found not in (None, run_id):
-        raise DamagedWeights(f"{folder.uri}: holds the weights of run {found}, not of {run_id}; restore the folder")
-    return place
+    local = _fetched(folder)
+    owner = None if run_id is None else saved_task(local).get("run_id")
+    if owner not in (None, run_id):
+        raise DamagedWeights(f"{folder.uri}: holds the weights of run {owner}, not of {run_id}; restore the folder")
+    return local
 
 
 def _fetched(folder: Folder) -> Path:
@@ -76,26 +77,26 @@ def _fetched(folder: Folder) -> Path:
         verify(folder.local_path)
         return folder.local_path
     manifest = folder.read(MANIFEST)
-    place = cache_folder() / "weights" / text_sha256(manifest.decode())[:32]
+    copy = cache_folder() / "weights" / text_sha256(manifest.decode())[:32]
     for name, digest in _hashes(f"{folder.uri}/{MANIFEST}", manifest).items():
-        if not _is_whole(place / name, digest):
+        if not _is_whole(copy / name, digest):
             try:
-                Folder.at(place).write(name, folder.read(name))
+                Folder.at(copy).write(name, folder.read(name))
             except FileNotFoundError:
                 raise DamagedWeights(f"{folder.uri}/{name}: is missing; execute the run again") from None
-    Folder.at(place).write(MANIFEST, manifest)
-    verify(place)
-    return place
+    Folder.at(copy).write(MANIFEST, manifest)
+    verify(copy)
+    return copy
 
 
 def verify(folder: Path) -> None:
-    """Compare every file with the manifest. Raises Damaged naming the first that differs, is missing or was added."""
+    """Check every file against the manifest. Raises DamagedWeights if one differs, is missing or was added."""
     hashes = hashes_of(folder)
     for name, digest in hashes.items():
         if not _is_whole(folder / name, digest):
-            what = "is not the file that was saved" if (folder / name).exists() else "is missing"
+            damage = "is not the file that was saved" if (folder / name).exists() else "is missing"
             raise DamagedWeights(
-                f"{folder / name}: {what}; restore the folder, export it again, or execute the run again"
+                f"{folder / name}: {damage}; restore the folder, export it again, or execute the run again"
             )
     for name in hashes:
         _check_index(folder / name)
@@ -105,9 +106,9 @@ def verify(folder: Path) -> None:
 
 
 def differences(folder: Folder) -> Iterator[tuple[str, Literal["damaged", "missing", "foreign"]]]:
-    """Every file of a folder with a manifest that is not as the manifest says, wherever the folder lies.
+    """Yield every file that differs from the folder's manifest; the folder may be local or remote.
 
-    Checkpoints have a manifest of the same form. `foreign`: loading would read it, and nobody of ours wrote it.
+    Checkpoints have the same kind of manifest. `foreign`: loading would read the file, but we did not write it.
     """
     try:
         hashes = _hashes(f"{folder.uri}/{MANIFEST}", folder.read(MANIFEST))
@@ -136,23 +137,23 @@ def _difference(folder: Folder, name: str, digest: str) -> Literal["damaged", "m
 
 
 def hashes_of(folder: Path) -> dict[str, str]:
-    """The manifest of a local folder: name of a file -> SHA-256. Raises Damaged or NotSaved where it can't be read."""
+    """Return a local folder's manifest: file name -> SHA-256. Raises DamagedWeights or NotSaved if it is unreadable."""
     return _hashes(str(folder / MANIFEST), _read(folder / MANIFEST))
 
 
 def _check_index(path: Path) -> None:
-    """Weights in several files lie beside their index, and nowhere else: only there have they a hash."""
+    """Check that weights in several files lie beside their index: only files in the folder have a hash."""
     if not path.name.endswith(INDEX):
         return
     index = json_of(str(path), _read(path))
     names = index.get("weight_map", {}).values() if isinstance(index, dict) else ()
     outside = next((name for name in names if Path(str(name)).name != name), None)
     if outside is not None:
-        raise DamagedWeights(f"{path}: names weights outside of the folder: {outside}")
+        raise DamagedWeights(f"{path}: names weights outside the folder: {outside}")
 
 
 def exported(folder: Path) -> Path:
-    """The folder itself, verified. Raises NotSaved or Damaged; one that an older version exported has no hashes."""
+    """Verify an exported folder and return it; an older version wrote no hashes. Raises NotSaved or DamagedWeights."""
     task = saved_task(folder)
     if (folder / MANIFEST).exists() or HASHED in task:
         verify(folder)
@@ -160,12 +161,12 @@ def exported(folder: Path) -> Path:
     missing = next((name for name in ALWAYS if not (folder / name).is_file()), None)
     if missing is not None:
         raise DamagedWeights(f"{folder / missing}: is missing; export the run again")
-    logger.warning("%s was exported without hashes: damage cannot be seen; export it again", folder)
+    logger.warning("%s was exported without hashes, so damage cannot be detected; export it again", folder)
     return folder
 
 
 def loaded_from(folder: Path) -> list[str]:
-    """Names of the files that loading may read, without the manifest and folders of other tools (.git)."""
+    """Return the names of the files that loading may read, without the manifest and other tools' folders (.git)."""
     names = (PurePosixPath(path.relative_to(folder)) for path in folder.rglob("*"))
     return sorted(str(name) for name in names if _is_loaded(name) and str(name) != MANIFEST)
 
@@ -175,34 +176,34 @@ def _is_loaded(name: PurePosixPath) -> bool:
 
 
 def write_manifest(folder: Path) -> None:
-    """Hash every file that loading may read. Written last: its presence says that the folder is whole."""
+    """Hash every file that loading may read. Write this last: a manifest means that the folder is complete."""
     (folder / MANIFEST).write_bytes(manifest_of({name: folder / name for name in loaded_from(folder)}))
 
 
 def manifest_of(files: Mapping[str, Path]) -> bytes:
-    """The bytes of a manifest of these files."""
+    """Return the bytes of a manifest of these files."""
     return json.dumps({name: digest_of(path) for name, path in files.items()}, indent=1).encode()
 
 
 def saved_task(folder: Path) -> dict[str, Any]:
-    """The content of `task.json`. Raises NotSaved for a folder that this program did not write, Damaged for junk."""
+    """Return the content of `task.json`. Raises NotSaved for a folder of another program, DamagedWeights for junk."""
     path = folder / TASK_FILE
     if not path.exists():
         raise NotSaved(f"{folder}: holds no {TASK_FILE}; give a folder that a run or `export` wrote")
     content = json_of(str(path), _read(path))
     if isinstance(content, dict) and content.get("format", FORMAT) != FORMAT:
-        raise NotSaved(f"{path}: format {content['format']!r}, this program reads {FORMAT}")
+        raise NotSaved(f"{path}: format {content['format']!r}, but this program reads {FORMAT}")
     try:
         _Task.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         raise DamagedWeights(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-    found: dict[str, Any] = content
-    return found
+    task: dict[str, Any] = content
+    return task
 
 
 def digest_of(path: Path) -> str:
-    """SHA-256 (hex) of a file, read now."""
+    """Return the SHA-256 (hex) of a file, read now."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -220,12 +221,12 @@ def _hashes(where: str, manifest: bytes) -> dict[str, str]:
         raise DamagedWeights(f"{where}: is not a list of hashes")
     strange = next((name for name in content if not _is_inside(name)), None)
     if strange is not None:
-        raise DamagedWeights(f"{where}: {strange[:100]!r} is no name of a file in this folder")
+        raise DamagedWeights(f"{where}: {strange[:100]!r} is not the name of a file in this folder")
     return content
 
 
 def _is_inside(name: str) -> bool:
-    """Whether a name can be that of a file of ours: relative, and never upwards."""
+    """Return whether a name can belong to one of our files: relative, and never upwards."""
     parts = name.split("/")
     return "\0" not in name and all(part not in ("", ".", "..") and len(part.encode()) <= 255 for part in parts)
 
@@ -234,7 +235,7 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        raise DamagedWeights(f"{path}: is missing: the folder was not written to its end, or lost the file") from None
+        raise DamagedWeights(f"{path}: is missing: the folder was not written completely, or lost the file") from None
     except IsADirectoryError:
         raise DamagedWeights(f"{path}: is a folder, not a file") from None
     except OSError as error:
@@ -242,7 +243,7 @@ def _read(path: Path) -> bytes:
 
 
 def json_of(where: str, data: bytes) -> Any:
-    """What a JSON file of a folder holds; `where` names it. Raises Damaged."""
+    """Parse a JSON file of a folder; `where` names it in errors. Raises DamagedWeights."""
     try:
         return json.loads(data)
     except (ValueError, RecursionError) as error:

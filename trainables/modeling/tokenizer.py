@@ -1,9 +1,8 @@
 """Loads the tokenizer of a model, with the quirks of its preset, and aligns the model's special ids with it.
 
-A model that starts without pretrained pieces has a vocabulary of the words of the data. It is built from the training
-part where the data set comes with parts of its own, else from all its texts, never from labels: splits are drawn per
-run, while tokens are shared by all of them. A word of an evaluated text that training lacks then has an embedding that
-nothing trained.
+A model without a pretrained tokenizer gets a vocabulary of the words of the data. It is built from the training part if
+the data set comes with parts of its own, else from all its texts, and never from labels: splits are drawn per run,
+while all runs share the tokens. If an evaluated text has a word that training lacks, its embedding is then untrained.
 """
 
 from __future__ import annotations
@@ -31,17 +30,17 @@ _ALIGNED = ("pad_token_id", "bos_token_id", "eos_token_id")
 
 
 def builds_vocabulary(config: ModelConfig) -> bool:
-    """Whether the pieces are words of the data; a folder that was saved has the tokenizer that was built."""
-    own = Path(config.source) / "tokenizer.json"
-    return config.tokenizer.get(FROM) == WORDS and not (own.is_absolute() and own.is_file())
+    """Return whether the tokens are words of the data; a saved folder already has the tokenizer that was built."""
+    built = Path(config.source) / "tokenizer.json"
+    return config.tokenizer.get(FROM) == WORDS and not (built.is_absolute() and built.is_file())
 
 
 def load_tokenizer(config: ModelConfig, texts: Texts | None = None) -> transformers.PreTrainedTokenizerBase:
-    """The fast tokenizer of a model; where it is built from the data, `texts` gives the texts that it may know.
+    """Load the fast tokenizer of a model; if it is built from the data, `texts` returns the texts to build it from.
 
-    It pads on the right, as batches are laid out here, and always has a padding token: one that lacks its own
-    pads with the end of text, which no classifier reads, because they pool the last piece that is not padding.
-    Raises ModelError where there is none.
+    It pads on the right, as batches here are laid out, and always has a padding token: one without its own pads with
+    the end of text, which classifiers never read, because they pool the last token that is not padding.
+    Raises ModelError if there is no such token or no tokenizer.
     """
     with quiet(), explained(config):
         tokenizer = _of_the_data(config, texts) if builds_vocabulary(config) else _pretrained(config)
@@ -54,10 +53,10 @@ def load_tokenizer(config: ModelConfig, texts: Texts | None = None) -> transform
 
 
 def align(configuration: Any, tokenizer: Any) -> tuple[str, ...]:
-    """Give the model's configuration the special ids of its tokenizer, in place; returns a remark for each change.
+    """Give the model's configuration the special ids of its tokenizer, in place; return a remark for each change.
 
-    Models compare their input with these ids (decoders pool the last piece that is not `pad_token_id`), so that a
-    configuration that disagrees with the tokenizer, or has none, computes something else than intended.
+    Models compare their input with these ids (decoders pool the last token that is not `pad_token_id`), so a model
+    whose configuration lacks them or disagrees with the tokenizer does not compute what was intended.
     """
     remarks = []
     for name in _ALIGNED:
@@ -70,7 +69,7 @@ def align(configuration: Any, tokenizer: Any) -> tuple[str, ...]:
 
 def _of_the_data(config: ModelConfig, texts: Texts | None) -> Any:
     if texts is None:
-        raise ModelError(f"{config.name}: its vocabulary is built from the texts of the data, and none are given here")
+        raise ModelError(f"{config.name}: its vocabulary is built from the texts of the data, but none are given here")
     settings = {name: value for name, value in config.tokenizer.items() if name != FROM}
     return word_tokenizer(texts(), WordVocabulary.model_validate(settings))
 
@@ -78,7 +77,7 @@ def _of_the_data(config: ModelConfig, texts: Texts | None) -> Any:
 def _pretrained(config: ModelConfig) -> Any:
     for name in _OF_CODE:
         if name in config.tokenizer:
-            raise ModelError(f"{config.name}: tokenizer.{name}: only the model itself may have code of its own")
+            raise ModelError(f"{config.name}: tokenizer.{name}: only the model itself may bring code")
     arguments = {name: value for name, value in config.tokenizer.items() if name not in _OTHERS}
     other = config.tokenizer.get(FROM)
     if other in (None, WORDS):
@@ -89,44 +88,44 @@ def _pretrained(config: ModelConfig) -> Any:
 
 
 def _require_vocabulary(config: ModelConfig, tokenizer: Any) -> None:
-    """Refuse a tokenizer without a vocabulary: transformers makes one up where a model has none, and it reads nothing.
+    """Refuse a tokenizer without a vocabulary: for a model without one, transformers makes one up that reads nothing.
 
-    One that it makes up knows the special tokens and at most the mark of a word's beginning.
+    Such a tokenizer knows only the special tokens and at most the mark for the beginning of a word.
     """
     if len(set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens)) <= 1:
         raise ModelError(
             f"{config.name}: {config.tokenizer.get(FROM, config.source)} holds no tokenizer; put its files "
-            "(tokenizer.json) there, or take another model's with tokenizer: {from: ...}"
+            "(tokenizer.json) there, or use another model's with tokenizer: {from: ...}"
         )
 
 
 def _ensure_padding(config: ModelConfig, tokenizer: Any) -> None:
     if tokenizer.pad_token_id is not None:
         return
-    found = tokenizer.eos_token or tokenizer.unk_token
-    if found is None:
+    token = tokenizer.eos_token or tokenizer.unk_token
+    if token is None:
         raise ModelError(f"{config.name}: its tokenizer has no token to pad with; set tokenizer: {{pad_token: ...}}")
-    tokenizer.pad_token = found
+    tokenizer.pad_token = token
 
 
 def _add_prefix_space(tokenizer: Any) -> None:
     """Apply `add_prefix_space` to the tokenizer's core: transformers 5 only notes it for generic tokenizer classes."""
-    found = tokenizer.backend_tokenizer.pre_tokenizer
-    steps = [found] if not hasattr(found, "__len__") else [found[index] for index in range(len(found))]
+    chain = tokenizer.backend_tokenizer.pre_tokenizer
+    steps = [chain] if not hasattr(chain, "__len__") else [chain[index] for index in range(len(chain))]
     for step in steps:
         if hasattr(step, "add_prefix_space"):
             step.add_prefix_space = True
 
 
 class WordVocabulary(Frozen):
-    """Which words have an embedding of their own: the most frequent ones; all others share one."""
+    """Which words get an embedding of their own: the most frequent ones; all others share one."""
 
-    size: int = Field(default=30_000, ge=8, description="words kept at most")
-    minimum: int = Field(default=2, ge=1, description="times a word must occur to be kept")
+    size: int = Field(default=30_000, ge=8, description="largest number of words to keep")
+    minimum: int = Field(default=2, ge=1, description="how often a word must occur to be kept")
 
 
 def training_texts(corpus: Corpus) -> Iterator[str]:
-    """The texts that a vocabulary may be built from. Raises ValueError where the items hold no text we know of."""
+    """Return the texts that a vocabulary may be built from. Raises ValueError if the items hold no known text field."""
     train = (corpus.parts or {}).get("train", range(len(corpus.items)))
     texts = [text for index in train for text in _texts(corpus.items[index])]
     if not texts:
@@ -142,7 +141,7 @@ def _texts(item: Item) -> Iterator[str]:
 
 
 def word_tokenizer(texts: Iterable[str], settings: WordVocabulary) -> Any:
-    """A fast tokenizer of lower-cased words and punctuation marks; a text begins with [CLS], [SEP] parts a pair."""
+    """Build a fast tokenizer of lower-cased words and punctuation; texts start with [CLS], [SEP] separates a pair."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
@@ -151,8 +150,8 @@ def word_tokenizer(texts: Iterable[str], settings: WordVocabulary) -> Any:
     for text in texts:
         counts.update(word for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(text)))
     kept = sorted((word for word, count in counts.items() if count >= settings.minimum), key=lambda w: (-counts[w], w))
-    pieces = dict.fromkeys([*_SPECIAL, *kept[: settings.size]])
-    core = Tokenizer(models.WordLevel({piece: row for row, piece in enumerate(pieces)}, unk_token="[UNK]"))
+    tokens = dict.fromkeys([*_SPECIAL, *kept[: settings.size]])
+    core = Tokenizer(models.WordLevel({token: row for row, token in enumerate(tokens)}, unk_token="[UNK]"))
     core.normalizer, core.pre_tokenizer = normalizer, splitter
     core.post_processor = processors.TemplateProcessing(
         single="[CLS] $A", pair="[CLS] $A [SEP] $B", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]

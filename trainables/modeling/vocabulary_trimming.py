@@ -1,8 +1,8 @@
-"""Leaves out of training the embedding rows that no item uses: the same result from less memory traffic.
+"""Trains without the embedding rows that no item uses: the same result with less memory traffic.
 
-A row that never occurs in the data has no gradient and never reaches an output, so a model without it learns exactly
-the same. An optimizer step reads and writes every weight, though: for all-MiniLM-L6-v2 on CR_ECSS half of them are rows
-of words that do not occur (docs/experiments.md has the measurement).
+A token that never occurs in the data has no gradient and never reaches an output, so a model without its row learns
+exactly the same. Yet an optimizer step reads and writes every weight: for all-MiniLM-L6-v2 on CR_ECSS, half of them
+belong to tokens that do not occur (docs/experiments.md has the measurement).
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from torch import nn
 from trainables.data.features import Features, Ragged
 from trainables.modeling.pretrained import PretrainedModel
 
-STAYS_IN_PLACE = 1000  # special ids below this keep their number: RoBERTa counts positions from its padding id
+STAYS_IN_PLACE = 1000  # special ids below this do not change: RoBERTa counts positions from its padding id
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The piece ids in use, sorted: row r of the smaller embedding is piece `ids[r]`."""
+    """The token ids in use, sorted: row r of the smaller embedding belongs to token `ids[r]`."""
 
     ids: NDArray[np.int64]
     size: int
@@ -34,74 +34,74 @@ class Vocabulary:
         """Rows that are left out."""
         return self.size - len(self.ids)
 
-    def row(self, piece: int) -> int:
-        """The row of a piece that is in use."""
-        return int(np.searchsorted(self.ids, piece))
+    def row(self, token: int) -> int:
+        """Return the row of a token that is in use."""
+        return int(np.searchsorted(self.ids, token))
 
 
 @dataclass(frozen=True)
 class TrimmedModel:
-    """Features and model speak of the same piece ids; `unused_parameters` were left out because no item uses them."""
+    """Features and a model with the same token ids; `unused_parameters` counts the weights that were left out."""
 
     features: Features
-    pristine: PretrainedModel
+    pretrained: PretrainedModel
     unused_parameters: int = 0
     vocabulary: Vocabulary | None = None
 
     @classmethod
-    def of(cls, features: Features, pristine: PretrainedModel, whole_vocabulary: bool) -> TrimmedModel:
-        """Both, over the pieces that occur; unchanged where task or model needs its whole vocabulary."""
+    def of(cls, features: Features, pretrained: PretrainedModel, whole_vocabulary: bool) -> TrimmedModel:
+        """Reduce both to the tokens that occur; keep them unchanged if task or model needs the whole vocabulary."""
         if whole_vocabulary:
-            return cls(features, pristine)
-        vocabulary = vocabulary_of(features, pristine)
+            return cls(features, pretrained)
+        vocabulary = vocabulary_of(features, pretrained)
         if vocabulary is None:
-            return cls(features, pristine)
-        smaller = with_compact_embedding(pristine, vocabulary)
+            return cls(features, pretrained)
+        smaller = with_compact_embedding(pretrained, vocabulary)
         width = smaller.module.get_input_embeddings().embedding_dim
         return cls(with_compact_ids(features, vocabulary), smaller, vocabulary.num_unused * width, vocabulary)
 
 
-def vocabulary_of(features: Features, pristine: PretrainedModel) -> Vocabulary | None:
-    """The pieces that a data set uses, or None where the model needs all rows: its output layer shares them, say."""
-    embedding = _input_embedding(pristine.module)
+def vocabulary_of(features: Features, pretrained: PretrainedModel) -> Vocabulary | None:
+    """Return the tokens that a data set uses; None if the model needs all rows, e.g. for its output layer."""
+    embedding = _input_embedding(pretrained.module)
     if embedding is None:
         return None
     used = np.unique(features.columns["input_ids"].values)
-    special = [features.padding["input_ids"], *_special_ids(pristine.module).values()]
+    special = [features.padding["input_ids"], *_special_ids(pretrained.module).values()]
     if used[-1] >= embedding.num_embeddings:
         return None
-    in_place = np.arange(max((piece for piece in special if piece < STAYS_IN_PLACE), default=-1) + 1)
-    ids = np.union1d(np.union1d(used, in_place), [piece for piece in special if piece < embedding.num_embeddings])
+    in_place = np.arange(max((token for token in special if token < STAYS_IN_PLACE), default=-1) + 1)
+    ids = np.union1d(np.union1d(used, in_place), [token for token in special if token < embedding.num_embeddings])
     return Vocabulary(ids.astype(np.int64), embedding.num_embeddings)
 
 
 def with_compact_ids(features: Features, vocabulary: Vocabulary) -> Features:
-    """The features with every piece id replaced by its row in the smaller embedding."""
+    """Return the features with every token id replaced by its row in the smaller embedding."""
     column = features.columns["input_ids"]
     compact = Ragged(np.searchsorted(vocabulary.ids, column.values).astype(np.int32), np.asarray(column.offsets))
     padding = {**features.padding, "input_ids": vocabulary.row(features.padding["input_ids"])}
     return replace(features, columns={**features.columns, "input_ids": compact}, padding=padding)
 
 
-def with_compact_embedding(pristine: PretrainedModel, vocabulary: Vocabulary) -> PretrainedModel:
-    """The model with an input embedding of the rows in use only; the one given stays as it is."""
-    module = copy.deepcopy(pristine.module)
+def with_compact_embedding(pretrained: PretrainedModel, vocabulary: Vocabulary) -> PretrainedModel:
+    """Return a copy of the model whose input embedding has only the rows in use."""
+    module = copy.deepcopy(pretrained.module)
     embedding = _input_embedding(module)
-    assert embedding is not None, "vocabulary_of decides which models are made smaller"
+    assert embedding is not None, "vocabulary_of decides which models get smaller"
     padding = None if embedding.padding_idx is None else vocabulary.row(embedding.padding_idx)
     smaller = nn.Embedding(len(vocabulary.ids), embedding.embedding_dim, padding_idx=padding)
     with torch.no_grad():
         smaller.weight.copy_(embedding.weight[torch.from_numpy(vocabulary.ids)])
     module.set_input_embeddings(smaller)
-    rows = {name: vocabulary.row(piece) for name, piece in _special_ids(module).items() if piece < vocabulary.size}
+    rows = {name: vocabulary.row(token) for name, token in _special_ids(module).items() if token < vocabulary.size}
     _set_special_ids(module, {**dict.fromkeys(_special_ids(module)), **rows})
-    return replace(pristine, module=module)
+    return replace(pretrained, module=module)
 
 
 def restore_embedding(module: nn.Module, vocabulary: Vocabulary, original: nn.Module) -> None:
-    """Give a trained model its whole embedding back: the rows in use as they are now, the others from `original`.
+    """Give a trained model its whole embedding back: the trained rows, and the unused ones from `original`.
 
-    `original` is the model before with_compact_embedding made it smaller; it loses its embedding to `module`.
+    `original` is the model as it was before `with_compact_embedding`; its embedding moves to `module`.
     """
     trained, whole = _input_embedding(module), _input_embedding(original)
     assert trained is not None, "with_compact_embedding made this model"
@@ -123,7 +123,7 @@ def _input_embedding(module: nn.Module) -> nn.Embedding | None:
 
 
 def _special_ids(module: nn.Module) -> dict[str, int]:
-    """Ids that the configuration names: a model may compare its input with them."""
+    """Return the ids that the configuration names; a model may compare its input with them."""
     configuration = vars(getattr(module, "config", object()))
     return {
         name: value for name, value in configuration.items() if name.endswith("_token_id") and isinstance(value, int)
@@ -131,8 +131,8 @@ def _special_ids(module: nn.Module) -> dict[str, int]:
 
 
 def _set_special_ids(module: nn.Module, ids: Mapping[str, int | None]) -> None:
-    """In the configuration of the model and of every model inside it."""
+    """Set ids in the configuration of the model and of every model inside it."""
     for config in {id(part.config): part.config for part in module.modules() if hasattr(part, "config")}.values():
-        for name, piece in ids.items():
+        for name, token in ids.items():
             if hasattr(config, name):
-                setattr(config, name, piece)
+                setattr(config, name, token)

@@ -192,5 +192,5 @@ def _keepsake(config: RunConfig, prepared: Prepared, module: nn.Module, threshol
         task_options=prepared.task.options.model_dump(mode="json"),
         labels=prepared.labels,
         thresholds=thresholds,
-        head=prepared.material.pristine.remark,
+        head=prepared.material.pretrained.remark,
     )

@@ -111,9 +111,9 @@ def prepare(config: RunConfig, device: torch.device, warm: RunCache, start: Fold
     )
     whole = partial(pristine_of, task, source, labels, start, config.task)
     material = _material(config, task, corpus, labels, source, whole, warm)
-    _tell(config.model.name, material.pristine)
+    _tell(config.model.name, material.pretrained)
     parts = _parts(split, material.features, device, plan, config.train.max_length)
-    model = instantiate(material.pristine, derived(config.seed, RandomStream.WEIGHTS)).to(device)
+    model = instantiate(material.pretrained, derived(config.seed, RandomStream.WEIGHTS)).to(device)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(derived(config.seed, RandomStream.ADJUSTMENT))  # weights that a variant adds
         model = adjust_model(model, applied)

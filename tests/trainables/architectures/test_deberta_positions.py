@@ -78,7 +78,7 @@ def test_no_forward_pass_that_may_be_recorded_copies_from_the_host(
 ) -> None:
     monkeypatch.setattr(library, "make_log_bucket_position", library.make_log_bucket_position)  # restored afterwards
     monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: True)
-    architectures.mend(transformers.AutoConfig.for_model(family))
+    architectures.patch_library(transformers.AutoConfig.for_model(family))
     assert copies(family) == []
 
 

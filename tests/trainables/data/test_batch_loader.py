@@ -57,19 +57,19 @@ class Encoder(torch.nn.Module):
         self.embedding = embedding
 
 
-def pristine(tied: bool = False) -> PretrainedModel:
+def pretrained(tied: bool = False) -> PretrainedModel:
     return PretrainedModel(Encoder(tied), frozenset(), 0.02)
 
 
 def test_only_the_pieces_in_use_keep_an_embedding_row() -> None:
-    vocabulary = vocabulary_of(features(), pristine())
+    vocabulary = vocabulary_of(features(), pretrained())
     assert vocabulary is not None
     assert vocabulary.ids.tolist() == [0, 7, 9, 101, 102]
     assert vocabulary.num_unused == 115
 
 
 def test_compact_ids_look_up_the_vectors_of_the_original_ids() -> None:
-    whole = pristine()
+    whole = pretrained()
     vocabulary = vocabulary_of(features(), whole)
     assert vocabulary is not None
     small, ids = with_compact_embedding(whole, vocabulary), with_compact_ids(features(), vocabulary)
@@ -81,4 +81,4 @@ def test_compact_ids_look_up_the_vectors_of_the_original_ids() -> None:
 
 
 def test_a_model_whose_output_layer_shares_the_embedding_is_left_alone() -> None:
-    assert vocabulary_of(features(), pristine(tied=True)) is None
+    assert vocabulary_of(features(), pretrained(tied=True)) is None

@@ -65,7 +65,7 @@ def test_a_head_of_other_labels_is_as_if_it_had_not_been_there(
     bare = load(tiny_model(tmp_path / "bare", family), TEXTS)
     foreign = load(with_head(tmp_path / "foreign", TEXTS, labels, family), TEXTS)
     assert foreign.missing == bare.missing | foreign.head
-    one, other = (instantiate(pristine, 3) for pristine in (bare, foreign))
+    one, other = (instantiate(pretrained, 3) for pretrained in (bare, foreign))
     for name, weight in one.state_dict().items():
         torch.testing.assert_close(other.state_dict()[name], weight, rtol=0, atol=0)
     assert f"is for sequence classification ({', '.join(labels)}): a new one is drawn" in str(foreign.remark)
@@ -81,11 +81,11 @@ def test_a_head_for_another_kind_of_task_is_drawn_anew_though_its_labels_are_cal
 
 @pytest.mark.parametrize("family", ["bert", "roberta", "modernbert"])
 def test_a_head_for_the_same_task_and_labels_is_kept(tmp_path: Path, family: Family) -> None:
-    pristine = load(with_head(tmp_path, TEXTS, LABELS, family), TEXTS)
-    model = instantiate(pristine, 1)
-    assert sevens(model) == pristine.head == set(new_parameters(model)) - pristine.missing
-    assert "classifier" in str(sorted(pristine.head))
-    assert "is this task's and is kept" in str(pristine.remark)
+    pretrained = load(with_head(tmp_path, TEXTS, LABELS, family), TEXTS)
+    model = instantiate(pretrained, 1)
+    assert sevens(model) == pretrained.head == set(new_parameters(model)) - pretrained.missing
+    assert "classifier" in str(sorted(pretrained.head))
+    assert "is this task's and is kept" in str(pretrained.remark)
 
 
 def test_start_and_end_of_an_answer_are_the_same_outputs_whatever_they_are_called(tmp_path: Path) -> None:
@@ -94,17 +94,17 @@ def test_start_and_end_of_an_answer_are_the_same_outputs_whatever_they_are_calle
 
 
 def test_what_a_pretrained_model_brings_before_its_output_stays_pretrained(tmp_path: Path) -> None:
-    pristine = load(with_head(tmp_path, "AutoModelForMaskedLM", (), "modernbert"))
-    model = instantiate(pristine, 1)
+    pretrained = load(with_head(tmp_path, "AutoModelForMaskedLM", (), "modernbert"))
+    model = instantiate(pretrained, 1)
     assert sevens(model) == {"head.dense.weight", "head.norm.weight"}
     assert set(new_parameters(model)) == {"classifier.weight", "classifier.bias"}
-    assert pristine.remark is None
+    assert pretrained.remark is None
 
 
 def test_a_model_that_guesses_pieces_has_no_head_of_a_task(tmp_path: Path) -> None:
-    pristine = load(with_head(tmp_path, "AutoModelForMaskedLM", ()), "AutoModelForMaskedLM", ())
-    assert pristine.head == new_parameters(instantiate(pristine, 1)) == frozenset()
-    assert "cls.predictions.bias" in sevens(pristine.module)
+    pretrained = load(with_head(tmp_path, "AutoModelForMaskedLM", ()), "AutoModelForMaskedLM", ())
+    assert pretrained.head == new_parameters(instantiate(pretrained, 1)) == frozenset()
+    assert "cls.predictions.bias" in sevens(pretrained.module)
 
 
 @pytest.mark.parametrize("variant", ["lora", "qlora", "bitfit"])
@@ -117,11 +117,11 @@ def test_a_head_that_came_with_the_checkpoint_trains_beside_frozen_weights(
         pytest.importorskip("bitsandbytes", reason="the adapters extra is not installed")
     applied = resolve_variants({variant: {}}, lambda name: registry.load("variant", name))
     config = ModelConfig(name="tiny", source=str(with_head(tmp_path, WORDS, labels)))
-    pristine = ModelSource(config, quantization=plan_of(applied).quantization).load(WORDS, LABELS)
-    model = adjust_model(instantiate(pristine, 1), applied)
+    pretrained = ModelSource(config, quantization=plan_of(applied).quantization).load(WORDS, LABELS)
+    model = adjust_model(instantiate(pretrained, 1), applied)
     trainable = {name for name, weight in model.named_parameters() if weight.requires_grad}
     assert {"classifier.weight", "classifier.bias"} <= trainable
-    assert pristine.head == new_parameters(model) == {"classifier.weight", "classifier.bias"}
+    assert pretrained.head == new_parameters(model) == {"classifier.weight", "classifier.bias"}
     assert not [name for name in trainable if name.endswith("query.weight")]
 
 

@@ -61,7 +61,7 @@ def test_a_gated_model_says_what_to_accept_and_which_token_to_set(monkeypatch: p
     hint = access_hint(_refused(GatedRepoError), "owner/name")
     assert "its account has no access yet" in hint
     assert "hf_secret" not in hint
-    assert "misspelled, or it is private" in access_hint(_refused(RepositoryNotFoundError), "owner/name")
+    assert "misspelled; if the model is private" in access_hint(_refused(RepositoryNotFoundError), "owner/name")
     assert access_hint(OSError("disk full"), "owner/name") == ""
 
 

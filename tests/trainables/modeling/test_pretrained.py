@@ -33,11 +33,11 @@ def _same(one: torch.nn.Module, other: torch.nn.Module) -> bool:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_loads_with_a_new_head_only(tmp_path: Path, family: Family) -> None:
-    pristine = _load(tiny_model(tmp_path / family, family))
-    assert {"classifier.weight", "classifier.bias"} <= pristine.missing
-    assert not [name for name in pristine.missing if name.split(".")[0] not in ("classifier", "head")]
-    assert all(parameter.dtype == torch.float32 for parameter in pristine.module.parameters())
-    config: Any = pristine.module.config
+    pretrained = _load(tiny_model(tmp_path / family, family))
+    assert {"classifier.weight", "classifier.bias"} <= pretrained.missing
+    assert not [name for name in pretrained.missing if name.split(".")[0] not in ("classifier", "head")]
+    assert all(parameter.dtype == torch.float32 for parameter in pretrained.module.parameters())
+    config: Any = pretrained.module.config
     assert config.num_labels == 3
     assert config.id2label[2] == "Power"
     assert config._attn_implementation == ("eager" if family == "deberta-v2" else "sdpa")
@@ -57,12 +57,12 @@ def test_a_copy_depends_on_the_seed_and_on_nothing_else(tmp_path: Path, family: 
 
 
 def test_changing_a_copy_leaves_the_pristine_model_alone(tmp_path: Path) -> None:
-    pristine = _load(tiny_model(tmp_path / "bert"))
-    copy = instantiate(pristine, 7)
+    pretrained = _load(tiny_model(tmp_path / "bert"))
+    copy = instantiate(pretrained, 7)
     with torch.no_grad():
         for parameter in copy.parameters():
             parameter.add_(1.0)
-    assert _same(instantiate(pristine, 7), instantiate(_load(tmp_path / "bert"), 7))
+    assert _same(instantiate(pretrained, 7), instantiate(_load(tmp_path / "bert"), 7))
 
 
 def test_loading_leaves_the_global_generator_alone(tmp_path: Path) -> None:
@@ -76,10 +76,10 @@ def test_loading_leaves_the_global_generator_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_random_weights_follow_the_usual_initialisation(tmp_path: Path, family: Family) -> None:
     folder = tiny_model(tmp_path / family, family)
-    pristine = _load(folder, random_init=True)
-    module = instantiate(pristine, 3)
+    pretrained = _load(folder, random_init=True)
+    module = instantiate(pretrained, 3)
     parameters = dict(module.named_parameters())
-    assert set(parameters) == pristine.missing
+    assert set(parameters) == pretrained.missing
     for name, parameter in parameters.items():
         values = parameter.detach()
         if "norm" in name.lower() and name.endswith("weight"):

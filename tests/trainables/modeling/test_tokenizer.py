@@ -66,7 +66,7 @@ def test_a_baseline_can_take_the_pieces_of_another_model(tmp_path: Path) -> None
 
 def test_pretrained_weights_keep_their_own_pieces(tmp_path: Path) -> None:
     config = resolve(str(tiny_model(tmp_path / "bert")), {"tokenizer": {"from": str(tiny_model(tmp_path / "two"))}})
-    with pytest.raises(ModelError, match="pretrained weights know their own pieces only"):
+    with pytest.raises(ModelError, match="pretrained weights know only their own tokens"):
         ModelSource(config).configuration(("x", "y"))
 
 

@@ -157,7 +157,7 @@ def test_leaving_out_unused_embedding_rows_changes_nothing(
 ) -> None:
     config = tiny_run(tmp_path, family=family)
     smaller = run(config)
-    monkeypatch.setattr("trainables.modeling.vocabulary_trimming.vocabulary_of", lambda features, pristine: None)
+    monkeypatch.setattr("trainables.modeling.vocabulary_trimming.vocabulary_of", lambda features, pretrained: None)
     whole = run(config)
     np.testing.assert_allclose(smaller.epochs[CURVE], whole.epochs[CURVE], rtol=1e-5)
     assert smaller.columns["parameters"] == whole.columns["parameters"]
