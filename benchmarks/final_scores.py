@@ -116,7 +116,7 @@ def in_process(case: str, quick: bool, job: tuple[str, int]) -> Answer:
     side, seed = job
     started, question = time.perf_counter(), {"case": case, "side": side, "seed": seed, "quick": quick}
     try:
-        metrics = fresh_process.answer("benchmarks.final_scores:side_of", question, environment(threads=1))
+        metrics = fresh_process.call("benchmarks.final_scores:side_of", question, environment(threads=1))
     except ProcessFailed as error:
         raise SystemExit(f"{side}, seed {seed}: {error}") from error
     answer = {"side": side, "seed": seed, "metrics": metrics, "seconds": time.perf_counter() - started}

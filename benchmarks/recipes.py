@@ -162,7 +162,7 @@ def _processes(side: str, case: str, seeds: list[int], arguments: argparse.Names
 
     def answer(seed: int) -> dict[str, float]:
         question = {"case": case, "side": side, "seed": seed, "quick": arguments.quick}
-        found: dict[str, float] = fresh_process.answer("benchmarks.recipes:side_of", question, environment(threads))
+        found: dict[str, float] = fresh_process.call("benchmarks.recipes:side_of", question, environment(threads))
         return found
 
     with ThreadPoolExecutor(len(seeds)) as pool:

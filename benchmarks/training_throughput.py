@@ -45,7 +45,7 @@ def resolved_run(learning_rate: float, epochs: int, seed: int) -> RunSpec:
 def run_peer(arguments: argparse.Namespace, seed: int) -> dict[str, float]:
     """Fine-tune with the stock Trainer in a process of its own: samples/s of training, score of the best epoch."""
     question = {"learning_rate": arguments.learning_rate, "epochs": arguments.epochs, "seed": seed}
-    answer: dict[str, float] = fresh_process.answer(
+    answer: dict[str, float] = fresh_process.call(
         "benchmarks.training_throughput:peer", question, environment(threads=None)
     )
     return answer

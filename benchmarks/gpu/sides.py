@@ -22,7 +22,7 @@ from trainables.data.batching import Indices
 from trainables.protocols.variant import resolve_variants, unsupported_on
 from trainables.system.fast_dropout import quick_masks
 from trainables.system.hardware import this_machine
-from trainables.system.memory import GIB, StepClock, peak_memory_gib, recorded_bytes, reset_peak_memory
+from trainables.system.memory import GIB, StepClock, captured_bytes, peak_memory_gib, reset_peak_memory
 from trainables.tools.profile import operations_per_token, speed, wait, warmup_batches
 from trainables.training.distributed import ProcessGroup
 from trainables.training.run import training_for
@@ -63,7 +63,7 @@ class Memory:
         """What lies on the device already."""
         if device.type != "cuda":
             return cls(device)
-        return cls(device, torch.cuda.memory_allocated() / GIB, recorded_bytes() / GIB)
+        return cls(device, torch.cuda.memory_allocated() / GIB, captured_bytes() / GIB)
 
     def since(self) -> Memory:
         """What came since then: it belongs to the side that was made."""

@@ -99,7 +99,7 @@ def is_broken(found: Probed | KernelProbed) -> bool:
 
 def _of_kernels(question: dict[str, Any], used: set[str]) -> Iterator[KernelProbed]:
     try:
-        for line in fresh_process.answers("trainables.tools.kernel_probe:run_all", question):
+        for line in fresh_process.stream("trainables.tools.kernel_probe:run_all", question):
             yield KernelProbed(**line, configured=line["allowed"] and line["precision"] in used)
     except ProcessFailed as error:
         yield KernelProbed("-", 0, 0, "-", 0.0, "failed", allowed=True, configured=True, reason=str(error))
@@ -115,7 +115,7 @@ def _of_system(system: System, lengths: Sequence[int], precisions: Sequence[str]
         "steps": steps,
     }
     try:
-        for line in fresh_process.answers("trainables.tools.probe:run_all", question):
+        for line in fresh_process.stream("trainables.tools.probe:run_all", question):
             yield Probed(system.name, configured=line["precision"] == config.model.precision, **line)
     except ProcessFailed as error:
         yield Probed(system.name, 0, "-", "failed", configured=True, reason=str(error))

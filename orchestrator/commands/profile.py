@@ -33,7 +33,7 @@ def in_fresh_process(system: System, steps: int, warmup: int) -> Row:
     """What a process of its own measures of this system."""
     question = {"config": system.config.model_dump(mode="json"), "steps": steps, "warmup": warmup}
     try:
-        return _with_utilisation(fresh_process.answer("trainables.tools.profile:answer", question))
+        return _with_utilisation(fresh_process.call("trainables.tools.profile:answer", question))
     except ProcessFailed as error:
         return {"result": "failed", "reason": str(error)}
 

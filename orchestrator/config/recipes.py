@@ -102,7 +102,7 @@ def _inspected(config: str, task: str, content: str) -> dict[str, Any]:
     They hold for this `content` of the task.
     """
     try:
-        facts: dict[str, Any] = fresh_process.answer(
+        facts: dict[str, Any] = fresh_process.call(
             "trainables.tools.inspect_model:inspect_model", {"model": json.loads(config), "task": task}
         )
     except ProcessFailed as error:

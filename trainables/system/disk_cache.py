@@ -1,6 +1,6 @@
-"""The user's cache on disk: what is slow and shared is done once, and the other processes of a node wait for it.
+"""Keeps the user's cache on disk: slow shared work is done once while the other processes of a node wait for it.
 
-The SHA-256 of a file is remembered there by path, size and modification time.
+It remembers the SHA-256 of files by path, size and modification time.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-_SETTLED_SECONDS = 2.0  # a file changed this recently can change again within one tick of the file system's clock
+_SETTLED_SECONDS = 2.0  # a file changed more recently could change again within one tick of the file system's clock
 
 
 def cache_folder() -> Path:
-    """The user's cache of this product: `$XDG_CACHE_HOME/orchestrator`, else `~/.cache/orchestrator`."""
+    """Return the user's cache of this product: `$XDG_CACHE_HOME/orchestrator`, else `~/.cache/orchestrator`."""
     root = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(root).expanduser() / "orchestrator"
 
 
 @contextlib.contextmanager
 def node_lock(path: Path) -> Iterator[None]:
-    """Hold the lock of this file; it ends with the process that holds it. Raises OSError where none can be made."""
+    """Hold the lock of this file; it is released when the process ends. Raises OSError if it cannot be created."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -35,7 +35,7 @@ def node_lock(path: Path) -> Iterator[None]:
 
 
 def file_sha256(path: Path, cache: Path | None = None) -> str:
-    """SHA-256 (hex) of a file's bytes, from the cache where path, size and time are those of an earlier reading."""
+    """Return the SHA-256 (hex) of a file's bytes, from the cache if path, size and time have not changed."""
     path = path.resolve()
     index = (cache or cache_folder()) / "fingerprints.json"
     status = path.stat()
@@ -51,18 +51,18 @@ def file_sha256(path: Path, cache: Path | None = None) -> str:
 
 
 def files_sha256(paths: Iterable[Path], root: Path, cache: Path | None = None) -> str:
-    """SHA-256 (hex) over the names (relative to `root`) and contents of several files, whatever their order."""
+    """Return one SHA-256 (hex) of several files' names (relative to `root`) and contents, whatever their order."""
     lines = sorted(f"{path.relative_to(root).as_posix()} {file_sha256(path, cache)}" for path in paths)
     return text_sha256("\n".join(lines))
 
 
 def text_sha256(text: str) -> str:
-    """SHA-256 (hex) of a text in UTF-8."""
+    """Return the SHA-256 (hex) of a text in UTF-8."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _load(index: Path) -> dict[str, Any]:
-    """A cache that is absent or damaged is an empty one."""
+    """Read the index; a cache that is missing or damaged counts as empty."""
     try:
         known = json.loads(index.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -71,7 +71,7 @@ def _load(index: Path) -> dict[str, Any]:
 
 
 def _remember(index: Path, key: str, value: list[Any]) -> None:
-    """Add one entry. A cache that cannot be written only costs time; of two writers at once the last one wins."""
+    """Add one entry. An unwritable cache only costs time; if two processes write, the last one wins."""
     known = {**_load(index), key: value}
     with contextlib.suppress(OSError):
         index.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
-"""Draws dropout masks on the CPU from 16 random bits an element: a third of the time that `bernoulli_` takes there.
+"""Draws dropout masks on the CPU from 16 random bits per element, in a third of the time of `bernoulli_`.
 
-Masks are a tenth of a small encoder's training step on the CPU (docs/experiments.md), half of it in attention, inside
-functions of the model's own. So the one operation that all of them call is replaced while a run trains.
+Masks take a tenth of a small encoder's training step on the CPU (docs/experiments.md), half of that in attention,
+inside the model's own functions. So the one operation that all of them call is replaced while a run trains.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _VALUES = 1 << _BITS
 
 @contextmanager
 def quick_masks(device: torch.device) -> Iterator[None]:
-    """Replace `Tensor.bernoulli_(p)` on the CPU while the context lasts; other devices keep their own.
+    """Replace `Tensor.bernoulli_(p)` on the CPU while the context lasts; other devices keep torch's own.
 
-    Draws come from torch's generator as before. The probability is rounded to a multiple of 2**-16.
+    Draws come from torch's generator, as before. The probability is rounded to a multiple of 2**-16.
     """
     if device.type != "cpu":
         yield

@@ -1,7 +1,7 @@
-"""What this machine can compute in, and its name for the tables; read from the system, never through torch.
+"""Describes this machine's hardware: its name for the tables and its precisions; asks the system, never torch.
 
-Where this machine only leads a cluster, `ORCHESTRATE_GPUS` says what runs train on: a number of GPUs, and one of them
-as nvidia-smi describes it by name, compute capability and MiB of memory: `8 x NVIDIA B200, 10.0, 183359`.
+If this machine only leads a cluster, `ORCHESTRATE_GPUS` says what runs train on: the number of GPUs, and one of them as
+nvidia-smi describes it, with name, compute capability and MiB of memory: `8 x NVIDIA B200, 10.0, 183359`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,7 @@ from trainables.config import Precision
 
 _BF16_CAPABILITY = 8.0  # Ampere; older cards emulate bfloat16 slower than float32
 _FP16_CAPABILITY = 5.3
-_FP16_CORES_CAPABILITY = (
-    7.0  # Volta, the first with cores for float16 that add up in float32; before, fp32 is no slower
-)
+_FP16_CORES_CAPABILITY = 7.0  # Volta, the first with float16 cores that accumulate in float32; before, fp32 is as fast
 _ELSEWHERE = "ORCHESTRATE_GPUS"
 
 
@@ -41,7 +39,7 @@ class Hardware:
     gpus: tuple[Gpu, ...]
 
     def supports(self, precision: Precision) -> bool:
-        """Whether the device that will train (the GPUs where there are any, else the CPU) computes in it natively."""
+        """Return whether the device that trains (the GPUs if there are any, else the CPU) computes in it natively."""
         if precision == "fp32":
             return True
         if self.gpus:
@@ -51,7 +49,7 @@ class Hardware:
 
     @property
     def automatic(self) -> Precision:
-        """What `auto` means here: bf16 where it is native, fp16 on cards that have cores for it, else fp32."""
+        """What `auto` means here: bf16 if it is native, fp16 on cards with cores for it, else fp32."""
         if self.supports("bf16"):
             return "bf16"
         has_cores = bool(self.gpus) and min(gpu.capability for gpu in self.gpus) >= _FP16_CORES_CAPABILITY
@@ -59,33 +57,33 @@ class Hardware:
 
     @property
     def device(self) -> str:
-        """What trains here, in words."""
+        """The name of the device that trains here."""
         return self.gpus[0].name if self.gpus else self.cpu
 
 
 @functools.cache
 def this_machine() -> Hardware:
-    """The hardware of this process' machine, read once."""
+    """Return the hardware of this machine, read once per process."""
     return Hardware(*_processor(), _gpus())
 
 
 def training_hardware() -> Hardware:
-    """What runs train on, of one machine: this one, or those with the GPUs that `ORCHESTRATE_GPUS` names.
+    """Return the hardware that runs train on: this machine, or one with the GPUs that `ORCHESTRATE_GPUS` names.
 
-    Raises ValueError when the variable is not as described above.
+    Raises ValueError if the variable does not have the form described above.
     """
-    said = os.environ.get(_ELSEWHERE, "").strip()
-    if not said:
+    declared = os.environ.get(_ELSEWHERE, "").strip()
+    if not declared:
         return this_machine()
-    number, _, description = said.partition(" x ")
+    number, _, description = declared.partition(" x ")
     gpu = _gpu(description)
     if gpu is None or not number.isdecimal() or number == "0":
-        raise ValueError(f"{_ELSEWHERE} is {said!r}; it should be like '8 x NVIDIA B200, 10.0, 183359'")
+        raise ValueError(f"{_ELSEWHERE} is {declared!r}; it should look like '8 x NVIDIA B200, 10.0, 183359'")
     return replace(this_machine(), gpus=(gpu,) * int(number))
 
 
 def hardware_name(device: str) -> str:
-    """The name of the processor ("cpu") or of the first GPU ("cuda")."""
+    """Return the name of the processor ("cpu") or of the first GPU ("cuda")."""
     machine = this_machine()
     return machine.device if device == "cuda" else machine.cpu
 
@@ -107,15 +105,15 @@ def _processor() -> tuple[str, frozenset[str]]:
 
 
 def _gpus() -> tuple[Gpu, ...]:
-    """The GPUs this process may use: `CUDA_VISIBLE_DEVICES` set to nothing means none."""
+    """Return the GPUs that this process may use; an empty `CUDA_VISIBLE_DEVICES` means none."""
     if os.environ.get("CUDA_VISIBLE_DEVICES", "all").strip() in ("", "-1"):
         return ()
-    question = ["nvidia-smi", "--query-gpu=name,compute_cap,memory.total", "--format=csv,noheader,nounits"]
+    command = ["nvidia-smi", "--query-gpu=name,compute_cap,memory.total", "--format=csv,noheader,nounits"]
     try:
-        answer = subprocess.run(question, capture_output=True, text=True, timeout=20, check=True).stdout
+        output = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout
     except (OSError, subprocess.SubprocessError):
         return ()
-    return tuple(gpu for line in answer.splitlines() if (gpu := _gpu(line)) is not None)
+    return tuple(gpu for line in output.splitlines() if (gpu := _gpu(line)) is not None)
 
 
 def _gpu(line: str) -> Gpu | None:

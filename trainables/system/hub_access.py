@@ -1,6 +1,6 @@
-"""Whether the Hugging Face Hub may be asked, and the commit a revision of a data set or model stands for.
+"""Says whether the Hugging Face Hub may be asked, and resolves revisions of data sets and models to commits.
 
-What is heavy is imported when it is needed.
+Heavy libraries are imported only when needed.
 """
 
 from __future__ import annotations
@@ -16,35 +16,35 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def is_commit(revision: str | None) -> bool:
-    """Whether a revision names one content for ever: a full commit hash, not a branch or tag."""
+    """Return whether a revision is a full commit hash, which always names the same content, and not a branch or tag."""
     return revision is not None and _COMMIT.fullmatch(revision) is not None
 
 
 def is_offline(asked: bool = False) -> bool:
-    """Whether the hub must not be asked: the caller says so, or `HF_HUB_OFFLINE` does."""
+    """Return whether the hub must not be asked, because the caller or `HF_HUB_OFFLINE` says so."""
     return asked or os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
 
 
 def commit(repository: str, revision: str | None, kind: Kind, offline: bool = False) -> str | None:
-    """The commit a revision (default: main) stands for, from the hub, or offline from the local cache.
+    """Return the commit of a revision (default: main), from the hub, or if offline from the local cache.
 
-    None where neither knows it.
+    None means that neither knows it.
     """
     if is_commit(revision):
         return revision
     if not is_offline(offline):
-        asked = _asked(repository, revision, kind)
-        if asked is not None:
-            return asked
+        current = _ask_hub(repository, revision, kind)
+        if current is not None:
+            return current
     from huggingface_hub import constants
 
     folder = f"{kind}s--{repository.replace('/', '--')}"
     reference = Path(constants.HF_HUB_CACHE) / folder / "refs" / (revision or "main")
-    found = reference.read_text(encoding="utf-8").strip() if reference.is_file() else ""
-    return found if is_commit(found) else None
+    cached = reference.read_text(encoding="utf-8").strip() if reference.is_file() else ""
+    return cached if is_commit(cached) else None
 
 
-def _asked(repository: str, revision: str | None, kind: Kind) -> str | None:
+def _ask_hub(repository: str, revision: str | None, kind: Kind) -> str | None:
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HFValidationError, HTTPError  # the HTTP library's own error, whichever it is
 

@@ -1,9 +1,9 @@
-"""Clocks and memory gauges that cost nothing while a run is going on, and freed memory that is kept for the next step.
+"""Measures step times and memory at no cost to the run, and keeps freed memory for the next step.
 
-A training step frees and asks for the same large blocks again and again. By default glibc maps and unmaps each of them,
-and every page is then faulted in and zeroed anew: 19% of a MiniLM step on the CPU (docs/experiments.md). So the C
-library is told to keep it. Batches of many widths leave holes that no other batch fits into, so that what is kept has
-to be bounded.
+A training step frees and requests the same large blocks again and again. By default glibc maps and unmaps each of them,
+and every page is faulted in and zeroed again: 19% of a MiniLM step on the CPU (docs/experiments.md). So the C library
+is set to keep freed memory. Batches of many widths leave holes that no other batch fits into, so the kept memory needs
+a limit.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _LARGEST = 2**31 - 1
 
 
 class StepClock:
-    """Duration of each step: host time on the CPU, events on the device's own clock on CUDA (read once, at the end)."""
+    """Measures each step: host time on the CPU, events on the device's own clock on CUDA (read once, at the end)."""
 
     def __init__(self, device: torch.device) -> None:
         """Start at the first `tick`."""
@@ -46,7 +46,7 @@ class StepClock:
         self._events.append(event)
 
     def pause(self) -> None:
-        """Turn the marks so far into durations; the next `tick` starts afresh."""
+        """Turn the marks so far into durations; the next `tick` starts anew."""
         if self._cuda and self._events:
             self._events[-1].synchronize()
             pairs = zip(self._events, self._events[1:], strict=False)
@@ -55,23 +55,23 @@ class StepClock:
         self._events, self._marks = [], []
 
     def median(self) -> float | None:
-        """Median seconds a step, or None before the second mark."""
+        """Return the median seconds per step, or None before the second mark."""
         return float(np.median(self.seconds)) if self.seconds else None
 
 
 def reset_peak_memory(device: torch.device) -> None:
-    """Start measuring the peak anew (Linux resets the resident peak through /proc; elsewhere it is the process's)."""
+    """Restart measuring the peak (Linux resets it through /proc; elsewhere it covers the whole process)."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         return
     try:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:
-        logger.debug("this system does not let a process reset its resident peak; peak memory is the process's own")
+        logger.debug("this system does not let a process reset its resident peak; peak memory covers the whole process")
 
 
-def recorded_bytes() -> int:
-    """Bytes that CUDA graphs of this process keep for their replays, beyond those that count as allocated."""
+def captured_bytes() -> int:
+    """Return the bytes that this process's CUDA graphs keep for replays, beyond those that count as allocated."""
     if not torch.cuda.is_available():
         return 0
     own = (part for part in torch.cuda.memory_snapshot() if tuple(part["segment_pool_id"]) != (0, 0))
@@ -79,12 +79,12 @@ def recorded_bytes() -> int:
 
 
 def peak_memory_gib(device: torch.device) -> float:
-    """Largest memory since the reset: allocated on the device, or resident on the CPU, in GiB.
+    """Return the largest memory since the reset, in GiB: allocated on the device, or resident on the CPU.
 
-    A recorded step allocates nothing when it is replayed: what it keeps for that belongs to the peak.
+    Replaying a captured step allocates nothing, so the memory that it keeps for replays counts toward the peak.
     """
     if device.type == "cuda":
-        replaying = torch.cuda.memory_allocated(device) + recorded_bytes()
+        replaying = torch.cuda.memory_allocated(device) + captured_bytes()
         return max(torch.cuda.max_memory_allocated(device), replaying) / GIB
     status = Path("/proc/self/status")
     if status.exists():
@@ -95,32 +95,32 @@ def peak_memory_gib(device: torch.device) -> float:
 
 
 def keep_freed_memory() -> bool:
-    """Serve large blocks from memory that this process already has. Returns False where the C library is not glibc."""
+    """Serve large blocks from memory that this process already has. Return False if the C library is not glibc."""
     libc = _glibc()
     if libc is None:
-        logger.debug("the allocator is left as it is: the C library is not glibc")
+        logger.debug("the allocator keeps its defaults: the C library is not glibc")
         return False
     return bool(libc.mallopt(_M_MMAP_MAX, 0)) and bool(libc.mallopt(_M_TRIM_THRESHOLD, _LARGEST))
 
 
 def return_freed_memory() -> None:
-    """Give back what is free right now (between two runs)."""
+    """Return memory that is free now to the system, between two runs."""
     libc = _glibc()
     if libc is not None:
         libc.malloc_trim(0)
 
 
 class KeptMemory:
-    """Bounds what a process keeps: above `roomy_gib`, and twice of what was left the last time, it is given back.
+    """Limits what a process keeps: freed memory is returned above `roomy_gib` and twice what was left the last time.
 
-    The second part is for models that need as much: theirs is not given back again and again.
+    The second limit is for models that need that much, so that their memory is not returned again and again.
     """
 
     def __init__(self, roomy_gib: float = ROOMY_GIB) -> None:
         self._allowed = roomy_gib
 
     def check(self) -> bool:
-        """Look at the resident memory; whether freed memory was given back. Takes microseconds where it is not."""
+        """Check the resident memory; return whether freed memory was returned. Takes microseconds if it was not."""
         if _resident_gib() <= self._allowed:
             return False
         return_freed_memory()

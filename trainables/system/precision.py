@@ -1,4 +1,4 @@
-"""The precision that a model computes in: torch's names for it, and the context that multiplies matrices in it."""
+"""Defines the precision that a model computes in: torch's names, and the context that multiplies matrices in it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
-    """Matrix products in `precision`, weights and reductions in fp32; fp32 is a no-op."""
+    """Compute matrix products in `precision`, weights and reductions in fp32; fp32 is a no-op."""
     if precision == "fp32":
         return nullcontext()
     return torch.autocast(device.type, dtype=DTYPES[precision])

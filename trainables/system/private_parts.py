@@ -1,7 +1,7 @@
-"""Parts that a library keeps to itself and may move in any version: looked up late, and missed in plain words.
+"""Uses private parts of libraries, which may move in any version: looks them up late and reports missing ones clearly.
 
-Here are those of torch, each with what it is needed for and why nothing public serves; those of Ray, also what Ray's
-lanes need of `torch.distributed`, are in `orchestrator/ray_private.py`. No other file may use such a part
+The parts of torch are here, each with what it is needed for and why nothing public serves. Those of Ray, and what Ray's
+lanes need of `torch.distributed`, are in `orchestrator/ray_private.py`. No other file may use such parts
 (tests/architecture/private_use.py).
 """
 
@@ -20,14 +20,14 @@ _ABSENT = object()
 
 
 class PrivatePartMissing(RuntimeError):
-    """The installed version of a library has no such part any more; the message says which versions do."""
+    """The installed version of a library lacks a private part; the message says which versions have it."""
 
 
 @dataclass(frozen=True)
 class Library:
-    """A library and the versions that we are tested with: from `oldest` to the last one before `below`.
+    """A library and the versions we test with: from `oldest` to the last one before `below`.
 
-    `requirement` is what pip installs. `error` is what a missing part raises.
+    `requirement` is what pip installs. `error` is the exception for a missing part.
     """
 
     name: str
@@ -38,18 +38,18 @@ class Library:
 
     @property
     def supported(self) -> str:
-        """The versions as pip writes them: `>=2.60,<2.61`."""
+        """The supported versions as pip writes them: `>=2.60,<2.61`."""
         return f">={self.oldest},<{self.below}"
 
     @property
     def install(self) -> str:
-        """The command that installs a version that is supported."""
+        """The command that installs a supported version."""
         return f"pip install '{self.requirement}{self.supported}'"
 
 
 @dataclass(frozen=True)
 class PrivatePart:
-    """A name in a module, or a module (`name` empty). `use` says what it is needed for, as a message says it.
+    """A name in a module, or a module itself (if `name` is empty). `use` completes "needed ..." in messages.
 
     The name may lead into a class: `Node.webui_url`.
     """
@@ -63,19 +63,19 @@ class PrivatePart:
         return f"{self.module}.{self.name}".rstrip(".")
 
     def get(self) -> Any:
-        """What it is now. Raises the library's error where it is missing."""
+        """Return its current value. Raises the library's error if it is missing."""
         require(self)
-        return self._found()
+        return self._value()
 
     def put(self, value: Any) -> None:
-        """Put something else in its place, for the rest of this process. Raises the library's error."""
+        """Replace it for the rest of this process. Raises the library's error if it is missing."""
         require(self)
-        owner, name = self._place()
+        owner, name = self._owner_and_name()
         setattr(owner, name, value)
 
     @contextmanager
     def replaced(self, value: Any) -> Iterator[None]:
-        """Put something else in its place while the context lasts. Raises the library's error."""
+        """Replace it while the context lasts. Raises the library's error if it is missing."""
         usual = self.get()
         self.put(value)
         try:
@@ -84,22 +84,22 @@ class PrivatePart:
             self.put(usual)
 
     def is_missing(self) -> bool:
-        """Whether the installed version lacks it. A module that is there and cannot be imported raises as it does."""
+        """Return whether the installed version lacks it. Errors from importing a module that exists are not hidden."""
         try:
             if not self.name:
                 return importlib.util.find_spec(self.module) is None
-            return self._found() is _ABSENT
+            return self._value() is _ABSENT
         except ModuleNotFoundError as error:
             if error.name is None or not f"{self.module}.".startswith(f"{error.name}."):
                 raise
             return True
 
-    def _found(self) -> Any:
-        owner, name = self._place()
+    def _value(self) -> Any:
+        owner, name = self._owner_and_name()
         return getattr(owner, name, _ABSENT) if name else owner
 
-    def _place(self) -> tuple[Any, str]:
-        """What holds the part, and by which name."""
+    def _owner_and_name(self) -> tuple[Any, str]:
+        """Return the object that holds the part, and the part's name there."""
         owner: Any = importlib.import_module(self.module)
         *outer, name = self.name.split(".")
         for each in outer:
@@ -108,7 +108,7 @@ class PrivatePart:
 
 
 def require(*parts: PrivatePart) -> None:
-    """Raise a library's error that names those of the parts which its installed version lacks, if it lacks any."""
+    """Raise the library's error if its installed version lacks any of these parts; the message names them."""
     missing = [part for part in parts if part.is_missing()]
     if missing:
         library = missing[0].library
@@ -129,13 +129,13 @@ def _message(library: Library, missing: list[PrivatePart]) -> str:
 
 TORCH = Library("torch", "torch", oldest="2.11", below="2.14")
 
-# `Library` has no public end: it ends with its last reference, and until then other code draws masks as we do.
+# `Library` has no public way to end it: it ends with its last reference, and until then other code uses our masks.
 DESTROY_LIBRARY = PrivatePart(TORCH, "torch.library", "Library._destroy", "to give torch its own dropout masks back")
-# `torch.compiler.config` has these limits, too, but only in newer versions than the oldest that is supported.
+# `torch.compiler.config` has these limits too, but not in the oldest version that we support.
 _DYNAMO_PATCH = PrivatePart(TORCH, "torch._dynamo.config", "patch", "to limit how often torch_compile compiles anew")
-# `torch.compile` takes either a mode or options, and these for inductor alone.
+# `torch.compile` takes either a mode or options, and options only for inductor.
 _INDUCTOR_PATCH = PrivatePart(TORCH, "torch._inductor.config", "patch", "to keep the usual masks with torch_compile")
-# Its public base class is RuntimeError, which says nothing.
+# Its public base class is RuntimeError, which is too general.
 RECOMPILE_LIMIT_HIT = PrivatePart(
     TORCH, "torch._dynamo.exc", "FailOnRecompileLimitHit", "to notice a model that torch_compile compiles too often"
 )
@@ -143,7 +143,7 @@ RECOMPILE_LIMIT_HIT = PrivatePart(
 
 @contextmanager
 def strict_compiling(recompile_limit: int, *, usual_masks: bool) -> Iterator[None]:
-    """A function that is compiled more often than this raises; `usual_masks`: dropout stays torch's own operation."""
+    """Raise if a function is compiled more often than this; with `usual_masks`, dropout stays torch's own."""
     require(_DYNAMO_PATCH, _INDUCTOR_PATCH, RECOMPILE_LIMIT_HIT)
     limits = {"recompile_limit": recompile_limit, "accumulated_recompile_limit": 64 * recompile_limit}
     masks = _INDUCTOR_PATCH.get()(fallback_random=usual_masks)
@@ -152,10 +152,10 @@ def strict_compiling(recompile_limit: int, *, usual_masks: bool) -> Iterator[Non
 
 
 def may_have_compiled() -> bool:
-    """Whether anything may have been compiled in this process; asking `torch.compiler` would import the compiler."""
+    """Return whether this process may have compiled anything; asking `torch.compiler` would import the compiler."""
     return "torch._dynamo" in sys.modules
 
 
 def uncompiled(model: Any) -> Any:
-    """The module that `torch.compile` has wrapped, else the model itself; there is no public way back."""
+    """Return the module that `torch.compile` wrapped, else the model itself; there is no public way back."""
     return getattr(model, "_orig_mod", model)

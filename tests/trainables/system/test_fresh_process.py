@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from trainables.system.fresh_process import ProcessFailed, answer, answers
+from trainables.system.fresh_process import ProcessFailed, call, stream
 
 FUNCTIONS = """
 import os, signal, subprocess, sys, time
@@ -47,9 +47,9 @@ def where(question):
 """
 PARENT = """
 import sys
-from trainables.system.fresh_process import answers
-for answer in answers("functions:sleeping", 600, {"PYTHONPATH": sys.argv[1]}):
-    print(answer, flush=True)
+from trainables.system.fresh_process import stream
+for result in stream("functions:sleeping", 600, {"PYTHONPATH": sys.argv[1]}):
+    print(result, flush=True)
 """
 
 
@@ -63,33 +63,33 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 def test_a_question_has_its_answer_and_nothing_of_this_process_is_loaded_there(environment: dict[str, str]) -> None:
     text = 'it\'s "quoted"\nand has lines, 日本'
-    found = answer("functions:doubled", {"number": 21, "text": text}, environment)
-    assert found == {"doubled": 42, "loaded": False, "argument": text}
+    result = call("functions:doubled", {"number": 21, "text": text}, environment)
+    assert result == {"doubled": 42, "loaded": False, "argument": text}
 
 
 def test_what_libraries_print_is_no_answer(environment: dict[str, str]) -> None:
-    assert list(answers("functions:noisy", 3, environment)) == [0, 1, 2]
-    assert list(answers("functions:noisy", 0, environment)) == []
+    assert list(stream("functions:noisy", 3, environment)) == [0, 1, 2]
+    assert list(stream("functions:noisy", 0, environment)) == []
 
 
 def test_a_large_question_comes_over_whole(environment: dict[str, str]) -> None:
     text = "x" * 5_000_000
-    assert answer("functions:doubled", {"number": 1, "text": text}, environment)["argument"] == text
+    assert call("functions:doubled", {"number": 1, "text": text}, environment)["argument"] == text
 
 
 @pytest.mark.parametrize(
     ("name", "reason", "before"),
     [
         ("raising", "its process ended with 1: ValueError: 7 is not enough", ["first"]),
-        ("killed", "its process ended with -9: it said nothing", ["first"]),
-        ("quiet", "its process ended with 3: it said nothing", []),
+        ("killed", "its process ended with -9: it printed nothing", ["first"]),
+        ("quiet", "its process ended with 3: it printed nothing", []),
         ("absent", "its process ended with 1: AttributeError: module 'functions' has no attribute 'absent'", []),
     ],
 )
 def test_an_error_is_one_line_after_the_answers_until_then(
     environment: dict[str, str], name: str, reason: str, before: list[str]
 ) -> None:
-    coming = answers(f"functions:{name}", 7, environment)
+    coming = stream(f"functions:{name}", 7, environment)
     assert [next(coming) for _ in before] == before
     with pytest.raises(ProcessFailed) as caught:
         next(coming)
@@ -99,7 +99,7 @@ def test_an_error_is_one_line_after_the_answers_until_then(
 def test_answers_come_as_soon_as_they_are_there_and_to_stop_asking_ends_the_process(
     environment: dict[str, str],
 ) -> None:
-    coming = answers("functions:sleeping", 600, environment)
+    coming = stream("functions:sleeping", 600, environment)
     child = psutil.Process(next(coming))
     assert child.is_running()
     coming.close()
@@ -111,7 +111,7 @@ def test_the_environment_is_the_one_that_is_given_and_the_working_directory_is_n
 ) -> None:
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    mark, first = answer("functions:where", None, {**environment, "MARK": "mine"})
+    mark, first = call("functions:where", None, {**environment, "MARK": "mine"})
     assert (mark, first) == ("mine", str(tmp_path))
 
 

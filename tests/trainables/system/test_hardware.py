@@ -81,5 +81,5 @@ def test_a_head_without_gpus_is_told_what_runs_train_on(monkeypatch: pytest.Monk
 )
 def test_what_is_said_of_other_machines_has_to_be_readable(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv("ORCHESTRATE_GPUS", text)
-    with pytest.raises(ValueError, match=r"ORCHESTRATE_GPUS is .* it should be like"):
+    with pytest.raises(ValueError, match=r"ORCHESTRATE_GPUS is .* it should look like"):
         training_hardware()

@@ -9,7 +9,7 @@ import pytest
 
 from tests.tiny import FAMILIES, Family, tiny_model
 from trainables.models import resolve
-from trainables.system.fresh_process import answer
+from trainables.system.fresh_process import call
 from trainables.tools.inspect_model import inspect_model
 
 
@@ -53,8 +53,8 @@ def test_a_vocabulary_that_is_too_small_is_a_problem(tmp_path: Path) -> None:
 
 def test_the_process_says_the_same(tmp_path: Path) -> None:
     name = f"{inspect_model.__module__}:{inspect_model.__name__}"
-    assert answer(name, _question(tiny_model(tmp_path / "bert")))["error"] is None
-    assert "cannot be loaded" in answer(name, _question(tmp_path / "absent"))["error"]
+    assert call(name, _question(tiny_model(tmp_path / "bert")))["error"] is None
+    assert "cannot be loaded" in call(name, _question(tmp_path / "absent"))["error"]
 
 
 def test_special_ids_that_will_be_replaced_and_heads_that_are_missing_are_told_beforehand(tmp_path: Path) -> None:
