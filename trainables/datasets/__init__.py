@@ -1,4 +1,4 @@
-"""One data set a file: each exports `DATASET`, found by its file name.
+"""Data sets, one per file: each exports `DATASET` and is found by its file name.
 
-Read `data/dataset.py` for the contract and `sst2.py` for an example. May import `data` and whatever stands below it.
+Read `data/dataset.py` for the contract and `sst2.py` for an example. May import `data` and everything below it.
 """

@@ -1,4 +1,4 @@
-"""SemEval-2018 task 1 E-c (Mohammad et al. 2018): English tweets, each with any number of eleven emotions, or none."""
+"""SemEval-2018 task 1 E-c (Mohammad et al. 2018): English tweets, each with any of eleven emotions or none."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TRAIN, DEV, TEST = "2018-E-c-En-train.txt", "2018-E-c-En-dev.txt", "2018-E-c-En-
 
 
 def read(location: Path) -> Reading:
-    """The official parts: 6,838 tweets to train on, 886 as validation."""
+    """Read the official parts: 6,838 tweets to train on, 886 for validation."""
     train, validation = list(_items(location / TRAIN)), list(_items(location / DEV))
     count = len(train)
     parts = {"train": range(count), "validation": range(count, count + len(validation))}
@@ -21,12 +21,12 @@ def read(location: Path) -> Reading:
 
 
 def read_test(location: Path) -> list[Item]:
-    """The 3,259 tweets of the competition's test part, with the labels that were published after it."""
+    """Read the 3,259 tweets of the competition's test part, with the labels published after it."""
     return list(_items(location / TEST))
 
 
 def _items(path: Path) -> Iterator[Item]:
-    """Columns besides ID and Tweet are the labels, 0 or 1; the files quote nothing."""
+    """Yield the tweets; columns besides ID and Tweet are the labels, 0 or 1, and the files do not quote."""
     for line, row in read_rows(path, "tsv"):
         if "ID" not in row or "Tweet" not in row:
             raise DataError(f"{path}: row {line}: needs the columns ID and Tweet; there are: {', '.join(row)}")

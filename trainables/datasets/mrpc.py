@@ -1,8 +1,8 @@
 """MRPC (Dolan and Brockett 2005, as GLUE has it): pairs of news sentences, paraphrases or not.
 
-Read from the original release, whose files begin with a byte-order mark and hold quotes literally. GLUE's validation
-part are the pairs of the training file that `dev_ids.tsv` names. GLUE hides the labels of the test pairs; the original
-release has them, so that part is read only when asked for.
+The files are those of the original release, which begin with a byte-order mark and contain quotes literally. GLUE's
+validation part consists of the pairs of the training file that `dev_ids.tsv` lists. GLUE hides the labels of the test
+pairs; the original release has them, so that part is read only on request.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ _HUB_LABELS = {"not_equivalent": LABELS[0], "equivalent": LABELS[1]}
 
 
 def read(location: Path) -> Reading:
-    """GLUE's parts: 3,668 pairs to train on, 408 as validation."""
+    """Read GLUE's parts: 3,668 pairs to train on, 408 for validation."""
     items = list(_items(location / TRAIN))
     dev = set(_dev_ids(location / DEV_IDS))
     unknown = dev - {item["id"] for item in items}
     if unknown:
         raise DataError(f"{location / DEV_IDS}: {TRAIN} has no pair {min(unknown)}")
-    places: dict[bool, list[int]] = {True: [], False: []}
+    positions: dict[bool, list[int]] = {True: [], False: []}
     for index, item in enumerate(items):
-        places[item["id"] in dev].append(index)
-    return Reading(items, {"train": places[False], "validation": places[True]})
+        positions[item["id"] in dev].append(index)
+    return Reading(items, {"train": positions[False], "validation": positions[True]})
 
 
 def read_test(location: Path) -> list[Item]:
-    """The 1,725 test pairs of the original release, with their labels."""
+    """Read the 1,725 test pairs of the original release, with their labels."""
     return list(_items(location / TEST))
 
 
@@ -52,7 +52,7 @@ def _dev_ids(path: Path) -> Iterator[str]:
     for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
         cells = line.split("\t")
         if len(cells) != 2:
-            raise DataError(f"{path}: row {number}: expected two ids with a tab between, got {line!r}")
+            raise DataError(f"{path}: row {number}: expected two ids separated by a tab, got {line!r}")
         yield "-".join(cells)
 
 

@@ -11,7 +11,7 @@ FILE = "requirements_sample.jsonl"
 
 
 def read(location: Path) -> Reading:
-    """The sentences in order; `location` is the file or its folder. There is no official split."""
+    """Read the sentences in order; `location` is the file or its folder. There is no official split."""
     return Reading(read_items(location / FILE if location.is_dir() else location, "jsonl"))
 
 

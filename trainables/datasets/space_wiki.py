@@ -11,7 +11,7 @@ FILE = "space_wiki.jsonl.gz"
 
 
 def read(location: Path) -> Reading:
-    """The paragraphs in order; those of one article are a cluster. There is no official split."""
+    """Read the paragraphs in order; those of one article form a cluster. There is no official split."""
     path = location / FILE if location.is_dir() else location
     return Reading(read_items(path, "jsonl", {"cluster": "doc"}))
 

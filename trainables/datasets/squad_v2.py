@@ -1,7 +1,7 @@
-"""SQuAD 2.0 (Rajpurkar et al. 2018): questions on Wikipedia paragraphs, half of them without an answer there.
+"""SQuAD 2.0 (Rajpurkar et al. 2018): questions on Wikipedia paragraphs, half of them without an answer.
 
-A local copy is the official development file with a partition of its articles, so that something can be trained and
-scored where the training file is not at hand; from the hub it is the official training and development parts.
+A local copy is the official development file with a partition of its articles, so that a model can be trained and
+scored without the training file. From the hub, the data are the official training and development parts.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ NOTE = "trained and scored on articles of the SQuAD 2.0 development file: these 
 
 
 def read(location: Path) -> Reading:
-    """The questions of the file in a folder, and the parts that the article split beside it makes. Raises DataError.
+    """Read the questions of the file in a folder, and their parts from the article split beside it. Raises DataError.
 
-    A question's `cluster` is its paragraph, `<title>/<number>`: its questions share a context.
+    A question's `cluster` is its paragraph, `<title>/<number>`, whose questions share a context.
     """
     source = location / FILE
     items = list(_questions(source, _json(source)))
@@ -48,16 +48,16 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def _questions(path: Path, document: dict[str, Any]) -> Iterator[Item]:
-    """Raises DataError for anything that does not have SQuAD's form."""
-    place = "data"
+    """Yield the questions. Raises DataError for anything that does not have SQuAD's form."""
+    position = "data"
     try:
         for article in document["data"]:
             for number, paragraph in enumerate(article["paragraphs"]):
-                place = f"{article['title']}/{number}"
+                position = f"{article['title']}/{number}"
                 for question in paragraph["qas"]:
-                    yield _question(question, article["title"], place, paragraph["context"])
+                    yield _question(question, article["title"], position, paragraph["context"])
     except (KeyError, TypeError) as error:
-        raise DataError(f"{path}: {place}: not in SQuAD's form: {error}") from error
+        raise DataError(f"{path}: {position}: not in SQuAD's form: {error}") from error
 
 
 def _question(question: dict[str, Any], title: str, paragraph: str, context: str) -> Item:

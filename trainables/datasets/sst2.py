@@ -12,7 +12,7 @@ LABELS = ("negative", "positive")
 
 
 def read(location: Path) -> Reading:
-    """GLUE's parts: 67,349 phrases to train on, 872 sentences as validation."""
+    """Read GLUE's parts: 67,349 phrases to train on, 872 sentences for validation."""
     train, validation = _items(location / TRAIN, "train"), _items(location / DEV, "validation")
     count = len(train)
     parts = {"train": range(count), "validation": range(count, count + len(validation))}
@@ -20,7 +20,7 @@ def read(location: Path) -> Reading:
 
 
 def read_test(location: Path) -> list[Item]:
-    """The 1,821 test sentences of the treebank with their labels, which GLUE keeps hidden."""
+    """Read the 1,821 test sentences of the treebank with their labels, which GLUE keeps hidden."""
     return _items(location / TEST, "test")
 
 

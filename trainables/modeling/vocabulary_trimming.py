@@ -105,7 +105,7 @@ def restore_embedding(module: nn.Module, vocabulary: Vocabulary, original: nn.Mo
     """
     trained, whole = _input_embedding(module), _input_embedding(original)
     assert trained is not None, "with_compact_embedding made this model"
-    assert whole is not None, "vocabulary_of found this embedding"
+    assert whole is not None, "vocabulary_of used this embedding"
     with torch.no_grad():
         whole.weight[torch.from_numpy(vocabulary.ids)] = trained.weight.detach().to(whole.weight)
     module.set_input_embeddings(whole.to(trained.weight.device))

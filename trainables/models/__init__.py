@@ -1,7 +1,7 @@
-"""One model preset a file, each exporting `MODEL`; `resolve` turns a name and a user's overrides into settings.
+"""Model presets, one per file, each exporting `MODEL`; `resolve` turns a name and a user's overrides into settings.
 
 Read `protocols/model_preset.py` for the contract and `roberta_base.py` for an example. May import `protocols` and
-whatever stands below it.
+everything below it.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ _WEIGHTS = ("*.model", "*.safetensors", "*.safetensors.index.json", "*.py")
 
 @dataclass(frozen=True)
 class ResolvedModel:
-    """Settings of one model, the preset they come from (None: a hub id or folder), and remarks for the user.
+    """The settings of one model, the preset they come from (None: a hub id or folder), and remarks for the user.
 
-    `why_precision` gives the reason for its precision; one that is `makeshift` stands for what the machine lacks.
+    `why_precision` gives the reason for its precision; a `makeshift` one replaces a precision that the machine lacks.
     """
 
     config: ModelConfig
@@ -50,7 +50,7 @@ class ResolvedModel:
 
 @dataclass(frozen=True)
 class _Chosen:
-    """A precision, why it is this one, and what the user should be told."""
+    """The chosen precision, the reason for it, and remarks for the user."""
 
     precision: Precision
     why: str
@@ -59,7 +59,7 @@ class _Chosen:
 
 
 def resolve(name: str, override: Mapping[str, Any] | None = None, hardware: Hardware | None = None) -> ModelConfig:
-    """The settings of a model: a preset's name, a hub id `owner/name`, a folder, or a `.py` file with a preset.
+    """Return the settings of a model: a preset's name, a hub id `owner/name`, a folder or a `.py` file with a preset.
 
     `override` may hold path or hub, revision, precision, overrides (of the configuration), tokenizer, pooling,
     random_init and trust_remote_code. Raises UnknownName or ValueError; see `resolved` for the remarks.
@@ -68,7 +68,7 @@ def resolve(name: str, override: Mapping[str, Any] | None = None, hardware: Hard
 
 
 def resolved(name: str, override: Mapping[str, Any] | None = None, hardware: Hardware | None = None) -> ResolvedModel:
-    """As `resolve`, with remarks: e.g. that `hardware`, which runs train on, lacks the preset's precision."""
+    """Resolve with remarks, e.g. that `hardware`, which runs train on, lacks the preset's precision."""
     chosen = dict(override or {})
     _check(name, chosen)
     preset = _preset(name, chosen)
@@ -90,7 +90,7 @@ def resolved(name: str, override: Mapping[str, Any] | None = None, hardware: Har
     if config.trust_remote_code and isinstance(source, Path):
         raise ValueError(
             f"model {name}: trust_remote_code: code in a folder is never run; name the hub repository that it comes "
-            "from (hub: owner/name) with its commit (revision), or drop the key"
+            "from (hub: owner/name) with its commit (revision), or remove the key"
         )
     if config.trust_remote_code and not is_commit(config.revision):
         raise ValueError(f"model {name}: trust_remote_code also needs a pinned revision (a full commit hash)")
@@ -99,9 +99,9 @@ def resolved(name: str, override: Mapping[str, Any] | None = None, hardware: Har
 
 
 def pin(config: ModelConfig, *, offline: bool = False) -> ModelConfig:
-    """The same model with its hub revision as a commit, so that a run's id means one content.
+    """Return the model with its hub revision pinned to a commit, so that a run's id stands for one content.
 
-    Raises ValueError where neither the hub nor the local cache knows the model.
+    Raises ValueError if neither the hub nor the local cache knows the model.
     """
     if not Path(config.source).is_absolute() and not is_commit(config.revision):
         config = config.model_copy(update={"revision": _commit(config.name, config.source, config.revision, offline)})
@@ -113,16 +113,16 @@ def pin(config: ModelConfig, *, offline: bool = False) -> ModelConfig:
 
 
 def _commit(name: str, source: str, revision: str | None, offline: bool) -> str:
-    found = commit(source, revision, "model", offline)
-    if found is None:
+    pinned = commit(source, revision, "model", offline)
+    if pinned is None:
         at = f" at revision {revision}" if revision else ""
         where = "cannot be reached on the Hugging Face Hub and is not in the local cache"
-        raise ValueError(f"model {name}: {source}{at} {where}; a local copy can be given as path")
-    return found
+        raise ValueError(f"model {name}: {source}{at} {where}; give a local copy as path")
+    return pinned
 
 
 def _gate(name: str, source: Path | str, preset: ModelPreset | None) -> tuple[str, ...]:
-    """A remark on a model that the hub gives to known accounts only, where no token says who asks."""
+    """Return a remark on a gated model if no access token is set."""
     if preset is None or not preset.gated or isinstance(source, Path) or os.environ.get(TOKEN):
         return ()
     how = f"accept its licence at https://huggingface.co/{source} and set {TOKEN} in the environment of every node"
@@ -149,7 +149,7 @@ def _preset(name: str, chosen: dict[str, Any]) -> ModelPreset | None:
 
 
 def _tokenizer(name: str, preset: ModelPreset | None, chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments of the tokenizer; one taken `from` elsewhere has none of the preset's. A folder gets its hash."""
+    """Return the tokenizer's arguments; one taken `from` elsewhere gets none of the preset's, a folder its hash."""
     if "from" not in chosen:
         return {**(preset.tokenizer if preset else {}), **chosen}
     other = str(chosen["from"])
@@ -177,7 +177,7 @@ def _label(name: str, preset: ModelPreset | None) -> str:
 
 
 def _source(name: str, preset: ModelPreset | None, chosen: dict[str, Any]) -> Path | str:
-    """An absolute folder or a hub id."""
+    """Return an absolute folder or a hub id."""
     if "path" in chosen:
         return _folder(name, chosen["path"])
     if "hub" in chosen:
@@ -209,8 +209,8 @@ def _revision(name: str, source: Path | str, preset: ModelPreset | None, chosen:
         files = {path for pattern in (*_CONTENT, *_WEIGHTS) for path in source.glob(pattern) if path.is_file()}
         return files_sha256(files, source)
     own = preset.revision if preset and source == preset.source else None
-    found: str | None = chosen.get("revision", own)
-    return found
+    revision: str | None = chosen.get("revision", own)
+    return revision
 
 
 def _precision(
@@ -230,14 +230,14 @@ def _precision(
 
 
 def _automatic(preset: ModelPreset | None, hardware: Hardware) -> _Chosen:
-    """What the device is best at. A preset that declares another precision than fp16 has its reason not to be in it."""
-    device, found = hardware.device, hardware.automatic
-    if found == "bf16":
-        return _Chosen(found, f"auto: {device} computes in bf16")
-    if found == "fp32":
-        return _Chosen(found, f"auto: {device} has neither bf16 nor cores for fp16")
+    """Choose the device's best precision; a preset that declares another one than fp16 has a reason to avoid fp16."""
+    device, best = hardware.device, hardware.automatic
+    if best == "bf16":
+        return _Chosen(best, f"auto: {device} computes in bf16")
+    if best == "fp32":
+        return _Chosen(best, f"auto: {device} has neither bf16 nor cores for fp16")
     if preset is not None and preset.precision not in ("auto", "fp16"):
         declared = f"{preset.name} is for {preset.precision}: {preset.why_precision}"
         return _Chosen("fp32", f"auto: {device} has no bf16, and not fp16, because {declared}")
     unknown = "; orchestrate probe says whether it overflows" if preset is None else ""
-    return _Chosen(found, f"auto: {device} has no bf16; fp16 with a GradScaler{unknown}", makeshift=True)
+    return _Chosen(best, f"auto: {device} has no bf16; fp16 with a GradScaler{unknown}", makeshift=True)

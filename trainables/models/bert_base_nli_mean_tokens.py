@@ -1,4 +1,4 @@
-"""Sentence-BERT (Reimers and Gurevych 2019): BERT-base trained on entailment, read by the mean of its pieces."""
+"""Sentence-BERT (Reimers and Gurevych 2019): BERT-base trained on entailment, with mean pooling over its tokens."""
 
 from __future__ import annotations
 

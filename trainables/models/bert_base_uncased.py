@@ -1,4 +1,4 @@
-"""BERT-base, uncased (Devlin et al. 2019): 12 layers, WordPiece of 30,522 lower-case pieces."""
+"""BERT-base, uncased (Devlin et al. 2019): 12 layers, a WordPiece vocabulary of 30,522 lower-case tokens."""
 
 from __future__ import annotations
 

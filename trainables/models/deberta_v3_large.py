@@ -1,4 +1,4 @@
-"""DeBERTa-v3-large (He et al. 2021): 24 layers with disentangled attention, SentencePiece vocabulary of 128k."""
+"""DeBERTa-v3-large (He et al. 2021): 24 layers, disentangled attention, SentencePiece vocabulary of 128k tokens."""
 
 from __future__ import annotations
 

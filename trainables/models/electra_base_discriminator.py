@@ -1,4 +1,4 @@
-"""ELECTRA-base (Clark et al. 2020): the half that was trained to tell real words from replaced ones."""
+"""ELECTRA-base (Clark et al. 2020): the part trained to distinguish real words from replaced ones."""
 
 from __future__ import annotations
 

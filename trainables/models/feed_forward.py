@@ -16,6 +16,6 @@ MODEL = ModelPreset(
     has_biases=True,
     layers=0,
     tokenizer={"from": "words", "size": 30_000, "minimum": 2},
-    why_tokenizer="words that occur twice in the data, label-free; {from: owner/name} takes another model's pieces",
+    why_tokenizer="words that occur twice in the data, label-free; {from: owner/name} uses another model's tokens",
     random_init=True,
 )

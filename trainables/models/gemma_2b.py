@@ -1,4 +1,4 @@
-"""Gemma-2B (Gemma Team 2024): a decoder of 18 layers with 256,000 pieces and a padding token of its own."""
+"""Gemma-2B (Gemma Team 2024): a decoder of 18 layers with 256,000 tokens and its own padding token."""
 
 from __future__ import annotations
 

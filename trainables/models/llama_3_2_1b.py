@@ -1,4 +1,4 @@
-"""Llama-3.2-1B (Meta 2024): a decoder of 16 layers with 128,256 pieces; its tokenizer names no padding token."""
+"""Llama-3.2-1B (Meta 2024): a decoder of 16 layers with 128,256 tokens; its tokenizer has no padding token."""
 
 from __future__ import annotations
 
@@ -16,6 +16,6 @@ MODEL = ModelPreset(
     layers=16,
     max_length=131_072,
     tokenizer={"pad_token": "<|finetune_right_pad_id|>"},
-    why_tokenizer="it has no padding token; this reserved piece never occurs in text, while the end of text can",
+    why_tokenizer="it has no padding token; this reserved token never occurs in text, while the end of text can",
     gated=True,
 )

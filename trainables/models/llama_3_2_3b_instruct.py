@@ -16,6 +16,6 @@ MODEL = ModelPreset(
     layers=28,
     max_length=131_072,
     tokenizer={"pad_token": "<|finetune_right_pad_id|>"},
-    why_tokenizer="it has no padding token; this reserved piece never occurs in text, while the end of text can",
+    why_tokenizer="it has no padding token; this reserved token never occurs in text, while the end of text can",
     gated=True,
 )

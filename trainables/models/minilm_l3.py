@@ -1,4 +1,4 @@
-"""The first three layers of MiniLM-L6: an honestly weaker system of the same family."""
+"""The first three layers of MiniLM-L6: a genuinely weaker system of the same family."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ModernBERT-base (Warner et al. 2024): 22 layers, local and global attention, rotary positions, 8,192 pieces."""
+"""ModernBERT-base (Warner et al. 2024): 22 layers, local and global attention, rotary positions, 8,192 tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ModernBERT-large (Warner et al. 2024): 28 layers, local and global attention, rotary positions, 8,192 pieces."""
+"""ModernBERT-large (Warner et al. 2024): 28 layers, local and global attention, rotary positions, 8,192 tokens."""
 
 from __future__ import annotations
 

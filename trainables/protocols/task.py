@@ -1,4 +1,4 @@
-"""The task seam: all that differs between tasks and nothing else; the loop knows a task only through this Protocol."""
+"""Defines the task protocol: everything that differs between tasks; the loop knows a task only through it."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 
 class Task(Protocol):
-    """Rows to features, features and model to loss, outputs to predictions, predictions and gold to metrics.
+    """Turns items into features, a model's outputs into a loss and into predictions, and predictions into metrics.
 
-    `fields` are the item fields it needs besides `id`; `metrics` every name `score` may return, `primary_metric` first
-    among them: it chooses the best epoch. `targets` are the columns that only the loss reads, all others go to the
-    model's forward. `token_outputs` are the outputs with one value a piece, which the loop crops to the feature's
-    length; all others have a fixed width. `tunes` says that decisions (thresholds) are tuned on data of their own.
-    `minimized` are the metrics of which less is better.
-    `whole_vocabulary` keeps embedding rows that no item uses, for tasks whose model writes or predicts pieces.
-    A task is a frozen value: `options` are its settings. Importing its module does not import torch.
+    `fields` are the item fields that it needs besides `id`. `metrics` are all names that `score` may return, with
+    `primary_metric` first, which chooses the best epoch; `minimized` are the metrics for which less is better.
+    `targets` are the columns that only the loss reads; all others go to the model's forward. `token_outputs` are the
+    outputs with one value per token, which the loop crops to the feature's length; all others have a fixed width.
+    `tunes` says whether thresholds are tuned, on data set aside for that. `whole_vocabulary` keeps embedding rows that
+    no item uses, for tasks whose model writes or predicts tokens.
+    A task is a frozen value, and `options` are its settings. Importing its module does not import torch.
     """
 
     name: str
@@ -43,89 +43,90 @@ class Task(Protocol):
 
     @property
     def options(self) -> Frozen:
-        """What a user can set under `task_options`; its class states names, ranges and defaults."""
+        """What a user can set under `task_options`; its class defines names, ranges and defaults."""
 
     @property
     def tunes(self) -> bool:
-        """Whether `tune` has something to tune with these options."""
+        """Whether `tune` has anything to tune with these options."""
 
     def configured(self, options: Mapping[str, Any]) -> Self:
-        """This task with other options. Raises pydantic's ValidationError (a ValueError) for what is not allowed."""
+        """Return this task with other options. Raises pydantic's ValidationError (a ValueError) for invalid ones."""
 
     def fitted(self, items: Sequence[Item], labels: Sequence[str]) -> Self:
-        """This task knowing the training part, e.g. class weights; itself where nothing is learned from it."""
+        """Return this task fitted to the training part, e.g. with class weights; itself if it learns nothing."""
 
     def check(self, items: Sequence[Item]) -> None:
-        """Raise DataError, with row and reason, for items this task cannot learn from or be scored on."""
+        """Raise DataError, with row and reason, for items that this task cannot learn from or be scored on."""
 
     def label_space(self, items: Sequence[Item]) -> tuple[str, ...]:
-        """Every label of the items in a fixed order; a class's index is its place here."""
+        """Return every label of the items in a fixed order; the position of a label is its class index."""
 
     def strata(self, items: Sequence[Item]) -> Sequence[frozenset[str]] | None:
-        """The labels of each item that every part should hold in proportion; None where a split is not stratified."""
+        """Return each item's labels that every part should hold in proportion; None if splits are not stratified."""
 
     def check_split(self, items: Sequence[Item], split: Split, labels: Sequence[str]) -> None:
-        """Raise DataError where a split cannot be used, e.g. an evaluation label that the training part lacks."""
+        """Raise DataError for a split that cannot be used, e.g. if the training part lacks an evaluation label."""
 
     def unlabelled(self, items: Sequence[Item], labels: Sequence[str]) -> list[Item]:
-        """Items of which only the input is known, as `encode` takes them: any label stands where one has to.
+        """Return items for `encode` of which only the input is known; an arbitrary label stands where one is required.
 
-        Plain text is the field `text`. Labels that items have are not looked at. Raises DataError, with the item and
-        the reason, for input that cannot be read.
+        Plain text is in the field `text`. Labels of the given items are ignored. Raises DataError, with the item and
+        the reason, for invalid input.
         """
 
     def encode(
         self, items: Sequence[Item], tokenizer: PreTrainedTokenizerBase, labels: Sequence[str], max_length: int
     ) -> Features:
-        """Features of all items; `max_length` counts pieces, special tokens included."""
+        """Return the features of all items; `max_length` counts tokens, special ones included."""
 
     def build_model(self, source: ModelSource, labels: Sequence[str]) -> PretrainedModel:
-        """The pretrained model with this task's head, on the CPU in float32, not yet seeded."""
+        """Return the pretrained model with this task's head, on the CPU in float32, before any seed is applied."""
 
     def augment(self, inputs: dict[str, Tensor], rows: Indices, seed: int) -> dict[str, Tensor]:
-        """The batch as one pass over the data sees it (masked, say); most tasks return it as it is.
+        """Return the batch as one pass over the data sees it, e.g. masked; most tasks return it unchanged.
 
-        Row i may depend on `seed` (another one each epoch, a fixed one in evaluation) and on rows[i] alone, and its
-        number of loss terms stays that of its feature: so neither batches nor ranks change what is computed.
+        Row i may depend only on rows[i] and on `seed`, which differs in each epoch and is fixed in evaluation, and it
+        keeps its feature's number of loss terms. So neither batches nor ranks change the result.
         """
 
     def loss(self, outputs: Any, batch: Mapping[str, Tensor]) -> Tensor:
-        """SUM of the loss over the terms of the batch, a float32 scalar; the loop divides by the global count."""
+        """Return the SUM of the loss over the batch's terms, a float32 scalar; the loop divides by the global count."""
 
     def outputs(self, outputs: Any, batch: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
-        """What predictions need of a batch, left on the device: [B, T] for `token_outputs`, else [B] or [B, C].
+        """Return what predictions need from a batch, on the device: [B, T] for `token_outputs`, else [B] or [B, C].
 
-        `model` is there for tasks whose predictions are generated; the others read the outputs of its forward.
+        `model` is for tasks that generate their predictions; the others read the outputs of its forward.
         """
 
     def predictions(
         self, items: Sequence[Item], features: Features, outputs: Mapping[str, Ragged], labels: Sequence[str]
     ) -> pd.DataFrame:
-        """One row per scored unit: item, cluster, position, gold, predicted, correct, and the task's own columns.
+        """Return a row per scored unit: item, cluster, position, gold, predicted, correct, and the task's own columns.
 
-        `features` are those of the evaluated part; row f of every output belongs to feature f.
+        `features` belong to the evaluated part; row f of every output belongs to feature f.
         """
 
     def tune(self, predictions: pd.DataFrame) -> dict[str, float]:
-        """Decisions (name -> threshold) that suit these predictions best; {} where `tunes` is false."""
+        """Return the thresholds, by name, that suit these predictions best; {} if `tunes` is false."""
 
     def apply_thresholds(self, predictions: pd.DataFrame, thresholds: Mapping[str, float]) -> pd.DataFrame:
-        """The predictions with `predicted` and `correct` as these decisions make them; unchanged for {}."""
+        """Return the predictions with `predicted` and `correct` by these thresholds; unchanged for {}."""
 
     def submission(self, predictions: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame | dict[str, str]:
-        """Predictions as competitions take them: a table that becomes a CSV file, or a mapping that becomes JSON.
+        """Return predictions as competitions take them: a table for a CSV file, or a mapping for a JSON file.
 
-        The predictions may lack what rests on gold labels.
+        The predictions may lack the columns that need gold labels.
         """
 
     def score(self, predictions: pd.DataFrame) -> dict[str, float]:
-        """Every metric of these predictions. A NaN is an AssertionError, never a score."""
+        """Return every metric of these predictions. A NaN is an AssertionError, never a score."""
 
     def collapse(self, predictions: pd.DataFrame) -> str | None:
-        """Why the answers say nothing of the items, in words that a reader of the results is told; None where they do.
+        """Return why the predictions do not depend on the items, in words for a reader of the results; None if they do.
 
-        Such a run has a score, which a constant would reach. The definitions are conservative: a weak model is none of
-        them. One answer for at least 99 of 100 items (in tagging: the majority class), though no right answer is that
-        of more than nine in ten, or though right answers differ where it is all items. With several labels a text also:
-        labels that nearly every text gets, though fewer than half have them, are nine in ten of all labels given.
+        A constant would reach the score of such a run. The definition is conservative, so that a merely weak model does
+        not meet it. A run collapsed if it predicts the same for at least 99 of 100 items (in tagging: the majority
+        class), although no gold value is that of more than nine in ten items; if it predicts the same for all items,
+        any difference between gold values is enough. With several labels per text, a run also collapsed if nine in ten
+        of its predicted labels are ones that nearly every text gets, although fewer than half of the texts have them.
         """

@@ -1,4 +1,4 @@
-"""The seam for techniques: a variant adjusts the plan of a run or the model, at its stage, or says why it cannot."""
+"""Defines variants, the techniques: each adjusts a run's plan or model at its stage, or says why it cannot."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
 Compute: TypeAlias = "Callable[[], tuple[torch.Tensor, torch.Tensor]]"  # a whole step: its loss and gradient norm
-Recorder: TypeAlias = "Callable[[Compute], Compute]"  # gives a step that does the same again without its Python
+Recorder: TypeAlias = "Callable[[Compute], Compute]"  # the same step again, without its Python
 
 
 class Stage(IntEnum):
-    """When a variant acts. The order of application is this order, never the order in the file."""
+    """When a variant acts. Variants are applied in this order, never in the order of the file."""
 
     LOAD = 1
     ADAPT = 2
@@ -35,16 +35,16 @@ class Stage(IntEnum):
 
 @dataclass(frozen=True)
 class Plan:
-    """The choices of the loop that a variant may change. `replace(**changes)` gives an adjusted copy.
+    """The choices of the loop that a variant may change. `replace(**changes)` returns an adjusted copy.
 
-    `unpadded`        the blocks of the model compute on pieces alone, whatever a batch is padded to
-    `width_multiple`  batches are padded to a multiple of so many pieces and always have a mask, so that few shapes
-                      occur; None: as narrow as the batch allows, a mask only where something is padded
+    `unpadded`        the blocks of the model compute only on real tokens, however a batch is padded
+    `width_multiple`  batches are padded to a multiple of this many tokens and always have a mask, so that few shapes
+                      occur; None: each batch is as narrow as possible and has a mask only if something is padded
     `optimizer`       builds the optimizer from parameter groups; None: fused AdamW
-    `recorder`        records a whole step once for each shape and replays it; None: steps are launched anew
-    `records_itself`  who already records parts of the step, which therefore cannot be recorded as a whole
-    `misplaced`       an order of the features, given their lengths and a generator: outputs of an evaluation are taken
-                      to be those of the features in this (wrong) order; None: each output belongs to its feature
+    `recorder`        captures a whole step once for each shape and replays it; None: every step is launched anew
+    `records_itself`  what already captures parts of the step, so that it cannot be captured as a whole
+    `misplaced`       returns a (wrong) order of the features, given their lengths and a generator, in which the outputs
+                      of an evaluation are assigned to features; None: each output belongs to its feature
     """
 
     attention: str | None = None
@@ -59,17 +59,18 @@ class Plan:
     misplaced: Callable[[NDArray[np.int64], np.random.Generator], NDArray[np.int64]] | None = None
 
     def replace(self, **changes: Any) -> Plan:
-        """A copy with some choices changed."""
+        """Return a copy with some choices changed."""
         return replace(self, **changes)
 
 
 @dataclass(frozen=True)
 class Subject:
-    """The model that a variant is to act on, as far as it is known before anything is loaded (None: it is not).
+    """What is known of the model that a variant acts on before anything is loaded (None: unknown).
 
-    `attentions` are the kernels its architecture has, `has_biases` says whether its body has biases outside of
-    normalisation layers, `layers` counts its blocks, `unpads` says whether these can do without padding. A precision
-    that is `makeshift` is this machine's, where the experiment left it open; on another one it would be another.
+    `attentions` lists the kernels of its architecture, `has_biases` says whether its body has biases outside
+    normalisation layers, `layers` counts its blocks, and `unpads` says whether these work without padding. A
+    `makeshift` precision was chosen for this machine because the experiment left it open; another machine may get
+    another one.
     """
 
     model: str
@@ -82,36 +83,36 @@ class Subject:
 
 
 class NoEffect(ValueError):
-    """A variant found nothing to act on: running it would measure the baseline under another name."""
+    """A variant has nothing to act on: running it would measure the baseline under another name."""
 
 
 def keep_plan(plan: Plan, options: Any) -> Plan:
-    """For variants that act on the model only."""
+    """Leave the plan unchanged, for variants that act only on the model."""
     return plan
 
 
 def keep_model(model: nn.Module, options: Any) -> nn.Module:
-    """For variants that act on the plan only."""
+    """Leave the model unchanged, for variants that act only on the plan."""
     return model
 
 
 def suits_all(subject: Subject, options: Any) -> str | None:
-    """For variants that every model can take, or of which only the loaded model can tell."""
+    """Accept every model, for variants that suit all or can judge only a loaded model."""
     return None
 
 
 def runs_anywhere(machine: Hardware, options: Any) -> str | None:
-    """For variants that need no device of a kind."""
+    """Accept every machine, for variants that need no particular device."""
     return None
 
 
 def is_exact(options: Any) -> str | None:
-    """For variants that compute the same numbers whenever they run."""
+    """Promise exact repetition, for variants that compute the same numbers in every run."""
     return None
 
 
 def nothing_around(options: Any) -> AbstractContextManager[None]:
-    """For variants that change no setting of the process."""
+    """Change nothing around the run, for variants that need no settings of the process."""
     return nullcontext()
 
 
@@ -119,15 +120,15 @@ def nothing_around(options: Any) -> AbstractContextManager[None]:
 class Variant:
     """One technique: its stage, its options, what it excludes and why, and how it adjusts the plan or the model.
 
-    `adjust_model` runs on the freshly initialised model and raises `NoEffect` where it has no effect.
-    `adjust_plan` sees the choices of earlier variants and raises ValueError for those it cannot be combined with.
-    `around` holds settings of the process while the run trains and evaluates, and puts them back.
+    `adjust_model` runs on the freshly initialised model and raises `NoEffect` if it would change nothing.
+    `adjust_plan` sees the choices of earlier variants and raises ValueError for those that it cannot be combined with.
+    `around` applies settings of the process while the run trains and evaluates, and then restores them.
 
-    Three give a reason, before any resource is used, or None: `incompatible` why a model cannot take it, `unsupported`
-    why this machine cannot run it (such a run is listed and left out), `inexact` why a warm run may not repeat a cold
-    one bit for bit. With `asks_architecture` the first looks at more of its subject than name and precision.
-    A system with a variant that is a `control` is shown as one wherever it appears. `unsuited` is the name that
-    `incompatible` once had, for the files of users.
+    Three functions return a reason or None, before any resource is used: `incompatible` why a model cannot take the
+    variant, `unsupported` why this machine cannot run it (such a run is listed and left out), and `inexact` why a warm
+    run may not repeat a cold one bit for bit. With `asks_architecture`, `incompatible` looks at more of its subject
+    than name and precision. A system with a `control` variant is marked as a control wherever it appears. `unsuited` is
+    the former name of `incompatible`, for users' files.
     """
 
     name: str
@@ -146,7 +147,7 @@ class Variant:
     unsuited: InitVar[Callable[[Subject, Any], str | None] | None] = None
 
     def __post_init__(self, unsuited: Callable[[Subject, Any], str | None] | None) -> None:
-        """Take `incompatible` by its old name."""
+        """Accept `incompatible` under its former name."""
         if unsuited is not None:
             object.__setattr__(self, "incompatible", unsuited)
 
@@ -160,9 +161,9 @@ class Applied:
 
 
 def resolve_variants(recipe: Mapping[str, Mapping[str, Any]], load: Callable[[str], Variant]) -> tuple[Applied, ...]:
-    """The variants of a recipe in order of stage, options validated, exclusions checked.
+    """Return the variants of a recipe in order of stage, with options validated and exclusions checked.
 
-    Raises ValueError with every problem of the recipe on a line of its own.
+    Raises ValueError with all errors of the recipe, one per line.
     """
     variants = {name: load(name) for name in recipe}
     problems = [problem for name, variant in variants.items() for problem in _conflicts(variant, recipe)]
@@ -189,7 +190,7 @@ def _unknown_option(variant: Variant, option: str) -> str:
 
 
 def plan_of(applied: tuple[Applied, ...]) -> Plan:
-    """The plan after all variants have adjusted it."""
+    """Return the plan after all variants have adjusted it."""
     plan = Plan()
     for item in applied:
         plan = item.variant.adjust_plan(plan, item.options)
@@ -197,7 +198,7 @@ def plan_of(applied: tuple[Applied, ...]) -> Plan:
 
 
 def adjust_model(model: nn.Module, applied: tuple[Applied, ...]) -> nn.Module:
-    """The model after all variants have adjusted it."""
+    """Return the model after all variants have adjusted it."""
     for item in applied:
         model = item.variant.adjust_model(model, item.options)
     return model
@@ -205,7 +206,7 @@ def adjust_model(model: nn.Module, applied: tuple[Applied, ...]) -> nn.Module:
 
 @contextmanager
 def around(applied: tuple[Applied, ...]) -> Iterator[None]:
-    """The settings of the process that the variants need, while the context lasts."""
+    """Apply the settings of the process that the variants need, while the context lasts."""
     with ExitStack() as stack:
         for item in applied:
             stack.enter_context(item.variant.around(item.options))
@@ -213,6 +214,6 @@ def around(applied: tuple[Applied, ...]) -> Iterator[None]:
 
 
 def unsupported_on(machine: Hardware, applied: tuple[Applied, ...]) -> str | None:
-    """Why this machine cannot run these variants, or None."""
+    """Return why this machine cannot run these variants, or None."""
     reasons = (item.variant.unsupported(machine, item.options) for item in applied)
     return "; ".join(reason for reason in reasons if reason is not None) or None

@@ -114,7 +114,7 @@ def test_a_local_copy_is_found_under_the_names_it_goes_by(
     [
         ("mrpc", mrpc.TRAIN, HEADER + "2\t1\t2\ta\tb\n", "row 2: Quality must be 0 or 1, got '2'"),
         ("mrpc", mrpc.TRAIN, "Quality\t#1 ID\n1\t2\n", "row 2: no column '#2 ID'"),
-        ("mrpc", mrpc.DEV_IDS, "20 21\n", "row 1: expected two ids with a tab between"),
+        ("mrpc", mrpc.DEV_IDS, "20 21\n", "row 1: expected two ids separated by a tab"),
         ("mrpc", mrpc.DEV_IDS, "20\t22\n", r"msr_paraphrase_train\.txt has no pair 20-22"),
         ("sst2", sst2.DEV, "sentence\tlabel\na\t-1\n", "row 2: label must be 0 or 1, got '-1'"),
         ("emotions", emotions.DEV, "ID\tTweet\tjoy\nx\ty\tNONE\n", "row 2: joy must be 0 or 1, got 'NONE'"),
