@@ -1,4 +1,4 @@
-"""The files that an experiment names: paths made absolute, the user's own pinned to their content, and may they run?
+"""Resolves the files an experiment names: absolute paths, hashes of the user's own files, and whether code may run.
 
 A results directory is data: the code that its experiment names runs only when the user says so.
 """
@@ -27,14 +27,14 @@ AdaptType = TypeVar("AdaptType", Adapt, AdaptOverride)
 
 
 def anchored(experiment: Experiment, folder: Path) -> Experiment:
-    """A copy whose relative paths start at `folder`: workers run elsewhere, with other working directories."""
+    """Return a copy whose relative paths start at `folder`; workers have other working directories."""
     return experiment.model_copy(
         update={
             "task": _named_file(experiment.task, folder),
             "data": _anchored_data(experiment.data, folder),
             "split": _anchored_split(experiment.split, folder),
             "adapt": None if experiment.adapt is None else _anchored_adapt(experiment.adapt, folder),
-            "init_from": _anchored_start(experiment.init_from, folder),
+            "init_from": _anchored_init_from(experiment.init_from, folder),
             "compare": experiment.compare.model_copy(update={"metric": _metric(experiment.compare.metric, folder)}),
             "models": {name: _anchored_model(entry, folder) for name, entry in experiment.models.items()},
             "recipes": {
@@ -46,9 +46,9 @@ def anchored(experiment: Experiment, folder: Path) -> Experiment:
 
 
 def file_hashes(experiment: Experiment) -> dict[str, str]:
-    """SHA-256 of every file of the user's whose content decides results: task, data set, variants, split ids.
+    """Return the SHA-256 of every user file whose content affects results: task, data set, metric, variants, split ids.
 
-    Raises UserError or DataError for one that cannot be read.
+    Raises UserError or DataError for a file that cannot be read.
     """
     named = [
         experiment.task,
@@ -61,12 +61,12 @@ def file_hashes(experiment: Experiment) -> dict[str, str]:
         overrides = (entry.adapt for entry in experiment.models.values() if isinstance(entry.adapt, AdaptOverride))
         splits += [adapt.split for adapt in (experiment.adapt, *overrides)]
         named.append(experiment.adapt.data.name)
-    found = {name: _sha256(Path(name)) for name in named if name is not None and registry.is_path(name)}
-    return found | {split.ids: ids_fingerprint(split.ids) for split in splits if split.ids is not None}
+    hashes = {name: _sha256(Path(name)) for name in named if name is not None and registry.is_path(name)}
+    return hashes | {split.ids: ids_fingerprint(split.ids) for split in splits if split.ids is not None}
 
 
 def require_unchanged(spec: RunSpec) -> None:
-    """Raise UserError where a Python file that a run names is no longer the one that its id stands for."""
+    """Raise UserError if a Python file that a run names has changed since the run's id was computed."""
     named = (spec.config.task, spec.config.data.name, spec.config.metric, *spec.config.variants)
     for name in named:
         if name in spec.file_hashes and _sha256(Path(name)) != spec.file_hashes[name]:
@@ -76,7 +76,7 @@ def require_unchanged(spec: RunSpec) -> None:
 def _anchored_model(entry: ModelEntry, folder: Path) -> ModelEntry:
     changed = {
         "path": None if entry.path is None else _absolute(entry.path, folder),
-        "init_from": _anchored_start(entry.init_from, folder),
+        "init_from": _anchored_init_from(entry.init_from, folder),
         "adapt": _anchored_adapt(entry.adapt, folder) if isinstance(entry.adapt, AdaptOverride) else entry.adapt,
     }
     return entry.model_copy(update={name: value for name, value in changed.items() if value != getattr(entry, name)})
@@ -100,11 +100,11 @@ def _anchored_adapt(adapt: AdaptType, folder: Path) -> AdaptType:
     return adapt.model_copy(update=changed)
 
 
-def _anchored_start(written: str | None, folder: Path) -> str | None:
+def _anchored_init_from(written: str | None, folder: Path) -> str | None:
     if written is None:
         return None
-    place, run_id = init_from_parts(written)
-    return written if place is None else f"{_absolute(place, folder)}/{run_id}"
+    results, run_id = init_from_parts(written)
+    return written if results is None else f"{_absolute(results, folder)}/{run_id}"
 
 
 def _metric(name: str | None, folder: Path) -> str | None:
@@ -131,7 +131,7 @@ PRESET = ".py"
 
 @dataclass(frozen=True)
 class NamedCode:
-    """Where an experiment names code, and which: a Python file, or a model's own code."""
+    """Code that an experiment names, and the key that names it: a Python file, or a model's own code."""
 
     path: KeyPath
     what: str
@@ -142,20 +142,20 @@ class NamedCode:
 
 
 def named_code(experiment: Experiment) -> tuple[NamedCode, ...]:
-    """Everything that would run, in the order of the file."""
+    """Return all the code that would run, in the order of the file."""
     files = [*_files(experiment), *_models(experiment), *_variants(experiment)]
     return tuple(NamedCode(path, what) for path, what in files)
 
 
 def require_permission(loaded: Loaded) -> None:
-    """Raise UserError where an experiment names code that came with results, and nobody said that it may run."""
-    found = named_code(anchored(loaded.experiment, loaded.folder))
-    if not found or loaded.may_run_code:
+    """Raise UserError if an experiment that came with results names code, and the user has not allowed it to run."""
+    codes = named_code(anchored(loaded.experiment, loaded.folder))
+    if not codes or loaded.may_run_code:
         return
-    named = "\n".join(f"  {code}" for code in found)
+    named = "\n".join(f"  {code}" for code in codes)
     raise UserError(
         f"{loaded.document.source} belongs to a results directory, which is data, and names code:\n{named}\n"
-        "read that code; then add --run-code to run it"
+        "read the code first; then add --run-code to run it"
     )
 
 

@@ -1,4 +1,4 @@
-"""From the `adapt` part of an experiment to the runs that come first: one a model, whatever seeds and recipes come."""
+"""Turns the `adapt` part of an experiment into the runs that come first: one per model, for all seeds and recipes."""
 
 from __future__ import annotations
 
@@ -15,38 +15,38 @@ RECIPE = "default"
 
 
 def adapt_system(model: str) -> str:
-    """What the adaptation of a model is called in tables: no system that is compared has this name."""
+    """Return the name of a model's adaptation in tables; no compared system has such a name."""
     return f"adapt:{model}"
 
 
-def check_starts(check: Check, experiment: Experiment) -> None:
-    """A model begins with one set of weights: adapted ones, or those of another run."""
+def check_initial_weights(check: Check, experiment: Experiment) -> None:
+    """Check that no model starts from both its adaptation and another run."""
     for name, entry in experiment.models.items():
-        if adapt_of(experiment, name) is not None and start_of(experiment, entry) is not None:
+        if adapt_of(experiment, name) is not None and init_from_of(experiment, entry) is not None:
             path = ("models", name, "init_from") if entry.init_from else ("init_from",)
             check.add(path, f"{name} would start from this run and from its adaptation; write `adapt: false` for it")
 
 
 def adapt_of(experiment: Experiment, model: str) -> Adapt | None:
-    """The settings of a model's adaptation; None where there is none."""
+    """Return the settings of a model's adaptation, or None."""
     override = experiment.models[model].adapt
     if experiment.adapt is None or override is False:
         return None
     return override.over(experiment.adapt) if isinstance(override, AdaptOverride) else experiment.adapt
 
 
-def start_of(experiment: Experiment, entry: ModelEntry) -> str | None:
-    """What `init_from` says of a model."""
+def init_from_of(experiment: Experiment, entry: ModelEntry) -> str | None:
+    """Return the `init_from` of a model: its own, or the experiment's."""
     return entry.init_from or experiment.init_from
 
 
 def adaptations(
-    experiment: Experiment, found: Mapping[str, ModelConfig], file_hashes: Mapping[str, str]
+    experiment: Experiment, models: Mapping[str, ModelConfig], file_hashes: Mapping[str, str]
 ) -> dict[str, RunSpec]:
-    """The adaptation of each model that has one, in the order of the models; names, paths and data are resolved."""
+    """Return the adaptation of each model that has one, in the order of `models`; everything in it is resolved."""
     task: Task = registry.load("task", TASK)
     runs: dict[str, RunSpec] = {}
-    for model, config in found.items():
+    for model, config in models.items():
         adapt = adapt_of(experiment, model)
         if adapt is None:
             continue
@@ -73,12 +73,17 @@ def adaptations(
     return runs
 
 
-def begin(experiment: Experiment, model: str, adapted: Mapping[str, RunSpec]) -> tuple[str | None, str | None]:
-    """The run whose best weights a model begins with, and the results directory it is in; None: here, or no run."""
+def initial_weights(
+    experiment: Experiment, model: str, adapted: Mapping[str, RunSpec]
+) -> tuple[str | None, str | None]:
+    """Return the id of the run whose best weights a model starts from, and its results directory.
+
+    No run id: the model's own weights. No directory: the sweep's own.
+    """
     if model in adapted:
         return adapted[model].run_id, None
-    written = start_of(experiment, experiment.models[model])
+    written = init_from_of(experiment, experiment.models[model])
     if written is None:
         return None, None
-    place, run_id = init_from_parts(written)
-    return run_id, place
+    results, run_id = init_from_parts(written)
+    return run_id, results

@@ -1,4 +1,4 @@
-"""Reads the data once, before any resource is asked for, and checks that every split of the experiment can be used."""
+"""Reads the data once, before any resource is requested, and checks that every split of the experiment can be used."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from trainables.protocols.task import Task
 
 @dataclass(frozen=True)
 class DataFacts:
-    """What is known of the data before the first run. `duplicates`: evaluation items that also train (most).
+    """What is known about the data before the first run.
 
-    `adapt` is the same of the text that models are adapted to first.
+    `duplicates` counts evaluation items that are also training items, in the worst split. `adapt` has the same facts
+    about the text that models are adapted to.
     """
 
     items: int
@@ -32,7 +33,7 @@ class DataFacts:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What every reader of the results must know."""
+        """Notes that every reader of the results must see."""
         adapt = () if self.adapt is None else tuple(f"adapt: {note}" for note in self.adapt.notes)
         if not self.duplicates:
             return (*self.notes, *adapt)
@@ -42,7 +43,7 @@ class DataFacts:
 def check_data(resolved: ResolvedExperiment, *, strict: bool = False) -> DataFacts:
     """Read every item and draw every split. Raises DataError with file, row and reason.
 
-    `strict` turns evaluation items that also train from a warning into UserError.
+    `strict` raises UserError, instead of warning, if evaluation items are also training items.
     """
     experiment = resolved.experiment
     seeds = experiment.seeds if experiment.split.seed == "run" else (experiment.split.seed,)
@@ -55,7 +56,7 @@ def check_data(resolved: ResolvedExperiment, *, strict: bool = False) -> DataFac
 
 
 def _facts_of(config: RunConfig, drawn: Sequence[tuple[int, int | None]]) -> DataFacts:
-    """The facts of one data set, split with every (seed, fold)."""
+    """Return the facts about one data set, split with every (seed, fold)."""
     task: Task = registry.load("task", config.task).configured(config.task_options)
     corpus = load_corpus(config.data)
     task.check(corpus.items)
@@ -68,14 +69,14 @@ def _facts_of(config: RunConfig, drawn: Sequence[tuple[int, int | None]]) -> Dat
     first = splits[0]
     if config.split.train_items is not None:
         notes = (*notes, f"trained on {len(first.train)} items only (split.train_items): not a real result")
-    notes = (*notes, *_unsupported(task, corpus, first))
+    notes = (*notes, *_labels_without_items(task, corpus, first))
     evaluated = len(first.validation) + len(first.test)
     duplicates = max(split.duplicates for split in splits)
     return DataFacts(len(corpus), len(labels), len(first.train), evaluated, duplicates, notes)
 
 
 def _check_metric(name: str | None, labels: Sequence[str]) -> None:
-    """Raise DataError where the metric that was asked for says nothing about these labels (F1 of two classes, say)."""
+    """Raise DataError if the requested metric cannot score these labels (binary F1 with three classes, for example)."""
     if name is None or not labels or name not in registry.names("metric"):
         return
     if not registry.load("metric", name).applies(set(labels)):
@@ -83,8 +84,8 @@ def _check_metric(name: str | None, labels: Sequence[str]) -> None:
         raise DataError(f"compare.metric: {name} cannot score these {len(labels)} labels: {shown}")
 
 
-def _unsupported(task: Task, corpus: Corpus, split: Split) -> tuple[str, ...]:
-    """Labels that no reported item has: of them nothing will be known."""
+def _labels_without_items(task: Task, corpus: Corpus, split: Split) -> tuple[str, ...]:
+    """Return a note for each label that no reported item has: nothing will be known about it."""
     strata = task.strata(corpus.items)
     if strata is None:
         return ()

@@ -1,8 +1,7 @@
-"""Says what is wrong in words of the experiment file: the key, its line, what it must be and what it is.
+"""Words errors in terms of the experiment file: the key, its line, what it must be and what it is.
 
-`Check` collects everything that is wrong with an experiment, so that all of it is reported at once;
-`from_validation` puts pydantic's errors into words; `unknown_names` finds names that nobody registered, also in a
-document that is not a valid experiment.
+`Check` collects the errors of an experiment, so that all are reported at once; `from_validation` rewords pydantic's
+errors; `unknown_names` finds names that are not registered, even in a document that is not a valid experiment.
 """
 
 from __future__ import annotations
@@ -47,18 +46,18 @@ _ELSEWHERE = ("path", "hub")
 def from_validation(
     error: ValidationError, document: Document, model: type[BaseModel], at: KeyPath = ()
 ) -> list[Problem]:
-    """One problem per key; alternatives of one key (`a whole number or 'auto'`) are one sentence.
+    """Return one problem per key; the alternatives for a key (`a whole number or 'auto'`) make one sentence.
 
-    `model` is what was validated, `at` where in the document it stands.
+    `model` is the model that was validated, `at` its position in the document.
     """
     grouped: dict[KeyPath, list[ErrorDetails]] = {}
     for details in error.errors():
         grouped.setdefault(_path(details, document, at), []).append(details)
-    return [document.problem(path, _message(path[len(at) :], found, model)) for path, found in grouped.items()]
+    return [document.problem(path, _message(path[len(at) :], errors, model)) for path, errors in grouped.items()]
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """`; did you mean 'x'? known: x, y`, without the question where nothing is near."""
+    """Return `; did you mean 'x'? known: x, y`, without the question if no name is close."""
     names = list(known)
     near = difflib.get_close_matches(name, names, n=1)
     question = f"; did you mean {near[0]!r}?" if near else ";"
@@ -66,7 +65,7 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 
 
 def _path(details: ErrorDetails, document: Document, at: KeyPath) -> KeyPath:
-    """The part of an error's location that is in the document; pydantic adds the names of union members to it."""
+    """Return the part of an error's location that is in the document; pydantic adds the names of union members."""
     path: list[str | int] = []
     value: Any = document.content
     for part in (*at, *details["loc"]):
@@ -85,17 +84,17 @@ def _holds(value: Any, part: str | int) -> bool:
     return isinstance(value, Mapping) and part in value
 
 
-def _message(path: KeyPath, found: Sequence[ErrorDetails], model: type[BaseModel]) -> str:
-    first = found[0]
+def _message(path: KeyPath, errors: Sequence[ErrorDetails], model: type[BaseModel]) -> str:
+    first = errors[0]
     if first["type"] == "missing":
         return "is needed"
     if first["type"] == "extra_forbidden":
         return _unknown_key(path, model)
-    telling = [details for details in found if details["type"] not in _TYPES] or found
-    if telling[0]["type"] not in _EXPECTED:
-        return _own_words(telling[0])
-    expected = list(dict.fromkeys(_expected(details) for details in telling))
-    return f"must be {' or '.join(expected)}, got {_shown(first['input'])}{_hint(telling)}"
+    specific = [details for details in errors if details["type"] not in _TYPES] or errors
+    if specific[0]["type"] not in _EXPECTED:
+        return _own_words(specific[0])
+    expected = list(dict.fromkeys(_expected(details) for details in specific))
+    return f"must be {' or '.join(expected)}, got {_shown(first['input'])}{_hint(specific)}"
 
 
 def _own_words(details: ErrorDetails) -> str:
@@ -114,17 +113,17 @@ def _number(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _hint(found: Sequence[ErrorDetails]) -> str:
-    value = found[0]["input"]
-    if value is None and found[0]["type"] in ("dict_type", "model_type"):
+def _hint(errors: Sequence[ErrorDetails]) -> str:
+    value = errors[0]["input"]
+    if value is None and errors[0]["type"] in ("dict_type", "model_type"):
         return "; write {} for an empty one"
     if not isinstance(value, str):
         return ""
-    kinds = {details["type"] for details in found}
+    kinds = {details["type"] for details in errors}
     if kinds & {"int_type", "float_type"} and _is_number(value):
         return "; remove the quotes"
     options = [
-        option for details in found for option in re.findall(r"'([^']*)'", details.get("ctx", {}).get("expected", ""))
+        option for details in errors for option in re.findall(r"'([^']*)'", details.get("ctx", {}).get("expected", ""))
     ]
     near = difflib.get_close_matches(value, options, n=1)
     return f"; did you mean {near[0]!r}?" if near else ""
@@ -158,18 +157,18 @@ def _unknown_key(path: KeyPath, model: type[BaseModel]) -> str:
 
 
 def _fields_at(model: type[BaseModel], path: KeyPath) -> Mapping[str, Any]:
-    """The fields of the model that stands at `path` below `model`; empty where that is no model."""
+    """Return the fields of the model at `path` below `model`; {} if no model is there."""
     annotation: Any = model
     for part in path:
         annotation = _inner(annotation, part)
-    found = _model_in(annotation)
-    return {} if found is None else found.model_fields
+    inner = _model_in(annotation)
+    return {} if inner is None else inner.model_fields
 
 
 def _inner(annotation: Any, part: str | int) -> Any:
-    found = _model_in(annotation)
-    if found is not None:
-        field = found.model_fields.get(str(part))
+    model = _model_in(annotation)
+    if model is not None:
+        field = model.model_fields.get(str(part))
         return None if field is None else field.annotation
     arguments = get_args(_unwrapped(annotation))
     return arguments[-1] if arguments else None
@@ -186,18 +185,18 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and get_origin(annotation) is None and issubclass(annotation, BaseModel):
         return annotation
     if get_origin(annotation) in (Union, UnionType):
-        return next((found for found in map(_model_in, get_args(annotation)) if found is not None), None)
+        return next((model for model in map(_model_in, get_args(annotation)) if model is not None), None)
     return None
 
 
 def unknown_names(document: Document) -> list[Problem]:
-    """One problem for each task, data set, model and variant that is written as a plain name and is not registered."""
-    found = []
+    """Return one problem for each task, data set, model and variant with a plain name that is not registered."""
+    problems = []
     for kind, name, path in _written(document.content):
         known = registry.names(kind)
         if name.replace("-", "_") not in (entry.replace("-", "_") for entry in known):
-            found.append(document.problem(path, str(UnknownName(kind, name, known))))
-    return found
+            problems.append(document.problem(path, str(UnknownName(kind, name, known))))
+    return problems
 
 
 def _written(content: Mapping[str, Any]) -> Iterator[tuple[Kind, str, KeyPath]]:
@@ -216,9 +215,9 @@ def _written(content: Mapping[str, Any]) -> Iterator[tuple[Kind, str, KeyPath]]:
 
 def _models(models: Any) -> Iterator[tuple[Kind, str, KeyPath]]:
     if isinstance(models, list):
-        for place, name in enumerate(models):
+        for index, name in enumerate(models):
             if _is_plain(name):
-                yield "model", name, ("models", place)
+                yield "model", name, ("models", index)
     for name, settings in _items(models):
         elsewhere = isinstance(settings, Mapping) and any(key in settings for key in _ELSEWHERE)
         if _is_plain(name) and not elsewhere:
@@ -231,7 +230,7 @@ def _items(value: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _is_plain(name: Any) -> TypeGuard[str]:
-    """Text that can only mean a registered entry: no file, no hub id."""
+    """Return whether this is text that can only name a registered entry: no file, no hub id."""
     return isinstance(name, str) and bool(name) and not registry.is_path(name)
 
 
@@ -244,13 +243,13 @@ class Check:
         self.notes: list[str] = []
 
     def add(self, path: KeyPath, message: str) -> None:
-        """One problem per line of the message."""
+        """Add one problem per line of the message."""
         self.problems += [self.document.problem(path, line) for line in message.splitlines()]
 
     def attempt(self, path: KeyPath, action: Callable[[], Any], model: type[BaseModel] | None = None) -> Any:
-        """What `action` returns; None, and a problem at `path`, where it raises ValueError or cannot import a file.
+        """Return what `action` returns. If it raises ValueError or cannot import a file: add a problem, return None.
 
-        `model` is what a ValidationError is about.
+        The problem is at `path`; `model` is the model that a ValidationError is about.
         """
         try:
             return action()
@@ -265,7 +264,7 @@ class Check:
         return None
 
     def finish(self) -> None:
-        """Raise InvalidExperiment if anything was wrong so far."""
+        """Raise InvalidExperiment if there are problems so far."""
         if self.problems:
             raise InvalidExperiment(self.document.source, self.problems)
 

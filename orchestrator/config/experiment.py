@@ -1,4 +1,4 @@
-"""What a user asks for: the experiment file as a frozen value, composed of the configs that the other packages own.
+"""The experiment file as a frozen value, composed of the configs that the other packages own.
 
 Its names become folders and cells, so they are checked; seeds may be written `7`, `[1, 2]`, `42-51` or `1,2,5-7`;
 the JSON Schema for editors is derived from the same models, plus the short forms that a file may use.
@@ -30,47 +30,47 @@ TASK = "masked_lm"
 
 
 class AdaptSettings(TrainConfig):
-    """How a model is adapted; what `train` says plays no role. There is one run, with one seed, for all seeds."""
+    """How a model is adapted; `train` plays no role. One run, with one seed, serves all seeds."""
 
     epochs: int = Field(default=5, ge=1)
     batch_size: int = Field(default=64, ge=1)
     learning_rate: Positive = 5e-5
     weight_decay: float = Field(default=0.0, ge=0)
-    max_length: int = Field(default=512, ge=4, description="pieces per chunk, special tokens included")
-    mask: float = Field(default=0.15, gt=0, lt=1, description="share of the pieces that are to be guessed")
+    max_length: int = Field(default=512, ge=4, description="tokens per chunk, special tokens included")
+    mask: float = Field(default=0.15, gt=0, lt=1, description="share of the tokens to predict")
     chunking: Literal["concatenate", "line"] = Field(
-        default="concatenate", description="concatenate: full chunks across texts; line: a chunk a text"
+        default="concatenate", description="concatenate: full chunks across texts; line: one chunk per text"
     )
     split: SplitConfig = SplitConfig(validation=0.1, seed=42)
     seed: int = Field(default=42, ge=0, lt=2**32)
     keep_epochs: int = Field(
-        default=0, ge=0, description="models of so many last epochs stay beside the best one; changes no result"
+        default=0, ge=0, description="number of last epochs whose models are kept, too; changes no result"
     )
 
     def train(self) -> TrainConfig:
-        """The part that any run has."""
+        """Return the settings that every run has."""
         return TrainConfig.model_validate({name: getattr(self, name) for name in TrainConfig.model_fields})
 
     def task_options(self) -> dict[str, Any]:
-        """The part that is about text and masks."""
+        """Return the settings of the masked language modelling task."""
         return {"mask": self.mask, "chunking": self.chunking}
 
 
 class Adapt(AdaptSettings):
-    """The text that the models become familiar with, and how."""
+    """The text that the models are adapted to, and how."""
 
     data: DataConfig
 
 
 class AdaptOverride(AdaptSettings):
-    """What differs for one model. Only keys that are written count."""
+    """What differs for one model. Only written keys count."""
 
     @model_serializer(mode="wrap")
     def _only_what_is_written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         return {key: value for key, value in handler(self).items() if key in self.model_fields_set}
 
     def over(self, adapt: Adapt) -> Adapt:
-        """The experiment's settings with these in their place. Raises ValidationError for what does not fit."""
+        """Return the experiment's settings, overridden by these. Raises ValidationError if they do not fit together."""
         changed = {name: getattr(self, name) for name in self.model_fields_set}
         return Adapt.model_validate({name: getattr(adapt, name) for name in Adapt.model_fields} | changed)
 
@@ -82,17 +82,18 @@ _WITH_FOLDERS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_][A-Za-z0-
 
 
 def check_name(name: str) -> str:
-    """The name. Raises ValueError unless it is letters, digits and `_ . + -`, and begins with none of `. + -`."""
+    """Return the name. Raises ValueError unless it is letters, digits and `_ . + -`, beginning with none of `. + -`."""
     _check_length(name)
     if not _PLAIN.fullmatch(name):
         raise ValueError(
-            f"may hold letters, digits, '_', '.', '+' and '-' and begin with a letter or digit, got {name!r}"
+            "may contain letters, digits, '_', '.', '+' and '-' and must begin with a letter, digit or '_', "
+            f"got {name!r}"
         )
     return name
 
 
 def check_model_name(name: str) -> str:
-    """The name itself: a plain name, or a hub id such as `owner/name`. Raises ValueError."""
+    """Return the name: a plain name, or a hub id such as `owner/name`. Raises ValueError for anything else."""
     _check_length(name)
     if not _WITH_FOLDERS.fullmatch(name):
         raise ValueError(
@@ -112,17 +113,17 @@ ModelName = Annotated[str, AfterValidator(check_model_name)]
 
 
 def init_from_parts(written: str) -> tuple[str | None, str]:
-    """Results directory (None: the sweep's own) and run id of an `init_from`. Raises ValueError for anything else."""
-    place, _, run_id = written.rpartition("/")
+    """Split an `init_from` into results directory (None: the sweep's own) and run id. Raises ValueError."""
+    results, _, run_id = written.rpartition("/")
     if not _RUN_ID.fullmatch(run_id):
         raise ValueError(
             f"must be a run id (16 hexadecimal digits, see `orchestrate results`) or DIRECTORY/RUN_ID, got {written!r}"
         )
-    return place or None, run_id
+    return results or None, run_id
 
 
 def check_init_from(written: str) -> str:
-    """The text itself. Raises ValueError as `init_from_parts`."""
+    """Return the text. Raises ValueError as `init_from_parts` does."""
     init_from_parts(written)
     return written
 
@@ -136,7 +137,7 @@ _RANGE = re.compile(r"([0-9]+)\s*-\s*([0-9]+)")
 
 
 def parse_seeds(written: object) -> tuple[int, ...]:
-    """The seeds in the order they were written. Raises ValueError for anything but distinct whole numbers >= 0."""
+    """Return the seeds in the order they were written. Raises ValueError unless they are distinct integers >= 0."""
     if isinstance(written, str):
         seeds = _from_text(written)
     elif isinstance(written, Sequence):
@@ -154,7 +155,7 @@ def parse_seeds(written: object) -> tuple[int, ...]:
 
 
 def render_seeds(seeds: Iterable[int]) -> str:
-    """The short form: `42-51`, `1-2,7`; an unordered list keeps its order, number by number."""
+    """Return the short form: `42-51`, `1-2,7`; an unordered list keeps its order."""
     runs: list[list[int]] = []
     for seed in seeds:
         if runs and seed == runs[-1][1] + 1:
@@ -166,7 +167,7 @@ def render_seeds(seeds: Iterable[int]) -> str:
 
 def _from_text(text: str) -> list[int]:
     seeds: list[int] = []
-    for part in filter(None, (piece.strip() for piece in text.split(","))):
+    for part in filter(None, (part.strip() for part in text.split(","))):
         seeds += _part(part)
     return seeds
 
@@ -203,22 +204,22 @@ DEFAULT_SEEDS = tuple(range(42, 52))
 class ModelEntry(TrainConfig):
     """One model of an experiment: where it comes from, and which keys of `train` differ for it.
 
-    Only keys that are written count: a key of `train` that is left out has the value of the experiment's `train`.
+    Only written keys count: a key of `train` that is left out has the value of the experiment's `train`.
     """
 
     path: str | None = Field(default=None, description="folder in Hugging Face format, or a .py preset")
     hub: str | None = Field(default=None, description="Hugging Face Hub id, owner/name")
     revision: str | None = Field(default=None, description="commit, tag or branch on the hub")
-    precision: PrecisionChoice | None = Field(default=None, description="null: the preset's, where the device has it")
-    random_init: bool = Field(default=False, description="this architecture, weights drawn from the run's seed")
+    precision: PrecisionChoice | None = Field(default=None, description="null: the preset's, if the device has it")
+    random_init: bool = Field(default=False, description="random weights, drawn from the run's seed")
     overrides: dict[str, Any] = Field(default_factory=dict, description="model configuration, e.g. num_hidden_layers")
     tokenizer: dict[str, Any] = Field(default_factory=dict, description="tokenizer arguments, e.g. add_prefix_space")
-    pooling: Literal["mean"] | None = Field(default=None, description="mean: texts are classified by their mean")
+    pooling: Literal["mean"] | None = Field(default=None, description="mean: classify texts by their mean vector")
     trust_remote_code: bool = Field(default=False, description="run the repository's own code; needs a pinned commit")
     adapt: AdaptOverride | Literal[False] | None = Field(
-        default=None, description="what differs from the experiment's `adapt` for this model; false: it is not adapted"
+        default=None, description="what differs from the experiment's `adapt` for this model; false: do not adapt it"
     )
-    init_from: InitFrom | None = Field(default=None, description="as the experiment's, for this model only")
+    init_from: InitFrom | None = Field(default=None, description="like the experiment's, for this model only")
 
     @model_validator(mode="after")
     def _one_source(self) -> ModelEntry:
@@ -231,11 +232,11 @@ class ModelEntry(TrainConfig):
         return {key: value for key, value in handler(self).items() if key in self.model_fields_set}
 
     def train_overrides(self) -> dict[str, Any]:
-        """The keys of `train` that differ for this model."""
+        """Return the keys of `train` that differ for this model."""
         return {key: getattr(self, key) for key in self.model_fields_set if key in TrainConfig.model_fields}
 
     def model_overrides(self) -> dict[str, Any]:
-        """The keys that say what is loaded, and how."""
+        """Return the keys that decide which model is loaded, and how."""
         others = {*TrainConfig.model_fields, "adapt", "init_from"}
         keys = (key for key in ModelEntry.model_fields if key in self.model_fields_set - others)
         return {key: value for key in keys if (value := getattr(self, key)) is not None}
@@ -249,14 +250,14 @@ class Resources(Frozen):
     )
     lanes: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(default="auto", description="runs at the same time")
     gpus_per_worker: Annotated[float, Field(ge=0)] | Literal["auto"] = Field(
-        default="auto", description="auto: one where the cluster has GPUs, else none; below one: shared"
+        default="auto", description="auto: one if the cluster has GPUs, else none; below one: shared"
     )
-    accumulation: int = Field(default=1, ge=1, description="parts in which each step's global batch is computed")
+    accumulation: int = Field(default=1, ge=1, description="parts that each step's global batch is split into")
     checkpoint_minutes: float = Field(default=10.0, gt=0, description="training time between two checkpoints")
 
 
 def _mapping_of_models(written: Any) -> Any:
-    """A list of names becomes a mapping of names without overrides; a name that is there twice is refused."""
+    """Turn a list of names into a mapping without overrides. Raises ValueError for a name that is there twice."""
     if not isinstance(written, list) or not all(isinstance(name, str) for name in written):
         return written
     twice = next((name for name in written if written.count(name) > 1), None)
@@ -268,8 +269,8 @@ def _mapping_of_models(written: Any) -> Any:
 class Experiment(Frozen):
     """One experiment file. Everything has a default except `experiment`, `task`, `data` and `models`."""
 
-    experiment: Name = Field(description="its name, also the folder of its results")
-    question: str | None = Field(default=None, max_length=2000, description="what it is to answer; the report's title")
+    experiment: Name = Field(description="its name, and that of its results folder")
+    question: str | None = Field(default=None, max_length=2000, description="what it should answer; the report's title")
     task: str = Field(min_length=1, description="a task's name (orchestrate list tasks), or a Python file")
     task_options: dict[str, Any] = Field(default_factory=dict, description="settings of the task; see its file")
     data: DataConfig
@@ -282,24 +283,24 @@ class Experiment(Frozen):
         default=DEFAULT_SEEDS, description="42-51, or 1,2,5-7, or a list"
     )
     train: TrainConfig = TrainConfig()
-    adapt: Adapt | None = Field(default=None, description="masked language modelling first, one run a model")
+    adapt: Adapt | None = Field(default=None, description="masked language modelling first, one run per model")
     init_from: InitFrom | None = Field(
         default=None, description="start from the saved best weights of this run: its id, or DIRECTORY/RUN_ID"
     )
     compare: CompareConfig = CompareConfig()
-    search: Search | None = Field(default=None, description="what `orchestrate search` varies; a sweep leaves it alone")
+    search: Search | None = Field(default=None, description="what `orchestrate search` varies; a sweep ignores it")
     resources: Resources = Resources()
     keep_epochs: int = Field(
-        default=0, ge=0, description="every run leaves the models of so many last epochs; none of it changes a result"
+        default=0, ge=0, description="number of last epochs whose models every run keeps; changes no result"
     )
-    save: Save = Field(default="none", description="which runs leave their best weights; none of it changes a result")
+    save: Save = Field(default="none", description="which runs keep their best weights; changes no result")
 
 
 SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def json_schema() -> dict[str, Any]:
-    """A JSON Schema (draft 2020-12) that every accepted experiment file satisfies."""
+    """Return a JSON Schema (draft 2020-12) that every accepted experiment file satisfies."""
     schema = Experiment.model_json_schema(mode="validation")
     entry = schema["$defs"][ModelEntry.__name__]
     for key in TrainConfig.model_fields:

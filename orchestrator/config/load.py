@@ -1,4 +1,4 @@
-"""Finds an experiment by the name of a built-in one or by the path of a file, and reads it into an Experiment."""
+"""Finds an experiment by the name of a built-in one or by the path of a file, and reads it."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ _RUN_ID = re.compile(r"[0-9a-f]{16}")
 class Loaded:
     """An experiment, the document it was read from, and the folder that its relative paths start at.
 
-    `may_run_code`: the code that it names may run. That is so for a person's own file, and for the file of a results
-    directory where the person says so.
+    `may_run_code` says whether the code it names may run: always for the user's own file, for the file of a results
+    directory only if the user allows it.
     """
 
     experiment: Experiment
@@ -51,12 +51,12 @@ def load(name_or_path: str, changes: Changes = NO_CHANGES, *, run_code: bool = F
 
 
 def is_results(folder: Path) -> bool:
-    """Whether a sweep wrote here."""
+    """Return whether a sweep wrote to this folder."""
     return (folder / "cells.json").is_file() or (folder / "runs").is_dir()
 
 
 def validate(document: Document) -> Experiment:
-    """The experiment that a document describes. Raises InvalidExperiment with every problem of every key."""
+    """Return the experiment that a document describes. Raises InvalidExperiment with every problem of every key."""
     try:
         return Experiment.model_validate_json(json.dumps(document.content))
     except ValidationError as error:
@@ -65,7 +65,7 @@ def validate(document: Document) -> Experiment:
 
 
 def came_with_results(path: Path) -> bool:
-    """Whether a sweep wrote this file, or it lies in a results directory, itself or what it is a link to."""
+    """Return whether a sweep wrote this file, or it (or the target of a link) lies in a results directory."""
     ends = {path.absolute(), path.resolve()}
     if any(is_swept(folder) for end in ends for folder in end.parents):
         return True
@@ -77,7 +77,7 @@ def came_with_results(path: Path) -> bool:
 
 
 def is_swept(folder: Path) -> bool:
-    """Whether a folder has what only a sweep makes: `runs/` alone is a usual name."""
+    """Return whether a folder has what only a sweep writes; `runs/` alone is a common name."""
     runs = folder / "runs"
     return (folder / "cells.json").is_file() or (
         runs.is_dir() and any(_RUN_ID.fullmatch(entry.name) for entry in runs.iterdir())
@@ -85,10 +85,10 @@ def is_swept(folder: Path) -> bool:
 
 
 def _document(path: Path, source: str) -> Document:
-    """A file's content; one that a sweep wrote before it said how to read it means what it meant.
+    """Read a file; one that an old sweep wrote without saying how to read it keeps its old meaning.
 
-    There, what only YAML 1.2 takes for a number was text (`analysis/tables/experiment_file.py`). Where that is no
-    experiment, a person has edited the file since, and it is read as files of people are.
+    There, what is a number only in YAML 1.2 was text (`analysis/tables/experiment_file.py`). If that is not a valid
+    experiment, someone has edited the file since, and it is read like any user's file.
     """
     document = yaml_file.read(path, source)
     if not _is_old(path):
@@ -114,7 +114,7 @@ def _is_valid(document: Document) -> bool:
 
 
 def name_in(path: Path) -> str:
-    """The experiment's name as a file states it. Raises InvalidExperiment for a file that states none."""
+    """Return the experiment's name that a file states. Raises InvalidExperiment for a file that states none."""
     document = _document(path, str(path))
     name = document.content.get("experiment")
     if not isinstance(name, str):
@@ -123,19 +123,19 @@ def name_in(path: Path) -> str:
 
 
 def named_by(source: str) -> str | None:
-    """The experiment that a source of an analysis names by being its YAML file; None for any other source."""
+    """Return the experiment's name if an analysis source is an experiment file; None for any other source."""
     path = Path(source).expanduser()
     return name_in(path) if path.suffix.lower() in SUFFIXES and path.is_file() else None
 
 
 def built_in_names() -> list[str]:
-    """The experiments that come with the package."""
+    """Return the names of the experiments that come with the package, sorted."""
     files = (entry.name for entry in _built_in_folder().iterdir())
     return sorted(name.removesuffix(".yaml") for name in files if name.endswith(".yaml"))
 
 
 def built_in_document(name: str) -> Document:
-    """A built-in experiment's file."""
+    """Read a built-in experiment's file."""
     return yaml_file.parse((_built_in_folder() / f"{name}.yaml").read_text(encoding="utf-8"), f"{name}.yaml")
 
 
@@ -144,7 +144,7 @@ def _built_in_folder() -> Traversable:
 
 
 def _read(name_or_path: str) -> tuple[Document, Path, bool]:
-    """The document, the folder that it is in, and whether it is a person's own, not one that a sweep wrote down."""
+    """Return the document, its folder, and whether it is the user's own file and not one that a sweep wrote."""
     if name_or_path in built_in_names():
         return built_in_document(name_or_path), Path.cwd(), True
     path = Path(name_or_path).expanduser()

@@ -1,4 +1,4 @@
-"""Changes that the command line makes to an experiment file before it is checked: --set, --models, --seeds, ..."""
+"""Applies the command line's changes to an experiment file before it is checked: --set, --models, --seeds, ..."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from orchestrator.errors import InvalidExperiment, Problem
 
 @dataclass(frozen=True)
 class Changes:
-    """What was asked for on the command line; None or empty leaves the file's value.
+    """What the command line asks for; None or empty keeps the file's value.
 
-    `models`, `recipes` and `seeds` replace the file's lists. A model that the file does not have takes the settings of
-    the file's `train`; a recipe must be one of the file's. `settings` are `key.sub=value` as YAML, `values` the same
-    as Python values. Raises InvalidExperiment when applied.
+    `models`, `recipes` and `seeds` replace the file's lists. A model that the file does not list uses the file's
+    `train`; a recipe must be one of the file's. `settings` are `key.sub=value` as YAML, `values` the same as Python
+    values. `apply` raises InvalidExperiment.
     """
 
     models: tuple[str, ...] | None = None
@@ -31,7 +31,7 @@ class Changes:
     values: Mapping[str, Any] = field(default_factory=dict)
 
     def apply(self, document: Document) -> Document:
-        """The document with all changes; `--set` comes first, so that it can add a recipe that --recipes picks."""
+        """Return the document with all changes; `--set` comes first, so that it can add a recipe for --recipes."""
         for key, value in [*map(_parsed, self.settings), *self.values.items()]:
             document = _set(document, key, value)
         if self.models is not None:
@@ -100,7 +100,7 @@ def _recipes(document: Document, chosen: Sequence[str]) -> dict[str, Any]:
 
 
 def _without_other_controls(document: Document, chosen: Mapping[str, Any]) -> Document:
-    """Without the controls of recipes that the file has and that are left out."""
+    """Drop the controls of the file's recipes that were not chosen."""
     compare, recipes = document.content.get("compare"), document.content.get("recipes")
     written = compare.get("controls") if isinstance(compare, dict) else None
     if not isinstance(written, dict) or not isinstance(recipes, dict):

@@ -1,4 +1,4 @@
-"""Turns Python values into the plain ones that a file could hold: an experiment may also be given as a mapping."""
+"""Turns Python values into plain ones that a file could hold, for experiments that are given as a mapping."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from orchestrator.errors import InvalidExperiment, Problem
 
 
 def document_of(content: Mapping[str, Any], source: str) -> Document:
-    """A document with a copy of `content`; `source` is what messages call it.
+    """Return a document with a copy of `content`; messages call it `source`.
 
     Tuples and ranges become lists, paths become text. Raises InvalidExperiment for anything that a file cannot hold.
     """

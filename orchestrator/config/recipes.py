@@ -1,4 +1,4 @@
-"""Recipes as they will be applied: variants looked up, checked against each other, and against the models."""
+"""Looks up the variants of recipes and checks them against each other and against the models."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16", "fp16")
 
 @dataclass(frozen=True)
 class Recipe:
-    """Variants in order of stage. `variants` has all their options, as JSON takes them, under the names as written."""
+    """Variants in order of stage. `variants` has all their options as JSON values, under the names as written."""
 
     variants: Variants = field(default_factory=dict)
     applied: tuple[Applied, ...] = ()
 
 
 def recipe_of(check: Check, name: str, written: Mapping[str, Mapping[str, Any]]) -> Recipe:
-    """The recipe with every default written out, so that writing one down changes nothing; problems go to `check`."""
+    """Return the recipe with all defaults written out, so that writing one changes nothing; problems go to `check`."""
     before = len(check.problems)
     loaded: dict[str, Variant] = {}
     for variant, options in written.items():
@@ -49,12 +49,14 @@ def recipe_of(check: Check, name: str, written: Mapping[str, Mapping[str, Any]])
 
 
 def control_of(applied: Sequence[Applied]) -> str | None:
-    """The kind of control that a system with these variants is, whatever the experiment says of it."""
+    """Return the kind of control that these variants make of a system, whatever the experiment says; or None."""
     return next((item.variant.control for item in applied if item.variant.control is not None), None)
 
 
-def check_suited(check: Check, recipes: Mapping[str, Recipe], subjects: Sequence[Callable[[bool], Subject]]) -> None:
-    """Refuse what a model cannot take. A subject is called with whether its architecture has to be known."""
+def check_compatible(
+    check: Check, recipes: Mapping[str, Recipe], subjects: Sequence[Callable[[bool], Subject]]
+) -> None:
+    """Report variants that a model cannot take. A subject is called with whether its architecture has to be known."""
     for name, recipe in recipes.items():
         for written, item in zip(recipe.variants, recipe.applied, strict=True):
             reasons = (_refusal(item, subject) for subject in subjects)
@@ -63,7 +65,10 @@ def check_suited(check: Check, recipes: Mapping[str, Recipe], subjects: Sequence
 
 
 def _refusal(item: Applied, ask: Callable[[bool], Subject]) -> str | None:
-    """Why the model cannot take the variant; where its precision is this machine's makeshift, in no precision."""
+    """Return why the model cannot take the variant, or None.
+
+    If its precision is only this machine's makeshift, the variant has to be incompatible in every precision.
+    """
     if item.variant.incompatible is suits_all:
         return None
     subject = ask(item.variant.asks_architecture)
@@ -72,32 +77,32 @@ def _refusal(item: Applied, ask: Callable[[bool], Subject]) -> str | None:
     return None if None in reasons else reasons[0]
 
 
-def unsuited_here(applied: Sequence[Applied], found: models.ResolvedModel, task: str) -> str | None:
-    """Why a model cannot take these variants in a precision that is this machine's makeshift, or None."""
-    if not found.makeshift:
+def incompatible_here(applied: Sequence[Applied], model: models.ResolvedModel, task: str) -> str | None:
+    """Return why a model cannot take these variants in this machine's makeshift precision, or None."""
+    if not model.makeshift:
         return None
-    asked = ((item, subject_of(found, task, item.variant.asks_architecture)) for item in applied)
+    asked = ((item, subject_of(model, task, item.variant.asks_architecture)) for item in applied)
     reasons = (item.variant.incompatible(subject, item.options) for item, subject in asked)
     return "; ".join(reason for reason in reasons if reason is not None) or None
 
 
-def subject_of(found: models.ResolvedModel, task: str, asks_architecture: bool) -> Subject:
-    """What is known of a model: what its preset declares, or what its architecture says on the meta device."""
-    config, preset = found.config, found.preset
+def subject_of(model: models.ResolvedModel, task: str, asks_architecture: bool) -> Subject:
+    """Return what is known about a model: from its preset, or from its architecture on the meta device."""
+    config, preset = model.config, model.preset
     if preset is None:
         facts = _inspected(config.model_dump_json(), task, registry.content_of(task)) if asks_architecture else {}
         attentions = facts.get("attentions")
         known = {name: facts.get(name) for name in ("has_biases", "layers", "unpads")}
         kernels = None if attentions is None else tuple(attentions)
-        return Subject(config.name, config.precision, kernels, **known, makeshift=found.makeshift)
+        return Subject(config.name, config.precision, kernels, **known, makeshift=model.makeshift)
     layers = config.overrides.get("num_hidden_layers", preset.layers)
     declared = (preset.attentions, preset.has_biases, layers, preset.unpads)
-    return Subject(config.name, config.precision, *declared, makeshift=found.makeshift)
+    return Subject(config.name, config.precision, *declared, makeshift=model.makeshift)
 
 
 @functools.lru_cache(maxsize=32)
 def _inspected(config: str, task: str, content: str) -> dict[str, Any]:
-    """The facts of a model from a process of its own; {} where it cannot say, and the run will.
+    """Return the facts about a model from a fresh process; {} if they cannot be had: the run will tell.
 
     They hold for this `content` of the task.
     """
@@ -106,6 +111,6 @@ def _inspected(config: str, task: str, content: str) -> dict[str, Any]:
             "trainables.tools.inspect_model:inspect_model", {"model": json.loads(config), "task": task}
         )
     except ProcessFailed as error:
-        logger.debug("the model cannot be looked at: %s", error)
+        logger.debug("the model cannot be inspected: %s", error)
         return {}
     return {} if facts["error"] else facts

@@ -1,8 +1,8 @@
-"""Turns what a user wrote into what is computed: names looked up, models and data pinned, systems named, runs listed.
+"""Resolves an experiment: looks up names, pins models and data, names the systems, lists the runs.
 
-Nothing here imports torch or asks for a resource; every wrong name is reported at once, with its line. The runs of
-the grid come in a fixed order, and resuming is subtraction. `look` checks an experiment without running the code
-that it names, and says what that leaves unchecked.
+Nothing here imports torch or requests a resource; all wrong names are reported at once, each with its line. The runs
+of the grid have a fixed order; resuming subtracts those that are recorded. `look` checks an experiment without running
+the code that it names, and says what that leaves unchecked.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from orchestrator.config.absolute_paths import anchored, file_hashes, named_code, require_permission
-from orchestrator.config.adapt_runs import adaptations, begin, check_starts
+from orchestrator.config.adapt_runs import adaptations, check_initial_weights, initial_weights
 from orchestrator.config.error_messages import Check, suggestion
 from orchestrator.config.experiment import Experiment
 from orchestrator.config.load import Loaded
-from orchestrator.config.recipes import check_suited, control_of, recipe_of, subject_of, unsuited_here
+from orchestrator.config.recipes import check_compatible, control_of, incompatible_here, recipe_of, subject_of
 from orchestrator.config.run_spec import RunSpec, System, system_name, tuning_of
 from orchestrator.config.search_space import check_search
 from orchestrator.config.yaml_file import KeyPath
@@ -37,12 +37,12 @@ _NO_MODEL = models.ResolvedModel(ModelConfig(name="", source=""), None, ())  # s
 
 @dataclass(frozen=True)
 class ResolvedExperiment:
-    """An experiment whose names, paths, model revisions and data fingerprint are settled. `systems` are in grid order.
+    """An experiment with its names, paths, model revisions and data fingerprint resolved. `systems` are in grid order.
 
-    `metric` is what scores are; `file_hashes` pins the user's own files that are named by path; `notes` are remarks
-    about this machine, e.g. that it lacks a precision. `adaptations` are the runs that have to come first. `models`
-    are the experiment's by name, with the reasons for their precisions. `folder` holds the experiment file; None where
-    that came with results, which are data.
+    `metric` is what `score` will be; `file_hashes` pins the user's own files that are named by path; `notes` are
+    remarks about this machine, e.g. that it lacks a precision. `adaptations` are the runs that have to come first.
+    `models` are the experiment's models by name, with the reasons for their precisions. `folder` holds the experiment
+    file; None if that came with results, whose code must not run.
     """
 
     experiment: Experiment
@@ -57,14 +57,14 @@ class ResolvedExperiment:
 
     @property
     def folds(self) -> tuple[int | None, ...]:
-        """The folds that every seed runs, or one None."""
+        """The folds that are run for every seed; (None,) without folds."""
         split = self.experiment.split
         if split.folds is None:
             return (None,)
         return tuple(range(split.folds)) if split.fold is None else (split.fold,)
 
     def run(self, system: System, seed: int, fold: int | None) -> RunSpec:
-        """One cell of the grid."""
+        """Return one cell of the grid."""
         return RunSpec(
             experiment=self.experiment.experiment,
             system=system.name,
@@ -92,8 +92,8 @@ def _machine() -> Hardware:
 def resolve(loaded: Loaded, *, must_be_available: bool = True) -> ResolvedExperiment:
     """Resolve an experiment. Raises InvalidExperiment with everything that cannot be found or does not fit together.
 
-    The Python files that it names run. Raises UserError where they came with results and nobody allowed that.
-    `must_be_available=False` is for looking only: a model that cannot be reached from here is a note and no error.
+    This runs the Python files that it names; raises UserError if they came with results and the user has not allowed
+    it. `must_be_available=False` turns a model that cannot be reached from an error into a note.
     """
     require_permission(loaded)
     check, machine = Check(loaded.document), _machine()
@@ -101,8 +101,8 @@ def resolve(loaded: Loaded, *, must_be_available: bool = True) -> ResolvedExperi
     task = check.attempt(("task",), lambda: registry.load("task", experiment.task))
     recipes = {name: recipe_of(check, name, recipe) for name, recipe in experiment.recipes.items()}
     presets = {name: model_of(check, name, experiment, must_be_available) for name in experiment.models}
-    found = {name: model.config for name, model in presets.items()}
-    check_suited(check, recipes, _subjects(presets, experiment))
+    configs = {name: model.config for name, model in presets.items()}
+    check_compatible(check, recipes, _subjects(presets, experiment))
     trains = {name: train_of(check, name, experiment) for name in experiment.models}
     experiment = with_fingerprints(check, experiment)
     hashes = check.attempt(("split", "ids"), lambda: file_hashes(experiment))
@@ -112,15 +112,15 @@ def resolve(loaded: Loaded, *, must_be_available: bool = True) -> ResolvedExperi
         experiment = with_objective(experiment, task)
     check_references(check, experiment)
     check.finish()
-    adapted, direction = adaptations(experiment, found, hashes), experiment.compare.direction
+    adapted, direction = adaptations(experiment, configs, hashes), experiment.compare.direction
 
     def system(model: str, recipe: str) -> System:
-        init_from, start = begin(experiment, model, adapted)
+        init_from, start = initial_weights(experiment, model, adapted)
         config = RunConfig(
             task=experiment.task,
             task_options=options,
             data=experiment.data,
-            model=found[model],
+            model=configs[model],
             variants=recipes[recipe].variants,
             train=trains[model],
             split=experiment.split,
@@ -130,7 +130,7 @@ def resolve(loaded: Loaded, *, must_be_available: bool = True) -> ResolvedExperi
             direction=direction,
         )
         applied, name = recipes[recipe].applied, system_name(model, recipe)
-        unsupported = unsupported_on(machine, applied) or unsuited_here(applied, presets[model], experiment.task)
+        unsupported = unsupported_on(machine, applied) or incompatible_here(applied, presets[model], experiment.task)
         control = _control(experiment, model, recipe) or control_of(applied)
         return System(name, model, recipe, control, config, start, unsupported)
 
@@ -142,43 +142,43 @@ def resolve(loaded: Loaded, *, must_be_available: bool = True) -> ResolvedExperi
 
 
 def model_of(check: Check, name: str, experiment: Experiment, must_be_available: bool) -> models.ResolvedModel:
-    """What is loaded, pinned to a commit or to the weights' hash, and the preset it comes from."""
+    """Return the model to load, pinned to a commit or to the hash of its weights, and the preset it comes from."""
     chosen = experiment.models[name].model_overrides()
     preset = str(chosen.pop("path")) if str(chosen.get("path", "")).endswith(".py") else name
     path = _model_path(check, name)
-    found: models.ResolvedModel | None = check.attempt(path, lambda: models.resolved(preset, chosen))
-    if found is None:
+    resolved: models.ResolvedModel | None = check.attempt(path, lambda: models.resolved(preset, chosen))
+    if resolved is None:
         return _NO_MODEL
-    check.notes += found.notes
-    config = found.config.model_copy(update={"name": name})
+    check.notes += resolved.notes
+    config = resolved.config.model_copy(update={"name": name})
     if must_be_available:
         config = check.attempt(path, lambda: models.pin(config)) or _NO_MODEL.config
-        return replace(found, config=config)
+        return replace(resolved, config=config)
     try:
-        return replace(found, config=models.pin(config))
+        return replace(resolved, config=models.pin(config))
     except ValueError as error:
-        check.notes.append(f"{error}; until then its runs cannot be told from those of another revision")
-        return replace(found, config=config)
+        check.notes.append(f"{error}; until then its runs cannot be told apart from those of another revision")
+        return replace(resolved, config=config)
 
 
 def train_of(check: Check, name: str, experiment: Experiment) -> TrainConfig:
-    """The experiment's `train` with what a model has of its own."""
+    """Return the experiment's `train` with a model's own settings."""
     merged = experiment.train.model_copy(update=experiment.models[name].train_overrides())
     path = _model_path(check, name)
-    found: TrainConfig = check.attempt(path, lambda: TrainConfig.model_validate_json(merged.model_dump_json()))
-    return found
+    config: TrainConfig = check.attempt(path, lambda: TrainConfig.model_validate_json(merged.model_dump_json()))
+    return config
 
 
 def _model_path(check: Check, name: str) -> KeyPath:
-    """Where a model stands: under its name, or at its place in a list of names."""
+    """Return where a model stands in the file: under its name, or at its position in a list of names."""
     written = check.document.content.get("models")
     return ("models", written.index(name)) if isinstance(written, list) and name in written else ("models", name)
 
 
 def with_fingerprints(check: Check, experiment: Experiment, skipped: Collection[KeyPath] = ()) -> Experiment:
-    """The experiment with its data, and the text its models are adapted to, pinned to their content.
+    """Return the experiment with its data, and the text its models are adapted to, pinned to their content.
 
-    What a Python file reads can't be pinned without running it: `skipped` names such data.
+    Data that a Python file reads cannot be pinned without running the file: `skipped` names such data.
     """
     changed: dict[str, Any] = {}
     if ("data", "name") not in skipped:
@@ -190,19 +190,21 @@ def with_fingerprints(check: Check, experiment: Experiment, skipped: Collection[
 
 
 def _pinned(check: Check, config: DataConfig, path: KeyPath) -> DataConfig:
-    """With the content's hash; a file that already names another one asked for other data."""
-    found: str | None = check.attempt(path, lambda: load.fingerprint(config.model_copy(update={"fingerprint": None})))
-    if found is not None and config.fingerprint not in (None, found):
+    """Add the content's hash; report a problem if the file already names another one."""
+    fingerprint: str | None = check.attempt(
+        path, lambda: load.fingerprint(config.model_copy(update={"fingerprint": None}))
+    )
+    if fingerprint is not None and config.fingerprint not in (None, fingerprint):
         check.add(
             (*path, "fingerprint"),
-            f"the data is not what this file was made with: its fingerprint is {found}; "
-            "restore the data, or remove the key to use what is there",
+            f"the data has changed since this file was written: its fingerprint is {fingerprint}; "
+            "restore the data, or remove the key to use the data as it is",
         )
-    return config.model_copy(update={"fingerprint": found})
+    return config.model_copy(update={"fingerprint": fingerprint})
 
 
 def metric_of(check: Check, experiment: Experiment, task: Task) -> str:
-    """The name of the metric that scores are: one of the task's, or that of a Python file of the user's."""
+    """Return the name of the metric that is the score: one of the task's, or that of the user's Python file."""
     written = experiment.compare.metric
     path = ("compare", "metric")
     name = written or task.primary_metric
@@ -211,15 +213,15 @@ def metric_of(check: Check, experiment: Experiment, task: Task) -> str:
     if written is None:
         return task.primary_metric
     if registry.is_path(written):
-        found = check.attempt(path, lambda: registry.load("metric", written))
-        return task.primary_metric if found is None else str(found.name)
+        metric = check.attempt(path, lambda: registry.load("metric", written))
+        return task.primary_metric if metric is None else str(metric.name)
     if written not in task.metrics:
         check.add(path, f"unknown metric {written!r}{suggestion(written, task.metrics)}")
     return written
 
 
 def with_objective(experiment: Experiment, task: Task) -> Experiment:
-    """The experiment with the direction of the metric that a search looks for, where that is one of its own."""
+    """Return the experiment with the direction of the search's metric filled in, if the search names a metric."""
     search = experiment.search
     if search is None or search.metric is None or search.direction is not None:
         return experiment
@@ -228,7 +230,7 @@ def with_objective(experiment: Experiment, task: Task) -> Experiment:
 
 
 def task_options(check: Check, experiment: Experiment, task: Task) -> dict[str, Any]:
-    """All options of the task: a default written out changes nothing."""
+    """Return all options of the task with their defaults, so that writing a default changes nothing."""
     written, options = experiment.task_options, type(task.options)
     unknown = [name for name in written if name not in options.model_fields]
     for name in unknown:
@@ -245,13 +247,13 @@ def _control(experiment: Experiment, model: str, recipe: str) -> str | None:
 
 
 def _subjects(presets: Mapping[str, models.ResolvedModel], experiment: Experiment) -> list[Callable[[bool], Subject]]:
-    """What recipes are to act on: the models that were found."""
+    """Return the models that recipes act on: those that could be resolved."""
     return [partial(subject_of, model, experiment.task) for model in presets.values() if model.config.name]
 
 
 def check_references(check: Check, experiment: Experiment) -> None:
-    """Controls must name systems or recipes that are there, and a model begins with one set of weights."""
-    check_starts(check, experiment)
+    """Check that controls name existing systems or recipes, and that no model starts from two sets of weights."""
+    check_initial_weights(check, experiment)
     systems = [system_name(model, recipe) for recipe in experiment.recipes for model in experiment.models]
     known = list(dict.fromkeys([*experiment.recipes, *systems]))
     for name in experiment.compare.controls:
@@ -262,7 +264,7 @@ def check_references(check: Check, experiment: Experiment) -> None:
 def _check_systems(
     check: Check, resolved: ResolvedExperiment, task: Task, presets: Mapping[str, models.ResolvedModel]
 ) -> None:
-    """Refuse systems that are the same, and a search that they cannot take."""
+    """Reject systems that are the same, and a search that they cannot take."""
     _check_distinct(check, resolved)
     experiment = resolved.experiment
     if experiment.search is not None:
@@ -272,7 +274,7 @@ def _check_systems(
 
 
 def _check_distinct(check: Check, resolved: ResolvedExperiment) -> None:
-    """Two systems that compute the same thing would share their records: a comparison of a thing with itself."""
+    """Reject systems that compute the same thing: they would share records, and be compared with themselves."""
     seen: dict[str, str] = {}
     for system in resolved.systems:
         settings = resolved.run(system, resolved.experiment.seeds[0], resolved.folds[0]).settings_id
@@ -286,7 +288,7 @@ MAXIMUM_RUNS = 10_000
 
 
 def grid_runs(resolved: ResolvedExperiment, max_runs: int = MAXIMUM_RUNS) -> tuple[RunSpec, ...]:
-    """Every cell: seed by seed, in each seed system by system, so that an early stop leaves complete pairs.
+    """List every cell, seed by seed and, within a seed, system by system, so that an early stop leaves complete pairs.
 
     Raises UserError for a grid larger than `max_runs`.
     """
@@ -301,7 +303,7 @@ def grid_runs(resolved: ResolvedExperiment, max_runs: int = MAXIMUM_RUNS) -> tup
 
 
 def pending(grid: Iterable[RunSpec], recorded: Container[str]) -> list[RunSpec]:
-    """Cells without a committed record, in grid order, but for those that this machine does not support.
+    """Return the cells without a committed record, in grid order, except those that this machine does not support.
 
     A failure is an attempt, so failed cells are pending.
     """
@@ -309,7 +311,7 @@ def pending(grid: Iterable[RunSpec], recorded: Container[str]) -> list[RunSpec]:
 
 
 def look(loaded: Loaded, *, run_code: bool) -> tuple[Experiment, tuple[str, ...]]:
-    """The experiment as `resolve` settles it, and notes; the code that it names is run only where that is asked for.
+    """Resolve an experiment to check it; the code that it names runs only if `run_code`. Returns it with notes.
 
     Raises InvalidExperiment as `resolve` does.
     """
@@ -320,23 +322,23 @@ def look(loaded: Loaded, *, run_code: bool) -> tuple[Experiment, tuple[str, ...]
 
 
 def _without_running_code(loaded: Loaded) -> tuple[Experiment, tuple[str, ...]]:
-    """What `resolve` finds without running any code that the experiment names; and notes, also on what that leaves out.
+    """Resolve as far as possible without running code that the experiment names; the notes say what is left out.
 
-    Raises InvalidExperiment with everything that is wrong as far as it can be seen.
+    Raises InvalidExperiment with every problem that can be seen this way.
     """
     check = Check(loaded.document)
     experiment = anchored(loaded.experiment, loaded.folder)
     code = named_code(experiment)
     skipped = {part.path for part in code}
     models = [name for name in experiment.models if ("models", name) not in skipped]
-    found = {name: model_of(check, name, experiment, False) for name in models}
+    resolved = {name: model_of(check, name, experiment, False) for name in models}
     recipes = {
         name: recipe_of(check, name, {variant: options for variant, options in recipe.items() if not is_path(variant)})
         for name, recipe in experiment.recipes.items()
     }
     if ("task",) not in skipped:
-        plain = (model for model in found.values() if model.config.name and not model.config.trust_remote_code)
-        check_suited(check, recipes, [partial(subject_of, model, experiment.task) for model in plain])
+        plain = (model for model in resolved.values() if model.config.name and not model.config.trust_remote_code)
+        check_compatible(check, recipes, [partial(subject_of, model, experiment.task) for model in plain])
         task: Task = registry.load("task", experiment.task)
         experiment = with_objective(experiment, task)
         task_options(check, experiment, task)
@@ -348,5 +350,7 @@ def _without_running_code(loaded: Loaded) -> tuple[Experiment, tuple[str, ...]]:
     check.attempt(("split", "ids"), lambda: file_hashes(experiment))
     check_references(check, experiment)
     check.finish()
-    left_out = (f"not checked, because it is code: {part} (and what rests on it); --run-code runs it" for part in code)
+    left_out = (
+        f"not checked, because it is code: {part} (and what depends on it); --run-code runs it" for part in code
+    )
     return experiment, (*check.notes, *left_out)

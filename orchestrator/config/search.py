@@ -1,6 +1,6 @@
-"""The `search` part of an experiment: which settings are varied, over which values, and how much may be spent on it.
+"""The `search` part of an experiment: which settings are varied, over which values, and the budget.
 
-Searchers and schedulers are modules on disk: a module's name is what a file writes.
+Searchers and schedulers are modules on disk; an experiment file names them by their module names.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ _ENTRIES: dict[Kind, Entries] = {
 
 
 def names(kind: Kind) -> list[str]:
-    """Every entry of a kind, sorted; nothing is imported."""
+    """Return the names of every entry of a kind, sorted; nothing is imported."""
     return _ENTRIES[kind].names()
 
 
 def file_of(kind: Kind, name: str) -> Path:
-    """The module of an entry, which is not imported. Raises UnknownName."""
+    """Return the path of an entry's module, without importing it. Raises UnknownName."""
     return _ENTRIES[kind].file_of(name)
 
 
 def load(kind: Kind, name: str) -> Any:
-    """The module of an entry. Raises UnknownName."""
+    """Import the module of an entry. Raises UnknownName."""
     return _ENTRIES[kind].module(name)
 
 
@@ -51,7 +51,7 @@ KINDS = ("uniform", "loguniform", "integer", "choice")
 class Distribution(Frozen):
     """The values one setting can take: exactly one of `uniform`, `loguniform`, `integer` and `choice`.
 
-    `models` and `recipes`: only for these; left out, for every system that has the setting.
+    `models` and `recipes` restrict it to these; without them it holds for every system that has the setting.
     """
 
     uniform: Ends | None = Field(default=None, description="[lowest, highest]")
@@ -78,7 +78,7 @@ class Distribution(Frozen):
 
     @property
     def kind(self) -> str:
-        """Which of the four it is."""
+        """The one of the four that is set."""
         return next(kind for kind in KINDS if getattr(self, kind) is not None)
 
     @property
@@ -88,13 +88,13 @@ class Distribution(Frozen):
 
     @property
     def values(self) -> tuple[Any, ...] | None:
-        """Every value there is; None where they cannot be counted."""
+        """Every possible value; None if they cannot be listed."""
         if self.integer is not None:
             return tuple(range(self.integer[0], self.integer[1] + 1))
         return self.choice
 
     def contains(self, value: Any) -> bool:
-        """Whether the value could have been drawn."""
+        """Return whether the value could have been drawn."""
         if self.choice is not None:
             return value in self.choice
         low, high = self.edges
@@ -118,9 +118,9 @@ def _check_ends(kind: str, low: float, high: float) -> None:
 
 
 class Search(Frozen):
-    """How hyper-parameters are looked for. Every system gets the same number of trials; each has the same seed.
+    """How hyper-parameters are searched. Every system gets the same number of trials; all trials have the same seed.
 
-    Budget (`trials`, `hours`) is no part of a trial's identity: a larger one goes on where a smaller one ended.
+    The budget (`trials`, `hours`) is not part of a trial's identity: a larger one goes on where a smaller one ended.
     """
 
     parameters: Annotated[dict[str, Distribution], Field(min_length=1)] = Field(
@@ -128,21 +128,21 @@ class Search(Frozen):
     )
     trials: int = Field(default=20, ge=1, description="for every system; the first one is the file's own settings")
     hours: Positive | None = Field(
-        default=None, description="time during which trials are begun, pauses left out; null: no limit"
+        default=None, description="time during which new trials start, pauses excluded; null: no limit"
     )
-    searcher: str = Field(default="tpe", description="who proposes values: random, grid, tpe")
+    searcher: str = Field(default="tpe", description="what proposes values: random, grid, tpe")
     scheduler: str = Field(
-        default="asha", description="who ends trials early: asha, asha_stopping, hyperband, median, none"
+        default="asha", description="what ends trials early: asha, asha_stopping, hyperband, median, none"
     )
-    metric: str | None = Field(default=None, description="what is looked for; null: compare.metric")
+    metric: str | None = Field(default=None, description="what to optimize; null: compare.metric")
     direction: Literal["maximize", "minimize"] | None = Field(
-        default=None, description="whether a larger value of `metric` is better; null: as is usual for it"
+        default=None, description="whether to maximize or minimize `metric`; null: the usual direction"
     )
     reduction_factor: int = Field(
-        default=3, ge=2, description="asha, asha_stopping, hyperband: one of so many trials goes on"
+        default=3, ge=2, description="asha, asha_stopping, hyperband: one in this many trials goes on"
     )
-    min_epochs: int = Field(default=1, ge=1, description="no trial is ended before")
-    seed: int = Field(default=0, ge=0, lt=2**32, description="of the proposals, and of every trial's run")
+    min_epochs: int = Field(default=1, ge=1, description="no trial ends before this epoch")
+    seed: int = Field(default=0, ge=0, lt=2**32, description="seed of the proposals, and of every trial's run")
 
     @field_validator("searcher", "scheduler")
     @classmethod
@@ -154,17 +154,17 @@ class Search(Frozen):
 
     @model_validator(mode="after")
     def _a_grid_can_be_counted(self) -> Self:
-        uncountable = [key for key, found in self.parameters.items() if found.values is None]
+        uncountable = [key for key, distribution in self.parameters.items() if distribution.values is None]
         if self.searcher == "grid" and uncountable:
-            raise ValueError(f"a grid has choices and integers only; {', '.join(uncountable)} has infinitely many")
+            raise ValueError(f"a grid needs choices or integers; {', '.join(uncountable)} has infinitely many values")
         return self
 
     def identity(self) -> dict[str, Any]:
-        """What decides which trials there are and how they end: no budget, and what a run's own identity says."""
+        """Return what decides which trials there are and how they end; not the budget, nor the trials' own identity."""
         return self.model_dump(mode="json", exclude={"trials", "hours", "direction"})
 
     def rungs(self, epochs: int) -> tuple[int, ...]:
-        """The epochs after which trials of so many epochs are compared: min_epochs x reduction_factor^k."""
+        """Return the epochs after which trials of `epochs` epochs are compared: min_epochs x reduction_factor^k."""
         most = max(0, math.ceil(math.log(epochs / self.min_epochs, self.reduction_factor)) + 1)
         steps = (self.min_epochs * self.reduction_factor**power for power in range(most))
         return tuple(step for step in steps if step < epochs)

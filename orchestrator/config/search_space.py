@@ -1,4 +1,4 @@
-"""What a search varies of each system, checked before anything runs: keys that exist, values that they can take."""
+"""The settings that a search varies for each system; checks before anything runs that keys exist and values fit."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ PARTS = ("train", "task_options", "recipes")
 
 @dataclass(frozen=True)
 class Space:
-    """The part of a search that concerns one system. `own` are the values that the file gives it."""
+    """The part of a search that concerns one system. `own` has the values that the file gives it."""
 
     system: System
     parameters: Mapping[str, Distribution]
     own: Mapping[str, Any]
 
     def config(self, values: Mapping[str, Any]) -> RunConfig:
-        """The system's configuration with these values. Raises ValueError for one that cannot be."""
+        """Return the system's configuration with these values. Raises ValueError for an invalid one."""
         return with_values(self.system.config, values)
 
 
 def space_of(search: Search, system: System) -> Space:
-    """The settings that are varied of a system: those it has, unless the file keeps them to others."""
-    parameters = {key: found for key, found in search.parameters.items() if _applies(key, found, system)}
+    """Return the settings to vary for a system: those it has, unless the file restricts them to other systems."""
+    parameters = {key: values for key, values in search.parameters.items() if _applies(key, values, system)}
     return Space(system, parameters, {key: own_value(system.config, key) for key in parameters})
 
 
 def search_id(search: Search) -> str:
-    """Tells trials of this search from those of another one."""
+    """Return an id that tells the trials of this search from those of another one."""
     return content_id(search.identity())
 
 
@@ -58,19 +58,19 @@ def check_search(
     at = ("search", "parameters")
     if search.metric is not None and search.metric not in task.metrics:
         check.add(("search", "metric"), f"unknown metric {search.metric!r}{suggestion(search.metric, task.metrics)}")
-    for key, found in search.parameters.items():
-        _check_names(check, (*at, key), found, systems)
-        concerned = [system for system in systems if _applies(key, found, system)]
+    for key, distribution in search.parameters.items():
+        _check_names(check, (*at, key), distribution, systems)
+        concerned = [system for system in systems if _applies(key, distribution, system)]
         if not concerned:
-            check.add((*at, key), _why_nobody(key, systems))
+            check.add((*at, key), _why_no_system(key, systems))
         for problem in dict.fromkeys(
-            problem for system in concerned for problem in _problems(system, key, found, subjects[system.model])
+            problem for system in concerned for problem in _problems(system, key, distribution, subjects[system.model])
         ):
             check.add((*at, key), problem)
 
 
 def with_values(config: RunConfig, values: Mapping[str, Any]) -> RunConfig:
-    """A run's configuration with other values of some settings. Raises ValueError, naming what does not fit."""
+    """Return a run's configuration with other values for some settings. Raises ValueError, naming what does not fit."""
     train = config.train.model_dump(mode="json")
     variants = {name: dict(options) for name, options in config.variants.items()}
     options = dict(config.task_options)
@@ -94,23 +94,23 @@ def with_values(config: RunConfig, values: Mapping[str, Any]) -> RunConfig:
 
 
 def own_value(config: RunConfig, key: str) -> Any:
-    """The value that a system has without a search. Raises KeyError where there is no such setting."""
+    """Return the value that a system has without a search. Raises KeyError if there is no such setting."""
     part, rest = key.split(".", 1)
     if part == "train":
-        found: Any = config.train.model_dump(mode="json")
+        value: Any = config.train.model_dump(mode="json")
         for name in rest.split("."):
-            found = None if found is None else found[name]
-        return found
+            value = None if value is None else value[name]
+        return value
     if part == "task_options":
         return config.task_options[rest]
     _, variant, option = _recipe_key(rest, config.variants)
     return config.variants[variant][option]
 
 
-def _applies(key: str, found: Distribution, system: System) -> bool:
-    if found.models is not None and system.model not in found.models:
+def _applies(key: str, distribution: Distribution, system: System) -> bool:
+    if distribution.models is not None and system.model not in distribution.models:
         return False
-    if found.recipes is not None and system.recipe not in found.recipes:
+    if distribution.recipes is not None and system.recipe not in distribution.recipes:
         return False
     part, _, rest = key.partition(".")
     if part == "recipes" and _recipe_key(rest, system.config.variants)[0] != system.recipe:
@@ -123,23 +123,23 @@ def _applies(key: str, found: Distribution, system: System) -> bool:
 
 
 def _recipe_key(rest: str, variants: Mapping[str, Any]) -> tuple[str, str, str]:
-    """Recipe, variant and option of a key; a variant that is a file of the user's has dots in its name."""
+    """Split a key into recipe, variant and option; a variant that is the user's file has dots in its name."""
     for variant in variants:
-        before, found, option = rest.partition(f".{variant}.")
-        if found and "." not in option:
-            return before, variant, option
+        recipe, separator, option = rest.partition(f".{variant}.")
+        if separator and "." not in option:
+            return recipe, variant, option
     recipe, _, others = rest.partition(".")
     variant, _, option = others.rpartition(".")
     return recipe, variant, option
 
 
-def _problems(system: System, key: str, found: Distribution, subject: Ask) -> Sequence[str]:
+def _problems(system: System, key: str, distribution: Distribution, subject: Ask) -> Sequence[str]:
     problems = []
-    for value in found.edges:
+    for value in distribution.edges:
         try:
             config = with_values(system.config, {key: value})
         except ValueError as error:
-            problems.append(f"{value!r} is no value for it: {_short(error)}")
+            problems.append(f"{value!r} is not a valid value: {_short(error)}")
             continue
         if key.startswith("recipes."):
             _, variant, _ = _recipe_key(key.split(".", 1)[1], config.variants)
@@ -149,15 +149,15 @@ def _problems(system: System, key: str, found: Distribution, subject: Ask) -> Se
     return problems
 
 
-def _check_names(check: Check, path: tuple[str, ...], found: Distribution, systems: Sequence[System]) -> None:
+def _check_names(check: Check, path: tuple[str, ...], distribution: Distribution, systems: Sequence[System]) -> None:
     known = {"models": {system.model for system in systems}, "recipes": {system.recipe for system in systems}}
     for part, names in known.items():
-        for name in getattr(found, part) or ():
+        for name in getattr(distribution, part) or ():
             if name not in names:
                 check.add((*path, part), f"unknown {part[:-1]} {name!r}{suggestion(name, sorted(names))}")
 
 
-def _why_nobody(key: str, systems: Sequence[System]) -> str:
+def _why_no_system(key: str, systems: Sequence[System]) -> str:
     part, _, rest = key.partition(".")
     if part not in PARTS or not rest:
         return f"must begin with {', '.join(f'{name}.' for name in PARTS)}, got {key!r}"
@@ -188,7 +188,7 @@ def _put(content: dict[str, Any], path: Sequence[str], value: Any) -> None:
 
 
 def _short(error: ValueError) -> str:
-    """The first line of what is wrong."""
+    """Return the first line of an error."""
     if isinstance(error, ValidationError):
         message = error.errors()[0]["msg"]
         return message[0].lower() + message[1:]

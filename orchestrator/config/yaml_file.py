@@ -1,4 +1,4 @@
-"""Reads YAML the strict way: plain values only, every key once, and each key's line kept for messages.
+"""Reads YAML strictly: plain values only, every key once, and the line of each key kept for messages.
 
 What a scalar means, and the writer `dump`, are `analysis/yaml_text.py`. Tags, anchors and aliases are refused: a
 settings file needs none of them, and they are how a file builds objects or grows to gigabytes.
@@ -27,9 +27,9 @@ KeyPath = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Document:
-    """The content of one file. `lines` maps a key path to the line (from 1) on which the key or list entry stands.
+    """The content of one file. `lines` maps a key path to the line (from 1) of the key or list entry.
 
-    `origins` maps a key path to what set it, where that was not the file (e.g. `--seeds`).
+    `origins` maps a key path to what set it, if that was not the file (e.g. `--seeds`).
     """
 
     source: str
@@ -38,7 +38,7 @@ class Document:
     origins: dict[KeyPath, str] = field(default_factory=dict)
 
     def problem(self, path: KeyPath, message: str) -> Problem:
-        """A problem of the key at `path`, placed at its line or at that of the nearest key around it."""
+        """Return a problem with the key at `path`, at its line or at the line of the nearest key around it."""
         for length in range(len(path), 0, -1):
             if path[:length] in self.origins:
                 return Problem(dotted(path), message, source=self.origins[path[:length]])
@@ -47,14 +47,14 @@ class Document:
         return Problem(dotted(path), message)
 
     def value(self, path: KeyPath) -> Any:
-        """What stands at a path. Raises KeyError or IndexError."""
+        """Return the value at a path. Raises KeyError or IndexError."""
         value: Any = self.content
         for part in path:
             value = value[part]
         return value
 
     def replaced(self, path: KeyPath, value: Any, origin: str) -> Document:
-        """A copy in which `path` holds `value`, set by `origin`; missing mappings on the way are made."""
+        """Return a copy in which `path` holds `value`, set by `origin`; missing mappings on the way are added."""
         content = copy.deepcopy(self.content)
         inner: dict[Any, Any] = content
         for part in path[:-1]:
@@ -97,7 +97,7 @@ def parse(text: str, source: str, unquoted: Scalar = plain) -> Document:
 
 
 def scalar(text: str) -> Any:
-    """The value of one YAML value as it is written on a command line. Raises InvalidExperiment."""
+    """Parse one YAML value as it is written on a command line. Raises InvalidExperiment."""
     node = _compose(text, "--set")
     reader = _Reader()
     value = None if node is None else reader.value(node, ())
@@ -159,7 +159,7 @@ def _syntax_problem(error: yaml.MarkedYAMLError, text: str) -> Problem:
 
 
 class _Reader:
-    """Turns nodes into values, and remembers lines and everything that is wrong."""
+    """Turns nodes into values, and collects lines and problems."""
 
     def __init__(self, unquoted: Scalar = plain) -> None:
         self.unquoted = unquoted
@@ -195,14 +195,14 @@ class _Reader:
     def _plain(self, node: yaml.Node, path: KeyPath) -> Any:
         text: str = node.value
         if len(text) > MAXIMUM_DIGITS and not is_text(text):
-            message = f"a number of {len(text)} characters"
+            message = f"is a number of {len(text)} characters"
             self.problems.append(Problem(dotted(path), message, node.start_mark.line + 1))
             return 0
         return self.unquoted(text)
 
 
 def dotted(path: KeyPath) -> str:
-    """`("models", "a", 0)` as `models.a[0]`."""
+    """Return `("models", "a", 0)` as `models.a[0]`."""
     text = ""
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part

@@ -56,7 +56,7 @@ def plan(text: str, *arguments: str) -> Result:
         ),
         ("recipes: {x: {length_bucketing: {}, pad_to_max: {}}}", "recipes.x: length_bucketing excludes pad_to_max"),
         ("recipes: {x: {attention: {implementation: fast}}}", "must be 'eager', 'sdpa' or 'flash_attention_2'"),
-        ("recipes: {../x: {}}", "recipes.../x: may hold letters, digits"),
+        ("recipes: {../x: {}}", "recipes.../x: may contain letters, digits"),
         ("compare: {metric: weighted_f2}", "unknown metric 'weighted_f2'; did you mean 'weighted_f1'?"),
         ("compare: {alpha: 1.5}", "compare.alpha: must be below 1, got 1.5"),
         ("compare: {controls: {defualt: negative}}", "unknown system or recipe 'defualt'; did you mean 'default'?"),

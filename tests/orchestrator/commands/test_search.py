@@ -134,7 +134,7 @@ def test_what_would_be_tried_can_be_seen_without_trying(tmp_path: Path) -> None:
         ({"metric": "weighted_f2"}, "unknown metric 'weighted_f2'; did you mean 'weighted_f1'?"),
         ({"reduction_factor": 1}, "search.reduction_factor: must be at least 2"),
         ({"parameters": {}}, "search.parameters"),
-        ({"searcher": "grid"}, "a grid has choices and integers only; train.learning_rate has infinitely many"),
+        ({"searcher": "grid"}, "a grid needs choices or integers; train.learning_rate has infinitely many values"),
     ],
 )
 def test_a_search_that_cannot_be_is_refused_with_its_key(tmp_path: Path, change: dict[str, Any], said: str) -> None:
@@ -149,12 +149,12 @@ def test_a_search_that_cannot_be_is_refused_with_its_key(tmp_path: Path, change:
     [
         ("train.learning_rate", {"uniform": [0.1, 0.1]}, "the range is empty"),
         ("train.learning_rate", {"loguniform": [0.0, 0.1]}, "must be greater than 0 (their logarithm is taken), got 0"),
-        ("train.learning_rate", {"uniform": [-1.0, 0.1]}, "-1.0 is no value for it"),
+        ("train.learning_rate", {"uniform": [-1.0, 0.1]}, "-1.0 is not a valid value"),
         ("train.learning_rate", {}, "needs exactly one of uniform, loguniform, integer, choice, got none"),
         ("train.epochs", {"integer": [1, 2], "choice": [1, 2]}, "got integer and choice"),
         ("train.batch_size", {"choice": [8]}, "at least two values"),
         ("train.batch_size", {"choice": [8, 8]}, "names 8 more than once"),
-        ("train.batch_size", {"uniform": [8, 16.5]}, "16.5 is no value for it"),
+        ("train.batch_size", {"uniform": [8, 16.5]}, "16.5 is not a valid value"),
         ("train.learning_rat", {"uniform": [0.1, 0.2]}, "did you mean 'train.learning_rate'?"),
         ("optimizer.name", {"choice": ["a", "b"]}, "must begin with train., task_options., recipes."),
         ("recipes.default.lora.rank", {"integer": [2, 4]}, "no system has the setting"),

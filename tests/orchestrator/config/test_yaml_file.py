@@ -57,7 +57,7 @@ def test_every_key_keeps_its_line() -> None:
         ("just text", "f:1: must hold `key: value` lines"),
         ("a: 1\n---\nb: 2", "f:2: but found another document"),
         ("a: " + "[" * 60 + "]" * 60, "f:1: nested deeper than 40 levels"),
-        ("a: " + "9" * 5000, "f:1: a: a number of 5000 characters"),
+        ("a: " + "9" * 5000, "f:1: a: is a number of 5000 characters"),
         ("a: \x00", "f: is not YAML: unacceptable character"),
         ("? [1]\n: 2", "f:1: a key must be text"),
         ("a: [1", "f:1: expected ',' or ']'"),
