@@ -23,7 +23,7 @@ from orchestrator.executors.events import Scale
 from orchestrator.hyperparameter_search.driver import SearchRunSource
 from orchestrator.hyperparameter_search.study import Study, all_runs
 from orchestrator.hyperparameter_search.trial import State
-from orchestrator.hyperparameter_search.trials_table import seconds_spent, take_in, trial_rows
+from orchestrator.hyperparameter_search.trials_table import seconds_spent, trial_rows, update_from_tables
 from orchestrator.storage import Store, init_from
 from orchestrator.storage.find_results import default_out
 from orchestrator.storage.status import failed_runs
@@ -108,7 +108,7 @@ def search(resolved: ResolvedExperiment, options: SweepOptions, listener: Listen
             code = _execute(resolved, store, options, studies, notify)
         finally:
             problems += compacting.problems + store.compact().problems
-            take_in(store, studies)
+            update_from_tables(store, studies)
             store.write_trials(trials_table(trial_rows(store, wanted, studies)))
     ran = len(set(store.recorded()) - set(before))
     return SearchResult(store.location, tuple(studies), ran, code, facts, problems, address=store.address)
@@ -145,7 +145,7 @@ def _studies(wanted: Search, resolved: ResolvedExperiment, store: Store, retry: 
     """What is known of every system that this machine can run."""
     systems = [system for system in resolved.systems if system.unsupported is None]
     studies = [Study(wanted, resolved, system, store) for system in systems]
-    take_in(store, studies)
+    update_from_tables(store, studies)
     for study in () if retry else studies:
         failed = failed_runs(store, [study.runs[number].run_id for number in study.waiting])
         for number in study.waiting:

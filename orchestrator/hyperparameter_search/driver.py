@@ -1,4 +1,4 @@
-"""Steers an executor through a search: begins a trial whenever a lane is free, ends and interrupts those in work."""
+"""Drives an executor through a search: starts a trial whenever a lane is free, prunes and pauses running ones."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ from orchestrator.hyperparameter_search.study import Study
 
 @dataclass
 class SearchRunSource:
-    """The Steering of several systems, each with the same number of trials.
+    """The run source for a search of several systems, each with the same number of trials.
 
-    `is_time_up` is asked before a trial is proposed; `announce` hears of every run before it is begun.
+    `is_time_up` is called before a trial is proposed, `announce` with every run before it starts.
     """
 
     studies: Sequence[Study]
     is_time_up: Callable[[], bool]
     announce: Callable[[RunSpec], None]
     lanes: int = 1
-    _under_way: dict[str, tuple[Study, int]] = field(default_factory=dict)
+    _running: dict[str, tuple[Study, int]] = field(default_factory=dict)
     _is_stopped: bool = False
 
     def first(self) -> list[RunSpec]:
-        """The run to begin with; empty where nothing is left to do."""
-        return list(self._begun(1).start)
+        """Return the run to start with; empty if nothing is left to do."""
+        return list(self._start_trials(1).start)
 
     def react(self, event: Event) -> Decision:
-        """See executors.run_source.Steering."""
+        """Decide what to start, prune and pause; see `executors.events.RunSource`."""
         if isinstance(event, LanesPlanned):
             self.lanes = event.lanes
         elif isinstance(event, EpochReported):
             return self._judge(event)
         elif isinstance(event, RunFinished):
-            study, number = self._under_way.pop(event.run_id)
+            study, number = self._running.pop(event.run_id)
             study.end(number, event.status)
         elif isinstance(event, RunFailed):
             self._fail(event)
@@ -51,10 +51,10 @@ class SearchRunSource:
             self._stop(event)
         else:
             return Decision(coming=self._coming)
-        return self._begun(self.lanes)
+        return self._start_trials(self.lanes)
 
     def _judge(self, event: EpochReported) -> Decision:
-        study, number = self._under_way[event.run_id]
+        study, number = self._running[event.run_id]
         decision = study.report(number, event.row)
         if decision == "continue":
             return Decision(coming=self._coming)
@@ -63,32 +63,32 @@ class SearchRunSource:
 
     def _fail(self, event: RunFailed) -> None:
         if not event.will_retry:
-            study, number = self._under_way.pop(event.run_id)
+            study, number = self._running.pop(event.run_id)
             study.end(number, "failed")
 
     def _stop(self, event: RunStopped) -> None:
-        """One that was told to wait is taken up again later; any other stop is the user's, and ends the search."""
-        study, number = self._under_way.pop(event.run_id)
+        """Let a paused trial wait, to be resumed later; any other stop is the user's, and ends the search."""
+        study, number = self._running.pop(event.run_id)
         study.wait(number)
         self._is_stopped |= not event.paused
 
-    def _begun(self, lanes: int) -> Decision:
-        """As many runs as there are free lanes; every system in turn, the one with the fewest trials first."""
+    def _start_trials(self, lanes: int) -> Decision:
+        """Start as many runs as there are free lanes; systems take turns, the one with the fewest trials first."""
         if self.is_time_up():
             for study in self.studies:
                 study.end_proposals()
         start, prune = [], []
-        while not self._is_stopped and len(self._under_way) < lanes and (found := self._next()) is not None:
-            study, number, ends = found
+        while not self._is_stopped and len(self._running) < lanes and (following := self._next()) is not None:
+            study, number, ends = following
             run = study.runs[number]
-            self._under_way[run.run_id] = study, number
+            self._running[run.run_id] = study, number
             self.announce(run)
             start.append(run)
             prune += [run.run_id] if ends else []
         return Decision(tuple(start), tuple(prune), (), self._coming)
 
     def _next(self) -> tuple[Study, int, bool] | None:
-        for study in sorted(self.studies, key=lambda found: len(found.trials)):
+        for study in sorted(self.studies, key=lambda study: len(study.trials)):
             following = study.next()
             if following is not None:
                 return study, *following

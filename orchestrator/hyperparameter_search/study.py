@@ -1,6 +1,6 @@
-"""The search of one system: its trials so far, which one is to be begun next, and what becomes of the others.
+"""The search of one system: its trials so far, which one to start next, and what becomes of the others.
 
-Everything is decided from proposals, scores and records that are written down; nothing else is remembered.
+Everything is decided from proposals, scores and records on disk; there is no other state.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ OWN = "default"
 
 
 class Study:
-    """`trials` and `runs` by number; `proposed_by` says who thought of a trial; `asked` has trials told to stop."""
+    """`trials`, their `runs` and what they were `proposed_by`, each by the number of the trial."""
 
     def __init__(self, search: Search, resolved: ResolvedExperiment, system: System, store: Store) -> None:
-        """Read what was proposed and reported earlier. Raises CorruptResults, and UserError where it does not fit."""
+        """Read earlier proposals and scores. Raises CorruptResults, and UserError if they do not fit the experiment."""
         self.search, self.system = search, system
         self.space: Space = space_of(search, system)
         self._resolved = resolved
@@ -41,18 +41,18 @@ class Study:
         self._is_exhausted = False
         self.own_run = self._run(1, self.space.own)
         key = content_id({"search": search_id(search), "run": self.own_run.run_id})
-        self.notebook = store.notebook(key)
-        self._recall()
+        self.trial_log = store.trial_log(key)
+        self._load()
 
     @property
     def rules(self) -> Rules:
-        """What the scheduler goes by."""
+        """What the scheduler decides by."""
         epochs, search = self.system.config.train.epochs, self.search
         planned = len(self.trials) if self._is_exhausted else max(search.trials, len(self.trials))
         return Rules(epochs, planned, search.reduction_factor, search.min_epochs, search.rungs(epochs))
 
     def settle(self, recorded: Mapping[str, str], scores: Mapping[str, Mapping[int, float]]) -> None:
-        """Take in records (run_id -> status) and their epochs, as they stand in the tables."""
+        """Apply what the tables hold: statuses (run_id -> status) and scores (run_id -> epoch -> score)."""
         for number, run in self.runs.items():
             if run.run_id in recorded:
                 known = {**self.trials[number].scores, **self._signed(scores.get(run.run_id, {}))}
@@ -60,40 +60,40 @@ class Study:
                 self.end(number, recorded[run.run_id])
 
     def end_proposals(self) -> None:
-        """No further trial but the first: the time is up. Those that were begun still end."""
+        """Propose no further trial except the first, because time is up. Trials that have started still go on."""
         self._is_exhausted = True
 
     def next(self) -> tuple[int, bool] | None:
-        """A trial to begin or to take up again, and whether only to end it at once; None while there is none."""
-        found = self._taken_up()
-        if found is not None:
-            return found
+        """Return a trial to start or resume, and whether only to end it at once; None while there is none."""
+        resumed = self._resume()
+        if resumed is not None:
+            return resumed
         proposed = self._propose()
         if proposed is not None:
             return proposed, False
-        return self._taken_up()  # those that wait learn only now that nobody else will come
+        return self._resume()  # only now do waiting trials know that no other one will come
 
     def report(self, number: int, row: Mapping[str, Any]) -> TrialDecision:
-        """An epoch of a trial ended; what is to become of it. A value that is not a number is written down as such."""
+        """Store the score of a trial's epoch and decide what becomes of the trial. NaN is stored, too."""
         epoch, value = int(row["epoch"]), row.get(f"metric_{self.metric}")
         score = math.nan if value is None else self._sign * float(value)
         trial = self.trials[number]
         if epoch not in trial.scores:
-            self.notebook.note(number, epoch, math.nan if value is None else float(value))
+            self.trial_log.note(number, epoch, math.nan if value is None else float(value))
         self.trials[number] = replace(trial, scores={**trial.scores, epoch: score})
         return self._decide(number)
 
     def end(self, number: int, status: str) -> None:
-        """The trial's run has a record, or failed for good."""
-        self._turn(number, cast("State", status))
+        """End a trial: its run has a record, or failed for good."""
+        self._set_state(number, cast("State", status))
 
     def wait(self, number: int) -> None:
-        """The trial's run stopped, with what it has so far."""
-        self._turn(number, "waiting")
+        """Let a trial wait: its run stopped, and keeps what it has so far."""
+        self._set_state(number, "waiting")
 
     @property
     def coming(self) -> int:
-        """At most so many runs may still be begun, those included that go on after a pause."""
+        """The most runs that may still start, including those that resume after a pause."""
         states = [trial.state for trial in self.trials.values()]
         return self._unproposed + states.count("waiting") + (states.count("running") if self._scheduler.WAITS else 0)
 
@@ -105,45 +105,45 @@ class Study:
 
     @property
     def waiting(self) -> list[int]:
-        """The trials that were begun and are not on a lane."""
+        """The trials that have started, have not ended, and are not on a lane."""
         return [number for number, trial in self.trials.items() if trial.state == "waiting"]
 
     @property
     def best(self) -> int | None:
-        """The number of the trial that was best on validation items, of those that ran to their end; None: of none."""
+        """The number of the trial with the best validation score, of those that ran to their end; None if none did."""
         whole = {number: trial.result for number, trial in self.trials.items() if trial.result is not None}
         return max(whole, key=lambda number: (whole[number], -number), default=None)
 
     def shown(self, signed: float | None) -> float | None:
-        """A score as the metric has it; None for none."""
+        """Return a score with the metric's own sign; None if it is missing or NaN."""
         return None if signed is None or math.isnan(signed) else self._sign * signed
 
-    def _recall(self) -> None:
-        scores = self.notebook.scores()
-        for found in self.notebook.proposals():
-            run = self._run(found.number, found.values)
-            if run.run_id != found.run_id:
+    def _load(self) -> None:
+        scores = self.trial_log.scores()
+        for proposal in self.trial_log.proposals():
+            number, run = proposal.number, self._run(proposal.number, proposal.values)
+            if run.run_id != proposal.run_id:
                 raise UserError(
-                    f"{self.notebook.folder.uri}: trial {found.number} was proposed as run {found.run_id} and would be "
+                    f"{self.trial_log.folder.uri}: trial {number} was proposed as run {proposal.run_id} and would be "
                     f"{run.run_id} now; choose another --out, or another search.seed"
                 )
-            known = self._signed(scores.get(found.number, {}))
-            self._enter(found.number, found.values, found.proposed_by, run, "waiting", known)
-        if self.trials and not self.notebook.exists():
+            known = self._signed(scores.get(number, {}))
+            self._enter(number, proposal.values, proposal.proposed_by, run, "waiting", known)
+        if self.trials and not self.trial_log.exists():
             self._describe()
 
-    def _taken_up(self) -> tuple[int, bool] | None:
+    def _resume(self) -> tuple[int, bool] | None:
         for number in self.waiting:
             decision = self._decide(number)
             if decision != "wait":
-                self._turn(number, "running")
+                self._set_state(number, "running")
                 return number, decision == "prune"
         return None
 
     def _propose(self) -> int | None:
         if not self._unproposed:
             return None
-        number = next(number for number in count(1) if number not in self.trials)  # one that was lost is free again
+        number = next(number for number in count(1) if number not in self.trials)  # lost numbers are free
         if number == 1:
             self._describe()
         proposed = self._proposal(number)
@@ -152,17 +152,17 @@ class Study:
             return None
         values, by = proposed
         run = self._run(number, values)
-        self.notebook.propose(Proposal(number, run.run_id, by, values))
+        self.trial_log.propose(Proposal(number, run.run_id, by, values))
         self._enter(number, values, by, run, "running", {})
         return number
 
     def _describe(self) -> None:
         rules = self.rules
         about = {"search": search_id(self.search), "system": self.system.name, "metric": self.metric}
-        self.notebook.describe({**about, "epochs": rules.epochs, "rungs": list(rules.rungs)})
+        self.trial_log.describe({**about, "epochs": rules.epochs, "rungs": list(rules.rungs)})
 
     def _proposal(self, number: int) -> tuple[Mapping[str, Any], str] | None:
-        """The file's own settings first; afterwards the searcher is asked."""
+        """Propose the file's own settings first, then what the searcher proposes."""
         if number == 1:
             return dict(self.space.own), OWN
         searcher: Searcher = load("searcher", self.search.searcher)
@@ -199,12 +199,12 @@ class Study:
     def _signed(self, scores: Mapping[int, float]) -> dict[int, float]:
         return {epoch: self._sign * score for epoch, score in scores.items()}
 
-    def _turn(self, number: int, state: State) -> None:
+    def _set_state(self, number: int, state: State) -> None:
         self.trials[number] = replace(self.trials[number], state=state)
 
 
 def objective(search: Search, resolved: ResolvedExperiment) -> tuple[str, Literal["maximize", "minimize"]]:
-    """The name of the metric that is looked for, and which values of it are better."""
+    """Return the name of the metric to optimize, and which values of it are better."""
     if search.metric is None or search.metric == resolved.metric:
         return resolved.metric, resolved.direction
     assert search.direction is not None, "resolving an experiment fills it in"
@@ -212,5 +212,5 @@ def objective(search: Search, resolved: ResolvedExperiment) -> tuple[str, Litera
 
 
 def all_runs(studies: Iterable[Study]) -> list[RunSpec]:
-    """The runs of every trial so far."""
+    """Return the runs of every trial so far."""
     return [run for study in studies for run in study.runs.values()]

@@ -1,4 +1,4 @@
-"""What is known of one trial: the one value that searchers and schedulers decide upon."""
+"""What is known about one trial: the value from which searchers and schedulers decide."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ OPEN: tuple[State, ...] = ("running", "waiting")
 
 @dataclass(frozen=True)
 class Trial:
-    """`values` are its settings, `scores` what it reached after each epoch on validation items; more is always better.
+    """`values` are its settings, `scores` its validation scores by epoch, signed so that higher is always better.
 
-    What it reached on test items is nowhere in here: settings are never chosen by that. A `waiting` trial was begun
-    and is not on a lane now: it was paused, or a search ended before it did.
+    Test scores are deliberately absent: settings are never chosen by them. A `waiting` trial has started and is not on
+    a lane now: it was paused, or a search ended before it did.
     """
 
     number: int
@@ -27,7 +27,7 @@ class Trial:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more will be heard of it."""
+        """Whether it has ended for good."""
         return self.state not in OPEN
 
     @property
@@ -37,10 +37,10 @@ class Trial:
 
     @property
     def best(self) -> float | None:
-        """Its best score of any epoch, whatever became of it; None where it has no number."""
+        """Its best score in any epoch, however it ended; None if no score is a number."""
         return max((score for score in self.scores.values() if not math.isnan(score)), default=None)
 
     @property
     def result(self) -> float | None:
-        """The same of a trial that ran to its end; None for any other."""
+        """The best score of a trial that ran to its end; None for any other."""
         return self.best if self.state in WHOLE else None

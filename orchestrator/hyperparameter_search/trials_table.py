@@ -1,4 +1,4 @@
-"""Between trials and the tables: what records say of trials, and the table that has one row for each of them."""
+"""Trials and the tables: applies what records say about trials, and builds the table with one row per trial."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from orchestrator.hyperparameter_search.study import Study
 from orchestrator.storage import Store
 
 
-def take_in(store: Store, studies: Sequence[Study]) -> None:
-    """Statuses and epochs of the trials that have a record, from the compacted tables."""
+def update_from_tables(store: Store, studies: Sequence[Study]) -> None:
+    """Update the studies with the statuses and scores of recorded trials from the compacted tables."""
     runs, epochs = store.table("runs"), store.table("epochs")
     rows = [] if runs is None else runs.select(["run_id", "status"]).to_pylist()
     recorded = {row["run_id"]: row["status"] for row in rows if row["status"] != "failed"}
@@ -29,17 +29,17 @@ def take_in(store: Store, studies: Sequence[Study]) -> None:
 
 
 def trial_rows(store: Store, wanted: Search, studies: Sequence[Study]) -> list[dict[str, Any]]:
-    """The rows of `trials.parquet`: every system's first trial, every system's second one, and so on."""
+    """Return the rows of `trials.parquet`: every system's first trial, every system's second one, and so on."""
     table = store.table("runs")
     runs = {row["run_id"]: row for row in ([] if table is None else table.to_pylist())}
-    found = []
+    rows = []
     for number in sorted({number for study in studies for number in study.trials}):
-        found += [_row(study, number, search_id(wanted), runs) for study in studies if number in study.trials]
-    return found
+        rows += [_row(study, number, search_id(wanted), runs) for study in studies if number in study.trials]
+    return rows
 
 
 def seconds_spent(store: Store, studies: Iterable[Study]) -> float:
-    """How long trials have been in work so far: the time that their records cover, gaps left out, overlaps once."""
+    """Return how long trials have run so far: the time that their records cover, without gaps, overlaps once."""
     table = store.table("runs")
     if table is None:
         return 0.0
@@ -50,7 +50,7 @@ def seconds_spent(store: Store, studies: Iterable[Study]) -> float:
 
 
 def covered(spans: Iterable[tuple[datetime, datetime]]) -> float:
-    """Seconds in at least one of the spans."""
+    """Return the seconds that lie in at least one of the spans."""
     total, until = 0.0, None
     for start, end in sorted(spans):
         begin = start if until is None else max(start, until)

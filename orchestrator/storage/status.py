@@ -127,8 +127,8 @@ def summarise(store: Store, cells: Sequence[Mapping[str, Any]], recorded: Mappin
         system[state] = system.get(state, 0) + 1
         system["total"] = system.get("total", 0) + 1
     labels = {cell["run_id"]: label(cell) for cell in cells}
-    notebooks = store.notebooks()
-    trials = {found.run_id for notebook in notebooks for found in notebook.proposals()}
+    trial_logs = store.trial_logs()
+    trials = {found.run_id for trial_log in trial_logs for found in trial_log.proposals()}
     controls = {cell["system"]: cell.get("control") for cell in cells}
     return Status(
         location=store.location,
@@ -137,26 +137,28 @@ def summarise(store: Store, cells: Sequence[Mapping[str, Any]], recorded: Mappin
         others=len(set(recorded) - set(labels) - trials),
         failures={labels[run_id]: why for run_id, why in failures.items()},
         unsupported={cell["system"]: cell[UNSUPPORTED] for cell in cells if cell.get(UNSUPPORTED)},
-        search=tuple(_trials(notebook, recorded) for notebook in _of_this_search(store, notebooks)),
+        search=tuple(_trials(trial_log, recorded) for trial_log in _of_this_search(store, trial_logs)),
         warnings=_about_attempts(tried, labels),
     )
 
 
-def _of_this_search(store: Store, notebooks: Sequence[TrialLog]) -> list[TrialLog]:
+def _of_this_search(store: Store, trial_logs: Sequence[TrialLog]) -> list[TrialLog]:
     """Those of the `search` that the experiment has now, in the order of its systems."""
-    experiment = (store.experiment() or {}) if notebooks else {}
+    experiment = (store.experiment() or {}) if trial_logs else {}
     if experiment.get("search") is None:
         return []
     current = search_id(Search.model_validate_json(json.dumps(experiment["search"])))
     systems = [system_name(model, recipe) for recipe in experiment["recipes"] for model in experiment["models"]]
     found = {
-        about["system"]: notebook for notebook in notebooks if (about := notebook.description())["search"] == current
+        about["system"]: trial_log
+        for trial_log in trial_logs
+        if (about := trial_log.description())["search"] == current
     }
     return [found[system] for system in systems if system in found]
 
 
-def _trials(notebook: TrialLog, recorded: Mapping[str, str]) -> TrialStatus:
-    about, proposals, scores = notebook.description(), notebook.proposals(), notebook.scores().values()
+def _trials(trial_log: TrialLog, recorded: Mapping[str, str]) -> TrialStatus:
+    about, proposals, scores = trial_log.description(), trial_log.proposals(), trial_log.scores().values()
     states = Counter(recorded.get(found.run_id, PENDING) for found in proposals)
     rungs = {rung: sum(rung in epochs for epochs in scores) for rung in about["rungs"]}
     return TrialStatus(about["system"], len(proposals), dict(states), rungs)

@@ -223,15 +223,15 @@ class Store:
             logger.warning("%s; the next compaction builds it anew", error)
             return None
 
-    def notebook(self, key: str) -> TrialLog:
+    def trial_log(self, key: str) -> TrialLog:
         """What a search proposed for one system, and heard of it; `key` names the two."""
         return TrialLog(self.root.child(f"{SEARCH}/{key}"))
 
-    def notebooks(self) -> list[TrialLog]:
+    def trial_logs(self) -> list[TrialLog]:
         """Those of every search that was made here."""
         folder = self.root.child(SEARCH)
-        found = [self.notebook(key) for key in folder.names()]
-        return [notebook for notebook in found if notebook.exists()]
+        found = [self.trial_log(key) for key in folder.names()]
+        return [trial_log for trial_log in found if trial_log.exists()]
 
     def write_trials(self, table: pa.Table) -> None:
         """Write the table of the current search's trials."""

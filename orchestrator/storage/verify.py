@@ -68,34 +68,34 @@ FROM_TRIALS = f"restored from {TABLE}"
 def of_searches(root: Folder) -> Iterator[Damage]:
     """Studies and proposals that are damaged or missing."""
     for key in root.child(SEARCH).names():
-        notebook = TrialLog(root.child(f"{SEARCH}/{key}"))
-        if notebook.folder.names():
-            yield from _of_study(notebook, f"{SEARCH}/{key}")
-            yield from _of_proposals(root, notebook, f"{SEARCH}/{key}")
+        trial_log = TrialLog(root.child(f"{SEARCH}/{key}"))
+        if trial_log.folder.names():
+            yield from _of_study(trial_log, f"{SEARCH}/{key}")
+            yield from _of_proposals(root, trial_log, f"{SEARCH}/{key}")
 
 
 def restore_proposals(root: Folder) -> None:
     """Write the proposals again that are gone, and that `trials.parquet` holds."""
     for key in root.child(SEARCH).names():
-        notebook = TrialLog(root.child(f"{SEARCH}/{key}"))
-        for number, proposal in _held(root, notebook).items():
-            if number not in notebook.numbers():
-                notebook.propose(proposal)
+        trial_log = TrialLog(root.child(f"{SEARCH}/{key}"))
+        for number, proposal in _held(root, trial_log).items():
+            if number not in trial_log.numbers():
+                trial_log.propose(proposal)
 
 
-def _of_study(notebook: TrialLog, path: str) -> Iterator[Damage]:
+def _of_study(trial_log: TrialLog, path: str) -> Iterator[Damage]:
     name = f"{path}/{STUDY}"
-    if not notebook.exists():
+    if not trial_log.exists():
         yield Damage.plain(name, "missing", False, SEARCH_WRITES)
         return
     try:
-        notebook.description()
+        trial_log.description()
     except CorruptResults:
         yield Damage.plain(name, "damaged", False, SEARCH_WRITES, name)
 
 
-def _of_proposals(root: Folder, notebook: TrialLog, path: str) -> Iterator[Damage]:
-    held, there = _held(root, notebook), set(notebook.numbers())
+def _of_proposals(root: Folder, trial_log: TrialLog, path: str) -> Iterator[Damage]:
+    held, there = _held(root, trial_log), set(trial_log.numbers())
     for number in range(1, max([*held, *there], default=0) + 1):
         name = f"{path}/{file_of(number)}"
         remedy = (True, FROM_TRIALS) if number in held else (False, PROPOSED_AGAIN)
@@ -103,18 +103,18 @@ def _of_proposals(root: Folder, notebook: TrialLog, path: str) -> Iterator[Damag
             yield Damage.plain(name, "missing", *remedy)
             continue
         try:
-            notebook.proposal(number)
+            trial_log.proposal(number)
         except CorruptResults:
             yield Damage.plain(name, "damaged", *remedy, name)
 
 
-def _held(root: Folder, notebook: TrialLog) -> dict[int, Proposal]:
-    """The proposals of a notebook that the table of trials holds; none where either cannot be read."""
-    if not (root.exists(TABLE) and notebook.exists()):
+def _held(root: Folder, trial_log: TrialLog) -> dict[int, Proposal]:
+    """Return the proposals of a trial log that the table of trials holds; none where either cannot be read."""
+    if not (root.exists(TABLE) and trial_log.exists()):
         return {}
     rows: list[dict[str, Any]] = []
     with contextlib.suppress(Corrupt, CorruptResults, IsADirectoryError):
-        about = notebook.description()
+        about = trial_log.description()
         rows = [
             row
             for row in trials_in(root.read(TABLE), TABLE).to_pylist()

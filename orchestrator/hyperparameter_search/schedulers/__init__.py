@@ -1,10 +1,10 @@
-"""Which trials go on: one algorithm a file, each a function of what is known of all trials of one system.
+"""Decides which trials go on: one algorithm per file, each a function of all trials of one system.
 
-`decide(trials, number, rules)` says whether the trial `number` should go on, end now ("prune"), or wait until others
-are as far as it is. It is asked after every epoch of a trial, and again for the trials that wait; it has no state, so
-that a search that was killed decides as it would have.
+`decide(trials, number, rules)` says whether trial `number` should go on, end now ("prune"), or wait until others have
+come as far. It is called after every epoch of a trial, and again for waiting trials. It has no state, so that a search
+that was killed decides as it would have.
 
-Read `asha.py` for an example. May import `search.trial` and what this file defines.
+Read `asha.py` for an example. May import `hyperparameter_search.trial` and what this file defines.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ TrialDecision = Literal["continue", "prune", "wait"]
 
 @dataclass(frozen=True)
 class Rules:
-    """`epochs`: of a trial that runs to its end; `trials`: how many there will be; the others as in the file."""
+    """`epochs` of a trial that runs to its end, number of `trials` in all; the others as in the experiment file."""
 
     epochs: int
     trials: int
@@ -30,9 +30,9 @@ class Rules:
 
 
 class Scheduler(Protocol):
-    """A module of this package. `WAITS`: whether a trial can be told to wait, so that it is begun more than once."""
+    """A module of this package. `WAITS`: whether it can let a trial wait, which then starts more than once."""
 
     WAITS: bool
 
     def decide(self, trials: Mapping[int, Trial], number: int, rules: Rules) -> TrialDecision:
-        """Whether the trial goes on."""
+        """Decide whether the trial goes on."""

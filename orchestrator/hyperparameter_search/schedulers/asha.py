@@ -1,9 +1,10 @@
 """Asynchronous successive halving (Li et al., MLSys 2020, algorithm 2): a trial goes on when it is among the best.
 
-At a rung, one trial of `reduction_factor` may go on, by score, out of those that have come so far; the others wait
-there with a checkpoint. Each trial that arrives can make room for one that waits. When nobody else can come, the rest
-ends; the best one always goes on. Nobody waits for a whole cohort, at the price of some trials that would not have gone
-on had all been known. On warm lanes a pause costs little; `asha_stopping`, which never pauses, lets more through.
+At a rung, one in `reduction_factor` of the trials that have arrived so far may go on, by score; the others wait there
+with a checkpoint. Each trial that arrives can make room for one that waits. When no other trial can arrive, the rest
+end, except that the best one always goes on. No trial waits for a whole cohort; the price is that some go on that would
+not have, had all scores been known. On warm lanes a pause costs little; `asha_stopping`, which never pauses, lets more
+trials through.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ def decide(trials: Mapping[int, Trial], number: int, rules: Rules) -> TrialDecis
         return "continue"
     if math.isnan(trial.scores.get(rung, math.nan)):
         return "prune"
-    there = [other for other, found in trials.items() if not math.isnan(found.scores.get(rung, math.nan))]
-    ranked = sorted(there, key=lambda other: (-trials[other].scores[rung], other))
+    arrived = [other for other in trials if not math.isnan(trials[other].scores.get(rung, math.nan))]
+    ranked = sorted(arrived, key=lambda other: (-trials[other].scores[rung], other))
     is_closed = not _can_come(trials, rung, rules)
     room = len(ranked) // rules.reduction_factor
     if number in ranked[: max(1, room) if is_closed else room]:
@@ -35,7 +36,7 @@ def decide(trials: Mapping[int, Trial], number: int, rules: Rules) -> TrialDecis
 
 
 def _can_come(trials: Mapping[int, Trial], rung: int, rules: Rules) -> bool:
-    """Whether another trial may still arrive at the rung: one that is not proposed yet, or one on its way there."""
+    """Return whether another trial may still arrive at the rung: one not proposed yet, or one on its way there."""
     if len(trials) < rules.trials:
         return True
-    return any(not found.is_over and rung not in found.scores for found in trials.values())
+    return any(not trial.is_over and rung not in trial.scores for trial in trials.values())

@@ -27,19 +27,19 @@ class Bracket:
 
 
 def brackets(rules: Rules) -> tuple[Bracket, ...]:
-    """From the one with the most and shortest trials to the one without a rung."""
+    """Return the brackets, from the one with the most and shortest trials to the one without a rung."""
     eta = rules.reduction_factor
     most = max(0, math.floor(math.log(rules.epochs / rules.min_epochs, eta) + 1e-9))
-    found = []
+    result = []
     for power in range(most, -1, -1):
         size = math.ceil((most + 1) / (power + 1) * eta**power)
         rungs = (int(rules.epochs / eta**step + 1e-9) for step in range(power, 0, -1))
-        found.append(Bracket(size, tuple(dict.fromkeys(max(1, rung) for rung in rungs))))
-    return tuple(found)
+        result.append(Bracket(size, tuple(dict.fromkeys(max(1, rung) for rung in rungs))))
+    return tuple(result)
 
 
 def cohort(number: int, rules: Rules) -> tuple[Bracket, range]:
-    """The bracket that a trial is in, and the numbers of all trials that it is compared with."""
+    """Return the bracket of a trial, and the numbers of all trials that it is compared with."""
     first = 1
     while True:
         for bracket in brackets(rules):
@@ -50,14 +50,14 @@ def cohort(number: int, rules: Rules) -> tuple[Bracket, range]:
 
 
 def decide(trials: Mapping[int, Trial], number: int, rules: Rules) -> TrialDecision:
-    """Wait at a rung until every trial of the cohort that is still in is there; then the best of them go on."""
+    """Wait at a rung until every trial of the cohort that is still in the race is there; then the best go on."""
     bracket, alive = cohort(number, rules)
     reached = trials[number].epoch
     members: Sequence[int] = alive
     for rung in bracket.rungs:
         if rung > reached:
             return "continue"
-        if not all(_has_come(trials.get(member), rung) for member in members):
+        if not all(_has_arrived(trials.get(member), rung) for member in members):
             return "wait" if reached == rung or trials[number].state == "waiting" else "continue"
         members = _best(trials, members, rung, rules.reduction_factor)
         if number not in members:
@@ -65,12 +65,12 @@ def decide(trials: Mapping[int, Trial], number: int, rules: Rules) -> TrialDecis
     return "continue"
 
 
-def _has_come(trial: Trial | None, rung: int) -> bool:
+def _has_arrived(trial: Trial | None, rung: int) -> bool:
     return trial is not None and (trial.is_over or rung in trial.scores)
 
 
 def _best(trials: Mapping[int, Trial], members: Sequence[int], rung: int, eta: int) -> list[int]:
-    """One of `eta` of them, at least one, by score at the rung; the earlier trial where scores are equal."""
-    there = [member for member in members if not math.isnan(trials[member].scores.get(rung, math.nan))]
-    ranked = sorted(there, key=lambda member: (-trials[member].scores[rung], member))
+    """Return the best one in `eta` members, at least one, by score at the rung; the earlier trial wins a tie."""
+    arrived = [member for member in members if not math.isnan(trials[member].scores.get(rung, math.nan))]
+    ranked = sorted(arrived, key=lambda member: (-trials[member].scores[rung], member))
     return ranked[: max(1, len(members) // eta)]

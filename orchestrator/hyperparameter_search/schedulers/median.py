@@ -1,7 +1,7 @@
 """The median stopping rule (Golovin et al., KDD 2017, section 3.2.2).
 
-A trial ends after an epoch when its best score so far is below the median of the others' running averages up to that
-epoch. It needs `FEWEST` others that have come as far.
+A trial ends after an epoch if its best score so far is below the median of the others' running averages up to that
+epoch. This needs at least `FEWEST` others that have come as far.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ WAITS = False
 
 
 def decide(trials: Mapping[int, Trial], number: int, rules: Rules) -> TrialDecision:
-    """Judge a trial after any epoch from `min_epochs` on, but for its last."""
+    """Judge a trial after every epoch from `min_epochs` on, except its last."""
     trial = trials[number]
     epoch = trial.epoch
     if epoch < rules.min_epochs or epoch >= rules.epochs:
         return "continue"
-    averages = [_average(found, epoch) for other, found in trials.items() if other != number and epoch in found.scores]
+    others = [other for key, other in trials.items() if key != number and epoch in other.scores]
+    averages = [_average(other, epoch) for other in others]
     if len(averages) < FEWEST:
         return "continue"
     best = max((score for score in trial.scores.values() if not math.isnan(score)), default=-math.inf)
@@ -31,6 +32,6 @@ def decide(trials: Mapping[int, Trial], number: int, rules: Rules) -> TrialDecis
 
 
 def _average(trial: Trial, epoch: int) -> float:
-    """Mean of a trial's scores up to an epoch; one that is not a number makes it as bad as can be."""
+    """Return the mean of a trial's scores up to an epoch; -inf if one of them is not a number."""
     scores = [score for at, score in trial.scores.items() if at <= epoch]
     return -math.inf if any(math.isnan(score) for score in scores) else fmean(scores)

@@ -1,4 +1,4 @@
-"""No early end: every trial runs all its epochs."""
+"""No early stopping: every trial runs all its epochs."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""Who proposes the next values: one algorithm a file, each a function of what was tried so far.
+"""Proposes the next values to try: one algorithm per file, each a function of what was tried so far.
 
-`propose(parameters, trials, number, seed)` gives the values of trial `number`, or None where there is nothing left to
-try. It has no state: the same history, number and seed give the same values, so that a search that was killed goes on
-as it would have.
+`propose(parameters, trials, number, seed)` returns the values of trial `number`, or None if nothing is left to try. It
+has no state: the same history, number and seed give the same values, so that a search that was killed goes on as it
+would have.
 
-Read `random.py` for an example. May import `search.trial` and `config`.
+Read `random.py` for an example. May import `hyperparameter_search.trial` and `config`.
 """
 
 from __future__ import annotations
@@ -24,4 +24,4 @@ class Searcher(Protocol):
     def propose(
         self, parameters: Mapping[str, Distribution], trials: Mapping[int, Trial], number: int, seed: int
     ) -> Values | None:
-        """The next values."""
+        """Return the next values; None if nothing is left to try."""

@@ -13,8 +13,8 @@ from orchestrator.hyperparameter_search.trial import Trial
 def propose(
     parameters: Mapping[str, Distribution], trials: Mapping[int, Trial], number: int, seed: int
 ) -> Values | None:
-    """The first combination that was not tried; None after the last one."""
+    """Return the first combination that was not tried; None after the last one."""
     tried = [trial.values for trial in trials.values()]
-    combinations = itertools.product(*(found.values or () for found in parameters.values()))
+    combinations = itertools.product(*(distribution.values or () for distribution in parameters.values()))
     named = (dict(zip(parameters, combination, strict=True)) for combination in combinations)
     return next((values for values in named if values not in tried), None)

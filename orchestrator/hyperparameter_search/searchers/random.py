@@ -18,18 +18,18 @@ ATTEMPTS = 100
 def propose(
     parameters: Mapping[str, Distribution], trials: Mapping[int, Trial], number: int, seed: int
 ) -> Values | None:
-    """A draw that was not tried before; None after `ATTEMPTS` draws that all were."""
+    """Draw values that were not tried; None if `ATTEMPTS` draws were all tried before."""
     generator = np.random.default_rng([seed, number])
     tried = [trial.values for trial in trials.values()]
     for _ in range(ATTEMPTS):
-        values = {key: draw(found, generator) for key, found in parameters.items()}
+        values = {key: draw(distribution, generator) for key, distribution in parameters.items()}
         if values not in tried:
             return values
     return None
 
 
 def draw(distribution: Distribution, generator: np.random.Generator) -> Any:
-    """One value. Numbers are rounded to six significant digits, so that they can be written down as they are."""
+    """Draw one value. Numbers are rounded to six significant digits, so that they can be written down exactly."""
     if distribution.choice is not None:
         return distribution.choice[int(generator.integers(len(distribution.choice)))]
     low, high = distribution.edges
@@ -41,5 +41,5 @@ def draw(distribution: Distribution, generator: np.random.Generator) -> Any:
 
 
 def rounded(value: float, low: float, high: float) -> float:
-    """Six significant digits, within the ends."""
+    """Round to six significant digits, within `low` and `high`."""
     return min(max(float(f"{value:.6g}"), low), high)

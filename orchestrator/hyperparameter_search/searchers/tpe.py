@@ -1,7 +1,7 @@
 """The tree-structured Parzen estimator (Bergstra et al., NeurIPS 2011), as Optuna implements it.
 
-Optuna keeps no state for us: its study is built anew from the trials for every proposal. Trials under way count as
-bad ones meanwhile (constant liar), pruned ones with what they reached, diverged and failed ones as the worst.
+Optuna keeps no state for us: its study is rebuilt from the trials for every proposal. Running trials count as bad ones
+meanwhile (constant liar), pruned ones with the scores they reached, diverged and failed ones as the worst.
 """
 
 from __future__ import annotations
@@ -26,31 +26,31 @@ LARGEST_SEED = 2**32
 def propose(
     parameters: Mapping[str, Distribution], trials: Mapping[int, Trial], number: int, seed: int
 ) -> Values | None:
-    """Values that were not tried; where the estimator repeats itself, a random draw. None where that does, too."""
-    distributions = {key: _distribution(found) for key, found in parameters.items()}
+    """Propose values that were not tried: a random draw if the estimator repeats itself, None if that does, too."""
+    distributions = {key: _distribution(parameter) for key, parameter in parameters.items()}
     study = _study((seed * 1_000_003 + number) % LARGEST_SEED)
     for trial in trials.values():
-        if all(found.contains(trial.values.get(key)) for key, found in parameters.items()):
-            study.add_trial(_told(trial, parameters, distributions))
-    asked = study.ask(distributions)
-    values = {key: _value(found, asked.params[key]) for key, found in parameters.items()}
+        if all(parameter.contains(trial.values.get(key)) for key, parameter in parameters.items()):
+            study.add_trial(_frozen(trial, parameters, distributions))
+    proposed = study.ask(distributions).params
+    values = {key: _value(parameter, proposed[key]) for key, parameter in parameters.items()}
     if values in [trial.values for trial in trials.values()]:
         return random.propose(parameters, trials, number, seed)
     return values
 
 
 def _study(seed: int) -> optuna.Study:
-    """In memory and silent: Optuna writes a line for every study otherwise."""
+    """Create a study in memory, silently: otherwise Optuna logs a line for every study."""
     logging.getLogger("optuna").setLevel(logging.WARNING)
     sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=DRAWN_AT_FIRST, constant_liar=True)
     return optuna.create_study(direction="maximize", sampler=sampler)
 
 
-def _told(
+def _frozen(
     trial: Trial, parameters: Mapping[str, Distribution], distributions: dict[str, BaseDistribution]
 ) -> FrozenTrial:
-    """A trial as Optuna knows it."""
-    params = {key: _parameter(found, trial.values[key]) for key, found in parameters.items()}
+    """Return a trial as Optuna has it."""
+    params = {key: _value_for_optuna(parameter, trial.values[key]) for key, parameter in parameters.items()}
     scores = {epoch: score for epoch, score in trial.scores.items() if math.isfinite(score)}
     if trial.result is not None and math.isfinite(trial.result):
         return create_trial(params=params, distributions=distributions, value=trial.result, intermediate_values=scores)
@@ -64,19 +64,21 @@ def _told(
     )
 
 
-def _distribution(found: Distribution) -> BaseDistribution:
-    """Choices stand for their place, because Optuna knows plain values only."""
-    if found.choice is not None:
-        return CategoricalDistribution(range(len(found.choice)))
-    low, high = found.edges
-    return IntDistribution(low, high) if found.integer else FloatDistribution(low, high, log=found.kind == "loguniform")
+def _distribution(parameter: Distribution) -> BaseDistribution:
+    """Return Optuna's distribution. Choices become their positions, because Optuna knows plain values only."""
+    if parameter.choice is not None:
+        return CategoricalDistribution(range(len(parameter.choice)))
+    low, high = parameter.edges
+    if parameter.integer:
+        return IntDistribution(low, high)
+    return FloatDistribution(low, high, log=parameter.kind == "loguniform")
 
 
-def _parameter(found: Distribution, value: Any) -> Any:
-    return value if found.choice is None else found.choice.index(value)
+def _value_for_optuna(parameter: Distribution, value: Any) -> Any:
+    return value if parameter.choice is None else parameter.choice.index(value)
 
 
-def _value(found: Distribution, parameter: Any) -> Any:
-    if found.choice is not None:
-        return found.choice[parameter]
-    return parameter if found.integer is not None else random.rounded(parameter, *found.edges)
+def _value(parameter: Distribution, proposed: Any) -> Any:
+    if parameter.choice is not None:
+        return parameter.choice[proposed]
+    return proposed if parameter.integer is not None else random.rounded(proposed, *parameter.edges)

@@ -54,13 +54,13 @@ def hashed(folder: Path, *names: str) -> None:
 
 def searched(store: Store) -> None:
     """Two trials of one system, written down as a search does it."""
-    notebook = store.notebook("a" * 16)
-    notebook.describe({"search": "s" * 16, "system": "small", "metric": "weighted_f1", "epochs": 2, "rungs": []})
+    trial_log = store.trial_log("a" * 16)
+    trial_log.describe({"search": "s" * 16, "system": "small", "metric": "weighted_f1", "epochs": 2, "rungs": []})
     rows = []
     for number in (1, 2):
         values = {"train.learning_rate": number / 1000, "train.batch_size": 8}
         run_id = make_run(100 + number).run_id
-        notebook.propose(Proposal(number, run_id, "random", values))
+        trial_log.propose(Proposal(number, run_id, "random", values))
         about = {"search": "s" * 16, "system": "small", "model": "small", "recipe": "default", "seed": 0}
         rows.append({**about, "trial": number, "run_id": run_id, "proposed_by": "random", "parameters": values})
     store.write_trials(trials_table([{**row, "status": "pending"} for row in rows]))
