@@ -19,7 +19,7 @@ from orchestrator.executors.events import RunFailed, RunFinished
 from orchestrator.storage import Store
 from orchestrator.storage.cells import spec_columns
 from orchestrator.storage.find_results import default_out
-from orchestrator.storage.init_from import check_starts
+from orchestrator.storage.init_from import check_init_from
 
 if TYPE_CHECKING:
     from orchestrator.executors.torchrun import Ranks
@@ -91,7 +91,7 @@ def run_cell(
         recorded = store.recorded()
         if run.run_id in recorded:
             return CellResult(run, store.location, ran=False, status=recorded[run.run_id], address=store.address)
-        check_starts(store, [run], needed)
+        check_init_from(store, [run], needed)
         first = [earlier for earlier in needed if earlier.run_id not in recorded]
         result = _execute(resolved, [*first, run], store, listener, ranks)
         store.compact()

@@ -159,7 +159,7 @@ def _execute(
 ) -> int:
     """Adaptations that are missing, then trials; returns the exit code."""
     adaptations = [run for run in resolved.adaptations if store.status(run.run_id) is None]
-    init_from.check_starts(store, [study.own_run for study in studies], resolved.adaptations)
+    init_from.check_init_from(store, [study.own_run for study in studies], resolved.adaptations)
     executor = executor_for(store, resolved, options.layout)
     notify.message(_said_of(studies))
     recorded = store.recorded()

@@ -25,7 +25,7 @@ from orchestrator.errors import EXIT_ENVIRONMENT, EXIT_FAILED_RUNS
 from orchestrator.storage import Store
 from orchestrator.storage.cells import cell_columns
 from orchestrator.storage.find_results import default_out
-from orchestrator.storage.init_from import check_starts, keep_the_best
+from orchestrator.storage.init_from import check_init_from, keep_the_best
 from orchestrator.storage.status import Status, failed_runs, summarise
 
 
@@ -90,7 +90,7 @@ def sweep(resolved: ResolvedExperiment, options: SweepOptions, listener: Listene
         before, problems = _recorded(store)
         pending = resolve.pending(cells, before)
         remaining = to_do(store, pending, options.retry)
-        check_starts(store, remaining, resolved.adaptations)
+        check_init_from(store, remaining, resolved.adaptations)
         possible = [run for run in cells if run.unsupported is None or run.run_id in before]
         compacting = Compacting(store, len(before))
         notify.also(compacting)

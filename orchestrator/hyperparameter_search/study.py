@@ -79,7 +79,7 @@ class Study:
         score = math.nan if value is None else self._sign * float(value)
         trial = self.trials[number]
         if epoch not in trial.scores:
-            self.trial_log.note(number, epoch, math.nan if value is None else float(value))
+            self.trial_log.add_score(number, epoch, math.nan if value is None else float(value))
         self.trials[number] = replace(trial, scores={**trial.scores, epoch: score})
         return self._decide(number)
 

@@ -1,8 +1,8 @@
 """Everything on disk or in an object store: records, attempts, compacted tables, searches, the lock.
 
-The way in is `Store`. Start with `store.py`, whose first lines draw a results directory. Beside it other rooms may use
-`find_results.py` (names to directories), `status.py`, `init_from.py` and `cells.py`; the other files are its own. May
-import `config`, `errors`, `html_tables`, `units`, `analysis.tables` and `trainables`.
+Other packages use `Store`, `find_results.py` (names to directories), `status.py`, `init_from.py` and `cells.py`; the
+other files are internal. Start with `store.py`, which opens with the layout of a results directory. May import
+`config`, `errors`, `html_tables`, `units`, `analysis.tables` and `trainables`.
 """
 
 from orchestrator.storage.disk_errors import StorageFull, StorageUnwritable, explained

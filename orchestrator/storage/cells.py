@@ -1,4 +1,4 @@
-"""What a results directory says of a run before it has run: the columns that follow from its spec."""
+"""What a results directory says about a run before it has run: the columns that follow from its spec."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from orchestrator.config.run_spec import RunSpec
 
 
 def spec_columns(run: RunSpec) -> dict[str, Any]:
-    """The columns of the `runs` table that the specification alone decides."""
+    """Return the columns of the `runs` table that follow from the specification alone."""
     config = run.config
     return {
         "run_id": run.run_id,
@@ -33,9 +33,9 @@ def spec_columns(run: RunSpec) -> dict[str, Any]:
 
 
 def cell_columns(run: RunSpec) -> dict[str, Any]:
-    """What a results directory remembers of a cell of its grid.
+    """Return what a results directory stores about a cell of its grid.
 
-    The same, why it could not run there, and the trial of a search whose settings it has.
+    These are the columns of the spec, why the run is unsupported, and the trial of a search that had its settings.
     """
     more = {"unsupported": run.unsupported, "winner_of": run.winner_of}
     return {**spec_columns(run), **{name: value for name, value in more.items() if value is not None}}

@@ -1,7 +1,7 @@
-"""Gathers the records of all runs into the three tables that one line of pandas, polars or DuckDB reads.
+"""Gathers the records of all runs into three tables that pandas, polars or DuckDB read in one line.
 
-Only records that the manifest does not list are read; a table that is damaged is quarantined and built anew from the
-records; a damaged record is quarantined, reported, and its run is pending again.
+Only records that the manifest does not list are read. A damaged table is quarantined and rebuilt from the records; a
+damaged record is quarantined and reported, and its run is pending again.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from orchestrator.storage.merge_tables import (
     streamed,
 )
 from orchestrator.storage.records import RUNS, Scan, scan
-from orchestrator.storage.restore import Repair, mend
+from orchestrator.storage.restore import Repair, restore_records
 
 LOCK = "compaction.lock"
 RUNS_TABLE, EPOCHS_TABLE, PREDICTIONS_TABLE = TABLES
@@ -38,10 +38,10 @@ RUNS_TABLE, EPOCHS_TABLE, PREDICTIONS_TABLE = TABLES
 
 @dataclass(frozen=True)
 class Compaction:
-    """What a compaction found: committed runs, failed ones, records added and removed since the last time.
+    """What a compaction found: committed and failed runs, and records added and removed since the last time.
 
-    `problems` says, for people, what was damaged and what became of it; `pending` are the runs that lost a damaged
-    record and have to run again.
+    `problems` tells people what was damaged and what became of it; `pending` are the runs that lost a damaged record
+    and have to run again.
     """
 
     runs: int
@@ -54,12 +54,12 @@ class Compaction:
 
 @dataclass
 class _Work:
-    """A compaction under way. `whole`: the tables are what the manifest says."""
+    """A compaction in progress. `whole`: the tables are what the manifest says."""
 
     root: Folder
     owner: str
     known: Manifest
-    found: Scan
+    listing: Scan
     whole: bool
     states: dict[str, str]
     problems: list[str]
@@ -70,24 +70,24 @@ class _Work:
 
 
 def compact(root: Folder, owner: str, recheck: bool = False) -> Compaction:
-    """Bring the tables up to date with the records; nothing is written where nothing changed.
+    """Bring the tables up to date with the records; write nothing if nothing changed.
 
-    `recheck` reads every record again, and restores a damaged one from the tables where they still hold it.
+    `recheck` reads every record again, and restores a damaged one from the tables if they still hold it.
     Raises StorageFull or StorageUnwritable; the old tables are then still there.
     """
     with explained(root.uri), exclusive(root, LOCK):
         work = _begin(root, owner)
-        fitting = _fitting(work)
-        _read_records(work, fitting, recheck)
+        up_to_date = _up_to_date(work)
+        _read_records(work, up_to_date, recheck)
         _read_failures(work)
-        kept = fitting - work.fresh.run_ids - set(work.pending)
+        kept = up_to_date - work.fresh.run_ids - set(work.pending)
         if not work.whole or work.fresh.run_ids or kept != set(work.known.records) or work.failed != work.known.failed:
             _write_tables(work, kept)
         return Compaction(
             runs=len(kept) + len(work.fresh.run_ids),
             failed=len(work.failed),
             added=len(work.fresh.run_ids - set(work.known.records)),
-            removed=len(set(work.known.records) - set(work.found.committed)),
+            removed=len(set(work.known.records) - set(work.listing.committed)),
             problems=tuple(work.problems),
             pending=tuple(work.pending),
         )
@@ -103,46 +103,46 @@ def _known(root: Folder) -> tuple[Manifest | None, list[str]]:
 def _begin(root: Folder, owner: str) -> _Work:
     known, problems = _known(root)
     if problems:
-        place = move_aside(root, MANIFEST, QUARANTINE)
-        problems = [f"{problem}; moved to {place}" for problem in problems]
+        moved_to = move_aside(root, MANIFEST, QUARANTINE)
+        problems = [f"{problem}; moved to {moved_to}" for problem in problems]
     known = known or Manifest()
     states: dict[str, str] = {table: state_of(root, known, table) for table in TABLES}
     for table in [table for table, state in states.items() if state == "damaged"]:
-        place = move_aside(root, table, QUARANTINE)
-        problems.append(f"{root.uri}/{table}: not as recorded; moved to {place} and built anew from the records")
+        moved_to = move_aside(root, table, QUARANTINE)
+        problems.append(f"{root.uri}/{table}: not as recorded; moved to {moved_to} and rebuilt from the records")
     whole = set(states.values()) == {"whole"}
     return _Work(root, owner, known, scan(root), whole, states, problems)
 
 
-def _fitting(work: _Work) -> set[str]:
-    """The runs whose rows in the tables are those of their records."""
+def _up_to_date(work: _Work) -> set[str]:
+    """Return the runs whose rows in the tables are those of their records."""
     if not work.whole:
         return set()
-    found = work.found.committed
-    return {run_id for run_id, known in work.known.records.items() if found.get(run_id) == known["record"]}
+    committed = work.listing.committed
+    return {run_id for run_id, known in work.known.records.items() if committed.get(run_id) == known["record"]}
 
 
-def _read_records(work: _Work, fitting: set[str], recheck: bool) -> None:
-    """Verify the records that are news (`recheck`: all) and gather their rows; damaged and lost ones are mended."""
+def _read_records(work: _Work, up_to_date: set[str], recheck: bool) -> None:
+    """Verify new records (`recheck`: all) and gather their rows; restore damaged and lost ones if possible."""
     damaged = {}
-    for run_id, name in sorted(work.found.committed.items()):
-        if run_id in fitting and not recheck:
+    for run_id, name in sorted(work.listing.committed.items()):
+        if run_id in up_to_date and not recheck:
             continue
         try:
             tables = records.load(work.root.child(f"{RUNS}/{run_id}"), name, run_id)
         except Corrupt as error:
             damaged[run_id] = error
             continue
-        if run_id not in fitting:
+        if run_id not in up_to_date:
             work.fresh.add(run_id, tables)
-    mended = mend(Repair(work.root, work.owner, work.known, work.found, work.fresh, work.whole), damaged)
-    work.problems += mended.problems
-    work.pending += mended.pending
+    result = restore_records(Repair(work.root, work.owner, work.known, work.listing, work.fresh, work.whole), damaged)
+    work.problems += result.problems
+    work.pending += result.pending
 
 
 def _read_failures(work: _Work) -> None:
-    """The rows of runs without a record whose newest attempt failed."""
-    for run_id, numbers in work.found.tried.items():
+    """Gather the rows of runs without a record whose newest attempt failed."""
+    for run_id, numbers in work.listing.tried.items():
         newest = records.newest_of(work.root.child(f"{RUNS}/{run_id}"), numbers)
         work.problems += [f"{problem}; this attempt is left out" for problem in newest.problems]
         row = newest.failed_row()
@@ -181,7 +181,7 @@ def _predictions(work: _Work, kept: set[str], old: CompactedPredictions | None) 
             yield old.of(run_id)
         else:
             folder = work.root.child(f"{RUNS}/{run_id}")
-            yield records.read_predictions(folder, work.found.committed[run_id])
+            yield records.read_predictions(folder, work.listing.committed[run_id])
 
 
 def _manifest(work: _Work, kept: set[str], described: dict[str, dict[str, Any]]) -> Manifest:
@@ -189,5 +189,5 @@ def _manifest(work: _Work, kept: set[str], described: dict[str, dict[str, Any]])
     previous = {table: before[state][table] for table, state in work.states.items() if state in before}
     listed = {run_id: work.known.records[run_id] for run_id in kept}
     for run_id, about in work.fresh.described.items():
-        listed[run_id] = {"record": str(work.found.committed[run_id]), **about}
+        listed[run_id] = {"record": str(work.listing.committed[run_id]), **about}
     return Manifest(described, previous, dict(sorted(listed.items())), work.failed)

@@ -1,4 +1,4 @@
-"""What a full, read-only or forbidden disk means to the user: which path, that nothing is lost, what to do next."""
+"""Explains a full, read-only or forbidden disk to the user: which path, that nothing is lost, and what to do next."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ FORBIDDEN = frozenset({errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, er
 
 
 class StorageFull(EnvironmentProblem):
-    """There is no space left where the results go."""
+    """There is no space left for the results."""
 
 
 class StorageUnwritable(EnvironmentProblem):
-    """The results cannot be written where they should go."""
+    """The results cannot be written to their directory."""
 
 
 @contextlib.contextmanager
 def explained(location: str) -> Iterator[None]:
-    """Turn the OSError of a full or forbidden disk into StorageFull or StorageUnwritable, of a link into UserError.
+    """Turn the OSError of a full or forbidden disk into StorageFull or StorageUnwritable, and of a link into UserError.
 
-    Others pass.
+    Other errors pass unchanged.
     """
     try:
         yield
@@ -41,20 +41,20 @@ def explained(location: str) -> Iterator[None]:
             reason = os.strerror(error.errno or 0)
             raise StorageUnwritable(f"{location} cannot be written ({reason}); choose another --out") from error
         if error.errno == errno.ELOOP:
-            place = error.filename or location
-            raise UserError(f"{place} is a link, and nothing is written through it; remove it") from error
+            path = error.filename or location
+            raise UserError(f"{path} is a link, and nothing is written through it; remove it") from error
         raise
 
 
 def move_aside(root: Folder, name: str, under: str) -> str:
-    """Move `name` to `<under>/<its last part>-<n>` with the first free n; returns the new name."""
+    """Move `name` to `<under>/<its last part>-<n>` with the first free n; return the new name."""
     target = free_name(root, under, name.rpartition("/")[2])
     root.move(name, f"{under}/{target}")
     return f"{under}/{target}"
 
 
 def free_name(root: Folder, under: str, stem: str) -> str:
-    """`<stem>-<n>` with the smallest n from 1 that nothing in the folder `under` has yet."""
+    """Return `<stem>-<n>` with the smallest n >= 1 that is free in the folder `under`."""
     taken = set(root.child(under).names(f"{stem}-"))
     number = 1
     while f"{stem}-{number}" in taken:

@@ -1,4 +1,4 @@
-"""What the results are results of: the resolved experiment, the cells of its grid, and the fingerprints of its data."""
+"""Files that say what the results belong to: the resolved experiment, its cells, its data's fingerprints, notes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from orchestrator.storage.disk_errors import QUARANTINE, move_aside
 
 CELLS, DATASETS, NOTES = "cells.json", "datasets.json", "notes.json"
 ABSENT = "(absent)"
-EXPERIMENT_HASH = "experiment_sha256"  # in cells.json; what earlier versions wrote has none
+EXPERIMENT_HASH = "experiment_sha256"  # in cells.json; earlier versions did not write it
 
 
 class DataChanged(UserError):
@@ -26,14 +26,14 @@ class DataChanged(UserError):
 def write_experiment(
     root: Folder, experiment: Mapping[str, Any], cells: Sequence[Mapping[str, Any]]
 ) -> tuple[str, ...]:
-    """Write `experiment.yaml` and `cells.json`; returns what changed since the last time, one line a key.
+    """Write `experiment.yaml` and `cells.json`; return what changed since the last time, one line per key.
 
-    A file that differs is kept as `experiment-<n>.yaml`; nothing is written where nothing changed. `cells.json` holds
+    An old file that differs is kept as `experiment-<n>.yaml`; nothing is written if nothing changed. `cells.json` holds
     the hash of `experiment.yaml`.
     """
     old = root.read(EXPERIMENT) if root.exists(EXPERIMENT) else None
     lines: tuple[str, ...] = ()
-    if old is None or not _says(old, experiment):
+    if old is None or not _holds_experiment(old, experiment):
         data = experiment_file.to_bytes(experiment)
         if old is not None:
             lines = _difference(old, experiment_file.from_bytes(data))
@@ -45,20 +45,20 @@ def write_experiment(
     return lines
 
 
-def _says(data: bytes, experiment: Mapping[str, Any]) -> bool:
-    """Whether a file holds this experiment, the order of its keys and the types of its values included."""
+def _holds_experiment(data: bytes, experiment: Mapping[str, Any]) -> bool:
+    """Return whether a file holds this experiment, including the order of its keys and the types of its values."""
     return json.dumps(_parsed(data), default=str) == json.dumps(dict(experiment), default=str)
 
 
 def write_notes(root: Folder, notes: Sequence[str]) -> None:
-    """Keep what every reader of the results must be told about the data; reports repeat it."""
+    """Store what every reader of the results must know about the data; reports repeat it."""
     data = seal({"notes": list(notes)})
     if not (root.exists(NOTES) and root.read(NOTES) == data):
         root.write(NOTES, data)
 
 
 def read_notes(root: Folder) -> tuple[str, ...]:
-    """The notes of the last sweep; none before the first one. Raises CorruptResults."""
+    """Return the notes of the last sweep; () before the first one. Raises CorruptResults."""
     if not root.exists(NOTES):
         return ()
     data = root.read(NOTES)
@@ -66,21 +66,21 @@ def read_notes(root: Folder) -> tuple[str, ...]:
         content = json.loads(data)  # earlier versions wrote it without a hash
         return tuple(map(str, (content if set(content) == {"notes"} else unseal(data, NOTES))["notes"]))
     except (ValueError, KeyError, TypeError) as error:
-        raise CorruptResults(f"{root.uri}/{NOTES} is damaged; running the sweep again writes it anew") from error
+        raise CorruptResults(f"{root.uri}/{NOTES} is damaged; running the sweep again rewrites it") from error
 
 
 def read_experiment(root: Folder) -> dict[str, Any] | None:
-    """The resolved experiment; None before the first sweep. Raises CorruptResults for a file that is no mapping."""
+    """Return the resolved experiment; None before the first sweep. Raises CorruptResults if it is not a mapping."""
     if not root.exists(EXPERIMENT):
         return None
     content = _parsed(root.read(EXPERIMENT))
     if content is None:
-        raise CorruptResults(f"{root.uri}/{EXPERIMENT} is damaged; running the sweep again writes it anew")
+        raise CorruptResults(f"{root.uri}/{EXPERIMENT} is damaged; running the sweep again rewrites it")
     return content
 
 
 def read_cells(root: Folder) -> list[dict[str, Any]]:
-    """The cells of the current grid, in its order; empty before the first sweep. Raises CorruptResults."""
+    """Return the cells of the current grid, in its order; [] before the first sweep. Raises CorruptResults."""
     if not root.exists(CELLS):
         return []
     return list(_grid(root)["cells"])
@@ -93,14 +93,14 @@ def _grid(root: Folder) -> dict[str, Any]:
         if "cells" not in content:
             raise Corrupt(f"{label}: is not a list of cells")
     except Corrupt as error:
-        raise CorruptResults(f"{error}; running the sweep again writes it anew") from error
+        raise CorruptResults(f"{error}; running the sweep again rewrites it") from error
     return content
 
 
 def check_fingerprint(root: Folder, dataset: str, fingerprint: str, accept: bool) -> None:
-    """Remember a data set's fingerprint, or compare it with the remembered one.
+    """Store a data set's fingerprint, or compare it with the stored one.
 
-    Raises DataChanged with both fingerprints unless `accept`, CorruptResults where they can no longer be told.
+    Raises DataChanged with both fingerprints unless `accept`, CorruptResults if the stored ones are lost.
     """
     known = _fingerprints(root, accept)
     before = known.get(dataset)
@@ -115,20 +115,20 @@ def check_fingerprint(root: Folder, dataset: str, fingerprint: str, accept: bool
 
 
 def _fingerprints(root: Folder, accept: bool) -> dict[str, list[str]]:
-    """Data set -> fingerprints it may have; where the file is damaged, those in the compacted `runs`."""
+    """Return data set -> the fingerprints it may have; from the compacted `runs` if the file is damaged."""
     if not root.exists(DATASETS):
         return {}
     try:
-        return _remembered(root)
+        return _stored_fingerprints(root)
     except Corrupt as error:
         if not root.exists("runs.parquet") and not accept:
-            raise CorruptResults(f"{error}; pass --accept-new-data if the data is what it was") from error
-        found = _recorded_fingerprints(root)
+            raise CorruptResults(f"{error}; pass --accept-new-data if the data has not changed") from error
+        recorded = _recorded_fingerprints(root)
         move_aside(root, DATASETS, QUARANTINE)
-        return found
+        return recorded
 
 
-def _remembered(root: Folder) -> dict[str, list[str]]:
+def _stored_fingerprints(root: Folder) -> dict[str, list[str]]:
     content = unseal(root.read(DATASETS), f"{root.uri}/{DATASETS}")
     if not all(isinstance(fingerprints, list) for fingerprints in content.values()):
         raise Corrupt(f"{root.uri}/{DATASETS}: is not a list of data sets")
@@ -136,7 +136,7 @@ def _remembered(root: Folder) -> dict[str, list[str]]:
 
 
 def rebuild_fingerprints(root: Folder) -> None:
-    """Write `datasets.json` anew from the compacted `runs`, which must be whole; what was there is set aside."""
+    """Rewrite `datasets.json` from the compacted `runs`, which must be whole; set the old file aside."""
     known = _recorded_fingerprints(root)
     if root.exists(DATASETS):
         move_aside(root, DATASETS, QUARANTINE)
@@ -144,16 +144,16 @@ def rebuild_fingerprints(root: Folder) -> None:
 
 
 def unsound(root: Folder) -> Iterator[tuple[str, str]]:
-    """Each of the four files that is not as it was written, and what is wrong: `missing`, or why it is not believed.
+    """Yield each of the four files that is not as it was written, with the reason: `missing`, or what is wrong.
 
-    Where a sweep was never started none is missing. `notes.json` is not missed: earlier versions wrote none.
+    None is missing if no sweep was ever started. `notes.json` may be missing: earlier versions wrote none.
     """
     there = [name for name in (EXPERIMENT, CELLS, DATASETS, NOTES) if root.exists(name)]
     yield from ((name, "missing") for name in (EXPERIMENT, CELLS, DATASETS) if there and name not in there)
     readers: dict[str, Callable[[], object]] = {
         EXPERIMENT: lambda: _as_swept(root),
         CELLS: lambda: _grid(root),
-        DATASETS: lambda: _remembered(root),
+        DATASETS: lambda: _stored_fingerprints(root),
         NOTES: lambda: read_notes(root),
     }
     for name in there:
@@ -188,7 +188,7 @@ def _recorded_fingerprints(root: Folder) -> dict[str, list[str]]:
         for row in table.select(["dataset", "dataset_fingerprint"]).to_pylist()
     }
     names = sorted({str(name) for name, _ in pairs})
-    return {name: sorted(str(found) for dataset, found in pairs if dataset == name) for name in names}
+    return {name: sorted(str(fingerprint) for dataset, fingerprint in pairs if dataset == name) for name in names}
 
 
 def _keep(root: Folder, old: bytes) -> None:

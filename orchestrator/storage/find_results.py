@@ -1,4 +1,4 @@
-"""Where results are: the directory that an argument of a command means."""
+"""Finds results: the directory that a command's argument means."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ RESULTS = Path("results")
 
 
 def default_out(experiment: str) -> str:
-    """Where a sweep puts its results unless it is told otherwise."""
+    """Return the directory where a sweep puts its results by default."""
     return str(RESULTS / experiment)
 
 
 def open_results(where: str | None) -> Store:
-    """The results at a directory or URI, or those under `results/` of the experiment with that name or file.
+    """Open the results at a directory or URI, or those under `results/` of the experiment with that name or file.
 
-    None: the only results directory under `results/`. Raises UserError where there is none, or several.
+    None: the only results directory under `results/`. Raises UserError if there is none, or more than one.
     """
     if where is None:
         return Store.open(_only_one())
@@ -31,13 +31,13 @@ def open_results(where: str | None) -> Store:
     name = load.name_in(Path(where)) if Path(where).is_file() else where
     if load.is_results(RESULTS / name):
         return Store.open(RESULTS / name)
-    raise UserError(f"no results in {RESULTS / name}; known: {', '.join(map(str, found())) or 'none'}")
+    raise UserError(f"no results in {RESULTS / name}; known: {', '.join(map(str, results_directories())) or 'none'}")
 
 
 def source_of(where: str) -> str:
-    """What an analysis reads: a directory, table or URI as it is, else the results of the experiment so named, or file.
+    """Return what an analysis reads: a directory, table or URI as it is, else the results of an experiment (or file).
 
-    Raises UserError where there is neither.
+    Raises UserError if there is neither.
     """
     path = Path(where).expanduser()
     name = load.named_by(where)
@@ -47,37 +47,37 @@ def source_of(where: str) -> str:
         return str(RESULTS / (name or where))
     if path.is_dir():
         return where
-    listed = ", ".join(map(str, found())) or "none"
-    missing = f"are no results in {RESULTS / name}" if name else "is no such file or directory, nor such an experiment"
-    raise UserError(f"{where}: there {missing}; results: {listed}")
+    listed = ", ".join(map(str, results_directories())) or "none"
+    missing = f"there are no results in {RESULTS / name}" if name else "no such file, directory or experiment"
+    raise UserError(f"{where}: {missing}; results: {listed}")
 
 
-def found() -> list[Path]:
-    """Every results directory under `results/`."""
+def results_directories() -> list[Path]:
+    """List every results directory under `results/`."""
     return sorted(path for path in RESULTS.glob("*") if load.is_results(path))
 
 
 def _only_one() -> Path:
-    candidates = found()
+    candidates = results_directories()
     if len(candidates) == 1:
         return candidates[0]
     if not candidates:
         raise UserError(
             f"no results under {RESULTS.absolute()}; run `orchestrate sweep EXPERIMENT`, or name the directory"
         )
-    raise UserError(f"several results: say which of {', '.join(map(str, candidates))}")
+    raise UserError(f"more than one results directory; name one of {', '.join(map(str, candidates))}")
 
 
 def find_run(reference: str, where: str | None) -> tuple[Store, str]:
-    """The run that `reference` names (beginning of an id, or system:seed) and its results.
+    """Return the run that `reference` names (beginning of an id, or system:seed) and its results.
 
-    `where` None: looked for in every directory under `results/`. Raises UserError where there is none, or several.
+    `where` None: look in every directory under `results/`. Raises UserError if there is none, or more than one.
     """
-    if where is not None or len(found()) < 2:
+    if where is not None or len(results_directories()) < 2:
         store = open_results(where)
         return store, store.resolve_run(reference)
     matches = []
-    for path in found():
+    for path in results_directories():
         store = Store.open(str(path))
         with contextlib.suppress(UserError):
             matches.append((store, store.resolve_run(reference)))

@@ -1,4 +1,4 @@
-"""How a person names a run on the command line: the beginning of its id, or `system:seed`."""
+"""Finds the run that a person names on the command line: by the beginning of its id, or by `system:seed`."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from orchestrator.errors import UserError
 
 
 def find_run(text: str, cells: Iterable[Mapping[str, Any]], run_ids: Iterable[str]) -> str:
-    """The one run that `text` names among the cells of the grid and the runs that have a folder.
+    """Return the one run that `text` names among the cells of the grid and the runs that have a folder.
 
-    Raises UserError where it names none, or several, which are then listed.
+    Raises UserError if it names none, or several; these are then listed.
     """
     listed = list(cells)
     known = sorted({str(cell["run_id"]) for cell in listed} | set(run_ids))
-    found = [run_id for run_id in known if text and run_id.startswith(text.lower())]
+    matches = [run_id for run_id in known if text and run_id.startswith(text.lower())]
     system, _, seed = text.rpartition(":")
-    found += [cell["run_id"] for cell in listed if system and (cell["system"], str(cell["seed"])) == (system, seed)]
-    if len(set(found)) == 1:
-        return str(found[0])
-    if not found:
+    matches += [cell["run_id"] for cell in listed if system and (cell["system"], str(cell["seed"])) == (system, seed)]
+    if len(set(matches)) == 1:
+        return str(matches[0])
+    if not matches:
         raise UserError(f"no run {text!r}; give the beginning of a run id, or system:seed such as {_example(listed)}")
-    raise UserError(f"{text!r} names {len(set(found))} runs: {', '.join(sorted(set(found)))}; give one of these ids")
+    several = sorted(set(matches))
+    raise UserError(f"{text!r} names {len(several)} runs: {', '.join(several)}; give one of these ids")
 
 
 def _example(cells: list[Mapping[str, Any]]) -> str:

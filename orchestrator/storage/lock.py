@@ -1,11 +1,11 @@
 """Keeps a second sweep out of a results directory: a courtesy, because correctness rests on how records are written.
 
-Locally the kernel holds the lock (flock): it ends with its process, however that dies. In an object store it is a lease
-whose counter its holder advances; whoever finds one watches the counter, so that no two clocks have to agree.
+Locally the kernel holds the lock (flock), which ends with its process, however that dies. In an object store it is a
+lease whose counter its holder advances; another sweep watches the counter, so that no clocks have to agree.
 
-The kernel is asked here and not through filelock, which knows exclusive locks only: to ask whether a sweep is running
-could then turn away one that is just starting. Where a file system has no such lock, filelock raises or leaves a file
-that stays after a kill; here the lease takes over.
+This uses flock directly and not filelock, which has exclusive locks only: checking whether a sweep is running could
+then turn away one that is just starting. On a file system without such locks, filelock raises or leaves a file behind
+after a kill; here the lease takes over.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def hold(
 ) -> Iterator[Holder]:
     """Hold the lock of a results directory. Raises Locked while another holder is alive.
 
-    The two times are those of the lease: a dead holder's is taken over after `expiry_seconds` of watching.
+    The two times are for the lease: that of a dead holder is taken over after `expiry_seconds` of watching.
     """
     started = datetime.now(UTC).isoformat(timespec="seconds")
     holder = Holder(os.getpid(), f"process {os.getpid()}, running since {started}", owner, started)
@@ -76,7 +76,7 @@ def hold(
 
 
 def is_held(root: Folder) -> bool:
-    """Whether somebody holds the lock now. A lease counts as long as it stands, also one whose holder has died."""
+    """Return whether the lock is held now. A lease counts as long as it exists, even if its holder has died."""
     if not _content(root):
         return False
     if not root.is_local:
@@ -91,7 +91,7 @@ def is_held(root: Folder) -> bool:
 
 @contextlib.contextmanager
 def exclusive(root: Folder, name: str) -> Iterator[None]:
-    """Wait for and hold a lock among local processes, for a short piece of work; no lock where the kernel has none."""
+    """Wait for and hold a lock among local processes, for a short task; no lock if the file system has none."""
     with contextlib.ExitStack() as stack:
         if root.is_local:
             _flock(_opened(stack, root, name), fcntl.LOCK_EX)
@@ -99,7 +99,7 @@ def exclusive(root: Folder, name: str) -> Iterator[None]:
 
 
 def _flocked(stack: contextlib.ExitStack, root: Folder, holder: Holder) -> bool:
-    """Take the kernel's lock until the stack closes; False where the file system has none."""
+    """Take the kernel's lock until the stack closes; False if the file system has none."""
     descriptor = _opened(stack, root, LOCK)
     taken = _flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     if taken is None:
@@ -122,7 +122,7 @@ def _opened(stack: contextlib.ExitStack, root: Folder, name: str) -> int:
 
 
 def _flock(descriptor: int, operation: int) -> bool | None:
-    """Whether the lock was taken; None where the file system has no such locks."""
+    """Return whether the lock was taken; None if the file system has no such locks."""
     try:
         fcntl.flock(descriptor, operation)
     except OSError as error:
@@ -155,11 +155,11 @@ def _leased(root: Folder, holder: Holder, heartbeat_seconds: float, expiry_secon
 
 
 def _wait_until_free(root: Folder, heartbeat_seconds: float, expiry_seconds: float) -> None:
-    """Return when nobody holds the lease or its counter stood still for the whole time. Raises Locked if it moves."""
+    """Wait until there is no lease, or its counter has stood still for the whole time. Raises Locked if it moves."""
     first = _content(root)
     deadline = time.monotonic() + expiry_seconds
     if first:
-        logger.info("%s has a lease; watching for up to %.0f s whether its holder is alive", root.uri, expiry_seconds)
+        logger.info("%s has a lease; watching for up to %.0f s to see if its holder is alive", root.uri, expiry_seconds)
     while first and time.monotonic() < deadline:
         time.sleep(heartbeat_seconds / 2)
         now = _content(root)
@@ -194,7 +194,7 @@ def _content(root: Folder) -> bytes | None:
 
 
 def _holder(data: bytes) -> Holder | None:
-    """Who wrote the file; None when it cannot be told (it was being written, or is damaged)."""
+    """Return who wrote the file; None if it cannot be read (it was being written, or is damaged)."""
     try:
         content: dict[str, Any] = unseal(data, LOCK)
     except Corrupt:

@@ -1,6 +1,6 @@
-"""`manifest.json`: the hashes of the compacted tables, and which records went into them, so that only news is read.
+"""`manifest.json`: the hashes of the compacted tables and the records in them, so that only new records are read.
 
-It is written before the tables it describes are put in place; it also holds the hashes of those it replaces, so that a
+It is written before the tables it describes are put in place, and also holds the hashes of the tables it replaces: a
 kill in between leaves old tables that are known to be whole.
 """
 
@@ -29,7 +29,7 @@ class Manifest:
     failed: dict[str, int] = field(default_factory=dict)
 
     def to_bytes(self) -> bytes:
-        """The file, sealed."""
+        """Return the content of the file, with its checksum."""
         tables: Mapping[str, Any] = {name: self.tables[name] for name in TABLES if name in self.tables}
         return seal(
             {
@@ -42,12 +42,12 @@ class Manifest:
         )
 
     def hashes(self) -> dict[str, str]:
-        """File -> SHA-256 of the tables it describes."""
+        """Return file -> SHA-256 of the tables it describes."""
         return {name: str(table["sha256"]) for name, table in self.tables.items()}
 
 
 def read(root: Folder) -> Manifest | None:
-    """The manifest; None before the first compaction. Raises Corrupt."""
+    """Read the manifest; None before the first compaction. Raises Corrupt."""
     label = f"{root.uri}/{MANIFEST}"
     try:
         content = unseal(root.read(MANIFEST), label)
@@ -64,13 +64,13 @@ def read(root: Folder) -> Manifest | None:
 
 
 def state_of(root: Folder, manifest: Manifest, table: str) -> Literal["whole", "older", "absent", "damaged"]:
-    """How a compacted table stands to the manifest; `older` is what a killed compaction leaves, and is whole."""
+    """Compare a compacted table with the manifest; `older` is what a killed compaction leaves, and is whole."""
     if not root.exists(table):
         return "absent"
     try:
-        found = root.sha256(table)
+        sha256 = root.sha256(table)
     except IsADirectoryError:
         return "damaged"
-    if found == manifest.hashes().get(table):
+    if sha256 == manifest.hashes().get(table):
         return "whole"
-    return "older" if found == manifest.previous.get(table) else "damaged"
+    return "older" if sha256 == manifest.previous.get(table) else "damaged"

@@ -1,4 +1,4 @@
-"""Puts the rows of many records together: `runs` and `epochs` in memory, predictions streamed, one row group a run."""
+"""Merges the rows of many records: `runs` and `epochs` in memory, predictions streamed, one row group per run."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from analysis.tables.folder import Folder
 from analysis.tables.schema import SCHEMAS, Kind, read_parquet
 from orchestrator.storage.records import Tables
 
-TABLES_IN_A_PILE = 256
+MOST_UNMERGED_TABLES = 256
 RUNS_ORDER = ("experiment", "stage", "system", "seed", "split_seed", "fold", "run_id")
 EPOCHS_ORDER = ("run_id", "epoch")
 
 
 class TableStack:
-    """Tables of one kind on top of each other; merged now and then, because 10,000 small tables are large."""
+    """Tables of one kind, to be concatenated; merged now and then, because 10,000 small tables take much memory."""
 
     def __init__(self, kind: Kind) -> None:
         """Begin with no rows."""
@@ -33,13 +33,13 @@ class TableStack:
         self._parts = [SCHEMAS[kind].empty_table()]
 
     def add(self, table: pa.Table) -> None:
-        """Put the rows of `table` on the pile; columns that either side lacks are null there."""
+        """Add the rows of `table`; columns that either side lacks are null there."""
         self._parts.append(table)
-        if len(self._parts) >= TABLES_IN_A_PILE:
+        if len(self._parts) >= MOST_UNMERGED_TABLES:
             self._parts = [self._merged()]
 
     def sorted_by(self, names: Sequence[str]) -> pa.Table:
-        """All rows: fixed columns in their order, extra ones by name, rows in the order of the columns `names`."""
+        """Return all rows, sorted by the columns `names`: fixed columns in their order, then extra ones by name."""
         table = self._merged()
         fixed = SCHEMAS[self._kind]
         table = table.select([*fixed.names, *sorted(set(table.column_names) - set(fixed.names))])
@@ -51,7 +51,7 @@ class TableStack:
 
 @dataclass
 class GatheredRecords:
-    """The rows of records that are not in the compacted tables yet; of their predictions only the schemas."""
+    """The rows of records that are not in the compacted tables yet; only the schemas of their predictions."""
 
     runs: TableStack = field(default_factory=lambda: TableStack("runs"))
     epochs: TableStack = field(default_factory=lambda: TableStack("epochs"))
@@ -60,11 +60,11 @@ class GatheredRecords:
 
     @property
     def run_ids(self) -> set[str]:
-        """The runs taken in."""
+        """The runs whose records were added."""
         return set(self.described)
 
     def add(self, run_id: str, tables: Tables) -> None:
-        """Take in one record's rows."""
+        """Add one record's rows."""
         self.described[run_id] = {"status": tables.status, "decisions": dict(tables.thresholds)}
         self.runs.add(tables.runs)
         self.epochs.add(tables.epochs)
@@ -72,7 +72,7 @@ class GatheredRecords:
 
 
 class CompactedPredictions:
-    """The row groups of an existing `predictions.parquet` by run. Close it, also after an error."""
+    """The row groups of an existing `predictions.parquet` by run."""
 
     def __init__(self, stream: BinaryIO) -> None:
         """Read the footer."""
@@ -84,24 +84,24 @@ class CompactedPredictions:
             self._groups[run_id].append(group)
 
     def of(self, run_id: str) -> pa.Table:
-        """The rows of one run; none where the run has none."""
+        """Return the rows of one run; an empty table if it has none."""
         return self._file.read_row_groups(self._groups.get(run_id, []))
 
 
 @contextlib.contextmanager
 def compacted_predictions(root: Folder, name: str) -> Iterator[CompactedPredictions]:
-    """Open the compacted predictions of a results directory; their hash has been checked by the caller."""
+    """Open the compacted predictions of a results directory. The caller has checked their hash."""
     with root.open(name) as stream:
         yield CompactedPredictions(stream)
 
 
 def table_of(root: Folder, kind: Kind) -> pa.Table:
-    """The compacted `runs` or `epochs`; its hash has been checked by the caller."""
+    """Read the compacted `runs` or `epochs`. The caller has checked its hash."""
     return read_parquet(root.read(f"{kind}.parquet"), kind=kind, name=f"{root.uri}/{kind}.parquet")
 
 
 def rows_of(root: Folder, kind: Kind, run_ids: Collection[str]) -> pa.Table:
-    """The committed rows of these runs in the compacted `runs` or `epochs`."""
+    """Return the rows of these runs in the compacted `runs` or `epochs`."""
     table = table_of(root, kind)
     return table.filter(pc.is_in(table["run_id"], value_set=pa.array(sorted(run_ids), pa.string())))
 
@@ -116,7 +116,7 @@ class Written:
 
 @contextlib.contextmanager
 def streamed(root: Folder, schema: pa.Schema, tables: Iterable[pa.Table]) -> Iterator[Written]:
-    """Write tables to a scratch file, each as a row group, hashing on the way; removed at the end unless adopted."""
+    """Write tables to a scratch file, one row group each, hashing on the way; removed at the end unless adopted."""
     path = root.scratch()
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -139,7 +139,7 @@ def _write(sink: _Hashing, schema: pa.Schema, tables: Iterable[pa.Table]) -> int
 
 
 def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """The table with exactly the columns of `schema`; those it lacks are null."""
+    """Return the table with exactly the columns of `schema`; those it lacks are null."""
     present = set(table.column_names)
     columns = [
         table[name].cast(schema.field(name).type)
@@ -151,9 +151,9 @@ def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
 
 
 def common_schema(schemas: Iterable[pa.Schema]) -> pa.Schema:
-    """The fixed columns of `predictions`, then every other column of any of the schemas, by name.
+    """Return the fixed columns of `predictions`, then every other column of any of the schemas, by name.
 
-    Raises ValueError where a column has types that no common one holds.
+    Raises ValueError if the types of a column have no common type.
     """
     fixed = SCHEMAS["predictions"]
     try:

@@ -2,11 +2,11 @@
 
 `run.parquet` is created last and exclusively; its presence is the commit. The other files have names that follow from
 content (`record-`, `epochs-` and `predictions-<hash>`), so two writers of the same run never touch each other's files,
-and what a killed writer left behind belongs to no record. `record-<hash>.json` is the one whose hash is that of
+and what a killed writer left behind belongs to no record. The record file is `record-<hash>.json` with the hash of
 `run.parquet`; it holds the SHA-256 of all three.
 
-A try that left no record is written down beside it, one numbered file each. `scan` finds both from listings alone:
-10,000 runs in about a second, whatever the files weigh.
+Attempts that left no record are stored beside it, one numbered file each. `scan` finds both from listings alone:
+10,000 runs in about a second, regardless of file sizes.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ LONGEST_TEXT = 100_000
 
 
 def without_host(text: str) -> str:
-    """The text without this machine's name, which no result may hold."""
+    """Return the text without this machine's name, which no result may hold."""
     host = socket.gethostname()
     if not host or host == "localhost":
         return text
@@ -51,9 +51,9 @@ def without_host(text: str) -> str:
 
 
 def write(folder: Folder, columns: Mapping[str, Any], attempt: Attempt) -> int:
-    """Write an attempt at a run under its number, or the next free one; returns the number it got.
+    """Write an attempt at a run under its number, or the next free one; return the number it got.
 
-    `columns` are the run's columns that its specification decides, so that a failed run can be listed.
+    `columns` are the run's columns that follow from its specification, so that a failed run can be listed.
     """
     number = attempt.number
     while not folder.create(file_name(number), _file(columns, replace(attempt, number=number))):
@@ -62,7 +62,7 @@ def write(folder: Folder, columns: Mapping[str, Any], attempt: Attempt) -> int:
 
 
 def read(folder: Folder, number: int) -> Attempt:
-    """One attempt. Raises Corrupt, or FileNotFoundError."""
+    """Read one attempt. Raises Corrupt, or FileNotFoundError."""
     name = file_name(number)
     try:
         return from_bytes(folder.read(name), f"{folder.uri}/{name}")[0]
@@ -71,7 +71,7 @@ def read(folder: Folder, number: int) -> Attempt:
 
 
 def newest_of(folder: Folder, tried: Iterable[int]) -> Newest:
-    """The newest whole attempt of those tried at the run of a folder."""
+    """Return the newest whole attempt among those with the numbers `tried`."""
     return newest(tried, folder.read, folder.uri)
 
 
@@ -103,7 +103,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Tables:
-    """The verified content of a record; `thresholds` are the thresholds that its predictions were made with."""
+    """The verified content of a record; `thresholds` are those that its predictions were made with."""
 
     status: str
     runs: pa.Table
@@ -113,7 +113,7 @@ class Tables:
 
 
 def from_outcome(run: RunSpec, outcome: Outcome, columns: Mapping[str, Any], attempt: int, owner: str) -> Record:
-    """The record of a run that came to a terminal end. Raises ValueError for a table that breaks the schema."""
+    """Build the record of a run that has ended. Raises ValueError for a table that does not match the schema."""
     if outcome.status == "stopped":
         raise ValueError(f"run {run.run_id} was stopped: it has no record and stays pending")
     row = {**outcome.columns, **columns, **spec_columns(run), "status": outcome.status, "attempt": attempt}
@@ -132,7 +132,7 @@ def from_outcome(run: RunSpec, outcome: Outcome, columns: Mapping[str, Any], att
 
 
 def from_tables(tables: Tables, owner: str) -> Record:
-    """The record that holds these tables; `owner` is the token of the sweep that writes it."""
+    """Build the record that holds these tables; `owner` is the token of the sweep that writes it."""
     run = to_parquet_bytes(tables.runs)
     epochs, predictions = to_parquet_bytes(tables.epochs), to_parquet_bytes(tables.predictions)
     row = tables.runs.select(["run_id", "settings_id", "attempt"]).to_pylist()[0]
@@ -150,7 +150,7 @@ def from_tables(tables: Tables, owner: str) -> Record:
 
 
 def publish(folder: Folder, record: Record) -> bool:
-    """Write the record unless the run has one: then False, and of this one only files stay that the other uses too."""
+    """Write the record unless the run has one: then return False, and keep only files that the other one uses, too."""
     if folder.exists(RUN):
         return False
     for name, data in record.files.items():
@@ -172,47 +172,47 @@ def _withdraw(folder: Folder, record: Record) -> None:
 
 
 def only(names: Sequence[str]) -> str | None:
-    """The record file among `names` where there is exactly one: then it is the run's, or the record is damaged."""
+    """Return the record file among `names` if there is exactly one: it is the run's, or the record is damaged."""
     candidates = candidates_in(names)
     return candidates[0] if len(candidates) == 1 else None
 
 
 def candidates_in(names: Sequence[str]) -> list[str]:
-    """Those of the names that a record file can have."""
+    """Return those of the names that a record file can have."""
     return [name for name in names if name.startswith(RECORD) and name.endswith(".json")]
 
 
 def current(folder: Folder, names: Sequence[str]) -> str | None:
-    """Which of the record files `names` has the hash of the folder's `run.parquet`; None if none has."""
-    expected = belonging(folder)
+    """Return the record file among `names` that belongs to the folder's `run.parquet`; None if none does."""
+    expected = expected_name(folder)
     return expected if expected in names else None
 
 
-def belonging(folder: Folder) -> str | None:
-    """The name that the record file of the folder's `run.parquet` must have; None where that is no file."""
+def expected_name(folder: Folder) -> str | None:
+    """Return the name that the record file of the folder's `run.parquet` must have; None if that is not a file."""
     try:
         return f"{RECORD}{folder.sha256(RUN)[:HASH_LENGTH]}.json"
     except IsADirectoryError:
         return None
 
 
-def whose(folder: Folder, name: str) -> str:
-    """The run that a record file says it belongs to. Raises Corrupt."""
+def run_id_in(folder: Folder, name: str) -> str:
+    """Return the run that a record file says it belongs to. Raises Corrupt."""
     return str(_content(folder, name)["run_id"])
 
 
 def hashes(folder: Folder, name: str) -> dict[str, str]:
-    """File -> SHA-256 of the tables of a record. Raises Corrupt."""
+    """Return file -> SHA-256 of the tables of a record. Raises Corrupt."""
     return {file: str(described["sha256"]) for file, described in _content(folder, name)["files"].items()}
 
 
 def status(folder: Folder, name: str) -> str:
-    """The status that a record file states. Raises Corrupt."""
+    """Return the status that a record file states. Raises Corrupt."""
     return str(_content(folder, name)["status"])
 
 
 def thresholds(folder: Folder, name: str) -> dict[str, float]:
-    """The thresholds that a record's predictions were made with. Raises Corrupt."""
+    """Return the thresholds that a record's predictions were made with. Raises Corrupt."""
     return dict(_content(folder, name).get("decisions", {}))
 
 
@@ -238,14 +238,14 @@ def load(folder: Folder, name: str | None, run_id: str) -> Tables:
 
 
 def read_predictions(folder: Folder, name: str | None) -> pa.Table:
-    """The predictions of a record, verified. Raises Corrupt."""
+    """Read the predictions of a record and verify them. Raises Corrupt."""
     assert name is not None, "only a record that was loaded before has predictions to read"
     content = _content(folder, name)
     return _table(folder, _only(content["files"], PARTS[1], folder), content, "predictions")
 
 
 def without_empty_extras(table: pa.Table, kind: Kind) -> pa.Table:
-    """The table without the columns beyond the kind's fixed ones that hold no value at all."""
+    """Drop columns that hold no value at all, except the fixed columns of the kind."""
     fixed = SCHEMAS[kind].names
     return table.select([name for name in table.column_names if name in fixed or table[name].null_count < len(table)])
 
@@ -263,15 +263,15 @@ def _content(folder: Folder, name: str) -> dict[str, Any]:
     if content.get("schema_version") != SCHEMA_VERSION:
         raise Corrupt(f"{label}: schema version {content.get('schema_version')}, this program reads {SCHEMA_VERSION}")
     if not {"run_id", "status", "files"} <= content.keys():
-        raise Corrupt(f"{label}: is not the file of a record")
+        raise Corrupt(f"{label}: is not a record file")
     return content
 
 
 def _only(files: Mapping[str, Any], prefix: str, folder: Folder) -> str:
-    found = [name for name in files if name.startswith(prefix)]
-    if len(found) != 1:
-        raise Corrupt(f"{folder.uri}: its record names {len(found)} files {prefix}*")
-    return found[0]
+    matches = [name for name in files if name.startswith(prefix)]
+    if len(matches) != 1:
+        raise Corrupt(f"{folder.uri}: its record names {len(matches)} files {prefix}*")
+    return matches[0]
 
 
 def _table(folder: Folder, name: str, content: Mapping[str, Any], kind: Kind) -> pa.Table:
@@ -297,7 +297,7 @@ RUN_ID = re.compile(r"[0-9a-f]{16}")
 
 @dataclass(frozen=True)
 class Scan:
-    """`committed`: run_id -> the name of its record file (None: there is none that fits). `tried`: run_id without a
+    """`committed`: run_id -> the name of its record file (None: none fits). `tried`: run_id of a run without a
     record -> the numbers of its attempts, ascending."""
 
     committed: dict[str, str | None]
@@ -305,18 +305,18 @@ class Scan:
 
 
 def scan(root: Folder) -> Scan:
-    """List every run. Folders that are no runs are left out. Reads a file only where two records compete."""
-    found = Scan({}, {})
+    """List every run; ignore folders that are not runs. Reads a file only where two records compete."""
+    listing = Scan({}, {})
     for run_id, names in _listings(root):
         if RUN in names:
-            found.committed[run_id] = only(names) or current(root.child(f"{RUNS}/{run_id}"), names)
+            listing.committed[run_id] = only(names) or current(root.child(f"{RUNS}/{run_id}"), names)
         elif numbers := _attempt_numbers(root, run_id, names):
-            found.tried[run_id] = numbers
-    return found
+            listing.tried[run_id] = numbers
+    return listing
 
 
 def run_ids(root: Folder) -> list[str]:
-    """Every run that has a folder, sorted."""
+    """List every run that has a folder, sorted."""
     return [name for name in root.child(RUNS).names() if RUN_ID.fullmatch(name)]
 
 
@@ -327,11 +327,11 @@ def _listings(root: Folder) -> Iterator[tuple[str, list[str]]]:
             with contextlib.suppress(FileNotFoundError, NotADirectoryError):
                 yield run_id, os.listdir(f"{runs.path}/{run_id}")  # noqa: PTH208 - 10,000 times, and names are enough
         return
-    found: dict[str, list[str]] = defaultdict(list)
+    names_by_run: dict[str, list[str]] = defaultdict(list)
     for path in runs.files():
         run_id, _, name = path.partition("/")
-        found[run_id].append(name)
-    yield from ((run_id, names) for run_id, names in sorted(found.items()) if RUN_ID.fullmatch(run_id))
+        names_by_run[run_id].append(name)
+    yield from ((run_id, names) for run_id, names in sorted(names_by_run.items()) if RUN_ID.fullmatch(run_id))
 
 
 def _attempt_numbers(root: Folder, run_id: str, names: list[str]) -> list[int]:

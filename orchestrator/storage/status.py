@@ -1,4 +1,4 @@
-"""How far a sweep is, read from its results directory alone, also while it runs."""
+"""Reports how far a sweep is, from its results directory alone, even while the sweep runs."""
 
 from __future__ import annotations
 
@@ -21,15 +21,14 @@ FAILED, PENDING, UNSUPPORTED = "failed", "pending", "unsupported"
 SHOWN = 10
 LOST = "records of finished runs are lost (the next sweep restores those that the tables hold, and runs the others)"
 DAMAGED = "records are damaged (the next sweep moves them to quarantine/ and runs them again)"
-
 DAMAGED_ATTEMPTS = "attempts are damaged and left out"
 
 
 @dataclass(frozen=True)
 class SystemStatus:
-    """Runs of one system by what became of them; `failed` are those whose newest attempt failed, still pending.
+    """The runs of one system, counted by status. `failed` ones are pending: their newest attempt failed.
 
-    `unsupported` are those that the machine which planned the grid cannot run.
+    The machine that planned the grid cannot run the `unsupported` ones.
     """
 
     system: str
@@ -45,7 +44,7 @@ class SystemStatus:
 
     @property
     def label(self) -> str:
-        """The name; a control is called one."""
+        """The name, with the kind of control if it is one."""
         return self.system if self.control is None else f"{self.system} ({self.control} control)"
 
 
@@ -53,7 +52,7 @@ class SystemStatus:
 class TrialStatus:
     """The trials of one system in the search of the current experiment.
 
-    `states` counts them by what became of them (`pending`: without a record); `rungs`: epoch -> trials that got so far.
+    `states` counts them by status (`pending`: without a record); `rungs`: epoch -> number of trials that reached it.
     """
 
     system: str
@@ -64,10 +63,10 @@ class TrialStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """All systems of the current grid, and its search. `others`: records that are no cells of it and no trials.
+    """All systems of the current grid, and its search. `others` counts records that are neither its cells nor trials.
 
     `failures`: run -> why it failed; `unsupported`: system -> why its runs are left out; `warnings` say which records
-    and attempts are lost or damaged, and what becomes of them.
+    and attempts are lost or damaged, and what happens to them.
     """
 
     location: str
@@ -81,12 +80,12 @@ class Status:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Runs of the whole grid by what became of them."""
+        """The runs of the whole grid, counted by status."""
         names = ("total", "completed", "collapsed", "diverged", "pruned", FAILED, UNSUPPORTED, PENDING)
         return {name: sum(getattr(system, name) for system in self.systems) for name in names}
 
     def table(self) -> tuple[list[str], list[list[Any]]]:
-        """Columns and rows: a system a row, and a column for each thing that became of any run."""
+        """Return columns and rows: one row per system, one column for each status that any run has."""
         counts = self.counts
         columns = [name for name in counts if name in ("total", "completed", PENDING) or counts[name]]
         rows = [[system.label, *(getattr(system, name) for name in columns)] for system in self.systems]
@@ -97,27 +96,27 @@ class Status:
 
 
 def status_of(store: Store) -> Status:
-    """The status of the results' current grid. Raises CorruptResults."""
-    cells, found = store.cells(), store.survey()
-    status = summarise(store, cells, found.recorded)
-    return replace(status, warnings=(*_about_records(found, cells), *status.warnings))
+    """Return the status of the results' current grid. Raises CorruptResults."""
+    cells, survey = store.cells(), store.survey()
+    status = summarise(store, cells, survey.recorded)
+    return replace(status, warnings=(*_about_records(survey, cells), *status.warnings))
 
 
-def _about_records(found: Survey, cells: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    """What is wrong with records, and that the next sweep deals with it."""
+def _about_records(survey: Survey, cells: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Return what is wrong with records, and how the next sweep deals with it."""
     names = {cell["run_id"]: label(cell) for cell in cells}
-    said = {LOST: found.lost, DAMAGED: found.damaged}
-    listed = {text: [names.get(run_id, f"run {run_id}") for run_id in run_ids] for text, run_ids in said.items()}
-    return tuple(f"{text}: {first_of(labels)}" for text, labels in listed.items() if labels)
+    run_ids = {LOST: survey.lost, DAMAGED: survey.damaged}
+    labels = {text: [names.get(run_id, f"run {run_id}") for run_id in listed] for text, listed in run_ids.items()}
+    return tuple(f"{text}: {first_of(listed)}" for text, listed in labels.items() if listed)
 
 
 def first_of(names: Sequence[str]) -> str:
-    """The first few of many names."""
+    """Join the first few of many names."""
     return "; ".join(names[:SHOWN]) + (f"; ... ({len(names)} in all)" if len(names) > SHOWN else "")
 
 
 def summarise(store: Store, cells: Sequence[Mapping[str, Any]], recorded: Mapping[str, str]) -> Status:
-    """The status of a grid, given its cells (run_id, system, seed, fold) and the recorded runs (run_id -> status)."""
+    """Return the status of a grid from its cells (run_id, system, seed, fold) and recorded runs (run_id -> status)."""
     tried = {cell["run_id"]: store.newest_attempt(cell["run_id"]) for cell in cells if cell["run_id"] not in recorded}
     failures = _failures(tried)
     counts: dict[str, dict[str, int]] = {}
@@ -128,7 +127,7 @@ def summarise(store: Store, cells: Sequence[Mapping[str, Any]], recorded: Mappin
         system["total"] = system.get("total", 0) + 1
     labels = {cell["run_id"]: label(cell) for cell in cells}
     trial_logs = store.trial_logs()
-    trials = {found.run_id for trial_log in trial_logs for found in trial_log.proposals()}
+    trials = {proposal.run_id for trial_log in trial_logs for proposal in trial_log.proposals()}
     controls = {cell["system"]: cell.get("control") for cell in cells}
     return Status(
         location=store.location,
@@ -143,23 +142,23 @@ def summarise(store: Store, cells: Sequence[Mapping[str, Any]], recorded: Mappin
 
 
 def _of_this_search(store: Store, trial_logs: Sequence[TrialLog]) -> list[TrialLog]:
-    """Those of the `search` that the experiment has now, in the order of its systems."""
+    """Return the logs of the experiment's current `search`, in the order of its systems."""
     experiment = (store.experiment() or {}) if trial_logs else {}
     if experiment.get("search") is None:
         return []
     current = search_id(Search.model_validate_json(json.dumps(experiment["search"])))
     systems = [system_name(model, recipe) for recipe in experiment["recipes"] for model in experiment["models"]]
-    found = {
+    logs = {
         about["system"]: trial_log
         for trial_log in trial_logs
         if (about := trial_log.description())["search"] == current
     }
-    return [found[system] for system in systems if system in found]
+    return [logs[system] for system in systems if system in logs]
 
 
 def _trials(trial_log: TrialLog, recorded: Mapping[str, str]) -> TrialStatus:
     about, proposals, scores = trial_log.description(), trial_log.proposals(), trial_log.scores().values()
-    states = Counter(recorded.get(found.run_id, PENDING) for found in proposals)
+    states = Counter(recorded.get(proposal.run_id, PENDING) for proposal in proposals)
     rungs = {rung: sum(rung in epochs for epochs in scores) for rung in about["rungs"]}
     return TrialStatus(about["system"], len(proposals), dict(states), rungs)
 
@@ -171,26 +170,26 @@ def _without_record(cell: Mapping[str, Any], failures: Mapping[str, str]) -> str
 
 
 def failed_runs(store: Store, run_ids: Sequence[str]) -> dict[str, str]:
-    """Of these runs without a record, those whose newest whole attempt failed, and why."""
+    """Return which of these runs without a record failed in their newest whole attempt, and why."""
     return _failures({run_id: store.newest_attempt(run_id) for run_id in run_ids})
 
 
 def _failures(tried: Mapping[str, Newest]) -> dict[str, str]:
-    found = {}
+    failures = {}
     for run_id, newest in tried.items():
         if newest.attempt is not None and newest.attempt.status == FAILED:
             reason = (newest.attempt.message or "").strip().splitlines()
-            found[run_id] = ": ".join(filter(None, [newest.attempt.kind, reason[-1] if reason else ""]))
-    return found
+            failures[run_id] = ": ".join(filter(None, [newest.attempt.kind, reason[-1] if reason else ""]))
+    return failures
 
 
 def _about_attempts(tried: Mapping[str, Newest], labels: Mapping[str, str]) -> tuple[str, ...]:
-    """Which attempts cannot be read."""
-    named = [f"{labels[run_id]} ({file_name(number)})" for run_id, one in tried.items() for number in one.damaged]
+    """Return which attempts cannot be read."""
+    named = [f"{labels[run_id]} ({file_name(number)})" for run_id, new in tried.items() for number in new.damaged]
     return (f"{DAMAGED_ATTEMPTS}: {first_of(named)}",) if named else ()
 
 
 def label(cell: Mapping[str, Any]) -> str:
-    """A cell in words."""
+    """Return a cell's label: system, seed and fold."""
     fold = "" if cell.get("fold") is None else f" fold {cell['fold']}"
     return f"{cell['system']} seed {cell['seed']}{fold}"

@@ -1,8 +1,8 @@
-"""What a search has proposed and heard so far, one folder a system of a search: written before it is acted upon.
+"""What a search has proposed and the scores it got, one folder per system of a search, written before it is used.
 
-    <out>/search/<search key>/study.json        the system, the search and its rungs, for whoever looks later
-    <out>/search/<search key>/0001.json ...     one proposal a file, created once, before its run is started
-    <out>/search/<search key>/scores.jsonl      one line an epoch of a trial, as it was reported
+    <out>/search/<search key>/study.json        the system, the search and its rungs, for later readers
+    <out>/search/<search key>/0001.json ...     one proposal per file, created once, before its run starts
+    <out>/search/<search key>/scores.jsonl      one line per epoch of a trial, as it was reported
 
 A search that was killed goes on from these files and from the records of its runs.
 """
@@ -29,7 +29,7 @@ PROPOSAL = re.compile(r"^(\d{4,})\.json$")
 
 @dataclass(frozen=True)
 class Proposal:
-    """One trial as it was proposed: `number` counts from 1 within its system, `values` has what is varied."""
+    """One trial as it was proposed: `number` counts from 1 within its system, `values` has the varied settings."""
 
     number: int
     run_id: str
@@ -44,32 +44,32 @@ class TrialLog:
     folder: Folder
 
     def exists(self) -> bool:
-        """Whether a study was begun here."""
+        """Return whether a study was started here."""
         return self.folder.exists(STUDY)
 
     def describe(self, content: Mapping[str, Any]) -> None:
-        """Say once what the study is about."""
+        """Write down, once, what the study is about."""
         with explained(self.folder.uri):
             self.folder.create(STUDY, seal(content))
 
     def description(self) -> dict[str, Any]:
-        """What the study is about. Raises CorruptResults."""
+        """Return what the study is about. Raises CorruptResults."""
         try:
             content = unseal(self.folder.read(STUDY), f"{self.folder.uri}/{STUDY}")
             if not {"search", "system", "rungs"} <= content.keys():
                 raise Corrupt(f"{self.folder.uri}/{STUDY}: does not describe a study")
             return content
         except (Corrupt, IsADirectoryError) as error:
-            raise CorruptResults(f"{error}; move the file aside: the next search writes it anew") from error
+            raise CorruptResults(f"{error}; move the file away, and the next search rewrites it") from error
 
     def proposals(self) -> list[Proposal]:
-        """All of them, by number. Raises CorruptResults for a damaged one."""
+        """Read all proposals, by number. Raises CorruptResults for a damaged one."""
         names = [name for name in self.folder.names() if PROPOSAL.match(name)]
-        return sorted((self._read(name) for name in names), key=lambda found: found.number)
+        return sorted((self._read(name) for name in names), key=lambda proposal: proposal.number)
 
     def numbers(self) -> list[int]:
-        """The numbers that were proposed, by the names of their files alone."""
-        return [int(found[1]) for found in map(PROPOSAL.match, self.folder.names()) if found is not None]
+        """Return the numbers that were proposed, from file names alone."""
+        return [int(match[1]) for match in map(PROPOSAL.match, self.folder.names()) if match is not None]
 
     def propose(self, proposal: Proposal) -> None:
         """Write a proposal down. Raises StorageFull or StorageUnwritable."""
@@ -81,43 +81,43 @@ class TrialLog:
         }
         with explained(self.folder.uri):
             created = self.folder.create(file_of(proposal.number), seal(content))
-        assert created, "the lock keeps other searches out, so that no number is given twice"
+        assert created, "the lock keeps other searches out, so no number is used twice"
 
     def scores(self) -> dict[int, dict[int, float]]:
-        """trial -> epoch -> score; None of a last line that a kill has cut."""
-        found: dict[int, dict[int, float]] = {}
+        """Return trial -> epoch -> score, without a last line that a kill has cut off."""
+        scores: dict[int, dict[int, float]] = {}
         if not self.folder.exists(SCORES):
-            return found
+            return scores
         for line in self.folder.read(SCORES).decode("utf-8", "replace").split("\n"):
             entry = _parsed(line)
             if entry is not None:
-                found.setdefault(entry[0], {})[entry[1]] = entry[2]
-        return found
+                scores.setdefault(entry[0], {})[entry[1]] = entry[2]
+        return scores
 
-    def note(self, trial: int, epoch: int, score: float) -> None:
-        """Add what a trial reported after an epoch. Raises StorageFull or StorageUnwritable."""
+    def add_score(self, trial: int, epoch: int, score: float) -> None:
+        """Append the score that a trial reported after an epoch. Raises StorageFull or StorageUnwritable."""
         line = json.dumps({"trial": trial, "epoch": epoch, "score": score})
         with explained(self.folder.uri):
             self.folder.append(SCORES, f"{line}\n".encode())
 
     def proposal(self, number: int) -> Proposal:
-        """One of them. Raises CorruptResults, or FileNotFoundError."""
+        """Read one proposal. Raises CorruptResults, or FileNotFoundError."""
         return self._read(file_of(number))
 
     def _read(self, name: str) -> Proposal:
         try:
             return Proposal(**unseal(self.folder.read(name), f"{self.folder.uri}/{name}"))
         except (Corrupt, TypeError, IsADirectoryError) as error:
-            raise CorruptResults(f"{error}; move the file aside: its trial is then proposed anew") from error
+            raise CorruptResults(f"{error}; move the file away, and its trial is proposed again") from error
 
 
 def file_of(number: int) -> str:
-    """The name of the file that has a proposal."""
+    """Return the name of the file that holds a proposal."""
     return f"{number:04d}.json"
 
 
 def _parsed(line: str) -> tuple[int, int, float] | None:
-    """Trial, epoch and score of a line; None for one that is not whole."""
+    """Return trial, epoch and score of a line; None for an incomplete one."""
     try:
         entry = json.loads(line)
         return int(entry["trial"]), int(entry["epoch"]), float(entry["score"])

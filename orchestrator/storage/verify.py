@@ -1,9 +1,9 @@
-"""Checks every file of a results directory that carries a hash or a schema; changes nothing but what searches lost.
+"""Checks every file of a results directory that has a hash or a schema, and restores lost proposals of searches.
 
-Start with `find`. Not checked, because nothing says what it should hold: logs, `spec.json`, the scores of trials,
-earlier experiment files, `analysis/`, and what was set aside. What a killed process leaves is no damage: a table of
-the compaction before, parts of a record that was never committed, a checkpoint or weights without their manifest.
-Lost proposals of a search are restored from the table of trials, which holds them too.
+Start with `find`, which changes nothing. Some files cannot be checked, because nothing says what they should hold:
+logs, `spec.json`, the scores of trials, earlier experiment files, `analysis/`, and what was set aside. What a killed
+process leaves is not damage: a table of the compaction before, parts of a record that was never committed, a checkpoint
+or weights without their manifest.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import Any, Literal
 from analysis.tables.attempts import ATTEMPTS, file_name, numbers
 from analysis.tables.folder import Folder
 from analysis.tables.schema import Corrupt, read_parquet
-from analysis.tables.trials import TABLE, trials_in
 from analysis.tables.trials import TABLE as TRIALS_TABLE
+from analysis.tables.trials import trials_in
 from orchestrator.errors import CorruptResults, UserError
 from orchestrator.storage import experiment_files, manifest, records
 from orchestrator.storage.manifest import MANIFEST, TABLES, Manifest, state_of
@@ -34,10 +34,10 @@ REASONS: dict[DamageKind, str] = {
     "missing": "is missing",
     "foreign": "was added by somebody else, and would be read",
 }
-RESTORED, REBUILT, ASIDE = "restored from the tables", "built anew from the records", "moved to quarantine/"
-RUN_AGAIN, SWEEP_WRITES = "the next sweep runs it again", "the next sweep writes it anew"
-SEARCH_WRITES, PROPOSED_AGAIN = "the next search writes it anew", "the next search proposes its trial again"
-PROFILE_WRITES = "the next `orchestrate profile` writes it anew"
+RESTORED, REBUILT, ASIDE = "restored from the tables", "rebuilt from the records", "moved to quarantine/"
+RUN_AGAIN, SWEEP_WRITES = "the next sweep runs it again", "the next sweep rewrites it"
+SEARCH_WRITES, PROPOSED_AGAIN = "the next search rewrites it", "the next search proposes its trial again"
+PROFILE_WRITES = "the next `orchestrate profile` rewrites it"
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class Damage:
     """A file or folder that is not as it was written; `path` is relative to the results directory.
 
     `kind`: its content was changed (damaged), it is gone (missing), or it is not ours (foreign); `reason` says so in
-    words. `remedy` is what a repair does, or, where it is not `repairable`, what replaces the file. `aside` is what a
-    repair moves to quarantine by itself; records and tables are set aside where they are restored.
+    words. `remedy` is what a repair does, or, if it is not `repairable`, what replaces the file. `aside` is what
+    `repair` moves to quarantine itself; records and tables are set aside when they are restored.
     """
 
     path: str
@@ -58,15 +58,15 @@ class Damage:
 
     @classmethod
     def plain(cls, path: str, kind: DamageKind, repairable: bool, remedy: str, aside: str | None = None) -> Damage:
-        """One of which there is no more to say than its kind."""
+        """Return a damage whose reason is simply its kind."""
         return cls(path, kind, REASONS[kind], repairable, remedy, aside)
 
 
-FROM_TRIALS = f"restored from {TABLE}"
+FROM_TRIALS = f"restored from {TRIALS_TABLE}"
 
 
 def of_searches(root: Folder) -> Iterator[Damage]:
-    """Studies and proposals that are damaged or missing."""
+    """Yield studies and proposals that are damaged or missing."""
     for key in root.child(SEARCH).names():
         trial_log = TrialLog(root.child(f"{SEARCH}/{key}"))
         if trial_log.folder.names():
@@ -75,7 +75,7 @@ def of_searches(root: Folder) -> Iterator[Damage]:
 
 
 def restore_proposals(root: Folder) -> None:
-    """Write the proposals again that are gone, and that `trials.parquet` holds."""
+    """Restore lost proposals that `trials.parquet` still holds."""
     for key in root.child(SEARCH).names():
         trial_log = TrialLog(root.child(f"{SEARCH}/{key}"))
         for number, proposal in _held(root, trial_log).items():
@@ -95,11 +95,11 @@ def _of_study(trial_log: TrialLog, path: str) -> Iterator[Damage]:
 
 
 def _of_proposals(root: Folder, trial_log: TrialLog, path: str) -> Iterator[Damage]:
-    held, there = _held(root, trial_log), set(trial_log.numbers())
-    for number in range(1, max([*held, *there], default=0) + 1):
+    held, present = _held(root, trial_log), set(trial_log.numbers())
+    for number in range(1, max([*held, *present], default=0) + 1):
         name = f"{path}/{file_of(number)}"
         remedy = (True, FROM_TRIALS) if number in held else (False, PROPOSED_AGAIN)
-        if number not in there:
+        if number not in present:
             yield Damage.plain(name, "missing", *remedy)
             continue
         try:
@@ -109,15 +109,15 @@ def _of_proposals(root: Folder, trial_log: TrialLog, path: str) -> Iterator[Dama
 
 
 def _held(root: Folder, trial_log: TrialLog) -> dict[int, Proposal]:
-    """Return the proposals of a trial log that the table of trials holds; none where either cannot be read."""
-    if not (root.exists(TABLE) and trial_log.exists()):
+    """Return the proposals of a trial log that the table of trials holds; {} if either cannot be read."""
+    if not (root.exists(TRIALS_TABLE) and trial_log.exists()):
         return {}
     rows: list[dict[str, Any]] = []
     with contextlib.suppress(Corrupt, CorruptResults, IsADirectoryError):
         about = trial_log.description()
         rows = [
             row
-            for row in trials_in(root.read(TABLE), TABLE).to_pylist()
+            for row in trials_in(root.read(TRIALS_TABLE), TRIALS_TABLE).to_pylist()
             if (row["search"], row["system"]) == (about["search"], about["system"])
         ]
     return {
@@ -131,23 +131,23 @@ CHECKPOINTS, BEST, EPOCHS, PROFILE = "checkpoints", "best", "epochs", "profile.p
 
 @dataclass(frozen=True)
 class _Results:
-    """A results directory as its manifest and its listings have it. `whole`: the tables are what the manifest says."""
+    """A results directory according to its manifest and listing. `whole`: the tables are what the manifest says."""
 
     root: Folder
     known: Manifest
-    found: Scan
+    listing: Scan
     whole: bool
 
     def remedy(self, run_id: str) -> tuple[bool, str]:
-        """Whether the tables hold a run's record, and what becomes of it."""
+        """Return whether the tables hold a run's record, and what becomes of it."""
         held = self.whole and run_id in self.known.records and not is_forgotten(self.root, run_id, self.known)
         return held, RESTORED if held else RUN_AGAIN
 
 
 def find(root: Folder) -> tuple[Damage, ...]:
-    """Everything that is damaged, missing or foreign, sorted by path.
+    """Find everything that is damaged, missing or foreign, sorted by path.
 
-    Raises UserError where there is nothing at all, LinkedOutside for a link that leads out, OSError where a file cannot
+    Raises UserError if the directory is empty, LinkedOutside for a link that leads out of it, OSError if a file cannot
     be read.
     """
     if not root.names():
@@ -163,11 +163,11 @@ def find(root: Folder) -> tuple[Damage, ...]:
             damage += _of_run(results, run_id)
     damage += _of_other_tables(root)
     damage += of_searches(root)
-    return tuple(sorted(damage, key=lambda found: found.path))
+    return tuple(sorted(damage, key=lambda one: one.path))
 
 
 def _manifest(root: Folder) -> tuple[Manifest, list[Damage]]:
-    """What the manifest says; where it is damaged or gone, nothing can be told of the tables."""
+    """Read the manifest; if it is damaged or gone, an empty one, which says nothing about the tables."""
     kind: DamageKind = "missing"
     try:
         known = manifest.read(root)
@@ -186,15 +186,15 @@ def _of_table(table: str, state: str) -> Damage:
 def _of_experiment(root: Folder) -> Iterator[Damage]:
     for name, reason in experiment_files.unsound(root):
         kind: DamageKind = "missing" if reason == "missing" else "damaged"
-        said = REASONS[kind] if kind == "missing" else reason
+        words = REASONS[kind] if kind == "missing" else reason
         repairable = name == experiment_files.DATASETS
-        yield Damage(name, kind, said, repairable, REBUILT if repairable else SWEEP_WRITES)
+        yield Damage(name, kind, words, repairable, REBUILT if repairable else SWEEP_WRITES)
 
 
 def _without_record(results: _Results) -> Iterator[Damage]:
-    """Runs that the tables were made with and whose record is gone, and failed ones whose attempt is."""
-    root, known, found = results.root, results.known, results.found
-    gone = [run_id for run_id in lost(root, known, found) if run_id not in found.committed]
+    """Yield runs in the tables whose record is gone, and failed runs whose attempt is gone."""
+    root, known, listing = results.root, results.known, results.listing
+    gone = [run_id for run_id in lost(root, known, listing) if run_id not in listing.committed]
     for run_id in gone or _only_in_tables(results):
         folder, (repairable, remedy) = f"{RUNS}/{run_id}", results.remedy(run_id)
         if root.exists(folder) and not root.child(folder).names():
@@ -204,12 +204,12 @@ def _without_record(results: _Results) -> Iterator[Damage]:
             yield Damage.plain(path, "missing", repairable, remedy)
     for run_id, number in known.failed.items():
         name = f"{RUNS}/{run_id}/{file_name(number)}"
-        if run_id not in found.committed and not (root.exists(name) or _was_forgotten(root, run_id)):
+        if run_id not in listing.committed and not (root.exists(name) or _was_forgotten(root, run_id)):
             yield Damage.plain(name, "missing", False, RUN_AGAIN)
 
 
 def _only_in_tables(results: _Results) -> list[str]:
-    """Where the manifest is gone: finished runs in a `runs` table that can be read, and nowhere else."""
+    """If the manifest is gone, return the finished runs in a readable `runs` table that have no record."""
     root = results.root
     if results.known.tables or not root.exists(TABLES[0]):
         return []
@@ -218,7 +218,7 @@ def _only_in_tables(results: _Results) -> list[str]:
     except (Corrupt, IsADirectoryError):
         return []
     rows = table.select(["run_id", "status"]).to_pylist()
-    finished = {row["run_id"] for row in rows if row["status"] != "failed"} - set(results.found.committed)
+    finished = {row["run_id"] for row in rows if row["status"] != "failed"} - set(results.listing.committed)
     return sorted(run_id for run_id in finished if not _was_forgotten(root, run_id))
 
 
@@ -229,25 +229,25 @@ def _was_forgotten(root: Folder, run_id: str) -> bool:
 def _of_run(results: _Results, run_id: str) -> Iterator[Damage]:
     path = f"{RUNS}/{run_id}"
     folder = results.root.child(path)
-    if run_id in results.found.committed:
-        for name, kind, reason in _of_record(folder, results.found.committed[run_id], run_id):
+    if run_id in results.listing.committed:
+        for name, kind, reason in _of_record(folder, results.listing.committed[run_id], run_id):
             yield Damage(f"{path}/{name}" if name else path, kind, reason, *results.remedy(run_id))
     files = folder.files()
     yield from _of_attempts(folder, path)
     for name in files:
-        place, _, file = name.rpartition("/")
-        is_weights = place == BEST or place.startswith(f"{EPOCHS}/")
-        if file == HASHES and (is_weights or place.startswith(f"{CHECKPOINTS}/")):
-            yield from _of_hashed(results, run_id, place)
-        without_hashes = is_weights and file == TASK_FILE and f"{place}/{HASHES}" not in files
-        if without_hashes and run_id in results.found.committed:
-            yield Damage.plain(f"{path}/{place}/{HASHES}", "missing", False, _of_weights(results, run_id))
+        subfolder, _, file = name.rpartition("/")
+        is_weights = subfolder == BEST or subfolder.startswith(f"{EPOCHS}/")
+        if file == HASHES and (is_weights or subfolder.startswith(f"{CHECKPOINTS}/")):
+            yield from _of_hashed(results, run_id, subfolder)
+        without_hashes = is_weights and file == TASK_FILE and f"{subfolder}/{HASHES}" not in files
+        if without_hashes and run_id in results.listing.committed:
+            yield Damage.plain(f"{path}/{subfolder}/{HASHES}", "missing", False, _of_weights(results, run_id))
 
 
 def _of_record(folder: Folder, name: str | None, run_id: str) -> Iterator[tuple[str, DamageKind, str]]:
-    """What is wrong with a record, by file; without a file, with all of it."""
+    """Yield what is wrong with a record, by file; an empty name stands for the whole record."""
     if name is None:
-        expected = records.belonging(folder)
+        expected = records.expected_name(folder)
         if expected is None or records.candidates_in(folder.names()):
             yield records.RUN, "damaged", "no record file belongs to it"
         else:
@@ -260,20 +260,20 @@ def _of_record(folder: Folder, name: str | None, run_id: str) -> Iterator[tuple[
 
 
 def _blamed(folder: Folder, name: str, run_id: str) -> list[tuple[str, DamageKind, str]]:
-    """The files that are not what the record says; all of it where it is another run's."""
+    """Return the files that are not what the record says; the whole record if it is another run's."""
     try:
-        owner, hashes = records.whose(folder, name), records.hashes(folder, name)
+        owner, hashes = records.run_id_in(folder, name), records.hashes(folder, name)
     except Corrupt:
         kind: DamageKind = "damaged" if folder.exists(name) else "missing"
         return [(name, kind, REASONS[kind])]
     if owner != run_id:
         return [("", "foreign", f"holds the record of run {owner}")]
-    found: list[tuple[str, DamageKind, str]] = []
+    blamed: list[tuple[str, DamageKind, str]] = []
     for file, digest in hashes.items():
         state = _state(folder, file, digest)
         if state is not None:
-            found.append((file, state, REASONS[state]))
-    return found
+            blamed.append((file, state, REASONS[state]))
+    return blamed
 
 
 def _state(folder: Folder, file: str, digest: str) -> DamageKind | None:
@@ -294,14 +294,14 @@ def _of_attempts(folder: Folder, path: str) -> Iterator[Damage]:
             yield Damage.plain(name, "damaged", True, ASIDE, name)
 
 
-def _of_hashed(results: _Results, run_id: str, place: str) -> Iterator[Damage]:
-    """A checkpoint or saved weights. Of a checkpoint nothing but what its manifest names is ever read."""
-    path = f"{RUNS}/{run_id}/{place}"
-    is_checkpoint = place.startswith(CHECKPOINTS)
-    found = list(differences(results.root.child(path)))
+def _of_hashed(results: _Results, run_id: str, subfolder: str) -> Iterator[Damage]:
+    """Yield damage to a checkpoint or saved weights. From a checkpoint, only what its manifest names is ever read."""
+    path = f"{RUNS}/{run_id}/{subfolder}"
+    is_checkpoint = subfolder.startswith(CHECKPOINTS)
+    differing = list(differences(results.root.child(path)))
     if is_checkpoint and not results.root.exists(f"{path}/{HASHES}"):
         return  # removed meanwhile: the run has a newer one, or has ended
-    for file, kind in found:
+    for file, kind in differing:
         name = f"{path}/{file}"
         if kind == "foreign" and not is_checkpoint:
             yield Damage.plain(name, kind, True, ASIDE, name)
@@ -312,13 +312,13 @@ def _of_hashed(results: _Results, run_id: str, place: str) -> Iterator[Damage]:
 
 
 def _of_weights(results: _Results, run_id: str) -> str:
-    if run_id not in results.found.committed:
+    if run_id not in results.listing.committed:
         return RUN_AGAIN
-    return f"restore the folder, or `orchestrate forget {run_id[:8]}`: then the next sweep runs it again"
+    return f"restore the folder, or `orchestrate forget {run_id[:8]}`, and the next sweep runs it again"
 
 
 def _of_other_tables(root: Folder) -> Iterator[Damage]:
-    """Tables that are in no manifest: their pages carry checksums, and their rows a digest or a schema."""
+    """Yield damaged tables that are in no manifest: their pages have checksums, their rows a digest or a schema."""
     readers: dict[str, tuple[Callable[[bytes], object], str]] = {
         TRIALS_TABLE: (lambda data: trials_in(data, TRIALS_TABLE), SEARCH_WRITES),
         PROFILE: (lambda data: read_parquet(data, name=PROFILE), PROFILE_WRITES),

@@ -162,7 +162,7 @@ def test_thresholds_that_nobody_wrote_down_are_missed_in_words(store: Store) -> 
 
     restored, without = store.compact().problems
     assert "restored from the tables" in restored
-    assert "without the thresholds that their runs tuned, if they tuned any: small/default seed 3" in without
+    assert "lack the thresholds that their runs tuned, if they tuned any: small/default seed 3" in without
 
 
 def _forget_whole(store: Store) -> None:

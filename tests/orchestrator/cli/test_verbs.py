@@ -275,7 +275,7 @@ def test_an_analysis_finds_results_by_the_experiments_name_and_file(
     (tmp_path / "demo").mkdir()  # a folder of that name is not in the way
     for source in ("demo", "demo.yaml", "./demo.yaml", "results/demo", str(tmp_path / "results" / "demo")):
         assert "the runs have no metric 'unheard_of'" in invoke("analyze", source, "--metric", "unheard_of").stderr
-    assert "nor such an experiment; results: results/demo" in invoke("analyze", "other").stderr
+    assert "no such file, directory or experiment; results: results/demo" in invoke("analyze", "other").stderr
     assert "there are no results in results/other; results: results/demo" in invoke("analyze", "other.yaml").stderr
     assert "demo: is not a results directory" in invoke("analyze", "./demo").stderr
     assert invoke("analyze", "file:///nowhere").stderr.count("no such file or directory") == 1

@@ -199,7 +199,7 @@ def test_words_say_where_what_and_what_to_do_and_the_command_can_be_pasted(out: 
     assert typed("verify", out, "--repair").stdout.splitlines() == [
         str(out),
         "repaired:",
-        "  epochs.parquet: is not the file that was written; built anew from the records",
+        "  epochs.parquet: is not the file that was written; rebuilt from the records",
         f"  runs/{RUN}/best/own.py: was added by somebody else, and would be read; moved to quarantine/",
     ]
     assert (out / "quarantine" / f"{RUN}-1" / "best/own.py").read_text() == "print()"
