@@ -170,7 +170,7 @@ class Store:
                 self._quarantined_if_damaged(run.run_id) and records.publish(folder, record)
             ):
                 return True
-        message = f"{outcome.status}, but a record was there already"
+        message = f"{outcome.status}, but the run already had a record"
         self.record_attempt(run, Attempt(attempt, "superseded", "superseded", message))
         return False
 

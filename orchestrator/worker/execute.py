@@ -1,4 +1,4 @@
-"""Turns one run into its record or into an attempt: the only place that catches an exception of a run."""
+"""Executes one run and writes its record or an attempt: the only place that catches the exceptions of a run."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ logger = logging.getLogger(__name__)
 
 
 class WorkerControl(Protocol):
-    """What a run asks and tells the outside while a worker executes it."""
+    """What a run asks and reports while a worker executes it."""
 
     def poll(self, progress: RunProgress) -> Request:
-        """What the outside wants; asked on rank 0."""
+        """Return what the run should do next; called on rank 0."""
 
     def report(self, row: Mapping[str, Any]) -> None:
-        """One finished epoch; told by rank 0."""
+        """Report one finished epoch; called on rank 0."""
 
     def all_ranks_raised(self) -> bool:
-        """Tell that this rank raised; True once every rank did, False when some rank did not within seconds.
+        """Report that this rank raised; return True once every rank did, False if some rank did not within seconds.
 
-        Goes outside the process group: ranks that did not raise may be waiting inside a collective.
+        This must not use the process group: ranks that did not raise may be waiting inside a collective.
         """
 
 
@@ -63,11 +63,12 @@ def execute_run(
     layout: ComputeOptions,
     provenance: Provenance,
 ) -> Finished:
-    """Run `spec` and commit its record, or write the attempt down. All ranks of the group call it alike.
+    """Run `spec` and commit its record, or write down the attempt. All ranks of the process group call this.
 
-    An exception that only some ranks raised is raised again: a half-reduced step cannot be rejoined, so the gang has
-    to end, and whoever started it writes the attempt. One that comes while the run is asked to stop may be what became
-    of it (Ctrl-C reaches the compiler that the run started, too): the run then counts as stopped, and stays pending.
+    An exception that only some ranks raised is raised again: a half-reduced step cannot be rejoined, so the worker
+    group has to end, and what started it writes the attempt. An exception while the run is asked to stop may be a
+    consequence of that (Ctrl-C also reaches the compiler that the run started): the run then counts as stopped, and
+    stays pending.
     """
     this = _Attempt(spec, store, attempt, provenance, datetime.now(UTC), time.monotonic())
     finished: Finished | None = None
@@ -91,7 +92,7 @@ def execute_run(
             finished = this.fail(error, group) if _is_own(error, control, group) else this.cut_short(error, group)
             traceback.clear_frames(error.__traceback__)
         else:
-            finished = this.conclude(outcome, group) if group.is_main else None
+            finished = this.commit(outcome, group) if group.is_main else None
     _release_memory(group)
     shared: Finished = group.shared(finished)
     return shared
@@ -99,7 +100,7 @@ def execute_run(
 
 @dataclass(frozen=True)
 class _Attempt:
-    """One try at a run, from its start; `clock` is monotonic seconds."""
+    """One attempt at a run. `clock` is its start in monotonic seconds."""
 
     spec: RunSpec
     store: Store
@@ -108,11 +109,11 @@ class _Attempt:
     started_at: datetime
     clock: float
 
-    def conclude(self, outcome: Outcome, group: ProcessGroup) -> Finished:
-        """Write the record; rank 0 does so alone, and a record that cannot be written is a failed attempt."""
+    def commit(self, outcome: Outcome, group: ProcessGroup) -> Finished:
+        """Write the record, on rank 0 only; if it cannot be written, the attempt has failed."""
         try:
             return self._commit(outcome, group)
-        except Exception as error:  # noqa: BLE001 - the other ranks wait for how this run ended
+        except Exception as error:  # noqa: BLE001 - the other ranks wait to hear how this run ended
             return self.fail(error, group, recording=True)
 
     def _commit(self, outcome: Outcome, group: ProcessGroup) -> Finished:
@@ -127,12 +128,12 @@ class _Attempt:
         Checkpoints(self.store.checkpoints(self.spec.run_id), 0.0).clear()
         if not first:
             return self._finished(
-                self.store.status(self.spec.run_id) or outcome.status, error="a record was there already"
+                self.store.status(self.spec.run_id) or outcome.status, error="the run already had a record"
             )
         return self._finished(outcome.status, score=outcome.columns.get("score"), error=outcome.error)
 
     def _save(self, kept: ModelBundle, columns: Mapping[str, Any]) -> None:
-        """Write the best weights, before the record that they belong to."""
+        """Save the best weights, before the record that they belong to."""
         metrics = [name for name in columns if name.startswith("metric_")]
         known = ("metric", "score", "score_split", "best_epoch", "train_items", *metrics)
         facts = {**_facts(self.spec, self.provenance), "scores": {name: columns.get(name) for name in known}}
@@ -141,7 +142,7 @@ class _Attempt:
             save(kept, folder, facts)
 
     def fail(self, error: Exception, group: ProcessGroup, *, recording: bool = False) -> Finished:
-        """Write down why there is no record; only rank 0 writes. `recording`: the record could not be written."""
+        """Write down why there is no record, on rank 0 only. `recording`: the record could not be written."""
         failure = classify(error, recording=recording)
         message = str(error) or type(error).__name__
         if group.is_main:
@@ -160,8 +161,8 @@ class _Attempt:
         )
 
     def cut_short(self, error: Exception, group: ProcessGroup) -> Finished:
-        """Write down that the run was to stop, and what it raised meanwhile; a checkpoint it has is an earlier one."""
-        message = f"{type(error).__name__} while the run was to stop"
+        """Write down that the run was asked to stop, and what it raised; its last checkpoint is an earlier one."""
+        message = f"{type(error).__name__} after the run was asked to stop"
         if group.is_main:
             logger.warning("attempt %d: %s", self.number, message)
             text = "".join(traceback.format_exception(error))
@@ -169,7 +170,7 @@ class _Attempt:
         return replace(self._finished("stopped", error=message), checkpoint=False)
 
     def _record_failure(self, attempt: Attempt, group: ProcessGroup) -> None:
-        """Where even the attempt cannot be written, the log on stderr and the caller still hear of it."""
+        """Write down an attempt; if that is impossible, log why, so that the caller still gets the failure."""
         try:
             self._record(attempt, group)
         except (OSError, UserError, LinkedOutside) as error:
@@ -187,7 +188,7 @@ class _Attempt:
 
 
 def _is_own(error: Exception, control: WorkerControl, group: ProcessGroup) -> bool:
-    """Whether a failure is the run's own, and not a request to stop that something of it understood as its end."""
+    """Return whether a failure is the run's own, and not a consequence of a request to stop."""
     return not group.is_main or classify(error) is not Failure.CRASHED or control.poll(RunProgress(0, 0, 0)) != "stop"
 
 
@@ -198,14 +199,14 @@ def _last_epochs(spec: RunSpec, store: Store, provenance: Provenance) -> LastEpo
 
 
 def _facts(spec: RunSpec, provenance: Provenance) -> dict[str, Any]:
-    """What saved weights say of the run that they come from."""
+    """Return what saved weights say about the run that they come from."""
     names = {name: getattr(spec, name) for name in ("run_id", "experiment", "system", "stage")}
     files = {TASK_SHA256: spec.file_hashes[spec.config.task]} if spec.config.task in spec.file_hashes else {}
     return {**names, **files, "data": spec.config.data.label, "versions": software_columns(provenance)}
 
 
 def _release_memory(group: ProcessGroup) -> None:
-    """Drop what the run left behind; the C library keeps its pages, of which the next run needs as many."""
+    """Free what the run left behind. The C library keeps its pages, which the next run needs again."""
     gc.collect()
     if group.device.type == "cuda":
         torch.cuda.empty_cache()

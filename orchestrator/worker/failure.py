@@ -1,4 +1,4 @@
-"""How an attempt at a run ended: why it failed, and how often such a failure is worth another attempt."""
+"""How an attempt at a run ended: why it failed, and how often a run with such a failure is tried."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _OF_DEVICES = ("CUDA error", "AcceleratorError", "NCCL error", "cuDNN error")
 
 
 class Failure(Enum):
-    """What it means, and the most attempts a run with this failure gets (None: as many as any run gets)."""
+    """A kind of failure: its meaning, and the most attempts that a run with it gets (None: as many as any run)."""
 
     CRASHED = ("the worker raised", None)
     LOST = ("the worker or its node went away", None)
@@ -28,20 +28,20 @@ class Failure(Enum):
 
     @property
     def word(self) -> str:
-        """As it stands in events and attempts: out_of_memory."""
+        """The name in events and attempts, e.g. out_of_memory."""
         return self.name.lower()
 
     @property
     def spoils_the_process(self) -> bool:
-        """Whether the process should not compute another run: its memory or its device is in doubt."""
+        """Whether the process must not compute another run, because its memory or its device may be broken."""
         return self in (Failure.OUT_OF_MEMORY, Failure.DEVICE)
 
 
 def classify(error: BaseException, *, recording: bool = False) -> Failure:
-    """The failure that an exception of a run means.
+    """Return the kind of failure that an exception of a run means.
 
-    `recording`: it was raised while the run's results were being written. Only then does an OSError say that they
-    cannot be: a connection that broke or a file that is missing elsewhere is the run's own affair.
+    `recording`: it was raised while the run's results were being written. Only then does an OSError mean that they
+    cannot be written: otherwise a broken connection or a missing file is the run's own failure.
     """
     from analysis.tables.folder import LinkedOutside
     from orchestrator.errors import EnvironmentProblem, UserError
@@ -71,9 +71,9 @@ def _has(text: str, words: Sequence[str]) -> bool:
 
 @dataclass(frozen=True)
 class Finished:
-    """How an attempt ended. `status` is the record's, or `failed`, or `stopped`; `recycle` asks for a fresh process.
+    """How an attempt ended. `status` is that of the record, or `failed` or `stopped`; `recycle` asks for a new process.
 
-    `checkpoint` is about stopped runs: whether one was written when the run stopped.
+    `checkpoint` matters for stopped runs: whether one was written when the run stopped.
     """
 
     run_id: str

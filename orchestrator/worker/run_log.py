@@ -1,4 +1,4 @@
-"""The log of one run: what training logs while it executes, kept beside the run's record."""
+"""Keeps the log of one run, what training logs while it executes, beside the run's record."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REMOTE_SECONDS = 30.0
 
 
 class _ToStore(logging.Handler):
-    """Appends messages to the run's log: at once to a local file, seldom where each append puts the whole file."""
+    """Appends messages to the run's log: at once to a local file, rarely if each append rewrites the whole file."""
 
     def __init__(self, store: Store, run_id: str) -> None:
         super().__init__(logging.INFO)
@@ -33,13 +33,13 @@ class _ToStore(logging.Handler):
         self.setFormatter(formatter)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep one message, and write what is kept when it is time."""
+        """Buffer one message, and write the buffer when it is time."""
         self._lines.append(self.format(record) + "\n")
         if time.monotonic() - self._written >= self._pause:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is kept; a log that cannot be written is told on stderr and never ends a run."""
+        """Write the buffer; a log that cannot be written is reported on stderr and never ends a run."""
         if not self._lines:
             return
         text, self._lines, self._written = "".join(self._lines), [], time.monotonic()
@@ -51,7 +51,7 @@ class _ToStore(logging.Handler):
 
 @contextmanager
 def logging_to(store: Store, run_id: str, *, enabled: bool) -> Iterator[None]:
-    """Everything that training and the worker log meanwhile goes to the run's log as well."""
+    """Send everything that training and the worker log meanwhile to the run's log as well."""
     if not enabled:
         yield
         return

@@ -1,4 +1,4 @@
-"""What a record says about the software that made it: which code the driver knows of, and this worker's libraries."""
+"""What a record says about the software that made it: the code, as the driver knows it, and this worker's libraries."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ LIBRARIES = ("torch", "transformers", "ray")
 
 @dataclass(frozen=True)
 class Provenance:
-    """Which code a run comes from, as columns of the `runs` table; None: not known.
+    """The code that a run comes from, as columns of the `runs` table; None: unknown.
 
-    The driver collects it (`commands/_provenance.py`) and every executor hands it to its workers: a worker on Ray works
-    in "/", on a node that may have no checkout.
+    The driver collects it (`commands/_provenance.py`) and every executor passes it to its workers: a Ray worker runs in
+    "/", on a node that may have no checkout.
     """
 
     orchestrate_version: str | None = None
@@ -24,12 +24,12 @@ class Provenance:
 
 
 def software_columns(provenance: Provenance) -> dict[str, str | None]:
-    """The version and commit columns of the `runs` table."""
+    """Return the version and commit columns of the `runs` table."""
     return {**_libraries(), **asdict(provenance)}
 
 
 def installed_version(name: str) -> str | None:
-    """The version of an installed distribution; None where it is not installed."""
+    """Return the version of an installed distribution; None if it is not installed."""
     try:
         return version(name)
     except PackageNotFoundError:

@@ -73,7 +73,7 @@ def test_a_run_that_raises_while_it_is_asked_to_stop_was_stopped_without_a_check
     error = RuntimeError("CppCompileError: C++ compile error")
     finished, store = attempted(tmp_path, error, "stop")
     assert (finished.status, finished.failure, finished.retriable) == ("stopped", None, False)
-    assert finished.error == "RuntimeError while the run was to stop"
+    assert finished.error == "RuntimeError after the run was asked to stop"
     attempts = store.attempts(finished.run_id)
     assert [(attempt.status, attempt.kind) for attempt in attempts] == [("stopped", "stopped")]
     assert "CppCompileError" in (attempts[0].traceback or "")
