@@ -269,7 +269,7 @@ def _mapping_of_models(written: Any) -> Any:
 class Experiment(Frozen):
     """One experiment file. Everything has a default except `experiment`, `task`, `data` and `models`."""
 
-    experiment: Name = Field(description="its name, and that of its results folder")
+    experiment: Name = Field(description="its name, also the name of its results folder")
     question: str | None = Field(default=None, max_length=2000, description="what it should answer; the report's title")
     task: str = Field(min_length=1, description="a task's name (orchestrate list tasks), or a Python file")
     task_options: dict[str, Any] = Field(default_factory=dict, description="settings of the task; see its file")

@@ -102,7 +102,7 @@ def subject_of(model: models.ResolvedModel, task: str, asks_architecture: bool) 
 
 @functools.lru_cache(maxsize=32)
 def _inspected(config: str, task: str, content: str) -> dict[str, Any]:
-    """Return the facts about a model from a fresh process; {} if they cannot be had: the run will tell.
+    """Return the facts about a model from a fresh process; {} if they cannot be had; the run then finds out.
 
     They hold for this `content` of the task.
     """

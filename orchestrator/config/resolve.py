@@ -32,7 +32,7 @@ from trainables.registry import is_path
 from trainables.system.hardware import Hardware, training_hardware
 
 Direction = Literal["maximize", "minimize"]
-_NO_MODEL = models.ResolvedModel(ModelConfig(name="", source=""), None, ())  # stands where a problem was reported
+_NO_MODEL = models.ResolvedModel(ModelConfig(name="", source=""), None, ())  # in place of a model with a problem
 
 
 @dataclass(frozen=True)

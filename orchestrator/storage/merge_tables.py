@@ -28,7 +28,7 @@ class TableStack:
     """Tables of one kind, to be concatenated; merged now and then, because 10,000 small tables take much memory."""
 
     def __init__(self, kind: Kind) -> None:
-        """Begin with no rows."""
+        """Start with no rows."""
         self._kind = kind
         self._parts = [SCHEMAS[kind].empty_table()]
 
