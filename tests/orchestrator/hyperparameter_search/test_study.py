@@ -43,32 +43,32 @@ class Talk:
         self.store = Store.open(out)
         self.studies = [Study(asked_for(found), found, system, self.store) for system in found.systems]
         self.begun: list[RunSpec] = []
-        self.steering = SearchRunSource(self.studies, lambda: is_time_up, self.begun.append)
-        self.first = self.steering.first()
-        self.orders = self.steering.react(LanesPlanned(lanes, 1, 1.0, 0.0))
+        self.run_source = SearchRunSource(self.studies, lambda: is_time_up, self.begun.append)
+        self.first = self.run_source.first()
+        self.decision = self.run_source.react(LanesPlanned(lanes, 1, 1.0, 0.0))
 
     def epoch(self, run: RunSpec, epoch: int, score: float | None) -> Any:
         row = {"epoch": epoch, "metric_weighted_f1": score}
-        self.orders = self.steering.react(EpochReported(run.run_id, 0, row))
-        return self.orders
+        self.decision = self.run_source.react(EpochReported(run.run_id, 0, row))
+        return self.decision
 
     def pause(self, run: RunSpec) -> Any:
-        self.orders = self.steering.react(RunStopped(run.run_id, 0, 1, checkpoint=True, paused=True))
-        return self.orders
+        self.decision = self.run_source.react(RunStopped(run.run_id, 0, 1, checkpoint=True, paused=True))
+        return self.decision
 
     def finish(self, run: RunSpec, status: Any = "completed", score: float | None = 0.5) -> Any:
-        self.orders = self.steering.react(RunFinished(run.run_id, 0, 1, status, score, None, 1.0))
-        return self.orders
+        self.decision = self.run_source.react(RunFinished(run.run_id, 0, 1, status, score, None, 1.0))
+        return self.decision
 
 
 def test_the_first_trial_is_the_files_own_settings_and_lanes_are_filled(tmp_path: Path) -> None:
     found = study_of(tmp_path)
     talk = Talk(found, tmp_path / "out", lanes=3)
     assert len(talk.first) == 1
-    assert len(talk.orders.start) == 2
+    assert len(talk.decision.start) == 2
     assert talk.first[0].config.train == found.systems[0].config.train
     assert [run.trial for run in talk.begun] == [1, 2, 3]
-    assert talk.orders.coming == 1
+    assert talk.decision.coming == 1
     assert all(run.stage == "search" and not run.keep for run in talk.begun)
 
 
@@ -113,8 +113,8 @@ def test_the_search_ends_with_its_budget(tmp_path: Path) -> None:
         talk.epoch(talk.begun[-1], 2, score)
         talk.finish(talk.begun[-1], score=1.0 - score)  # on test items, say: settings are not chosen by that
     assert len(talk.begun) == 4
-    assert talk.orders.coming == 0
-    assert talk.orders.start == ()
+    assert talk.decision.coming == 0
+    assert talk.decision.start == ()
     best = talk.studies[0].trials[talk.studies[0].best or 0]
     (winner,) = with_winners(study_of(tmp_path), talk.studies).systems
     assert best.result == 0.4
@@ -193,20 +193,20 @@ def test_a_cohort_is_paused_compared_and_taken_up_again(tmp_path: Path) -> None:
     talk = Talk(study_of(tmp_path, scheduler="hyperband", trials=9), tmp_path / "out")
     for place in range(9):
         run = talk.begun[-1]
-        orders = talk.epoch(run, 1, place / 10)
+        decision = talk.epoch(run, 1, place / 10)
         if place < 8:
-            assert orders.pause == (run.run_id,)
+            assert decision.pause == (run.run_id,)
             talk.pause(run)
     last = talk.begun[-1]
-    assert talk.orders.pause == talk.orders.prune == ()
+    assert talk.decision.pause == talk.decision.prune == ()
     talk.finish(last, score=0.9)
     ended = []
     while talk.begun[-1] is not last:
         last = talk.begun[-1]
-        ended.append((last.trial, last.run_id in talk.orders.prune))
+        ended.append((last.trial, last.run_id in talk.decision.prune))
         talk.finish(last, "pruned" if ended[-1][1] else "completed", None if ended[-1][1] else 0.5)
     assert ended == [(1, True), (2, True), (3, True), (4, True), (5, True), (6, True), (7, False), (8, False)]
-    assert talk.orders.coming == 0
+    assert talk.decision.coming == 0
 
 
 def test_the_best_of_three_is_taken_up_again_before_another_one_is_proposed(tmp_path: Path) -> None:
@@ -216,7 +216,7 @@ def test_the_best_of_three_is_taken_up_again_before_another_one_is_proposed(tmp_
         assert talk.epoch(run, 1, score).pause == (run.run_id,)
         talk.pause(run)
     assert [run.trial for run in talk.begun] == [1, 2, 3, 2]
-    assert talk.orders.prune == ()
+    assert talk.decision.prune == ()
 
 
 @pytest.mark.parametrize("scheduler", ["asha", "hyperband"])
@@ -231,25 +231,25 @@ def test_trials_do_not_wait_for_proposals_that_never_come(tmp_path: Path, schedu
         talk.pause(run)
     for place in range(3, 6):
         run = talk.begun[place]
-        talk.finish(run, "pruned" if run.run_id in talk.orders.prune else "completed")
+        talk.finish(run, "pruned" if run.run_id in talk.decision.prune else "completed")
     assert sorted(run.trial or 0 for run in talk.begun[3:]) == [1, 2, 3]
-    assert talk.orders.coming == 0
+    assert talk.decision.coming == 0
     states = [trial.state for trial in talk.studies[0].trials.values()]
     assert states == ["pruned", "completed", "pruned"]
 
 
 def test_a_stop_that_nobody_ordered_ends_the_search(tmp_path: Path) -> None:
     talk = Talk(study_of(tmp_path), tmp_path / "out")
-    orders = talk.steering.react(RunStopped(talk.begun[0].run_id, 0, 1, checkpoint=True))
-    assert orders.start == ()
-    assert orders.coming == 0
+    decision = talk.run_source.react(RunStopped(talk.begun[0].run_id, 0, 1, checkpoint=True))
+    assert decision.start == ()
+    assert decision.coming == 0
 
 
 def test_a_run_whose_trial_was_lost_for_a_while_stays_under_way(tmp_path: Path) -> None:
     talk = Talk(study_of(tmp_path), tmp_path / "out")
     run = talk.begun[0]
     stopped = RunStopped(run.run_id, 0, 1, checkpoint=True, will_resume=True)
-    assert talk.steering.react(stopped).start == ()
+    assert talk.run_source.react(stopped).start == ()
     talk.epoch(run, 1, 0.5)
     assert len(talk.finish(run).start) == 1
 
@@ -257,16 +257,16 @@ def test_a_run_whose_trial_was_lost_for_a_while_stays_under_way(tmp_path: Path) 
 def test_a_trial_that_fails_for_good_makes_room_and_is_tried_again_next_time(tmp_path: Path) -> None:
     talk = Talk(study_of(tmp_path), tmp_path / "out")
     run = talk.begun[0]
-    assert talk.steering.react(RunFailed(run.run_id, 0, 1, "crashed", "no", True, 1.0)).start == ()
-    assert len(talk.steering.react(RunFailed(run.run_id, 0, 2, "crashed", "no", False, 1.0)).start) == 1
+    assert talk.run_source.react(RunFailed(run.run_id, 0, 1, "crashed", "no", True, 1.0)).start == ()
+    assert len(talk.run_source.react(RunFailed(run.run_id, 0, 2, "crashed", "no", False, 1.0)).start) == 1
     assert Talk(study_of(tmp_path), tmp_path / "out").begun[0] == run
 
 
 def test_when_the_time_is_up_no_trial_is_proposed(tmp_path: Path) -> None:
     talk = Talk(study_of(tmp_path), tmp_path / "out")
-    talk.steering.is_time_up = lambda: True
+    talk.run_source.is_time_up = lambda: True
     assert talk.finish(talk.begun[0]).start == ()
-    assert talk.orders.coming == 0
+    assert talk.decision.coming == 0
 
 
 def test_however_short_the_time_every_system_has_the_trial_with_its_own_settings(tmp_path: Path) -> None:
