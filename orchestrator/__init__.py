@@ -1,17 +1,18 @@
 """Experiments, storage, executors and the command line.
 
-The names of `__all__` are the Python API (`api.py`, `docs/python.md`); they are imported when they are first used, so
-that `import orchestrator` costs nothing.
+The names in `__all__` are the Python API (`api.py`, `docs/python.md`). Each is imported when it is first used, so that
+`import orchestrator` costs nothing.
 
 Start with `commands/sweep.py`: what `orchestrate sweep` does from the experiment to the exit code. From there, top to
 bottom:
 
-`cli/` parses and prints, `api.py` is the same for Python; `console/` is what a person sees; `commands/` are the verbs;
+`cli/` parses and prints, `api.py` does so for Python; `console/` is what a person sees; `commands/` are the verbs;
 `hyperparameter_search/` proposes trials and ends them early; `executors/` execute runs, in this process or on Ray;
 `worker/` turns one run into its record; `cluster/` starts clusters and sends jobs; `storage/` owns the results
-directory; `config/` goes from a file to run specs; `ray_private.py` has all that is private of Ray; `errors.py`,
-`units.py` and `html_tables.py` import nobody. Imports lead down only (`tests/architecture/layers.py` has the order).
-No room has the name of an exported function: importing it would put the module in the function's place.
+directory; `config/` turns a file into run specs; `ray_private.py` has everything that uses Ray's private parts;
+`errors.py`, `units.py` and `html_tables.py` import no other part. Imports lead down only
+(`tests/architecture/layers.py` has the order). No subpackage may have the name of an exported function: importing it
+would replace the function by the module.
 """
 
 from __future__ import annotations
@@ -69,11 +70,11 @@ _OWNERS = {
     "DataError": "trainables.data.dataset",
     "ModelError": "trainables.modeling.hub",
 }
-"""Where a name lives that is not in `api.py`."""
+"""The modules of the exported names that are not in `api.py`."""
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is exported when it is first asked for, so that listing and help stay fast."""
+    """Import an exported name when it is first used, so that listing and help stay fast."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = _version() if name == "__version__" else _exported(name)
@@ -82,7 +83,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """What is there already, and what can be asked for."""
+    """Return the names that are loaded already and those that can be imported."""
     return sorted({*globals(), *__all__})
 
 
@@ -93,7 +94,7 @@ def _exported(name: str) -> Any:
 
 
 def _version() -> str:
-    """That of the installed distribution. Raises PackageNotFoundError in a source tree that is not installed."""
+    """Return the installed distribution's version. Raises PackageNotFoundError in a source tree not installed."""
     from importlib.metadata import version
 
     return version("orchestrator")

@@ -1,4 +1,4 @@
-"""What can go wrong for a user, with its exit code: every message says what, where, and what to do next."""
+"""The errors that a user can solve, with their exit codes; every message says what, where, and what to do next."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ class UserError(ValueError):
 
 
 class EnvironmentProblem(UserError):
-    """The machine or the cluster cannot do what is asked (no space, no permission, cluster lost)."""
+    """The machine or the cluster cannot do what was asked (no space, no permission, cluster lost)."""
 
     exit_code: ClassVar[int] = EXIT_ENVIRONMENT
 
 
 class UnsupportedVersion(EnvironmentProblem):
-    """The installed version of a library lacks a part that is needed; the message says which versions have it."""
+    """The installed version of a library lacks something we need; the message says which versions have it."""
 
 
 class LockedBySweep(UserError):
-    """Another sweep works in the same results directory."""
+    """Another sweep is using the same results directory."""
 
     exit_code: ClassVar[int] = EXIT_LOCKED
 
@@ -56,7 +56,7 @@ class ExecutorError(EnvironmentProblem):
 
 
 class ClusterLost(ExecutorError):
-    """The cluster went away; records are safe and the same command resumes."""
+    """The cluster was lost; records are safe, and the same command resumes."""
 
 
 class StorageNotShared(ExecutorError):
@@ -64,7 +64,7 @@ class StorageNotShared(ExecutorError):
 
 
 class ClusterTooSmall(ExecutorError):
-    """The layout that was asked for can never fit the cluster."""
+    """The requested layout can never fit the cluster."""
 
     exit_code: ClassVar[int] = EXIT_USAGE
 
@@ -77,7 +77,7 @@ class RemoteClient(ExecutorError):
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong in an experiment: where (line of the file, or another `source`) and what."""
+    """One error in an experiment: where it is (a line of the file, or another `source`) and what is wrong."""
 
     key: str
     message: str
@@ -85,13 +85,13 @@ class Problem:
     source: str | None = None
 
     def render(self, source: str) -> str:
-        """`file:line: key: message`, without the parts that are not known."""
+        """Return `file:line: key: message`, without the parts that are not known."""
         where = self.source or (source if self.line is None else f"{source}:{self.line}")
         return f"{where}: {self.key}: {self.message}" if self.key else f"{where}: {self.message}"
 
 
 class InvalidExperiment(UserError):
-    """All problems of one experiment at once, in the order of the file."""
+    """All errors of one experiment at once, in the order of the file."""
 
     def __init__(self, source: str, problems: Sequence[Problem]) -> None:
         self.source = source

@@ -1,10 +1,10 @@
-"""Numbers as a person reads them: durations, sizes, counts."""
+"""Writes numbers for people: durations, sizes, counts."""
 
 from __future__ import annotations
 
 
 def duration(seconds: float) -> str:
-    """`40 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`."""
+    """Return `40 s`, `3 min 20 s`, `2 h 5 min` or `3 d 4 h`."""
     whole = max(0, round(seconds))
     for size, unit, smaller, small_unit in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
         if whole >= size:
@@ -14,7 +14,7 @@ def duration(seconds: float) -> str:
 
 
 def size(num_bytes: float) -> str:
-    """`512 B`, `3.4 MiB`, `1.2 GiB`."""
+    """Return `512 B`, `3.4 MiB` or `1.2 GiB`."""
     for unit in ("B", "KiB", "MiB", "GiB"):
         if num_bytes < 1024:
             return f"{num_bytes:.0f} {unit}" if unit == "B" else f"{num_bytes:.1f} {unit}"
@@ -23,5 +23,5 @@ def size(num_bytes: float) -> str:
 
 
 def plural(count: int, noun: str) -> str:
-    """`1 run`, `2 runs`."""
+    """Return `1 run` or `2 runs`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
