@@ -129,7 +129,7 @@ def measure(arguments: argparse.Namespace) -> tuple[dict[str, Any], list[dict[st
             pd.read_parquet(Path(folder) / "analysis" / f"{name}.parquet")
             for name in ("summary_statistics", "statistical_tests")
         )
-    rows = profile(resolve(loaded), steps=arguments.steps, rounds=arguments.rounds, hear=_say)
+    rows = profile(resolve(loaded), steps=arguments.steps, rounds=arguments.rounds, on_result=_say)
     speeds = summary(to_table(rows).to_pandas())
     reference = f"{MODEL}/{REFERENCE}"
     found = verdicts(tests, reference)

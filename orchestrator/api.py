@@ -1,8 +1,8 @@
-"""The command line's verbs for Python; `import orchestrator` offers every name of this file.
+"""The command line's verbs for Python; `import orchestrator` exports every public name of this file.
 
-The examples run in a folder with an experiment file; `docs/python.md` goes through them from the start. Wherever an
-experiment is asked for, its built-in name or the path of its file will do. Beside UserError, which has all that a user
-can solve in settings, results and machine, DataError and ModelError say what is wrong with data and with a model.
+The examples run in a folder with an experiment file; `docs/python.md` goes through them from the start. An experiment
+can be given as an `Experiment`, as a built-in name, or as the path of its file. UserError and its subclasses say what
+is wrong with settings, results or the machine; DataError and ModelError say what is wrong with data or a model.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Value = TypeVar("Value")
 
 
 class ExperimentChanges(TypedDict, total=False):
-    """What can be changed of an experiment as it is loaded; the keywords of `load_experiment`, described there."""
+    """What can be changed when an experiment is loaded; `load_experiment` describes these keywords."""
 
     models: Sequence[str] | None
     recipes: Sequence[str] | None
@@ -51,7 +51,7 @@ class ExperimentChanges(TypedDict, total=False):
 
 @dataclass(frozen=True, repr=False)
 class Experiment(Loaded):
-    """What is to be computed and compared: data, models, recipes, seeds. Made by `load` or `from_dict`, never changed.
+    """What to compute and compare: data, models, recipes, seeds. Made by `load` or `from_dict`, and never changed.
 
     >>> experiment = Experiment.load("experiment.yaml", seeds=[1, 2])
     >>> experiment
@@ -59,8 +59,8 @@ class Experiment(Loaded):
     >>> experiment.systems
     ('small', 'smaller')
 
-    `experiment` holds every setting, with defaults filled in; `document` is what was written, and `folder` is where
-    its relative paths start.
+    `experiment` holds every setting, with defaults filled in; `document` is what was written, and relative paths start
+    at `folder`.
     """
 
     @classmethod
@@ -70,16 +70,16 @@ class Experiment(Loaded):
         >>> Experiment.load("experiment.yaml", settings={"train.epochs": 3}).experiment.train.epochs
         3
 
-        Raises InvalidExperiment, with every problem and its line; UserError where there is no such experiment.
+        Raises InvalidExperiment, with every error and its line; UserError if there is no such experiment.
         """
         return load_experiment(name_or_path, **changes)
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any], *, base: str | Path | None = None) -> Experiment:
-        """Take the keys of an experiment file from a mapping of plain values. The same content gives the same run ids.
+        """Make an experiment from a mapping with the keys of an experiment file. Equal content gives equal run ids.
 
-        `base` is the folder that relative paths start at; the working directory unless given. Lists may be tuples or
-        ranges, and paths may be `Path`s.
+        Relative paths start at `base`, by default the working directory. Lists may be tuples or ranges, and paths may
+        be `Path`s.
 
         >>> small = Experiment.from_dict(
         ...     {
@@ -93,7 +93,7 @@ class Experiment(Loaded):
         >>> small.seeds
         (0, 1, 2)
 
-        Raises InvalidExperiment with every problem of every key.
+        Raises InvalidExperiment with every error of every key.
         """
         document = document_of(content, "Experiment.from_dict")
         folder = Path.cwd() if base is None else Path(base).expanduser().absolute()
@@ -101,7 +101,7 @@ class Experiment(Loaded):
 
     @property
     def name(self) -> str:
-        """What the experiment is called; its results lie in `results/<name>`."""
+        """The experiment's name; its results go to `results/<name>`."""
         return self.experiment.experiment
 
     @property
@@ -111,17 +111,17 @@ class Experiment(Loaded):
 
     @property
     def systems(self) -> tuple[str, ...]:
-        """The names of what is compared: every model with every recipe."""
+        """The names of the systems that are compared: every model with every recipe."""
         return tuple(
             system_name(model, recipe) for recipe in self.experiment.recipes for model in self.experiment.models
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Every setting as plain values, with defaults filled in: what `from_dict` takes."""
+        """Return every setting as plain values, with defaults filled in; `from_dict` reads them."""
         return self.experiment.model_dump(mode="json")
 
     def __repr__(self) -> str:
-        """The name and the size of the grid."""
+        """Return the name and the size of the grid."""
         return f"Experiment({self.name!r}: {len(self.systems)} systems, seeds {render_seeds(self.seeds)})"
 
     def _repr_html_(self) -> str:
@@ -141,15 +141,15 @@ def load_experiment(
     settings: Mapping[str, Any] | None = None,
     run_code: bool = False,
 ) -> Experiment:
-    """Read a built-in experiment or a file; the keywords replace what it says, as the command line's options do.
+    """Read a built-in experiment or a file; the keywords change it as the command line's options do.
 
-    `settings` maps dotted keys to values: `{"train.epochs": 2}`. `run_code` lets the file of a results directory run
-    the Python files that it names.
+    `settings` maps dotted keys to values: `{"train.epochs": 2}`. With `run_code`, the experiment file of a results
+    directory may run the Python files that it names.
 
     >>> load_experiment("experiment.yaml", models=["small"], seeds="1-5").systems
     ('small',)
 
-    Raises InvalidExperiment, with every problem and its line; UserError where there is no such experiment.
+    Raises InvalidExperiment, with every error and its line; UserError if there is no such experiment.
     """
     changes = Changes(
         models=None if models is None else tuple(models),
@@ -164,7 +164,7 @@ def load_experiment(
 
 
 def _reports_damage(verb: Callable[Parameters, Value]) -> Callable[Parameters, Value]:
-    """Raise CorruptResults where the reader of the tables, which knows no UserError, finds them damaged."""
+    """Turn the Corrupt of `analysis.tables`, which knows no UserError, into CorruptResults."""
 
     @functools.wraps(verb)
     def reporting(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Value:
@@ -187,10 +187,10 @@ def plan(
     power: bool = False,
     spread: float | None = None,
 ) -> SweepPlan:
-    """Say what a sweep would do and what it could decide; starts nothing and writes nothing.
+    """Return what a sweep would do and what it could decide. Starts nothing and writes nothing.
 
-    `out` and `lanes` as for a sweep. `power` adds the differences that these seeds can show, from the runs so far or
-    from `spread`, the standard deviation of a score difference over seeds.
+    `out` and `lanes` are those of a sweep. `power` adds which differences these seeds can show, estimated from the runs
+    so far or from `spread`, the standard deviation of a score difference over seeds.
 
     >>> planned = plan("experiment.yaml", out="elsewhere", spread=0.02)
     >>> planned.runs, len(planned.pending)
@@ -198,25 +198,25 @@ def plan(
     >>> planned.reach.smallest_p, planned.reach.seeds_needed
     (0.5, 6)
 
-    Raises UserError for what would also stop the sweep, and for `power` where nothing is known about the spread;
-    CorruptResults for results that are damaged.
+    Raises UserError for what would also stop the sweep, and for `power` when nothing is known about the spread;
+    CorruptResults for damaged results.
     """
-    from orchestrator.commands.plan import foresee
     from orchestrator.commands.plan import plan as make_plan
+    from orchestrator.commands.plan import with_power
 
     resolved = _resolved(experiment, must_be_available=False)
     planned = make_plan(resolved, out=None if out is None else str(out), lanes=lanes)
-    return foresee(planned, spread) if power or spread is not None else planned
+    return with_power(planned, spread) if power or spread is not None else planned
 
 
 @_reports_damage
 def sweep(
     experiment: Loaded | str | Path, options: SweepOptions | None = None, *, on_event: Listener | None = None
 ) -> SweepResult:
-    """Execute every cell of the grid that has no record yet; called again, it resumes. From the main thread only.
+    """Execute every cell of the grid that has no record yet. Call it again to resume, and from the main thread only.
 
-    `options` says where results go and how runs are executed: on a Ray cluster unless it says otherwise. `on_event`
-    gets what happens meanwhile (`orchestrator/commands/events.py`), one event at a time.
+    `options` says where results go and how runs are executed, by default on a Ray cluster. `on_event` is called with
+    each event as it happens (`orchestrator/commands/events.py`), one at a time.
 
     >>> from orchestrator import LayoutOptions, SweepOptions
     >>> here = SweepOptions(out="results/tiny", layout=LayoutOptions(in_process=True))
@@ -226,7 +226,7 @@ def sweep(
     >>> sweep("experiment.yaml", here).ran
     0
 
-    A run that fails raises nothing: it is counted in `status`, and `exit_code` is what the command would end with.
+    A failed run raises nothing: `status` counts it, and `exit_code` is what the command would end with.
     Raises UserError for what stops a sweep: InvalidExperiment, LockedBySweep, CorruptResults, EnvironmentProblem.
     """
     from orchestrator.commands.events import ignore
@@ -240,32 +240,32 @@ def sweep(
 def search(
     experiment: Loaded | str | Path, options: SweepOptions | None = None, *, on_event: Listener | None = None
 ) -> SearchResult:
-    """Spend the budget of the experiment's `search` on hyper-parameters; called again, it goes on where it ended.
+    """Search for hyper-parameters with the budget of the experiment's `search`. Call it again to continue.
 
-    `options` and `on_event` as for `sweep`, and from the main thread only, too.
+    `options` and `on_event` are those of `sweep`; also from the main thread only.
 
     >>> from orchestrator import LayoutOptions, SweepOptions
-    >>> wanted = {"parameters": {"train.learning_rate": {"loguniform": [1e-4, 1e-2]}}, "trials": 2}
-    >>> experiment = load_experiment("experiment.yaml", models=["small"], settings={"search": wanted})
-    >>> found = search(experiment, SweepOptions(out="searched", layout=LayoutOptions(in_process=True)))
-    >>> found.finished, found.ran, list(found.best["small"])
+    >>> space = {"parameters": {"train.learning_rate": {"loguniform": [1e-4, 1e-2]}}, "trials": 2}
+    >>> experiment = load_experiment("experiment.yaml", models=["small"], settings={"search": space})
+    >>> searched = search(experiment, SweepOptions(out="searched", layout=LayoutOptions(in_process=True)))
+    >>> searched.finished, searched.ran, list(searched.best["small"])
     (True, 2, ['train.learning_rate'])
 
-    Raises UserError where the experiment has no `search`, and for what stops a sweep.
+    Raises UserError if the experiment has no `search`, and for what stops a sweep.
     """
     from orchestrator.commands.events import ignore
-    from orchestrator.commands.search import search as look_for
+    from orchestrator.commands.search import search as execute
     from orchestrator.commands.sweep import SweepOptions
 
-    return look_for(_resolved(experiment), options or SweepOptions(), on_event or ignore)
+    return execute(_resolved(experiment), options or SweepOptions(), on_event or ignore)
 
 
 @_reports_damage
 def results(where: str | Path | None = None) -> RecordedRuns:
-    """Read the runs of a results directory, also while a sweep writes to it: scores, settings, times, and what is left.
+    """Read the runs of a results directory, even while a sweep writes to it: scores, settings, times and what is left.
 
-    `where` is a directory or URI, or the name or file of an experiment whose results lie under `results/`. None means
-    the only ones that are there.
+    `where` is a directory or URI, or the name or file of an experiment with results under `results/`. None means the
+    only results there.
 
     >>> recorded = results("results/tiny")
     >>> list(recorded.runs["system"])
@@ -275,7 +275,7 @@ def results(where: str | Path | None = None) -> RecordedRuns:
     >>> recorded.status.counts["pending"]
     0
 
-    Raises UserError where there are no results, or several; CorruptResults for files that are damaged.
+    Raises UserError if there are no results, or several; CorruptResults for damaged files.
     """
     from orchestrator.commands.results import recorded
     from orchestrator.storage.find_results import open_results
@@ -293,25 +293,27 @@ def analyze(
     """Compare the systems in results directories or tables, and write tables, figures and the report.
 
     A source is a results directory, a CSV or Parquet file with system, seed and score, or the name or file of an
-    experiment. `out` is the folder for what is written. `compare` replaces keys of the experiment's `compare`;
+    experiment. Everything is written to the folder `out`. `compare` replaces keys of the experiment's `compare`;
     `generator_seed` is for resampling.
 
-    >>> answer = analyze("results/tiny", out="answer", compare={"alpha": 0.1})
-    >>> list(answer.verdicts.values()), answer.analysis.alpha
+    >>> compared = analyze("results/tiny", out="comparison", compare={"alpha": 0.1})
+    >>> list(compared.verdicts.values()), compared.analysis.alpha
     (['undecidable'], 0.1)
-    >>> list(answer.systems["n"])
+    >>> list(compared.systems["n"])
     [2, 2]
-    >>> answer.report
-    'answer/report.html'
+    >>> compared.report
+    'comparison/report.html'
 
-    Raises UserError for what cannot be compared or written to, CorruptResults for sources that are damaged.
+    Raises UserError for sources that cannot be compared and an `out` that cannot be written, CorruptResults for damaged
+    sources.
     """
-    from orchestrator.commands.analyze import conclude
+    from orchestrator.commands.analyze import analyze as compare_systems
 
     if not sources:
         raise UserError("nothing to analyse: name a results directory, a table or an experiment")
     folder = None if out is None else str(out)
-    return conclude([str(source) for source in sources], out=folder, compare=compare, generator_seed=generator_seed)
+    named = [str(source) for source in sources]
+    return compare_systems(named, out=folder, compare=compare, generator_seed=generator_seed)
 
 
 @_reports_damage
@@ -329,9 +331,9 @@ def predict(
 ) -> Predictions:
     """Predict with a saved model: a folder that `export` wrote, or a run with weights (its id, or `system:seed`).
 
-    Give `texts`, a `file` or a data set (`data`). `fields` are further fields of every text, e.g. a context; `limit`
-    takes the first items of a file or data set; `out` says in which results directory the run is. No code that comes
-    with a model runs unless `task` (the Python file of its task) or `trust_remote_code` (OWNER/NAME@COMMIT) allows it.
+    Give `texts`, a `file` or a data set (`data`). `fields` are more fields of every text, e.g. a context; `limit` takes
+    the first items of a file or data set; `out` is the results directory of the run. Code that comes with a model runs
+    only if `task` (the Python file of its task) or `trust_remote_code` (OWNER/NAME@COMMIT) allows it.
 
     >>> predicted = predict("small:1", "The battery shall supply 28 V .", out="results/tiny")
     >>> list(predicted.table["word"])
@@ -339,12 +341,12 @@ def predict(
     >>> set(predicted.table["predicted"]) <= {"O", "Power", "Data"}
     True
 
-    Raises UserError where there is no such model or nothing to predict; DataError and ModelError for what cannot be
-    read; CorruptResults for a model whose files are not what was written.
+    Raises UserError if there is no such model or nothing to predict; DataError and ModelError for what cannot be read;
+    CorruptResults if the model's files have changed since they were written.
     """
     from orchestrator.commands import predict as predicting
 
-    question = predicting.PredictionRequest(
+    request = predicting.PredictionRequest(
         texts=(texts,) if isinstance(texts, str) else tuple(texts),
         file=None if file is None else str(file),
         data=None if data is None else str(data),
@@ -353,15 +355,15 @@ def predict(
     )
     allowed = predicting.AllowedCode(None if task is None else str(task), predicting.hub_code(trust_remote_code))
     folder = predicting.weights_of(str(model), None if out is None else str(out))
-    return predicting.answer(folder, question, allowed=allowed)
+    return predicting.predict(folder, request, allowed=allowed)
 
 
 @_reports_damage
 def export(run: str, to: str | Path | None = None, *, out: str | Path | None = None) -> Exported:
     """Write a run's weights, tokenizer and model card to a folder in Hugging Face format.
 
-    `run` is the beginning of its id, or `system:seed`; `out` says in which results directory. `to` is a folder, or
-    `hub:NAME` to publish it, too; by default a folder with the name of the system and the seed.
+    `run` is the beginning of its id, or `system:seed`; `out` is its results directory. `to` is a folder, or `hub:NAME`
+    to publish it as well; by default a folder named after system and seed.
 
     >>> written = export("small:1", "my-model", out="results/tiny")
     >>> "model.safetensors" in written.files, "README.md" in written.files
@@ -369,8 +371,8 @@ def export(run: str, to: str | Path | None = None, *, out: str | Path | None = N
     >>> len(predict("my-model", "The battery shall supply 28 V .").table)
     7
 
-    Raises UserError for a run that saved no weights and for a folder that holds something else; EnvironmentProblem
-    where the hub cannot be reached; CorruptResults for weights that are not what was written.
+    Raises UserError for a run without saved weights and for a folder that holds something else; EnvironmentProblem if
+    the hub cannot be reached; CorruptResults if the weights have changed since they were written.
     """
     from orchestrator.commands.export import export as write
 

@@ -1,8 +1,8 @@
 """The command line: one command per verb; each parses, calls one function and prints.
 
 Start with `session.py` for what all commands share, and with `options.py` for their options; this file has the program
-and the verbs that have no file of their own. May import everything in `orchestrator`, `analysis` and `trainables`, and
-does so when a command is called: help and listings stay quick.
+and the verbs that have no file of their own. May import everything in `orchestrator`, `analysis` and `trainables`, but
+does so only when a command is called, so that help and listings stay quick.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _KINDS = (
     *("tasks", "datasets", "models", "variants", "metrics"),
     *("searchers", "schedulers", "tests", "figures", "experiments"),
 )
-_SPREAD_HELP = "The same from an assumed standard deviation of score differences over seeds."
+_SPREAD_HELP = "The same, from this standard deviation of score differences over seeds."
 
 
 @click.group(cls=Commands, context_settings=options.CONTEXT)
 @click.version_option(package_name="orchestrator", prog_name="orchestrate")
 def main() -> None:
-    """Decide which transformer, recipe or hyper-parameters are really better on your task, and by how much.
+    """Find out which transformer, recipe or hyper-parameters are really better on your task, and by how much.
 
     EXPERIMENT is the name of a built-in experiment (see `list experiments`) or the path of a YAML file. Data goes to
     stdout, progress to stderr. Exit codes: 0 done, 1 bug, 2 usage or configuration, 3 failed or diverged runs,
@@ -43,7 +43,7 @@ def main() -> None:
 @options.json_option
 @command
 def list_(console: Console, kind: str | None) -> None:
-    """What an experiment file can name, and the figures of a report.
+    """List the names that an experiment file can use, and the figures of a report.
 
     KIND is one of: tasks, datasets, models, variants, metrics, searchers, schedulers, tests, figures, experiments.
     """
@@ -52,23 +52,23 @@ def list_(console: Console, kind: str | None) -> None:
     from orchestrator.commands.list import KINDS, entries
     from orchestrator.console import text
 
-    found = {name: entries(name) for name in KINDS if kind in (None, name)}
+    kinds = {name: entries(name) for name in KINDS if kind in (None, name)}
     if console.as_json:
-        console.document({name: [asdict(entry) for entry in part] for name, part in found.items()})
+        console.document({name: [asdict(entry) for entry in part] for name, part in kinds.items()})
     else:
-        console.data(text.listing(found))
+        console.data(text.listing(kinds))
 
 
 @main.command()
 @options.experiment_argument
 @options.changes_options
-@click.option("--file-only", is_flag=True, help="Check the file alone: look up no name, data or model.")
+@click.option("--file-only", is_flag=True, help="Check only the file; look up no names, data or models.")
 @options.json_option
 @command
 def validate(console: Console, experiment: str, file_only: bool, **values: Any) -> None:
     """Check an experiment and print it with every default filled in.
 
-    Python files that it names are not run, and what rests on them is not checked, unless --run-code is given.
+    Python files that it names are not run, and what depends on them is not checked, unless --run-code is given.
     """
     from orchestrator.config.resolve import look
     from orchestrator.config.yaml_file import dump
@@ -102,12 +102,12 @@ def schema(console: Console) -> None:
 @options.out_option
 @options.lanes_option
 @options.max_runs_option
-@click.option("--power", is_flag=True, help="Also what differences these seeds can show, from the runs so far.")
+@click.option("--power", is_flag=True, help="Also show which differences these seeds can detect, from the runs so far.")
 @click.option("--spread", type=click.FloatRange(min=0, min_open=True), metavar="STD", help=_SPREAD_HELP)
 @options.json_option
 @command
 def plan(console: Console, experiment: str, power: bool, spread: float | None, **values: Any) -> None:
-    """Show what a sweep would do: runs, what they can decide, time and disk. Starts nothing."""
+    """Show what a sweep would do: its runs, what they can decide, time and disk. Starts nothing."""
     from orchestrator.config.resolve import resolve
 
     resolved = resolve(options.loaded(experiment, values), must_be_available=False)
@@ -119,9 +119,9 @@ def plan(console: Console, experiment: str, power: bool, spread: float | None, *
 @options.changes_options
 @options.out_option
 @options.layout_options
-@click.option("--accept-new-data", is_flag=True, help="The data has changed on purpose: add runs for it.")
-@click.option("--no-retry", is_flag=True, help="Leave runs alone that failed before.")
-@click.option("--no-analyze", is_flag=True, help="Leave out the analysis at the end.")
+@click.option("--accept-new-data", is_flag=True, help="Accept that the data has changed; add runs for it.")
+@click.option("--no-retry", is_flag=True, help="Skip runs that failed before.")
+@click.option("--no-analyze", is_flag=True, help="Skip the analysis at the end.")
 @click.option("--dry-run", is_flag=True, help="Only show the plan.")
 @options.strict_option
 @options.max_runs_option
@@ -149,21 +149,21 @@ def sweep(console: Console, experiment: str, dry_run: bool, no_analyze: bool, **
 
 @main.command()
 @options.experiment_argument
-@click.option("--model", required=True, help="One model: of the file, a preset, or a hub id.")
-@click.option("--seed", required=True, type=click.IntRange(min=0), help="One seed.")
-@click.option("--recipe", default="default", show_default=True, help="One recipe of the file.")
-@click.option("--fold", type=click.IntRange(min=0), help="One fold, where the experiment has folds.")
+@click.option("--model", required=True, help="A model of the file, a preset, or a hub id.")
+@click.option("--seed", required=True, type=click.IntRange(min=0), help="The seed of the run.")
+@click.option("--recipe", default="default", show_default=True, help="A recipe of the file.")
+@click.option("--fold", type=click.IntRange(min=0), help="A fold, if the experiment has folds.")
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY.SUB=VALUE", help="Change one key of the file; repeatable."
 )
-@click.option("--data", metavar="PATH", help="Where the data lies.")
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N items; not a real result.")
+@click.option("--data", metavar="PATH", help="Where the data is.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Use only the first N items; not a real result.")
 @options.run_code_option
 @options.out_option
 @options.json_option
 @command
 def run(console: Console, experiment: str, fold: int | None, out: str | None, **values: Any) -> int:
-    """Run one cell in this process, without Ray; under torchrun, in all its processes together."""
+    """Run one cell in this process, without Ray, or together in all processes of torchrun."""
     from orchestrator.commands.run import in_ranks, run_cell
     from orchestrator.config.load import load
     from orchestrator.config.overrides import Changes
@@ -194,7 +194,7 @@ def run(console: Console, experiment: str, fold: int | None, out: str | None, **
 @options.json_option
 @command
 def doctor(console: Console, out: str) -> int:
-    """Look whether this machine has what is needed, and say what to do where it has not."""
+    """Check that this machine has what is needed, and say how to get what is missing."""
     from dataclasses import asdict
     from pathlib import Path
 
@@ -202,12 +202,12 @@ def doctor(console: Console, out: str) -> int:
     from orchestrator.console import text
     from orchestrator.errors import EXIT_ENVIRONMENT
 
-    found = examine(Path(out))
+    checks = examine(Path(out))
     if console.as_json:
-        console.document({"findings": [asdict(finding) for finding in found]})
+        console.document({"findings": [asdict(check) for check in checks]})
     else:
-        console.data(text.findings(found))
-    return EXIT_ENVIRONMENT if any(finding.state == "problem" for finding in found) else 0
+        console.data(text.machine_checks(checks))
+    return EXIT_ENVIRONMENT if any(check.state == "problem" for check in checks) else 0
 
 
 for _command in (search, status, logs, results, verify, forget, analyze, predict, export, probe, profile, cluster):
@@ -217,15 +217,15 @@ for _command in (search, status, logs, results, verify, forget, analyze, predict
 def _show_plan(
     console: Console, resolved: Any, *, power: bool = False, spread: float | None = None, **values: Any
 ) -> None:
-    from orchestrator.commands.plan import foresee
     from orchestrator.commands.plan import plan as make_plan
+    from orchestrator.commands.plan import with_power
     from orchestrator.console import text
 
-    found = make_plan(resolved, **values)
-    found = foresee(found, spread) if power else found
-    for warning in found.warnings:
+    planned = make_plan(resolved, **values)
+    planned = with_power(planned, spread) if power else planned
+    for warning in planned.warnings:
         console.warning(warning)
     if console.as_json:
-        console.document(text.plan_document(found))
+        console.document(text.plan_document(planned))
     else:
-        console.data(text.plan(found))
+        console.data(text.plan(planned))

@@ -1,4 +1,4 @@
-"""Options that several commands share, so that each is spelt and explained once."""
+"""Options that several commands share, so that each is spelled and explained once."""
 
 from __future__ import annotations
 
@@ -23,38 +23,38 @@ out_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 strict_option = click.option("--strict", is_flag=True, help="Refuse evaluation items that are also training items.")
 max_runs_option = click.option(
-    "--max-runs", type=click.IntRange(min=1), default=10_000, show_default=True, help="Largest grid that is accepted."
+    "--max-runs", type=click.IntRange(min=1), default=10_000, show_default=True, help="Largest grid to accept."
 )
-lanes_option = click.option("--lanes", type=click.IntRange(min=1), help="Runs at the same time.")
+lanes_option = click.option("--lanes", type=click.IntRange(min=1), help="Number of runs at the same time.")
 
 
 run_code_option = click.option(
-    "--run-code", is_flag=True, help="Run the Python files that the file names, also those of a results directory."
+    "--run-code", is_flag=True, help="Run the Python files that the experiment names, even in a results directory."
 )
 
 
 def changes_options(command: Command) -> Command:
-    """What may be changed of an experiment file; the command gets one `changes` argument."""
+    """Add the options that change an experiment; `loaded` takes their values."""
     options = (
         click.option(
             "--set", "settings", multiple=True, metavar="KEY.SUB=VALUE", help="Change one key of the file; repeatable."
         ),
         click.option("--models", metavar="A,B", help="Compare these models instead of the file's."),
-        click.option("--recipes", metavar="A,B", help="Only these recipes of the file."),
-        click.option("--seeds", metavar="42-51", help="These seeds instead of the file's."),
-        click.option("--data", metavar="PATH", help="Where the data lies."),
+        click.option("--recipes", metavar="A,B", help="Use only these recipes of the file."),
+        click.option("--seeds", metavar="42-51", help="Use these seeds instead of the file's."),
+        click.option("--data", metavar="PATH", help="Where the data is."),
         run_code_option,
         click.option(
-            "--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N items; not a real result."
+            "--limit", type=click.IntRange(min=1), metavar="N", help="Use only the first N items; not a real result."
         ),
     )
     return _with(options, command)
 
 
 def layout_options(command: Command) -> Command:
-    """How a grid is executed."""
+    """Add the options for how a grid is executed; `sweep_options` reads their values."""
     options = (
-        click.option("--workers", type=click.IntRange(min=1), help="Processes that train one run together."),
+        click.option("--workers", type=click.IntRange(min=1), help="Number of processes that train one run together."),
         lanes_option,
         click.option(
             "--address",
@@ -62,24 +62,24 @@ def layout_options(command: Command) -> Command:
             metavar="ADDRESS",
             help="Address of a running Ray cluster (also: RAY_ADDRESS). Default: one on this machine.",
         ),
-        click.option("--in-process", is_flag=True, help="Without Ray: one run after another in this process."),
-        click.option("--attempts", type=click.IntRange(min=1), help="Most attempts at one run in this sweep."),
+        click.option("--in-process", is_flag=True, help="Execute run after run in this process, without Ray."),
+        click.option("--attempts", type=click.IntRange(min=1), help="Maximum attempts per run in this sweep."),
         click.option(
             "--stall-timeout",
             type=click.FloatRange(min=1),
             metavar="SECONDS",
-            help="Without progress for so long, a lane is rebuilt.",
+            help="Rebuild a lane after this long without progress.",
         ),
     )
     return _with(options, command)
 
 
 def output_options(command: Command) -> Command:
-    """How much is said, and how."""
+    """Add the options for messages on stderr."""
     options = (
-        click.option("-v", "--verbose", is_flag=True, help="Say more on stderr."),
-        click.option("--quiet", is_flag=True, help="Say nothing on stderr but warnings and errors."),
-        click.option("--no-color", is_flag=True, help="No colours (also: NO_COLOR)."),
+        click.option("-v", "--verbose", is_flag=True, help="Print more on stderr."),
+        click.option("--quiet", is_flag=True, help="Print only warnings and errors on stderr."),
+        click.option("--no-color", is_flag=True, help="Use no colours (also: NO_COLOR)."),
         click.option("--debug", is_flag=True, help="Show tracebacks."),
     )
     return _with(options, command)
@@ -102,7 +102,7 @@ def loaded(experiment: str, values: dict[str, Any]) -> Loaded:
 
 
 def sweep_options(values: dict[str, Any]) -> SweepOptions:
-    """The values of `layout_options` and of what else `sweep` and `search` share."""
+    """Build the options that `sweep` and `search` share from a command's arguments."""
     from orchestrator.commands._execution import LayoutOptions
     from orchestrator.commands.sweep import SweepOptions
 

@@ -1,4 +1,4 @@
-"""The commands `predict` (a saved run on new text) and `export` (a saved run as a Hugging Face folder)."""
+"""The commands `predict` (use a saved run on new text) and `export` (write it as a Hugging Face folder)."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from orchestrator.units import plural, size
 @click.command()
 @click.argument("run", metavar="RUN|FOLDER")
 @click.argument("texts", nargs=-1, metavar="[TEXT]...")
-@click.option("--file", metavar="FILE", help="Texts or items: .txt (one a line), .jsonl, .csv, .tsv, .parquet ...")
-@click.option("--data", metavar="NAME|PATH", help="A data set, as in an experiment file; its labels are not looked at.")
+@click.option("--file", metavar="FILE", help="Texts or items: .txt (one per line), .jsonl, .csv, .tsv, .parquet ...")
+@click.option("--data", metavar="NAME|PATH", help="A data set, as in an experiment file; its labels are ignored.")
 @click.option(
     "--field",
     "fields",
@@ -25,30 +25,32 @@ from orchestrator.units import plural, size
     metavar="NAME=TEXT",
     help="Another field of every text, e.g. context=...; repeatable.",
 )
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N items of a file or data set.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), metavar="N", help="Use only the first N items of a file or data set."
+)
 @click.option("--to", metavar="FILE", help="Write to this .csv, .jsonl or .parquet file instead of stdout.")
-@click.option("--task", metavar="FILE.py", help="The Python file of the run's task, where it is not one of ours.")
+@click.option("--task", metavar="FILE.py", help="The Python file of the run's task, if it is not built in.")
 @click.option(
     "--trust-remote-code",
     "code",
     metavar="OWNER/NAME@COMMIT",
     help="Let the model run the code of this hub repository, as it is at this commit.",
 )
-@click.option("--submission", is_flag=True, help="In the form that competitions take: ids and answers, nothing else.")
+@click.option("--submission", is_flag=True, help="Write a competition's format: only ids and predictions.")
 @options.out_option
 @options.json_option
 @command
 def predict(console: Console, run: str, out: str | None, to: str | None, submission: bool, **values: Any) -> None:
     """Predict with a run that saved its weights (`save: best`). RUN is a run's id or system:seed, or a folder.
 
-    A folder is data: its hashes are checked, and no code that it holds or names is run unless an option allows it.
+    The hashes of a folder are checked, and no code that it holds or names is run unless an option allows it.
     """
     from orchestrator.commands import predict as predicting
 
     if to is not None:
         predicting.check_target(to)
     format_ = "csv" if to is None or submission else predicting.format_of(to)
-    question = predicting.PredictionRequest(
+    request = predicting.PredictionRequest(
         texts=values["texts"],
         file=values["file"],
         data=values["data"],
@@ -56,20 +58,22 @@ def predict(console: Console, run: str, out: str | None, to: str | None, submiss
         limit=values["limit"],
     )
     allowed = predicting.AllowedCode(values["task"], _code(values["code"]))
-    found = predicting.answer(predicting.weights_of(run, out), question, submission=submission, allowed=allowed)
-    for text in found.warnings:
+    folder = predicting.weights_of(run, out)
+    predictions = predicting.predict(folder, request, submission=submission, allowed=allowed)
+    frame = predictions.table
+    for text in predictions.warnings:
         console.warning(text)
-    written = found.submission if found.submission is not None else predicting.rendered(found.table, format_)
+    content = predictions.submission if predictions.submission is not None else predicting.rendered(frame, format_)
     if to is not None:
-        predicting.save(to, written)
-        console.note(f"{len(found.table)} predictions: {to}")
+        predicting.save(to, content)
+        console.note(f"{plural(len(frame), 'prediction')}: {to}")
         if console.as_json:
-            console.document({"file": to, "count": len(found.table), "warnings": list(found.warnings)})
+            console.document({"file": to, "count": len(frame), "warnings": list(predictions.warnings)})
     elif console.as_json:
-        rows = found.table.astype(object).where(found.table.notna(), None).to_dict("records")
-        console.document({"predictions": rows, "warnings": list(found.warnings)})
+        rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+        console.document({"predictions": rows, "warnings": list(predictions.warnings)})
     else:
-        click.echo(clean(written.decode()) if sys.stdout.isatty() else written, nl=False)
+        click.echo(clean(content.decode()) if sys.stdout.isatty() else content, nl=False)
 
 
 def _code(written: str | None) -> Any:
@@ -90,23 +94,21 @@ def _field(written: str) -> tuple[str, str]:
 
 @click.command()
 @click.argument("run")
-@click.option(
-    "--to", metavar="DIR|hub:NAME", help="Where to: a directory, or a repository on the hub (needs HF_TOKEN)."
-)
+@click.option("--to", metavar="DIR|hub:NAME", help="Target: a directory, or a repository on the hub (needs HF_TOKEN).")
 @options.out_option
 @options.json_option
 @command
 def export(console: Console, run: str, out: str | None, to: str | None) -> None:
-    """Write a run's saved weights, tokenizer and model card to a folder. RUN: its id's beginning, or system:seed."""
+    """Write a run's saved weights, tokenizer and model card to a folder. RUN: the start of its id, or system:seed."""
     from orchestrator.commands.export import export as write
 
-    found = write(run, out, to)
+    exported = write(run, out, to)
     if console.as_json:
-        files = [{"name": name, "bytes": count} for name, count in found.files.items()]
-        console.document({"folder": found.folder, "address": found.address, "files": files})
+        files = [{"name": name, "bytes": count} for name, count in exported.files.items()]
+        console.document({"folder": exported.folder, "address": exported.address, "files": files})
         return
-    console.note(f"wrote {plural(len(found.files), 'file')}, {size(sum(found.files.values()))}:")
-    console.note(table(("file", "size"), [(name, size(count)) for name, count in found.files.items()]))
-    console.data(found.folder)
-    if found.address is not None:
-        console.data(found.address)
+    console.note(f"wrote {plural(len(exported.files), 'file')}, {size(sum(exported.files.values()))}:")
+    console.note(table(("file", "size"), [(name, size(count)) for name, count in exported.files.items()]))
+    console.data(exported.folder)
+    if exported.address is not None:
+        console.data(exported.address)

@@ -1,4 +1,4 @@
-"""The commands `profile` (speed and memory) and `probe` (lengths, precisions and kernels that work)."""
+"""The commands `profile` (speed and memory) and `probe` (which lengths, precisions and kernels work)."""
 
 from __future__ import annotations
 
@@ -22,10 +22,12 @@ TERA = 1e12
 @click.command()
 @options.experiment_argument
 @options.changes_options
-@click.option("--steps", type=click.IntRange(min=1), default=30, show_default=True, help="Steps that are measured.")
-@click.option("--warmup", type=click.IntRange(min=0), metavar="N", help="Steps before those. Default: as many.")
+@click.option("--steps", type=click.IntRange(min=1), default=30, show_default=True, help="Steps to measure.")
 @click.option(
-    "--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="Fresh processes a system, in turn."
+    "--warmup", type=click.IntRange(min=0), metavar="N", help="Steps to run before measuring. Default: as many."
+)
+@click.option(
+    "--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="Fresh processes per system, in turn."
 )
 @options.out_option
 @options.json_option
@@ -33,7 +35,10 @@ TERA = 1e12
 def profile(
     console: Console, experiment: str, steps: int, warmup: int | None, rounds: int, out: str | None, **values: Any
 ) -> int:
-    """Train every system for some steps, each alone in a fresh process: speed, memory, and where the time goes."""
+    """Measure the speed and memory of every system, and where its time goes.
+
+    Each system trains for some steps, alone in fresh processes.
+    """
     from orchestrator.commands.profile import check, exit_code
     from orchestrator.commands.profile import profile as measure
     from orchestrator.config.data_check import check_data
@@ -41,21 +46,21 @@ def profile(
     from orchestrator.storage.find_results import default_out
 
     resolved = resolve(options.loaded(experiment, values))
-    place = out or default_out(resolved.experiment.experiment)
-    check(place)
+    folder = out or default_out(resolved.experiment.experiment)
+    check(folder)
     check_data(resolved)
 
-    def hear(row: dict[str, Any]) -> None:
+    def on_result(row: dict[str, Any]) -> None:
         speed = row.get("samples_per_second")
-        said = row.get("reason") or "" if speed is None else f"{speed:.1f} samples/s"
-        console.note(f"round {row['round']} {row['system']}: {row['result']} {said}".rstrip())
+        detail = row.get("reason") or "" if speed is None else f"{speed:.1f} samples/s"
+        console.note(f"round {row['round']} {row['system']}: {row['result']} {detail}".rstrip())
 
-    rows = measure(resolved, steps=steps, warmup=warmup, rounds=rounds, hear=hear)
-    _tell(console, rows, place)
+    rows = measure(resolved, steps=steps, warmup=warmup, rounds=rounds, on_result=on_result)
+    _report(console, rows, folder)
     return exit_code(rows)
 
 
-def _tell(console: Console, rows: list[dict[str, Any]], out: str) -> None:
+def _report(console: Console, rows: list[dict[str, Any]], out: str) -> None:
     """Write the files and show the table."""
     from analysis.tables import profile as tables
     from orchestrator.commands.profile import TABLE, write
@@ -82,13 +87,13 @@ def _profile_table(summary: pd.DataFrame) -> str:
         *("system", "samples/s", "of rounds", "tokens/s", "step p50 ms", "p95", "peak GiB", "reserved", "padding"),
         *("TFLOP/s", "of ceiling", "forward", "backward", "optimizer", "host"),
     ]
-    found = [_plain(row) for row in summary.to_dict("records")]
-    reasons = [f"{row['system']}: {row['result']}: {row['reason']}" for row in found if row["reason"]]
-    return "\n".join([table(columns, [_cells(row) for row in found]), *reasons])
+    rows = [_plain(row) for row in summary.to_dict("records")]
+    reasons = [f"{row['system']}: {row['result']}: {row['reason']}" for row in rows if row["reason"]]
+    return "\n".join([table(columns, [_cells(row) for row in rows]), *reasons])
 
 
 def _cells(row: dict[str, Any]) -> list[Any]:
-    """One line: what does not exist is a dash."""
+    """Return the cells of one line; a missing value becomes a dash."""
     shares = [row[f"{phase}_share"] for phase in ("forward", "backward", "optimizer", "host")]
     return [
         row["system"],
@@ -114,31 +119,31 @@ def _range(low: float | None, high: float | None) -> str | None:
 
 
 def _plain(row: dict[Any, Any]) -> dict[str, Any]:
-    """Missing values as None, whatever pandas made of them."""
+    """Return the row with every missing value as None, whatever pandas made of it."""
     return {str(name): None if value is None or value != value else value for name, value in row.items()}
 
 
 @click.command()
 @options.experiment_argument
 @options.changes_options
-@click.option("--lengths", default="128,256,512", show_default=True, metavar="A,B", help="Pieces per item.")
-@click.option("--precisions", default="fp32,bf16,fp16", show_default=True, metavar="A,B", help="Which precisions.")
-@click.option("--steps", type=click.IntRange(min=1), default=4, show_default=True, help="Optimizer steps of a probe.")
+@click.option("--lengths", default="128,256,512", show_default=True, metavar="A,B", help="Tokens per item.")
+@click.option("--precisions", default="fp32,bf16,fp16", show_default=True, metavar="A,B", help="Precisions to try.")
+@click.option("--steps", type=click.IntRange(min=1), default=4, show_default=True, help="Optimizer steps per probe.")
 @click.option(
     "--kernel-lengths",
     default="64,128,192,256,320",
     show_default=True,
     metavar="A,B",
-    help="Lengths at which each kernel of attention is tried alone; '' leaves that out.",
+    help="Lengths at which to try each attention kernel alone; '' for none.",
 )
 @options.json_option
 @command
 def probe(console: Console, experiment: str, steps: int, **values: Any) -> int:
-    """Train every system for a few steps at several lengths and precisions: finite, or not, and how much memory.
+    """Try every system at several lengths and precisions, and every attention kernel alone.
 
-    Then try each kernel of attention that the device has: forwards and backwards, with and without mask and dropout,
-    with usual and with very low scores. That takes about ten seconds on a processor, and on any device at most 480
-    small passes for each size of heads.
+    Systems train for a few steps, to see whether the loss is finite and how much memory they need. Kernels run forwards
+    and backwards, with and without mask and dropout, with usual and with very low scores: about ten seconds on a
+    processor, and on any device at most 480 small passes per head size.
     """
     from dataclasses import asdict
 
@@ -151,17 +156,17 @@ def probe(console: Console, experiment: str, steps: int, **values: Any) -> int:
     lengths, kernel_lengths = _lengths(values["lengths"]), _lengths(values["kernel_lengths"] or None)
     resolved = resolve(options.loaded(experiment, values))
 
-    def hear(found: Probed) -> None:
-        console.note(f"{found.system} {found.length} {found.precision}: {found.result} {found.reason or ''}".rstrip())
+    def on_result(row: Probed) -> None:
+        console.note(f"{row.system} {row.length} {row.precision}: {row.result} {row.reason or ''}".rstrip())
 
-    def hear_kernel(found: KernelProbed) -> None:
-        if found.result not in ("finite", "not here"):
-            console.note(fault(found))
+    def on_kernel(row: KernelProbed) -> None:
+        if row.result not in ("finite", "not here"):
+            console.note(fault(row))
 
-    results = run(resolved, lengths=lengths, precisions=precisions, steps=steps, hear=hear)
-    kernels = probe_kernels(resolved, lengths=kernel_lengths, precisions=precisions, hear=hear_kernel)
+    results = run(resolved, lengths=lengths, precisions=precisions, steps=steps, on_result=on_result)
+    kernels = probe_kernels(resolved, lengths=kernel_lengths, precisions=precisions, on_result=on_kernel)
     if console.as_json:
-        console.document({"probes": [asdict(one) for one in results], "kernels": [asdict(one) for one in kernels]})
+        console.document({"probes": [asdict(row) for row in results], "kernels": [asdict(row) for row in kernels]})
     else:
         console.data("\n\n".join([_probe_table(results), *([kernels_table(kernels)] if kernels else [])]))
     broken = any(map(is_broken, results)) or any(map(is_broken, kernels))
@@ -173,14 +178,14 @@ def _precisions(written: str) -> list[str]:
 
     chosen = [name.strip() for name in written.split(",")]
     if [name for name in chosen if name not in PRECISIONS]:
-        raise click.UsageError(f"--precisions are of {', '.join(PRECISIONS)}, got {written!r}")
+        raise click.UsageError(f"--precisions must be some of {', '.join(PRECISIONS)}, got {written!r}")
     return chosen
 
 
 def _lengths(written: str | None) -> list[int]:
     parts = [] if written is None else [part.strip() for part in written.split(",")]
     if not all(part.isdecimal() and int(part) >= 4 for part in parts):
-        raise click.UsageError(f"--lengths and --kernel-lengths are whole numbers from 4 on, got {written!r}")
+        raise click.UsageError(f"--lengths and --kernel-lengths must be whole numbers of at least 4, got {written!r}")
     return [int(part) for part in parts]
 
 
@@ -188,47 +193,47 @@ def _probe_table(results: list[Any]) -> str:
     columns = ["system", "length", "precision", "result", "loss", "step seconds", "peak GiB", "skipped"]
     rows = [
         [
-            found.system,
-            found.length,
-            f"{found.precision} *" if found.configured else found.precision,
-            found.result,
-            found.loss,
-            found.step_seconds,
-            found.peak_memory_gib,
-            found.skipped,
+            row.system,
+            row.length,
+            f"{row.precision} *" if row.configured else row.precision,
+            row.result,
+            row.loss,
+            row.step_seconds,
+            row.peak_memory_gib,
+            row.skipped,
         ]
-        for found in results
+        for row in results
     ]
     return f"{table(columns, rows)}\n* the precision that the experiment would use"
 
 
-def fault(found: KernelProbed) -> str:
-    """Which kernel failed, at what."""
-    if found.kernel == "-":
-        return f"attention kernels: {found.reason}"
-    dropout = "with" if found.dropout else "without"
-    where = f"at length {found.length} in {found.precision} {dropout} dropout, heads of {found.head_size}"
-    return f"sdpa/{found.kernel}: {found.reason}, {where}"
+def fault(probed: KernelProbed) -> str:
+    """Describe which kernel failed, and where."""
+    if probed.kernel == "-":
+        return f"attention kernels: {probed.reason}"
+    dropout = "with" if probed.dropout else "without"
+    where = f"at length {probed.length} in {probed.precision} {dropout} dropout, heads of {probed.head_size}"
+    return f"sdpa/{probed.kernel}: {probed.reason}, {where}"
 
 
 def kernels_table(results: list[KernelProbed]) -> str:
-    """A line a kernel, size of heads and precision; then every fault, one line each."""
+    """Return one line per kernel, head size and precision; then every fault, one line each."""
     groups: dict[tuple[str, int, str], list[KernelProbed]] = {}
-    for found in results:
-        groups.setdefault((found.kernel, found.head_size, found.precision), []).append(found)
-    rows = [[_marked(of), of[0].head_size, of[0].precision, *_outcome(of)] for of in groups.values()]
-    shown = table(["kernel of sdpa", "head size", "precision", "finite at", "fails at"], rows)
-    faults = [fault(found) for found in results if found.result not in ("finite", "not here")]
-    return "\n".join([shown, "* runs compute with it", *faults])
+    for row in results:
+        groups.setdefault((row.kernel, row.head_size, row.precision), []).append(row)
+    lines = [[_marked(rows), rows[0].head_size, rows[0].precision, *_outcome(rows)] for rows in groups.values()]
+    shown = table(["kernel of sdpa", "head size", "precision", "finite at", "fails at"], lines)
+    faults = [fault(row) for row in results if row.result not in ("finite", "not here")]
+    return "\n".join([shown, "* runs use it", *faults])
 
 
-def _marked(of: list[KernelProbed]) -> str:
-    return f"{of[0].kernel} *" if of[0].allowed else of[0].kernel
+def _marked(rows: list[KernelProbed]) -> str:
+    return f"{rows[0].kernel} *" if rows[0].allowed else rows[0].kernel
 
 
-def _outcome(of: list[KernelProbed]) -> tuple[str | None, str | None]:
-    """Lengths at which it never failed, and those at which it did; neither where the device lacks it."""
-    failed = {found.length for found in of if found.result not in ("finite", "not here")}
-    finite = {found.length for found in of if found.result == "finite"} - failed
+def _outcome(rows: list[KernelProbed]) -> tuple[str | None, str | None]:
+    """Return the lengths at which it never failed, and those at which it did; neither if the device lacks it."""
+    failed = {row.length for row in rows if row.result not in ("finite", "not here")}
+    finite = {row.length for row in rows if row.result == "finite"} - failed
     good, bad = (", ".join(map(str, sorted(lengths))) or None for lengths in (finite, failed))
     return good, bad

@@ -18,36 +18,38 @@ where_argument = click.argument("where", required=False, metavar="[EXPERIMENT|DI
 @options.json_option
 @command
 def status(console: Console, where: str | None) -> None:
-    """How far a sweep is, also while it runs."""
+    """Show how far a sweep is, even while it runs."""
     from orchestrator.console import text
     from orchestrator.storage.find_results import open_results
     from orchestrator.storage.status import status_of
 
-    found = status_of(open_results(where))
-    for warning in found.warnings:
+    sweep_status = status_of(open_results(where))
+    for warning in sweep_status.warnings:
         console.warning(warning)
     if console.as_json:
-        console.document(text.status_document(found))
+        console.document(text.status_document(sweep_status))
         return
-    console.data(f"{found.location}\n{text.status(found)}")
+    console.data(f"{sweep_status.location}\n{text.status(sweep_status)}")
 
 
 @click.command()
 @click.argument("run")
 @options.out_option
-@click.option("-f", "--follow", is_flag=True, help="Show what is added, until the run or its sweep has ended.")
+@click.option("-f", "--follow", is_flag=True, help="Keep printing until the run or its sweep has ended.")
 @options.json_option
 @command
 def logs(console: Console, run: str, out: str | None, follow: bool) -> None:
-    """The log of one run, and why attempts at it failed. RUN is the beginning of its id, or system:seed."""
+    """Show the log of a run, and why attempts at it failed. RUN is the start of its id, or system:seed."""
     from orchestrator.commands.results import document, followed, history
     from orchestrator.storage.find_results import find_run
 
     if follow and console.as_json:
-        raise click.UsageError("--follow shows lines as they come, and --json one document at the end: leave one out")
+        raise click.UsageError(
+            "--follow prints lines as they come, --json one document at the end: use only one of them"
+        )
     store, run_id = find_run(run, out)
     if follow:
-        console.note(f"following run {run_id} in {store.location}; Ctrl-C leaves it")
+        console.note(f"following run {run_id} in {store.location}; Ctrl-C to stop")
         for line in followed(store, run_id):
             console.data(line)
     elif console.as_json:
@@ -58,52 +60,52 @@ def logs(console: Console, run: str, out: str | None, follow: bool) -> None:
 
 @click.command()
 @where_argument
-@click.option("--metric", metavar="NAME", help="Show this metric in place of the score.")
-@click.option("--sort", metavar="COLUMN", help="Order by a column or metric, smallest first; -COLUMN: largest first.")
+@click.option("--metric", metavar="NAME", help="Show this metric instead of the score.")
+@click.option("--sort", metavar="COLUMN", help="Sort by a column or metric, smallest first; -COLUMN: largest first.")
 @options.json_option
 @command
 def results(console: Console, where: str | None, metric: str | None, sort: str | None) -> None:
-    """The runs and their scores."""
+    """Show the runs and their scores."""
     from orchestrator.commands.results import ordered, rows, shown
     from orchestrator.console.console import table
     from orchestrator.storage.find_results import open_results
 
     store = open_results(where)
-    found, warnings = rows(store)
-    found = found if sort is None else ordered(found, sort)
-    headings, lines = shown(found, metric)
+    runs, warnings = rows(store)
+    runs = runs if sort is None else ordered(runs, sort)
+    headings, lines = shown(runs, metric)
     for warning in warnings:
         console.warning(warning)
     if console.as_json:
-        console.document({"location": store.location, "runs": found, "warnings": list(warnings)})
+        console.document({"location": store.location, "runs": runs, "warnings": list(warnings)})
     else:
         console.data(table(headings, lines))
 
 
 @click.command()
 @where_argument
-@click.option("--repair", is_flag=True, help="Restore, build anew or set aside what can be; nothing is deleted.")
+@click.option("--repair", is_flag=True, help="Restore, rebuild or set aside damaged files; delete nothing.")
 @options.json_option
 @command
 def verify(console: Console, where: str | None, repair: bool) -> int:
     """Check every file of the results that has a hash or a schema, and list the damage.
 
-    Nothing is changed without --repair. Ends with 6 where something is damaged; after a repair, where something is left
-    that only a sweep, a search or a person can replace.
+    Nothing is changed without --repair. Exit code 6 means damage, or, after a repair, damage that only a sweep, a
+    search or a person can repair.
     """
     from orchestrator.commands.verify import document, verify
     from orchestrator.console import text
     from orchestrator.errors import EXIT_CORRUPT
     from orchestrator.storage.find_results import open_results
 
-    found = verify(open_results(where), where, repair=repair)
-    for warning in found.warnings:
+    verification = verify(open_results(where), where, repair=repair)
+    for warning in verification.warnings:
         console.warning(warning)
     if console.as_json:
-        console.document(document(found))
+        console.document(document(verification))
     else:
-        console.data(text.verification(found))
-    return EXIT_CORRUPT if found.damage else 0
+        console.data(text.verification(verification))
+    return EXIT_CORRUPT if verification.damage else 0
 
 
 @click.command()
@@ -113,33 +115,35 @@ def verify(console: Console, where: str | None, repair: bool) -> int:
 @options.json_option
 @command
 def forget(console: Console, run: str, out: str | None, yes: bool) -> None:
-    """Move a run's record aside: the next sweep runs it again. RUN is the beginning of its id, or system:seed."""
+    """Move a run's record aside, so that the next sweep runs it again. RUN is the start of its id, or system:seed."""
     from orchestrator.storage.find_results import find_run
 
     store, run_id = find_run(run, out)
     if not yes:
         if not sys.stdin.isatty():
-            raise click.UsageError("forgetting asks first, and there is no terminal to ask on; pass --yes")
+            raise click.UsageError("this needs confirmation, and there is no terminal to ask on; pass --yes")
         click.confirm(f"Forget run {run_id} in {store.location}?", abort=True, err=True)
     with store.lock():
-        place = store.forget(run_id)
+        folder = store.forget(run_id)
         store.compact()
     if console.as_json:
-        console.document({"run_id": run_id, "location": store.location, "moved_to": f"{store.location}/{place}"})
+        console.document({"run_id": run_id, "location": store.location, "moved_to": f"{store.location}/{folder}"})
     else:
-        console.data(f"moved to {store.location}/{place}")
+        console.data(f"moved to {store.location}/{folder}")
 
 
 @click.command()
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @click.option(
-    "--out", metavar="DIR", help="Where tables, figures and report go. Default: analysis/ in the results directory."
+    "--out", metavar="DIR", help="Folder for tables, figures and report. Default: analysis/ in the results directory."
 )
 @click.option("--metric", help="Compare by this metric instead of the experiment's.")
 @click.option("--direction", type=click.Choice(["maximize", "minimize"]), help="Which scores are better.")
 @click.option("--alpha", type=float, help="Family-wise error rate.")
-@click.option("--rope", type=float, help="Differences below this do not matter.")
-@click.option("--generator-seed", type=click.IntRange(min=0), default=0, show_default=True, help="For resampling.")
+@click.option("--rope", type=float, help="Smallest difference that matters.")
+@click.option(
+    "--generator-seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the resampling."
+)
 @options.json_option
 @command
 def analyze(
@@ -147,17 +151,17 @@ def analyze(
 ) -> None:
     """Compare systems. SOURCE is a results directory, or a CSV or Parquet file with system, seed and score.
 
-    Or an experiment's name or file, whose results under results/ are meant.
+    SOURCE can also be the name or file of an experiment with results under results/.
     """
-    from orchestrator.commands.analyze import conclude
+    from orchestrator.commands.analyze import analyze
     from orchestrator.console import text
 
     compare = {name: value for name, value in values.items() if value is not None}
-    found = conclude(list(sources), out=out, compare=compare, generator_seed=generator_seed)
-    for warning in found.analysis.warnings:
+    result = analyze(list(sources), out=out, compare=compare, generator_seed=generator_seed)
+    for warning in result.analysis.warnings:
         console.warning(warning)
     if console.as_json:
-        console.document({**found.analysis.to_json(), "report": found.report})
+        console.document({**result.analysis.to_json(), "report": result.report})
     else:
-        console.data(text.conclusion(found))
-        console.note(f"report: {found.report}")
+        console.data(text.comparison(result))
+        console.note(f"report: {result.report}")

@@ -1,4 +1,4 @@
-"""`orchestrate search`: looks for hyper-parameters, and on request compares the winners with fresh seeds."""
+"""The command `search`: looks for hyper-parameters, and on request compares the winners with fresh seeds."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from orchestrator.console.console import Console
 @options.changes_options
 @options.out_option
 @options.layout_options
-@click.option("--then-sweep", is_flag=True, help="Run the winner of each system again with the file's seeds; compare.")
-@click.option("--accept-new-data", is_flag=True, help="The data has changed on purpose: add runs for it.")
-@click.option("--no-retry", is_flag=True, help="Leave runs alone that failed before.")
-@click.option("--no-analyze", is_flag=True, help="Leave out the analysis at the end.")
+@click.option("--then-sweep", is_flag=True, help="Run each system's winner with the file's seeds, and compare.")
+@click.option("--accept-new-data", is_flag=True, help="Accept that the data has changed; add runs for it.")
+@click.option("--no-retry", is_flag=True, help="Skip runs that failed before.")
+@click.option("--no-analyze", is_flag=True, help="Skip the analysis at the end.")
 @click.option("--dry-run", is_flag=True, help="Only show what would be tried.")
 @options.strict_option
 @options.max_runs_option
 @options.json_option
 @command
 def search(console: Console, experiment: str, then_sweep: bool, dry_run: bool, no_analyze: bool, **values: Any) -> int:
-    """Look for hyper-parameters as the experiment's `search` part says. Running it again goes on where it ended.
+    """Search for hyper-parameters as the experiment's `search` part says. Running it again continues.
 
     Every system gets the same number of trials; the first one is the file's own settings. Trials that do badly end
     early. A larger `search.trials` or `search.hours` continues the same search.
     """
-    from orchestrator.commands.search import search as look_for
+    from orchestrator.commands.search import search as execute
     from orchestrator.commands.search import with_winners
     from orchestrator.commands.sweep import sweep
     from orchestrator.config.resolve import resolve
@@ -49,10 +49,10 @@ def search(console: Console, experiment: str, then_sweep: bool, dry_run: bool, n
         console.warning(note)
 
     with shown(console) as listener:
-        found = look_for(resolved, chosen, listener)
-    winners = with_winners(resolved, found.studies)
-    if not then_sweep or found.is_interrupted or not winners.systems:
-        return report(console, found, analyze=not no_analyze, then_sweep=then_sweep)
+        searched = execute(resolved, chosen, listener)
+    winners = with_winners(resolved, searched.studies)
+    if not then_sweep or searched.is_interrupted or not winners.systems:
+        return report(console, searched, analyze=not no_analyze, then_sweep=then_sweep)
     with shown(console) as listener:
         swept = sweep(winners, chosen, listener)
-    return report_sweep(console, swept, analyze=not no_analyze, search=found)
+    return report_sweep(console, swept, analyze=not no_analyze, search=searched)

@@ -1,6 +1,6 @@
-"""What every command shares: its console, logging, and how an error becomes a message and an exit code.
+"""What all commands share: the console, logging, and how an error becomes a message and an exit code.
 
-Under `--json` a command that fails leaves a document, too: the kind of error, what went wrong, and the exit code.
+With `--json`, a command that fails also prints a document: the kind of error, the message and the exit code.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from orchestrator.executors import hard_exit
 
 @contextlib.contextmanager
 def refusals_documented(arguments: Sequence[str]) -> Iterator[None]:
-    """Leave the document of a command line that click refuses, and of a question that was answered with no."""
+    """Print the error document of a command line that click refuses, or of a confirmation that was declined."""
     try:
         yield
     except click.ClickException as error:
         document_error(arguments, error.format_message(), error.exit_code)
         raise
     except click.Abort:
-        document_error(arguments, "not agreed to, and nothing was done", EXIT_BUG, kind="aborted")
+        document_error(arguments, "not confirmed; nothing was done", EXIT_BUG, kind="aborted")
         raise
 
 
 def document_error(arguments: Sequence[str], message: str, code: int, kind: str | None = None) -> None:
-    """Print the document of an error where the arguments ask for JSON. A stdout that cannot be written gets none."""
+    """Print the document of an error if the arguments ask for JSON, unless stdout cannot be written."""
     if "--json" not in itertools.takewhile(lambda argument: argument != "--", arguments):
         return
     error = {"kind": kind or KINDS[code], "message": message, "exit_code": code}
@@ -50,7 +50,7 @@ _ENVIRONMENT_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.
 
 
 def exit_code(error: BaseException) -> int | None:
-    """The exit code of an error; None for one that no user can solve, which is a bug of ours."""
+    """Return the exit code of an error; None for one that no user can solve: a bug of ours."""
     if isinstance(error, UserError):
         return error.exit_code
     if isinstance(error, OSError):
@@ -59,7 +59,7 @@ def exit_code(error: BaseException) -> int | None:
 
 
 def _foreign_exit_code(error: BaseException) -> int | None:
-    """Exit codes of the errors of `analysis` and `trainables`, which are imported only once something went wrong."""
+    """Return the exit code of an error of `analysis` or `trainables`, which are imported only here."""
     from analysis.registry import UnknownName
     from analysis.tables.folder import LinkedOutside
     from analysis.tables.schema import Corrupt
@@ -84,7 +84,7 @@ class Commands(click.Group):
     """The program: suggests the nearest command, and turns errors into one message and the right exit code."""
 
     def main(self, *args: Any, **extra: Any) -> Any:
-        """As click does; a process that has lost its Ray cluster ends at once, with the code that it should."""
+        """Do as click does, but end a process that has lost its Ray cluster at once, with the right exit code."""
         try:
             return super().main(*args, **extra)
         except SystemExit as left:
@@ -94,7 +94,7 @@ class Commands(click.Group):
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
-        """As click does; the arguments are kept, so that a sweep can say how to resume it."""
+        """Do as click does, and keep the arguments, so that a sweep can say how to resume it."""
         if parent is not None:
             return super().make_context(info_name, args, parent, **extra)
         given = list(args)
@@ -106,7 +106,7 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does, with a suggestion for a command that is misspelt."""
+        """Do as click does, and suggest a command for one that is misspelled."""
         if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
             near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
             hint = f"; did you mean {near[0]!r}?" if near else "; see orchestrate --help"
@@ -114,7 +114,7 @@ class Commands(click.Group):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; an unexpected exception is one line, and a traceback only with --debug."""
+        """Run the command; print one line for an unexpected exception, and a traceback only with --debug."""
         if ctx.parent is not None:
             return super().invoke(ctx)
         given = ctx.meta[ARGUMENTS]
@@ -133,7 +133,7 @@ class Commands(click.Group):
 
 
 def command(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command its console and the options for what it says; what it returns is the exit code."""
+    """Give a command its console and the output options; the command returns its exit code."""
 
     @functools.wraps(function)
     def wrapper(*args: Any, verbose: bool, quiet: bool, no_color: bool, debug: bool, **values: Any) -> None:
@@ -150,14 +150,14 @@ def command(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class _ToStderr(logging.Handler):
-    """Log records as lines on whatever stderr is at the time."""
+    """Writes log records as lines to the current stderr."""
 
     def emit(self, record: logging.LogRecord) -> None:
         click.echo(self.format(record), err=True)
 
 
 def configure_logging(level: int) -> None:
-    """The one place that decides where our packages' log records go."""
+    """Send our packages' log records to stderr; nothing else configures logging."""
     handler = _ToStderr(level)
     handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
     for name in PACKAGES:

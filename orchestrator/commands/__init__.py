@@ -1,5 +1,5 @@
-"""One verb a file, as a function: `sweep.py` is `orchestrate sweep`, and so on. Prints nothing.
+"""One verb per file, as a function: `sweep.py` is `orchestrate sweep`, and so on. Prints nothing.
 
-Start with `sweep.py`. Files with a leading underscore are shared by several verbs. May import everything in
-`orchestrator` but `console`, `cli` and `api`, and `analysis` and `trainables`.
+Start with `sweep.py`. Several verbs share the files with a leading underscore. May import everything in `orchestrator`
+except `console`, `cli` and `api`, and everything in `analysis` and `trainables`.
 """

@@ -1,6 +1,6 @@
-"""What sweep and search share while runs execute: the executor, signals, adaptations first, compacting meanwhile.
+"""What sweep and search share while runs execute: the executor, signals, adaptations first, and compaction.
 
-One signal, and running lanes stop at the next control point; three, and they stop at once.
+After one signal, running lanes stop at the next control point; after three, they stop at once.
 """
 
 from __future__ import annotations
@@ -31,25 +31,25 @@ if TYPE_CHECKING:
 
 Value = TypeVar("Value")
 
-_TOLD_BY_TORCHRUN = {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}
+_TORCHRUN_VARIABLES = {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}
 
 
 def is_one_of_several() -> bool:
-    """Whether torchrun, or a launcher like it, started this process as one of those that compute together."""
-    return os.environ.keys() >= _TOLD_BY_TORCHRUN and int(os.environ["WORLD_SIZE"]) > 1
+    """Return whether torchrun, or a similar launcher, started this process as one of several that compute together."""
+    return os.environ.keys() >= _TORCHRUN_VARIABLES and int(os.environ["WORLD_SIZE"]) > 1
 
 
 def refuse_torchrun() -> None:
-    """Raise UserError where torchrun started several processes for a verb that starts its own."""
+    """Raise UserError if torchrun started several processes for a verb that starts its own."""
     if is_one_of_several():
         raise UserError(
-            "torchrun is for one run (`orchestrate run`); sweep and search start their workers: --workers N"
+            "torchrun is for one run (`orchestrate run`); sweep and search start their own workers: --workers N"
         )
 
 
 @dataclass(frozen=True)
 class LayoutOptions:
-    """What the command line says about the layout; None leaves it to the experiment file."""
+    """How the command line lays out runs; None leaves the choice to the experiment file."""
 
     in_process: bool = False
     workers: int | None = None
@@ -59,7 +59,7 @@ class LayoutOptions:
     attempts: int | None = None
 
     def limits(self) -> Limits:
-        """The bounds that keep a sweep from trying forever."""
+        """Return the limits that keep a sweep from trying forever."""
         limits = Limits()
         if self.stall_seconds is not None:
             limits = replace(limits, stall_seconds=self.stall_seconds)
@@ -69,7 +69,7 @@ class LayoutOptions:
 def executor_for(
     store: Store, resolved: ResolvedExperiment, options: LayoutOptions, ranks: Ranks | None = None
 ) -> Executor:
-    """In this process, with other `ranks` if there are any, or on Ray lanes; Ray and torch are imported only now."""
+    """Return an executor in this process, with `ranks` if given, or on Ray lanes. Ray and torch are imported here."""
     from trainables.training.run import ComputeOptions
 
     resources, provenance = resolved.experiment.resources, collect(resolved.folder)
@@ -97,21 +97,24 @@ def _chosen(value: Value | Literal["auto"]) -> Value | None:
 
 
 logger = logging.getLogger(__name__)
-FEWEST, SHARE = 250, 16  # reading a record takes about a millisecond, and compacting costs more the more there is
+FEWEST, SHARE = 250, 16  # reading a record takes about a millisecond, and compaction costs more with more records
 
 
 class Compacting:
-    """Compacts after every 250 records, and later after a sixteenth more than there is. `problems`: what that found."""
+    """Compacts after every 250 records, later whenever the records have grown by a sixteenth.
+
+    `problems`: the damage that compaction reported.
+    """
 
     def __init__(self, store: Store, recorded: int) -> None:
-        """`recorded` runs have a record by now, all of them compacted."""
+        """Start with `recorded` records, all of them compacted."""
         self._store = store
         self._compacted = recorded
         self._news = 0
         self.problems: tuple[str, ...] = ()
 
     def __call__(self, event: Event) -> None:
-        """Count a record, and compact if it is time. A disk that is full says so when the sweep ends."""
+        """Count a record, and compact when it is time. A full disk is only logged here; the sweep's end reports it."""
         self._news += isinstance(event, RunFinished)
         if self._news < max(FEWEST, self._compacted // SHARE):
             return
@@ -119,7 +122,7 @@ class Compacting:
         try:
             self.problems += self._store.compact().problems
         except EnvironmentProblem as error:
-            logger.warning("the tables are not brought up to date yet: %s", error)
+            logger.warning("the tables could not be brought up to date: %s", error)
 
 
 def execute(
@@ -130,7 +133,7 @@ def execute(
     is_stopped: Callable[[], bool],
     grid: Sequence[RunSpec],
 ) -> None:
-    """Execute every run that can begin. Which cannot, and why, is a message; these stay pending.
+    """Execute every run that can start. The others stay pending, and messages say why.
 
     `grid` has all runs of the experiment, done or not: lanes are laid out for it.
     """
@@ -159,7 +162,7 @@ EXIT_OF_SIGNALS = 128
 
 @dataclass
 class StopSignals:
-    """What the user or the system asked for meanwhile. `exit_code` is None while nothing was asked."""
+    """The signals that came from the user or the system. `exit_code` is None until one comes."""
 
     signal_number: int | None = None
     count: int = 0
@@ -172,30 +175,30 @@ class StopSignals:
 
 
 @contextlib.contextmanager
-def stopping(executor: Executor, tell: Callable[[str], None]) -> Iterator[StopSignals]:
+def stopping(executor: Executor, on_message: Callable[[str], None]) -> Iterator[StopSignals]:
     """Turn signals into stop requests while the block runs. Only the main thread may enter it.
 
-    A closed terminal is one request, however often shell and system tell of it, and under `nohup` none.
+    A closed terminal counts as one request, however often shell and system signal it, and as none under `nohup`.
     """
-    interruption, terminals = StopSignals(), _terminals()
+    signals, terminals = StopSignals(), _terminals()
 
     def on_signal(number: int, frame: FrameType | None) -> None:
-        if number == signal.SIGHUP and interruption.is_hung_up:
+        if number == signal.SIGHUP and signals.is_hung_up:
             return
-        interruption.is_hung_up |= number == signal.SIGHUP
-        interruption.signal_number = interruption.signal_number or number
-        interruption.count += 1
+        signals.is_hung_up |= number == signal.SIGHUP
+        signals.signal_number = signals.signal_number or number
+        signals.count += 1
         _hang_up(terminals)
-        if interruption.count >= SIGNALS_THAT_KILL:
+        if signals.count >= SIGNALS_THAT_KILL:
             executor.stop("now")
-            tell("stopping at once")
+            on_message("stopping at once")
         else:
             executor.stop("checkpoint")
-            tell(f"stopping at the next control point; {SIGNALS_THAT_KILL - interruption.count} more to stop at once")
+            on_message(f"stopping at the next control point; {SIGNALS_THAT_KILL - signals.count} more to stop at once")
 
     before = {number: signal.signal(number, on_signal) for number in SIGNALS if not _stays_ignored(number)}
     try:
-        yield interruption
+        yield signals
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -210,7 +213,7 @@ def _terminals() -> list[int]:
 
 
 def _hang_up(terminals: Sequence[int]) -> None:
-    """What is still said to a terminal that was closed is heard by nobody, and would fail."""
+    """Send output for closed terminals nowhere: nobody reads it, and writing it would fail."""
     for descriptor in terminals:
         if not os.isatty(descriptor):
             nowhere = os.open(os.devnull, os.O_RDWR)

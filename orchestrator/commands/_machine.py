@@ -1,4 +1,4 @@
-"""What this machine has room for: processors this process may use, memory, free space of a folder's disk."""
+"""Measures this machine: processors that this process may use, memory, and free disk space."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ GIB = 2**30
 
 
 def num_cpus() -> int:
-    """Processors that this process may use."""
+    """Return the number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def memory_gib() -> float:
-    """Memory of the machine."""
+    """Return the machine's memory in GiB."""
     import psutil
 
     return float(psutil.virtual_memory().total) / GIB
 
 
 def free_gib(folder: Path) -> float:
-    """Free space where a folder is, or will be."""
+    """Return the free disk space in GiB where a folder is, or will be."""
     return shutil.disk_usage(existing(folder)).free / GIB
 
 
 def existing(folder: Path) -> Path:
-    """The folder, or the nearest one above it that is there."""
+    """Return the folder, or the nearest folder above it that exists."""
     folder = folder.absolute()
     while not folder.exists():
         folder = folder.parent

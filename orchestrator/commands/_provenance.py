@@ -1,14 +1,14 @@
-"""Collects which code the runs of a command come from: once, in the process that a person started.
+"""Collects the version of the code behind a command's runs: once, in the process that a person started.
 
-`git_commit` is that of the repository in which the experiment file lies: a reader checks it out to see the experiment,
-and the Python files it names, as they were. MLflow does the same with the script that was started. Where no file of the
-person's own says a place (a built-in experiment, the file of a results directory) it is that of the working directory.
-Before there was an `orchestrate_version` beside it, it was always that of the worker's working directory, and so empty
-for runs on Ray.
+`git_commit` is the commit of the repository that holds the experiment file: a reader checks it out to see the
+experiment, and the Python files it names, as they were. MLflow does the same with the script that was started. A
+built-in experiment, or the file of a results directory, has no repository of its own; then the working directory
+counts. Results without `orchestrate_version` are older: their `git_commit` came from the worker's working directory,
+and is empty for runs on Ray.
 
-`orchestrate_commit` is that of the checkout which this program runs from, and None where it was installed from a wheel.
+`orchestrate_commit` is the commit of the checkout that this program runs from; None if it was installed from a wheel.
 
-A commit ends with `-dirty` where files that git tracks differ from it.
+A commit ends with `-dirty` if files that git tracks differ from it.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ DISTRIBUTION = "orchestrator"
 GIT_SECONDS = 10.0
 _OID = re.compile(rb"^# branch\.oid ([0-9a-f]{40,64})$", re.MULTILINE)
 _STATUS = ("status", "--porcelain=v2", "--branch", "--no-ahead-behind", "--untracked-files=no")
-# git sets these for hooks and `rebase --exec`; they name the repository of whoever started this program
+# git sets these for hooks and `rebase --exec`; they name the repository that this program was started from
 _OF_THE_CALLER = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR", "GIT_PREFIX"}
-# git is only to look: it takes no lock that the person's own git needs, and fetches nothing that a partial clone lacks
+# git may only read: it takes no lock that the person's own git needs, and fetches nothing that a partial clone lacks
 _LOOK_ONLY = {"GIT_OPTIONAL_LOCKS": "0", "GIT_ALLOW_PROTOCOL": "none", "GIT_TERMINAL_PROMPT": "0"}
 
 
 def collect(folder: Path | None) -> Provenance:
-    """Never raises and never asks. `folder` holds the experiment file; None means the working directory."""
+    """Return the provenance; never raise or prompt. `folder` holds the experiment file (None: working directory)."""
     return Provenance(
         orchestrate_version=installed_version(DISTRIBUTION),
         orchestrate_commit=commit_of_file(Path(__file__)),
@@ -42,15 +42,15 @@ def collect(folder: Path | None) -> Provenance:
 
 
 def commit_of_file(file: Path) -> str | None:
-    """The commit of a file that git tracks; None for one that only lies in a repository, as in its `.venv`."""
+    """Return the commit of a file that git tracks; None if it only lies in a repository, e.g. in its `.venv`."""
     tracked = _git(file.parent, "ls-files", "--error-unmatch", "--", file.name)
     return None if tracked is None else commit(file.parent)
 
 
 def commit(folder: Path) -> str | None:
-    """The commit of the repository that holds `folder`; None without one, or where git is missing, refuses or is slow.
+    """Return the commit of the repository that holds `folder`; None if there is none, or git is missing, slow or fails.
 
-    A repository that came with results is not asked: they are data, and its settings name programs that git starts.
+    A repository that came with results is not read: results are data, and its settings name programs that git starts.
     """
     root = _git(folder, "rev-parse", "--show-toplevel")
     if root is None or _came_with_results(Path(os.fsdecode(root.removesuffix(b"\n")))):
@@ -71,7 +71,7 @@ def _came_with_results(root: Path) -> bool:
 
 
 def _git(folder: Path, *arguments: str) -> bytes | None:
-    """What git prints; None where it does not end well. No daemon of its own is started to watch the files."""
+    """Return what git prints; None if it fails. git starts no daemon to watch the files."""
     program = shutil.which("git")
     if program is None:
         return None

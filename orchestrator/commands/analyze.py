@@ -1,4 +1,4 @@
-"""Ends a sweep with its answer: analyses results and writes tables, figures and the report to one folder."""
+"""`orchestrate analyze`: analyses results and writes tables, figures and the report to one folder."""
 
 from __future__ import annotations
 
@@ -33,35 +33,35 @@ PAIR_COLUMNS = ("a", "b", "n_pairs", "mean_diff", "primary_ci_low", "primary_ci_
 
 @dataclass(frozen=True)
 class AnalyzeResult:
-    """The answer, and where its files are."""
+    """An analysis, and the folder with its files."""
 
     analysis: Analysis
     folder: str
 
     @property
     def report(self) -> str:
-        """The page to open."""
+        """The path of the report."""
         return f"{self.folder}/{REPORT}"
 
     @property
     def verdict(self) -> str:
-        """The answer in a sentence, the one on top of the report."""
+        """The result in one sentence: the headline of the report."""
         return self.analysis.headline
 
     @property
     def verdicts(self) -> dict[tuple[str, str], str]:
-        """What the first system of a pair is compared with the second: better, worse, equivalent, ...; a pair once."""
+        """Each pair's verdict on its first system: better, worse, equivalent, ...; every pair is there once."""
         pairs = self.comparisons
         return dict(zip(zip(pairs["a"], pairs["b"], strict=True), pairs["verdict"], strict=True)) if len(pairs) else {}
 
     @property
     def systems(self) -> pd.DataFrame:
-        """One row a system, the best mean first: `Analysis` says what the columns are."""
+        """One row per system, the best mean first; `Analysis` documents the columns."""
         return self.analysis.systems
 
     @property
     def comparisons(self) -> pd.DataFrame:
-        """One row a pair, with differences, intervals, p-values and verdict: `Analysis` says what the columns are."""
+        """One row per pair, with differences, intervals, p-values and verdict; `Analysis` documents the columns."""
         return self.analysis.comparisons
 
     def _repr_html_(self) -> str:
@@ -73,7 +73,7 @@ class AnalyzeResult:
         return "".join(parts) + html_tables.paragraphs((*self.analysis.warnings, f"report: {self.report}"))
 
 
-def conclude(
+def analyze(
     sources: Sequence[str],
     *,
     out: str | None = None,
@@ -82,25 +82,25 @@ def conclude(
 ) -> AnalyzeResult:
     """Analyse results directories or tables, and write everything to `out`.
 
-    A source may also be the name or the file of an experiment: its results under `results/` are meant. `compare`
-    replaces single keys of the experiment file's `compare`. Raises UserError for sources that cannot be compared and
-    for an `out` that cannot be written to, Corrupt for damaged sources.
+    A source may also be the name or the file of an experiment with results under `results/`. `compare` replaces single
+    keys of the experiment file's `compare`. Raises UserError for sources that cannot be compared and an `out` that
+    cannot be written, Corrupt for damaged sources.
     """
     sources = [source_of(source) for source in sources]
     folder = _opened(out) if out else _default_folder(sources)
     try:
         results = read(sources)
         options = _options(results.experiment, compare or {})
-        found = analyze_results(results, options=options, generator_seed=generator_seed)
+        analysis = analyze_results(results, options=options, generator_seed=generator_seed)
     except (UserError, Corrupt):
         raise
     except FileNotFoundError as error:
-        named = error.filename
-        raise UserError(f"{named}: there is no such file or directory" if named else str(error)) from error
+        path = error.filename
+        raise UserError(f"{path}: there is no such file or directory" if path else str(error)) from error
     except ValueError as error:
         raise UserError(str(error)) from error
-    _write(found, folder)
-    return AnalyzeResult(found, folder.label())
+    _write(analysis, folder)
+    return AnalyzeResult(analysis, folder.label())
 
 
 def _opened(out: str) -> Folder:
@@ -110,10 +110,10 @@ def _opened(out: str) -> Folder:
         raise UserError(f"--out {out!r} cannot be opened: {error}") from error
 
 
-def _write(found: Analysis, folder: Folder) -> None:
+def _write(analysis: Analysis, folder: Folder) -> None:
     try:
         with explained(folder.label()):
-            write(found, folder)
+            write(analysis, folder)
     except LinkedOutside as error:
         raise UserError(str(error)) from error
 
@@ -128,9 +128,9 @@ def _options(experiment: Mapping[str, Any] | None, changes: Mapping[str, Any]) -
 
 
 def _default_folder(sources: Sequence[str]) -> Folder:
-    """`analysis/` inside the only results directory; beside a table, `<name>-analysis/`; of several, `analysis/`.
+    """Return `analysis/` in a single results directory, `<name>-analysis/` beside a table, `analysis/` for several.
 
-    Nobody named this folder, so it may be no link that leads out of the one above. Raises UserError.
+    The user did not name this folder, so it must not be a link that leads out of the one above. Raises UserError.
     """
     above, name = _above(sources)
     try:

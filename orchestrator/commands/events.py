@@ -1,4 +1,4 @@
-"""What a command tells its listener while it works: the events of its executor, and what frames them."""
+"""The events that a command passes to its listener: those of its executor, and its own before and after."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Message:
 
 @dataclass(frozen=True)
 class ExecutionStarted:
-    """Runs are about to be executed. `recorded` has the statuses of those that are done already, by run id."""
+    """Runs are about to be executed. `recorded` has the statuses of runs that are already done, by run id."""
 
     runs: tuple[RunSpec, ...]
     recorded: Mapping[str, str]
@@ -28,7 +28,7 @@ class ExecutionStarted:
 
 @dataclass(frozen=True)
 class TrialsExpected:
-    """A search will make so many trials of a system, whichever they are, and compares them at these epochs."""
+    """A search will make this many trials of a system, and compares them at the epochs in `rungs`."""
 
     system: str
     trials: int
@@ -44,7 +44,7 @@ class RunAdded:
 
 @dataclass(frozen=True)
 class ExecutionEnded:
-    """No event of an executor follows, however the execution ended."""
+    """The executor is done and sends no more events, whether it succeeded or not."""
 
 
 Event = events.Event | Message | ExecutionStarted | TrialsExpected | RunAdded | ExecutionEnded
@@ -52,34 +52,34 @@ Listener = Callable[[Event], None]
 
 
 def ignore(event: Event) -> None:
-    """Listens to nothing."""
+    """Do nothing with an event."""
 
 
 class Notifier:
-    """Passes events on to listeners. `unwritable`: a record could not be written, which decides an exit code."""
+    """Passes events on to listeners. `unwritable`: a record could not be written, which sets the exit code."""
 
     def __init__(self, listener: Listener) -> None:
-        """Nothing has happened yet."""
+        """Start with one listener."""
         self._listeners = [listener]
         self.unwritable = False
 
     def also(self, listener: Listener) -> None:
-        """From now on tell another listener, too, after the others."""
+        """Add a listener; it gets every event after the others."""
         self._listeners.append(listener)
 
     def __call__(self, event: Event) -> None:
-        """Pass one event on."""
+        """Pass on one event."""
         self.unwritable |= isinstance(event, events.RunFailed) and event.kind == Failure.STORAGE.word
         for listener in self._listeners:
             listener(event)
 
     def message(self, text: str) -> None:
-        """Pass a remark on."""
+        """Pass on a message."""
         self(Message(text))
 
     @contextlib.contextmanager
     def executing(self, runs: Iterable[RunSpec], recorded: Mapping[str, str]) -> Iterator[None]:
-        """Frame an execution of runs."""
+        """Send ExecutionStarted before the block and ExecutionEnded after it."""
         self(ExecutionStarted(tuple(runs), recorded))
         try:
             yield

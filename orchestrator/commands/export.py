@@ -1,4 +1,4 @@
-"""`orchestrate export`: a saved run as a folder for others, with a model card, ready for the Hugging Face Hub."""
+"""`orchestrate export`: writes a saved run to a folder with a model card, ready for the Hugging Face Hub."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from trainables.modeling.saved_model import (
 
 HUB, TOKEN = "hub:", "HF_TOKEN"
 CARD = "README.md"
-BEFORE_HASHES = (  # what exports held before they had a manifest
+BEFORE_HASHES = (  # the files of exports from before there was a manifest
     *("config.json", "model.safetensors", "generation_config.json", "tokenizer.json", "tokenizer_config.json"),
     *("feed_forward.py", "mean_pooling.py"),
 )
@@ -39,7 +39,7 @@ BEFORE_HASHES = (  # what exports held before they had a manifest
 
 @dataclass(frozen=True)
 class Exported:
-    """Where the folder is, the bytes of every file that was written there, and the address it was pushed to, if any."""
+    """The exported folder, the bytes of every file written there, and the address it was pushed to, if any."""
 
     folder: str
     files: Mapping[str, int]
@@ -51,10 +51,10 @@ class Exported:
 
 
 def export(reference: str, where: str | None, to: str | None) -> Exported:
-    """Write the folder of a run that saved its weights, to a directory or to `hub:NAME`.
+    """Write a run that saved its weights to a directory or to `hub:NAME`.
 
-    Raises UserError for a run without weights or a directory that holds something else, EnvironmentProblem where the
-    hub cannot be reached.
+    Raises UserError for a run without weights or a directory that holds something else, EnvironmentProblem if the hub
+    cannot be reached.
     """
     if to is not None and to.startswith(HUB):
         _require_token(to)
@@ -73,7 +73,7 @@ def _default_name(store: Store, run_id: str) -> str:
 
 
 def _write(store: Store, run_id: str, weights: Path, target: Path) -> dict[str, int]:
-    """Write the files of the run, the task, the card and the manifest. Returns their names and sizes in bytes."""
+    """Write the files of the run, the task, the card and the manifest. Return their names and sizes in bytes."""
     try:
         earlier = _earlier(target)
         target.mkdir(parents=True, exist_ok=True)
@@ -85,7 +85,7 @@ def _write(store: Store, run_id: str, weights: Path, target: Path) -> dict[str, 
 
 
 def _earlier(target: Path) -> list[str]:
-    """The files that an earlier export wrote there. Raises UserError where anything else of a model lies there."""
+    """Return the files that an earlier export wrote there. Raises UserError if other files of a model are there."""
     if not target.exists() or not any(target.iterdir()):
         return []
     try:
@@ -104,10 +104,10 @@ def _written(store: Store, run_id: str, weights: Path, target: Path) -> dict[str
     copied = [str(path.relative_to(weights)) for path in files if path.name not in (MANIFEST, TASK_FILE)]
     for name in copied:
         shutil.copyfile(weights / name, _new_file(target, name))
-    content = {HASHED: MANIFEST, **without_places(saved_task(weights))}
+    content = {HASHED: MANIFEST, **without_local_paths(saved_task(weights))}
     model = saved_task(weights)["config"]["model"]
     card = model_card.card(store, run_id, content, model["source"])
-    if model.get("trust_remote_code") and model.get("pooling") is None:  # as older versions saved it: with the code
+    if model.get("trust_remote_code") and model.get("pooling") is None:  # older versions saved the code, too
         point_to_hub(target, model["source"])
     task = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
     _new_file(target, TASK_FILE).write_text(task, encoding="utf-8")
@@ -118,17 +118,17 @@ def _written(store: Store, run_id: str, weights: Path, target: Path) -> dict[str
 
 
 def _new_file(target: Path, name: str) -> Path:
-    """Where to write a file of the export: what was there, a link included, is gone. Raises UserError at a link out."""
-    place = target / name
-    place.parent.mkdir(parents=True, exist_ok=True)
-    if not place.parent.resolve().is_relative_to(target.resolve()):
-        raise UserError(f"{place.parent} leads out of {target} through a link; remove the link")
-    place.unlink(missing_ok=True)
-    return place
+    """Return where to write a file, with any old file or link there removed. Raises UserError if a link leads out."""
+    path = target / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.parent.resolve().is_relative_to(target.resolve()):
+        raise UserError(f"{path.parent} leads out of {target} through a link; remove the link")
+    path.unlink(missing_ok=True)
+    return path
 
 
-def without_places(task: dict[str, Any]) -> dict[str, Any]:
-    """The same without paths of this machine: only their last part is left, also of the user's own Python files."""
+def without_local_paths(task: dict[str, Any]) -> dict[str, Any]:
+    """Return the task with every path of this machine cut to its last part, also those of the user's Python files."""
     config = json.loads(json.dumps(task["config"]))
     for part, name in (("data", "path"), ("data", "name"), ("model", "source"), ("split", "ids")):
         config[part][name] = _last_part(config[part].get(name))

@@ -1,6 +1,6 @@
-"""What there is to name: tasks, models, variants, metrics, searchers, statistical tests, figures, experiments, more.
+"""`orchestrate list`: lists tasks, data sets, models, variants, metrics, statistical tests, figures and experiments.
 
-Names come from file names and descriptions from the first sentence of each file, so that nothing has to be imported.
+Names come from file names, and descriptions from the first line of each file, so that nothing has to be imported.
 """
 
 from __future__ import annotations
@@ -33,27 +33,27 @@ _ANALYSED: dict[str, of_analysis.Kind] = {"tests": "test", "figures": "figure"}
 
 @dataclass(frozen=True)
 class Entry:
-    """One name and what it is."""
+    """A name and what it stands for."""
 
     name: str
     description: str
 
 
 def entries(kind: Kind) -> list[Entry]:
-    """Every entry of a kind, sorted by name."""
+    """Return every entry of a kind, sorted by name."""
     if kind == "experiments":
         return [Entry(name, _question(name)) for name in built_in_names()]
     return [Entry(name, first_sentence(path)) for name, path in _modules(kind)]
 
 
 def first_sentence(path: Path) -> str:
-    """The first line of a module's docstring, read without running the module."""
+    """Return the first line of a module's docstring, without running the module."""
     docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     return docstring.partition("\n")[0].rstrip(".")
 
 
 def _modules(kind: Kind) -> Iterable[tuple[str, Path]]:
-    """Every registered name of a kind, and its file."""
+    """Return every registered name of a kind, and its file."""
     if kind in _SEARCHED:
         searched = _SEARCHED[kind]
         return [(name, of_search.file_of(searched, name)) for name in of_search.names(searched)]

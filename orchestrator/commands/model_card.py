@@ -1,7 +1,7 @@
-"""What others must know of an exported model: task, data, scores over all seeds, settings, and how to load it.
+"""Writes the card of an exported model: task, data, scores over all seeds, settings, and how to load it.
 
-The front matter is what the Hugging Face Hub reads: base model, data set, licence and this model's own scores. All of
-it comes from files of this machine, and what they do not say is left out.
+The Hugging Face Hub reads the front matter: base model, data set, licence and this model's own scores. All of it comes
+from files on this machine; what they do not say is left out.
 """
 
 from __future__ import annotations
@@ -26,18 +26,21 @@ if TYPE_CHECKING:
     from huggingface_hub import EvalResult, ModelCardData
 
 logger = logging.getLogger(__name__)
-PIPELINES = {  # the hub's names for what our tasks do; a task of the user's own has none
+PIPELINES = {  # the hub's names for our tasks; a user's own task has none
     "AutoModelForTokenClassification": "token-classification",
     "AutoModelForSequenceClassification": "text-classification",
     "AutoModelForQuestionAnswering": "question-answering",
     "AutoModelForMaskedLM": "fill-mask",
     "AutoModelForCausalLM": "text-generation",
 }
-_WITHOUT_PIPELINE = ("AutoModelForQuestionAnswering", "AutoModelForCausalLM")  # gone, or knows nothing of our request
-_MANY_LABELS = "multi_label_classification"  # what the library calls a loss that decides every label on its own
+_WITHOUT_PIPELINE = (
+    "AutoModelForQuestionAnswering",
+    "AutoModelForCausalLM",
+)  # gone from the library, or cannot use our prompt
+_MANY_LABELS = "multi_label_classification"  # the library's name for a loss over independent labels
 _METRIC = "metric_"
 _NO_ANSWER = "no_answer_threshold"
-HUB_METRICS = {  # the hub's names (https://hf.co/metrics) for what ours measure; any other metric keeps our name
+HUB_METRICS = {  # the hub's names (https://hf.co/metrics) for our metrics; the others keep our names
     **dict.fromkeys(("accuracy", "subset_accuracy"), "accuracy"),
     **dict.fromkeys(("f1", "macro_f1", "micro_f1", "weighted_f1", "span_f1", "span_f1_strict", "answer_f1"), "f1"),
     **{name: name for name in ("exact_match", "matthews_correlation", "perplexity")},
@@ -47,7 +50,7 @@ _HEADS = ("TokenClassification", "SequenceClassification", "QuestionAnswering", 
 
 
 def row_of(store: Store, run_id: str) -> dict[str, Any]:
-    """A run's row of the `runs` table. Raises UserError before the first compaction."""
+    """Return a run's row of the `runs` table. Raises UserError before the first compaction."""
     table = store.table("runs")
     rows = [] if table is None else [row for row in table.to_pylist() if row["run_id"] == run_id]
     if not rows:
@@ -56,26 +59,26 @@ def row_of(store: Store, run_id: str) -> dict[str, Any]:
 
 
 def card(store: Store, run_id: str, task: Mapping[str, Any], source: str) -> str:
-    """The card as Markdown with the front matter that the hub reads.
+    """Return the card as Markdown, with the front matter that the hub reads.
 
-    `task` is the content of the exported `task.json`; `source` is the hub id or folder that the weights started from.
+    `task` is the content of the exported `task.json`; `source` is the hub id or folder of the base model.
     """
     row = row_of(store, run_id)
     configuration = json.loads(store.weights(run_id).read("config.json"))
     auto_class = _auto_class(configuration)
     title = f"{row['system']} for {str(row['task']).replace('_', ' ')} on {row['dataset']}"
-    use = (loading(auto_class, configuration, task), deciding(configuration, task))
+    use = (loading(auto_class, configuration, task), decision_rule(configuration, task))
     parts = (f"# {title}", _origin(row, task), _scores(store, row), _settings(task), *use, _limits(store, row))
-    told: dict[str, Any] = metadata(row, task, source, PIPELINES.get(auto_class)).to_dict()  # type: ignore[no-untyped-call]
-    return f"---\n{dump(told)}---\n\n" + "\n\n".join(part for part in parts if part) + "\n"
+    front: dict[str, Any] = metadata(row, task, source, PIPELINES.get(auto_class)).to_dict()  # type: ignore[no-untyped-call]
+    return f"---\n{dump(front)}---\n\n" + "\n\n".join(part for part in parts if part) + "\n"
 
 
 def metadata(
     row: Mapping[str, Any], task: Mapping[str, Any], source: str, pipeline: str | None = None
 ) -> ModelCardData:
-    """What the hub reads, from a run's row, the exported `task.json`, and the hub id or folder of the base model.
+    """Return what the hub reads, from a run's row, the exported `task.json` and the base model's hub id or folder.
 
-    Licence and language are those that the base model's card says, the language only where it is a single one.
+    Licence and language come from the base model's card, the language only if it is a single one.
     """
     from huggingface_hub import ModelCardData
 
@@ -103,7 +106,7 @@ def metadata(
 def eval_results(
     row: Mapping[str, Any], hub: str | None, revision: str | None, pipeline: str | None
 ) -> list[EvalResult]:
-    """This run's scores. `hub` is the data set's id there, if it has one, as `owner/name` or `owner/name:config`."""
+    """Return this run's scores. `hub` is the data set's id on the hub, if any: `owner/name` or `owner/name:config`."""
     from huggingface_hub import EvalResult
 
     identity, _, configuration = (hub or "").partition(":")
@@ -131,7 +134,7 @@ def _title(metric: str) -> str:
 
 
 def _hub_dataset(row: Mapping[str, Any], data: Mapping[str, Any]) -> str | None:
-    """The data set's id on the hub, where the experiment or the data set's own file says one."""
+    """Return the data set's id on the hub, if the experiment or the data set's own file names one."""
     if data.get("hub"):
         return str(data["hub"])
     name = row["dataset"]
@@ -140,28 +143,28 @@ def _hub_dataset(row: Mapping[str, Any], data: Mapping[str, Any]) -> str | None:
 
 
 def base_card(source: str, revision: str | None) -> dict[str, Any]:
-    """The front matter of the base model's card, from its folder or the local cache; empty where there is none.
+    """Return the front matter of the base model's card, from its folder or the local cache; empty if there is none.
 
-    Nothing is downloaded. A card that cannot be read says nothing, and the log why.
+    Downloads nothing. Logs why a card cannot be read, and returns nothing from it.
     """
     from huggingface_hub import ModelCard, try_to_load_from_cache
 
-    place = Path(source) / "README.md"
+    path = Path(source) / "README.md"
     if not Path(source).is_absolute():
         cached = try_to_load_from_cache(source, "README.md", revision=revision)
-        place = Path(cached) if isinstance(cached, str) else place
-    if not place.is_file() or place.stat().st_size > CARD_BYTES:
+        path = Path(cached) if isinstance(cached, str) else path
+    if not path.is_file() or path.stat().st_size > CARD_BYTES:
         return {}
     try:
-        front: dict[str, Any] = ModelCard.load(place, ignore_metadata_errors=True).data.to_dict()
-    except (OSError, ValueError, TypeError, yaml.YAMLError) as error:  # the last two: front matter that is none
-        logger.warning("%s cannot be read, so the model card names no licence of the base model: %s", place, error)
+        front: dict[str, Any] = ModelCard.load(path, ignore_metadata_errors=True).data.to_dict()
+    except (OSError, ValueError, TypeError, yaml.YAMLError) as error:  # the last two: invalid front matter
+        logger.warning("%s cannot be read, so the model card names no licence of the base model: %s", path, error)
         return {}
     return front
 
 
 def _only(card: Mapping[str, Any] | None, key: str) -> str | None:
-    """The one text that a card has for a key; None where there is none, or several."""
+    """Return a card's single text for a key; None if it has none, or several."""
     value = (card or {}).get(key)
     only = value[0] if isinstance(value, list) and len(value) == 1 else value
     return only if isinstance(only, str) else None
@@ -172,7 +175,7 @@ def _origin(row: Mapping[str, Any], task: Mapping[str, Any]) -> str:
     return (
         f"`{row['model']}` trained for {row['task']} on {row['dataset']} ({_licence(row)}), seed {row['seed']}{start}. "
         f"The weights are those of epoch {row['best_epoch']}, the best by {row['metric']} on the validation part."
-        + (f" Of its head: {task['head']}." if task.get("head") else "")
+        + (f" Its head: {task['head']}." if task.get("head") else "")
     )
 
 
@@ -183,7 +186,7 @@ def _licence(row: Mapping[str, Any]) -> str:
 
 
 def _scores(store: Store, row: Mapping[str, Any]) -> str:
-    """This run's metrics beside those of all seeds of its system."""
+    """Return a table of this run's metrics beside those of all seeds of its system."""
     runs = pd.DataFrame(store.table("runs").to_pylist())  # type: ignore[union-attr]
     same = runs[(runs["settings_id"] == row["settings_id"]) & runs["score"].notna()]
     names = [name for name in map(str, runs) if name.startswith(_METRIC) and row.get(name) is not None]
@@ -212,32 +215,32 @@ def _settings(task: Mapping[str, Any]) -> str:
 
 
 def software(versions: Mapping[str, str | None]) -> str:
-    """The versions and commits that are known: `torch 2.11.0, git commit 1a2b3c`."""
+    """Return the known versions and commits: `torch 2.11.0, git commit 1a2b3c`."""
     known = {name.removesuffix("_version").replace("_", " "): value for name, value in versions.items() if value}
     return ", ".join(f"{name} {value}" for name, value in known.items())
 
 
 def loading(auto_class: str, configuration: Mapping[str, Any], task: Mapping[str, Any]) -> str:
-    """How anybody loads the model, from the content of `config.json` and `task.json`."""
+    """Describe how to load the model, from the content of `config.json` and `task.json`."""
     code = ", trust_remote_code=True" if configuration.get("auto_map") else ""
-    piped = auto_class in PIPELINES and auto_class not in _WITHOUT_PIPELINE
-    names = ["AutoTokenizer", auto_class, *(["pipeline"] if piped else [])]
+    has_pipeline = auto_class in PIPELINES and auto_class not in _WITHOUT_PIPELINE
+    names = ["AutoTokenizer", auto_class, *(["pipeline"] if has_pipeline else [])]
     lines = ["How to load it:", "", "```python", f"from transformers import {', '.join(names)}", ""]
     lines += ['folder = "path/or/hub-name"', f"tokenizer = AutoTokenizer.from_pretrained(folder{code})"]
     lines += [f"model = {auto_class}.from_pretrained(folder{code})"]
-    if piped:
+    if has_pipeline:
         more = _arguments(auto_class, configuration, task)
         lines += [f'ask = pipeline("{PIPELINES[auto_class]}", model=model, tokenizer=tokenizer{more})']
     lines += ["```", ""]
     if code:
         lines += ["Its architecture comes as code (`auto_map` in config.json), which runs only if you allow it.", ""]
-    decided = " with its thresholds" if task["decisions"] else ""
-    lines += [f'Answers exactly as evaluated{decided}: `orchestrate predict FOLDER "a text"`.']
+    thresholds = " with its thresholds" if task["decisions"] else ""
+    lines += [f'To predict exactly as evaluated{thresholds}: `orchestrate predict FOLDER "a text"`.']
     return "\n".join(lines)
 
 
 def _arguments(auto_class: str, configuration: Mapping[str, Any], task: Mapping[str, Any]) -> str:
-    """What a pipeline has to be told to say what was evaluated."""
+    """Return the arguments that make a pipeline predict as the model was evaluated."""
     if auto_class == "AutoModelForTokenClassification":
         return ', aggregation_strategy="first"'
     if auto_class != "AutoModelForSequenceClassification":
@@ -246,20 +249,20 @@ def _arguments(auto_class: str, configuration: Mapping[str, Any], task: Mapping[
     return f"{scores}, truncation=True, max_length={task['max_length']}"
 
 
-def deciding(configuration: Mapping[str, Any], task: Mapping[str, Any]) -> str:
-    """How scores become answers, where that takes more than the highest one."""
+def decision_rule(configuration: Mapping[str, Any], task: Mapping[str, Any]) -> str:
+    """Describe how scores become predictions, unless the highest score simply wins."""
     options, thresholds = task["task_options"], task["decisions"]
     if configuration.get("problem_type") == _MANY_LABELS:
-        given = options.get("threshold")
-        default = given if isinstance(given, float) else UNTUNED
+        threshold = options.get("threshold")
+        default = threshold if isinstance(threshold, float) else UNTUNED
         head = "A text gets every label whose score reaches the label's threshold"
-        more = ", and if there is none the label with the highest score" if options.get("at_least_one") else ""
+        more = ", or else the label with the highest score" if options.get("at_least_one") else ""
         return _thresholds(f"{head}{more}:", {label: thresholds.get(label, default) for label in task["labels"]})
     if _NO_ANSWER in options:
         head = (
             "A question gets the best span over all windows, or no answer where the null score (start plus end of the"
         )
-        more = "first piece, the lowest of the windows) exceeds that of the span by more than the threshold:"
+        more = "first token, the lowest of the windows) exceeds that of the span by more than the threshold:"
         return _thresholds(f"{head} {more}", {_NO_ANSWER: options[_NO_ANSWER], **thresholds})
     return _thresholds("Thresholds:", thresholds) if thresholds else ""
 
@@ -269,7 +272,7 @@ def _thresholds(head: str, values: Mapping[str, float]) -> str:
 
 
 def _limits(store: Store, row: Mapping[str, Any]) -> str:
-    """What every reader of the results is told of their data. That is not the data of an adaptation."""
+    """Return the results' remarks on their data; an adaptation has other data, and gets none."""
     if row["stage"] != "fine-tune":
         return ""
     notes = store.notes()
@@ -277,7 +280,7 @@ def _limits(store: Store, row: Mapping[str, Any]) -> str:
 
 
 def _auto_class(configuration: Mapping[str, Any]) -> str:
-    """The Auto class that loads the model, from the architecture's name in its configuration."""
+    """Return the Auto class that loads the model, from the architecture's name in its configuration."""
     architectures = configuration.get("architectures") or [""]
     head = next((head for head in _HEADS if architectures[0].endswith(head)), None)
     return f"AutoModelFor{head}" if head else "AutoModel"

@@ -1,6 +1,6 @@
-"""What a sweep would do, before anything is asked for: cells, records, reachable p, and a rough idea of time and disk.
+"""`orchestrate plan`: estimates what a sweep would do: its runs, the p it can reach, its time and its disk space.
 
-Time and disk are estimated from earlier records, else from a declared model.
+Time and disk are estimated from earlier records, or else from a rough model.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from trainables import registry
 from trainables.config import Precision
 from trainables.system.hardware import training_hardware
 
-# The declared model. Training takes 6 floating-point operations per weight and piece, evaluation 2 (Kaplan et al. 2020,
+# The rough model. Training takes 6 floating-point operations per weight and token, evaluation 2 (Kaplan et al. 2020,
 # arXiv:2001.08361, section 2.1). Rates are what a small encoder reaches on one core with AVX-512 (all its weights
 # counted), and a cautious value for a data-centre GPU with such small batches.
 TRAIN_OPERATIONS, EVALUATION_OPERATIONS = 6, 2
@@ -44,9 +44,9 @@ SAVED_BYTES_PER_PARAMETER = 4
 
 @dataclass(frozen=True)
 class Estimate:
-    """Wall-clock seconds of the pending runs, bytes they leave behind, and bytes of checkpoints while they run.
+    """Wall-clock seconds of the pending runs, bytes of their results, and bytes of checkpoints while they run.
 
-    `source` says what the time rests on: "earlier records", "a rough model" or both.
+    `source` says what the time is estimated from: "earlier records", "a rough model" or both.
     """
 
     lanes: int
@@ -75,12 +75,12 @@ def estimate(store: Store, pending: Sequence[RunSpec], facts: DataFacts, lanes: 
 
 
 def _models_left(run: RunSpec) -> int:
-    """Models on the disk once the run is over: the best one, and those of the last epochs."""
+    """Return how many models the run leaves on disk: the best one, and those of the last epochs."""
     return int(run.keep) + min(run.keep_epochs, run.config.train.epochs)
 
 
 def _measured(store: Store) -> dict[str, float]:
-    """Median seconds of the recorded runs, by settings_id."""
+    """Return the median seconds of the recorded runs, by settings_id."""
     table = store.table("runs")
     if table is None:
         return {}
@@ -91,14 +91,14 @@ def _measured(store: Store) -> dict[str, float]:
 
 
 def _seconds(run: RunSpec, facts: DataFacts, measured: Mapping[str, float], lanes: int) -> float:
-    """Seconds of one run while `lanes` of them share the machine."""
+    """Return the seconds of one run while `lanes` runs share the machine."""
     if run.settings_id in measured:
         return measured[run.settings_id]
     train = run.config.train
     facts = facts.adapt if run.stage == "adapt" and facts.adapt is not None else facts
-    pieces = train.max_length * SHARE_OF_MAXIMUM_LENGTH
+    tokens = train.max_length * SHARE_OF_MAXIMUM_LENGTH
     work = TRAIN_OPERATIONS * facts.train_items + EVALUATION_OPERATIONS * facts.evaluation_items
-    operations = work * pieces * train.epochs * _parameters(run.config.model.name)
+    operations = work * tokens * train.epochs * _parameters(run.config.model.name)
     num_gpus = len(training_hardware().gpus)
     if num_gpus:
         rate = OPERATIONS_PER_SECOND_AND_GPU * min(1.0, num_gpus / lanes)
@@ -108,7 +108,7 @@ def _seconds(run: RunSpec, facts: DataFacts, measured: Mapping[str, float], lane
 
 
 def _parameters(model: str) -> int:
-    """Weights as the preset declares them; those of a base encoder where nobody does."""
+    """Return the number of weights that the preset declares, or else that of a base encoder."""
     if model not in registry.names("model"):
         return UNKNOWN_PARAMETERS
     declared = registry.load("model", model).parameters
@@ -120,9 +120,9 @@ Design = Literal["one fixed split", "splits or folds that vary with the run"]
 
 @dataclass(frozen=True)
 class Reach:
-    """What the design can decide. `smallest_p` and `seeds_needed` are None where the test has no such bound.
+    """What the design can decide. `smallest_p` and `seeds_needed` are None if the test has no such bound.
 
-    `smallest_p` is that of the first Holm step; `smallest_p_of_a_pair` is before correction, as reports show it.
+    `smallest_p` is the p of the first Holm step; `smallest_p_of_a_pair` is before correction, as reports show it.
     """
 
     design: Design
@@ -137,7 +137,7 @@ class Reach:
 
 @dataclass(frozen=True)
 class ModelPrecision:
-    """What a model will be trained in on this machine, and why."""
+    """The precision that a model will be trained in on this machine, and why."""
 
     model: str
     precision: Precision
@@ -146,9 +146,9 @@ class ModelPrecision:
 
 @dataclass(frozen=True)
 class SweepPlan:
-    """A sweep that has not happened yet. `pending` are the runs it would execute, in their order.
+    """What a sweep would do. `pending` are the runs it would execute, in order.
 
-    `out` is to be shown, `address` to be opened: it may hold credentials.
+    Show `out`, open `address`: the address may hold credentials.
     """
 
     experiment: str
@@ -162,13 +162,13 @@ class SweepPlan:
     estimate: Estimate
     facts: DataFacts
     notes: tuple[str, ...] = ()
-    outlook: DesignPower | None = None
+    power: DesignPower | None = None
     precisions: tuple[ModelPrecision, ...] = ()
     address: str = field(kw_only=True, repr=False)
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Everything that a person should weigh before starting."""
+        """Everything to consider before starting."""
         return (*self.notes, *self.facts.warnings, *self.reach.warnings)
 
     def _repr_html_(self) -> str:
@@ -184,7 +184,7 @@ def plan(
     lanes: int | None = None,
     max_runs: int = resolve.MAXIMUM_RUNS,
 ) -> SweepPlan:
-    """Plan a sweep; reads the data and the results directory, starts nothing and writes nothing.
+    """Plan a sweep: read the data and the results directory, start nothing and write nothing.
 
     Raises UserError or DataError for what would also stop the sweep.
     """
@@ -211,23 +211,23 @@ def plan(
 
 
 def precisions(resolved: ResolvedExperiment) -> tuple[ModelPrecision, ...]:
-    """The precision of every model, in the experiment's order."""
+    """Return the precision of every model, in the experiment's order."""
     return tuple(
-        ModelPrecision(name, found.config.precision, found.why_precision) for name, found in resolved.models.items()
+        ModelPrecision(name, model.config.precision, model.why_precision) for name, model in resolved.models.items()
     )
 
 
 def reach(resolved: ResolvedExperiment) -> Reach:
-    """What the number of seeds and systems can decide at the experiment's alpha (statistics: sign-flip, Holm)."""
+    """Return what these seeds and systems can decide at the experiment's alpha (statistics: sign-flip, Holm)."""
     experiment, compare = resolved.experiment, resolved.experiment.compare
     systems = sum(system.unsupported is None for system in resolved.systems)
     comparisons = systems * (systems - 1) // 2
     pairs, alpha = len(experiment.seeds) * len(resolved.folds), compare.alpha
-    vary = experiment.split.seed == "run" or len(resolved.folds) > 1
-    design: Design = "splits or folds that vary with the run" if vary else "one fixed split"
-    if not (comparisons or vary):
+    has_varying_split = experiment.split.seed == "run" or len(resolved.folds) > 1
+    design: Design = "splits or folds that vary with the run" if has_varying_split else "one fixed split"
+    if not (comparisons or has_varying_split):
         return Reach(design, pairs, 0, alpha, None, None, ("one system: there is nothing to compare",))
-    of_a_pair = smallest_p_of(primary_method(compare, vary, has_items=False), pairs)
+    of_a_pair = smallest_p_of(primary_method(compare, has_varying_split, has_items=False), pairs)
     if of_a_pair is None:
         return Reach(design, pairs, comparisons, alpha, None, None, _few(pairs))
     smallest, needed = min(1.0, comparisons * of_a_pair), seeds_needed(comparisons, alpha)
@@ -242,7 +242,7 @@ def reach(resolved: ResolvedExperiment) -> Reach:
 
 
 def _few(pairs: int) -> tuple[str, ...]:
-    """What too few pairs allow, by their number."""
+    """Return a warning about what too few pairs allow."""
     if pairs < 3:
         return (f"{pairs} pairs of runs: the results can only be described, not tested",)
     if pairs < 5:
@@ -250,24 +250,27 @@ def _few(pairs: int) -> tuple[str, ...]:
     return ()
 
 
-def foresee(found: SweepPlan, spread: float | None = None) -> SweepPlan:
-    """The plan with what its design can show (`outlook`), from the recorded runs or an assumed spread.
+def with_power(planned: SweepPlan, spread: float | None = None) -> SweepPlan:
+    """Return the plan with the `power` of its design, estimated from the recorded runs or an assumed spread.
 
-    `spread` is the standard deviation of a pair's score difference over seeds. Raises UserError where there is neither,
-    and Corrupt for results that are damaged.
+    `spread` is the standard deviation of a pair's score difference over seeds. Raises UserError if there are neither
+    enough runs nor a spread, and Corrupt for damaged results.
     """
-    known = _recorded_spread(found.address) if spread is None else Spread(spread, 0.0, "an assumed spread")
+    known = _recorded_spread(planned.address) if spread is None else Spread(spread, 0.0, "an assumed spread")
     if known is None:
         raise UserError(
-            "no two systems have three finished seeds yet, so nothing is known about their spread; "
+            "no two systems have three finished seeds each, so nothing is known about their spread; "
             "pass --spread, the standard deviation of a score difference over seeds (0.01, say)"
         )
-    reached = found.reach
-    return replace(found, outlook=power_of(known, reached.pairs, reached.comparisons, reached.alpha))
+    design = planned.reach
+    return replace(planned, power=power_of(known, design.pairs, design.comparisons, design.alpha))
 
 
 def _recorded_spread(address: str) -> Spread | None:
-    """None where nothing is there yet, or too little. Raises UserError for runs that do not compare, and Corrupt."""
+    """Return the spread of the recorded runs, None if they are too few.
+
+    Raises UserError for runs that cannot be compared, Corrupt for damaged results.
+    """
     from analysis.analyze import analyze
     from analysis.tables.folder import LinkedOutside
     from analysis.tables.read import read
@@ -281,4 +284,4 @@ def _recorded_spread(address: str) -> Spread | None:
     except (Corrupt, LinkedOutside):
         raise
     except ValueError as error:
-        raise UserError(f"what {store.location} shows of the spread cannot be used: {error}; pass --spread") from error
+        raise UserError(f"{store.location} gives no usable spread: {error}; pass --spread") from error

@@ -1,4 +1,4 @@
-"""`orchestrate predict`: items from the command line, a file or a data set through a saved run, answers into a file."""
+"""`orchestrate predict`: predicts with a saved run: texts of the command line, items of a file or of a data set."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FORMATS: tuple[Format, ...] = ("csv", "jsonl", "parquet")
 
 @dataclass(frozen=True)
 class PredictionRequest:
-    """What is to be answered: texts, a file, or a data set; `fields` are further fields of every text (a context)."""
+    """What to predict: texts, a file, or a data set; `fields` are more fields of every text (e.g. a context)."""
 
     texts: tuple[str, ...] = ()
     file: str | None = None
@@ -40,7 +40,7 @@ class PredictionRequest:
 
 @dataclass(frozen=True)
 class AllowedCode:
-    """Code that a person lets a saved model run: the Python file of its task, a hub repository at a commit."""
+    """Code that a saved model may run: the Python file of its task, a hub repository at a commit."""
 
     task: str | None = None
     code: HubCode | None = None
@@ -51,9 +51,9 @@ NOTHING = AllowedCode()
 
 @dataclass(frozen=True)
 class Predictions:
-    """The table of predictions, and the submission file (bytes) where one was asked for.
+    """The table of predictions, and the submission file (bytes) if one was asked for.
 
-    `warnings` say, and of which items, what the model was not given of them.
+    `warnings` name the items that were cut off or cannot be answered.
     """
 
     table: pd.DataFrame
@@ -68,7 +68,7 @@ class Predictions:
 
 
 def hub_code(written: str | None) -> HubCode | None:
-    """The code that `OWNER/NAME@COMMIT` names. Raises UserError for anything else."""
+    """Parse `OWNER/NAME@COMMIT`. Raises UserError for anything else."""
     try:
         return None if written is None else HubCode.parse(written)
     except ValueError as error:
@@ -76,9 +76,9 @@ def hub_code(written: str | None) -> HubCode | None:
 
 
 def weights_of(reference: str, where: str | None) -> Path:
-    """The local folder of a saved model, verified: one that a run or `export` wrote, or a run's (see `find_run`).
+    """Return the local folder of a saved model, verified; `reference` is a folder or a run (see `find_run`).
 
-    Raises UserError where there is none, and says how to get it; CorruptResults for one that is damaged.
+    Raises UserError if there is none, and says how to get it; CorruptResults if it is damaged.
     """
     folder = Path(reference).expanduser()
     try:
@@ -86,8 +86,8 @@ def weights_of(reference: str, where: str | None) -> Path:
             return exported(folder)
         store, run_id = find_run(reference, where)
         if not store.has_weights(run_id):
-            mend = f"`orchestrate forget {run_id[:8]}`, then execute it again with `--set save=best`"
-            raise UserError(f"run {run_id} in {store.location} did not save its weights: {mend}")
+            advice = f"`orchestrate forget {run_id[:8]}`, then run it again with `--set save=best`"
+            raise UserError(f"run {run_id} in {store.location} did not save its weights: {advice}")
         return fetched(store.weights(run_id), run_id)
     except DamagedWeights as error:
         raise CorruptResults(str(error)) from error
@@ -95,32 +95,32 @@ def weights_of(reference: str, where: str | None) -> Path:
         raise UserError(str(error)) from error
 
 
-def answer(
-    folder: Path, question: PredictionRequest, *, submission: bool = False, allowed: AllowedCode = NOTHING
+def predict(
+    folder: Path, request: PredictionRequest, *, submission: bool = False, allowed: AllowedCode = NOTHING
 ) -> Predictions:
-    """Predict. Raises UserError, ModelError or DataError for what cannot be read."""
+    """Predict the items of the request. Raises UserError, ModelError or DataError for what cannot be read."""
     from trainables.tools.predictor import Predictor
 
     predictor = Predictor.load(folder, task=allowed.task, code=allowed.code)
-    answered = predictor.answered(_items(folder, question))
-    table, warnings = answered.table, _cut_off(answered.counts, predictor.max_length)
+    result = predictor.answered(_items(folder, request))
+    table, warnings = result.table, _cut_off(result.counts, predictor.max_length)
     if not submission:
         return Predictions(table, warnings=warnings)
-    handed_in = predictor.task.submission(table, predictor.labels)
-    if isinstance(handed_in, dict):
-        return Predictions(table, (json.dumps(handed_in, ensure_ascii=False, indent=1) + "\n").encode(), warnings)
-    return Predictions(table, handed_in.to_csv(index=False, lineterminator="\n").encode(), warnings)
+    content = predictor.task.submission(table, predictor.labels)
+    if isinstance(content, dict):
+        return Predictions(table, (json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode(), warnings)
+    return Predictions(table, content.to_csv(index=False, lineterminator="\n").encode(), warnings)
 
 
 def _cut_off(counts: Mapping[str, Mapping[str, int]], max_length: int) -> tuple[str, ...]:
-    """What was cut off or cannot be answered, a sentence a kind, and the ids of the items."""
+    """Return a sentence per kind of item that was cut off or cannot be answered, with the ids."""
     totals = {name: [sum(own.values())] for name, own in counts.items()}
-    found = count_sentences(totals, "item", f"train.max_length {max_length}")
-    return tuple(f"{text} (id {listed(list(counts[kind]))})" for kind, text in found.items())
+    sentences = count_sentences(totals, "item", f"train.max_length {max_length}")
+    return tuple(f"{text} (id {listed(list(counts[kind]))})" for kind, text in sentences.items())
 
 
 def rendered(table: pd.DataFrame, format: Format) -> bytes:
-    """The table as the bytes of a file."""
+    """Return the table as the bytes of a file."""
     if format == "csv":
         return table.to_csv(index=False, lineterminator="\n").encode()
     if format == "jsonl":
@@ -131,50 +131,50 @@ def rendered(table: pd.DataFrame, format: Format) -> bytes:
 
 
 def check_target(path: str) -> None:
-    """Raise UserError where no file can be written, before anything is computed."""
-    place = Path(path)
-    if not place.absolute().parent.is_dir():
-        raise UserError(f"--to {path}: there is no folder {place.parent}; make it first")
-    if place.is_dir():
+    """Raise UserError if no file can be written there, before anything is computed."""
+    target = Path(path)
+    if not target.absolute().parent.is_dir():
+        raise UserError(f"--to {path}: there is no folder {target.parent}; make it first")
+    if target.is_dir():
         raise UserError(f"--to {path}: is a folder; give the name of a file")
 
 
 def save(path: str, data: bytes) -> None:
-    """Put `data` in place of a file, or of a link that has its name. Raises UserError."""
-    place = Path(path)
-    half = place.with_name(f".{place.name}.part")
+    """Write `data` to a file, replacing a file or link of that name. Raises UserError."""
+    target = Path(path)
+    partial = target.with_name(f".{target.name}.part")
     try:
-        half.write_bytes(data)
-        half.replace(place)
+        partial.write_bytes(data)
+        partial.replace(target)
     except OSError as error:
         raise UserError(f"--to {path}: cannot be written: {error.strerror}") from error
 
 
 def format_of(path: str) -> Format:
-    """The format that a file's name asks for. Raises UserError."""
-    ending = Path(path).suffix.lower().lstrip(".")
-    found = next((name for name in FORMATS if name == ending), None)
-    if found is None:
+    """Return the format of a file's suffix. Raises UserError."""
+    suffix = Path(path).suffix.lower().lstrip(".")
+    file_format = next((name for name in FORMATS if name == suffix), None)
+    if file_format is None:
         raise UserError(f"--to {path}: its name must end with one of {', '.join('.' + name for name in FORMATS)}")
-    return found
+    return file_format
 
 
-def _items(folder: Path, question: PredictionRequest) -> Sequence[Item]:
-    given = [bool(question.texts), question.file is not None, question.data is not None]
-    extra = dict(question.fields)
+def _items(folder: Path, request: PredictionRequest) -> Sequence[Item]:
+    given = [bool(request.texts), request.file is not None, request.data is not None]
+    extra = dict(request.fields)
     if sum(given) > 1 or not (sum(given) or extra):
-        raise UserError("give what is to be predicted: TEXT, --file FILE or --data NAME (one of them)")
-    if question.file is not None:
-        return read_items(Path(question.file), columns=_columns(folder, question.file))[: question.limit]
-    if question.data is not None:
-        is_code = question.data.endswith(".py")
-        source: dict[str, Any] = {"path" if Path(question.data).exists() and not is_code else "name": question.data}
-        return load_corpus(DataConfig(**source, limit=question.limit)).items
-    return [{**extra, "text": text} for text in question.texts] or [extra]
+        raise UserError("say what to predict: TEXT, --file FILE or --data NAME (one of them)")
+    if request.file is not None:
+        return read_items(Path(request.file), columns=_columns(folder, request.file))[: request.limit]
+    if request.data is not None:
+        is_code = request.data.endswith(".py")
+        source: dict[str, Any] = {"path" if Path(request.data).exists() and not is_code else "name": request.data}
+        return load_corpus(DataConfig(**source, limit=request.limit)).items
+    return [{**extra, "text": text} for text in request.texts] or [extra]
 
 
 def _columns(folder: Path, file: str) -> Columns:
-    """The mapping of columns that the run's own data was read with, as far as the file has those columns."""
+    """Return the mapping of columns of the run's own data, as far as the file has those columns."""
     from trainables.data.readers import read_rows
 
     mapping: Columns = saved_task(folder)["config"].get("data", {}).get("columns", {})

@@ -1,6 +1,6 @@
-"""`orchestrate probe`: each model for a few steps at several lengths and precisions, each kernel of attention alone.
+"""`orchestrate probe`: tries each model at several lengths and precisions, and each attention kernel alone.
 
-Every model has a process of its own, and so have the kernels: what breaks there breaks nothing else.
+Every model has a process of its own, and so do the kernels: a crash there breaks nothing else.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from trainables.system import fresh_process
 from trainables.system.fresh_process import ProcessFailed
 
 LENGTHS, STEPS = (128, 256, 512), 4
-KERNEL_LENGTHS = (64, 128, 192, 256, 320)  # multiples of 128, and 64 more than those: where a kernel was seen to fail
+KERNEL_LENGTHS = (64, 128, 192, 256, 320)  # multiples of 128, and 64 more: one kernel failed there
 PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16", "fp16")
 ITEMS = 64
 
 
 @dataclass(frozen=True)
 class Probed:
-    """What one system's process said of one length and precision; `configured`: what the experiment would use."""
+    """How one system did at one length and precision; `configured`: the experiment would use that precision."""
 
     system: str
     length: int
@@ -39,7 +39,7 @@ class Probed:
 
 @dataclass(frozen=True)
 class KernelProbed:
-    """How one kernel of attention did at one length; `configured`: a system of the experiment would compute with it."""
+    """How one attention kernel did at one length; `configured`: a system of the experiment would use it."""
 
     kernel: str
     head_size: int
@@ -58,19 +58,15 @@ def probe(
     lengths: Sequence[int] = LENGTHS,
     precisions: Sequence[str] = PRECISIONS,
     steps: int = STEPS,
-    hear: Callable[[Probed], None] = lambda found: None,
+    on_result: Callable[[Probed], None] = lambda result: None,
 ) -> list[Probed]:
-    """Probe every system of the experiment; `hear` gets each result as it comes. Writes nothing."""
-    found: list[Probed] = []
+    """Probe every system of the experiment; call `on_result` with each result as it comes. Writes nothing."""
+    results: list[Probed] = []
     for system in resolved.systems:
-        if system.unsupported is not None:
-            found.append(Probed(system.name, 0, "-", "not here", configured=True, reason=system.unsupported))
-            hear(found[-1])
-            continue
         for result in _of_system(system, lengths, precisions, steps):
-            found.append(result)
-            hear(result)
-    return found
+            results.append(result)
+            on_result(result)
+    return results
 
 
 def probe_kernels(
@@ -78,44 +74,47 @@ def probe_kernels(
     *,
     lengths: Sequence[int] = KERNEL_LENGTHS,
     precisions: Sequence[str] = PRECISIONS,
-    hear: Callable[[KernelProbed], None] = lambda found: None,
+    on_result: Callable[[KernelProbed], None] = lambda result: None,
 ) -> list[KernelProbed]:
-    """Probe the kernels that this machine has, with heads of the sizes of the experiment's models. Writes nothing."""
+    """Probe this machine's attention kernels with the head sizes of the experiment's models. Writes nothing."""
     configs = [system.config.model for system in resolved.systems if system.unsupported is None]
     used = {config.precision for config in configs}
     models = {config.model_dump_json(): config.model_dump(mode="json") for config in configs}
-    question = {"models": list(models.values()), "lengths": list(lengths), "precisions": list(precisions)}
-    probed: list[KernelProbed] = []
-    for result in _of_kernels(question, {*used, "-"}) if models and lengths else ():
-        probed.append(result)
-        hear(result)
-    return probed
+    request = {"models": list(models.values()), "lengths": list(lengths), "precisions": list(precisions)}
+    results: list[KernelProbed] = []
+    for result in _of_kernels(request, {*used, "-"}) if models and lengths else ():
+        results.append(result)
+        on_result(result)
+    return results
 
 
-def is_broken(found: Probed | KernelProbed) -> bool:
-    """Whether something that the experiment would use does not work here."""
-    return found.configured and found.result not in ("finite", "not here")
+def is_broken(probed: Probed | KernelProbed) -> bool:
+    """Return whether something that the experiment would use does not work here."""
+    return probed.configured and probed.result not in ("finite", "not here")
 
 
-def _of_kernels(question: dict[str, Any], used: set[str]) -> Iterator[KernelProbed]:
+def _of_kernels(request: dict[str, Any], used: set[str]) -> Iterator[KernelProbed]:
     try:
-        for line in fresh_process.stream("trainables.tools.kernel_probe:run_all", question):
+        for line in fresh_process.stream("trainables.tools.kernel_probe:run_all", request):
             yield KernelProbed(**line, configured=line["allowed"] and line["precision"] in used)
     except ProcessFailed as error:
         yield KernelProbed("-", 0, 0, "-", 0.0, "failed", allowed=True, configured=True, reason=str(error))
 
 
 def _of_system(system: System, lengths: Sequence[int], precisions: Sequence[str], steps: int) -> Iterator[Probed]:
+    if system.unsupported is not None:
+        yield Probed(system.name, 0, "-", "not here", configured=True, reason=system.unsupported)
+        return
     config = system.config.model_copy(update={"init_from": None})
     split = config.split.model_copy(update={"train_items": config.split.train_items or ITEMS})
-    question = {
+    request = {
         "config": config.model_copy(update={"split": split}).model_dump(mode="json"),
         "lengths": list(lengths),
         "precisions": list(precisions),
         "steps": steps,
     }
     try:
-        for line in fresh_process.stream("trainables.tools.probe:run_all", question):
+        for line in fresh_process.stream("trainables.tools.probe:run_all", request):
             yield Probed(system.name, configured=line["precision"] == config.model.precision, **line)
     except ProcessFailed as error:
         yield Probed(system.name, 0, "-", "failed", configured=True, reason=str(error))

@@ -1,6 +1,6 @@
-"""`orchestrate profile`: speed, memory and time of each system, alone in fresh processes that take turns.
+"""`orchestrate profile`: measures speed, memory and time of each system, alone in fresh processes that take turns.
 
-What stays is a table, and bars with their data.
+Writes a table, and bar charts with their data.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ Measure = Callable[[System, int, int], Row]
 
 
 def in_fresh_process(system: System, steps: int, warmup: int) -> Row:
-    """What a process of its own measures of this system."""
-    question = {"config": system.config.model_dump(mode="json"), "steps": steps, "warmup": warmup}
+    """Measure a system in a process of its own."""
+    request = {"config": system.config.model_dump(mode="json"), "steps": steps, "warmup": warmup}
     try:
-        return _with_utilisation(fresh_process.call("trainables.tools.profile:answer", question))
+        return _with_utilisation(fresh_process.call("trainables.tools.profile:answer", request))
     except ProcessFailed as error:
         return {"result": "failed", "reason": str(error)}
 
@@ -44,13 +44,13 @@ def profile(
     steps: int = STEPS,
     warmup: int | None = None,
     rounds: int = ROUNDS,
-    hear: Callable[[Row], None] = lambda row: None,
+    on_result: Callable[[Row], None] = lambda row: None,
     measure: Measure = in_fresh_process,
 ) -> list[Row]:
-    """Measure every system `rounds` times; rows of `analysis.tables.profile`, and `hear` gets each as it comes.
+    """Measure every system `rounds` times; return rows of `analysis.tables.profile`, and call `on_result` with each.
 
-    Rounds go through the systems forwards and backwards in turn, so that a machine that grows slower meanwhile slows
-    all of them alike. A system that could not be measured is not tried again. `warmup` None: as many steps as measured.
+    Rounds go through the systems forwards and backwards in turn, so that a machine that becomes slower affects all of
+    them alike. A system that could not be measured is not tried again. `warmup` None: as many steps as are measured.
     """
     rows: list[Row] = []
     lost: set[str] = set()
@@ -58,18 +58,18 @@ def profile(
         for system in systems:
             if system.name in lost:
                 continue
-            found = _unsupported(system) or measure(system, steps, steps if warmup is None else warmup)
-            row = {**_named(resolved, system), "round": number, **found}
+            measured = _unsupported(system) or measure(system, steps, steps if warmup is None else warmup)
+            row = {**_named(resolved, system), "round": number, **measured}
             if row["result"] != MEASURED:
                 lost.add(system.name)
             rows.append(row)
-            hear(row)
+            on_result(row)
     order = [system.name for system in resolved.systems]
     return sorted(rows, key=lambda row: (order.index(row["system"]), row["round"]))
 
 
 def exit_code(rows: Sequence[Row]) -> int:
-    """0 where every system was measured, or cannot be on this machine."""
+    """Return 0 if every system was measured or is unsupported on this machine."""
     return EXIT_FAILED_RUNS if any(row["result"] not in (MEASURED, "unsupported") for row in rows) else 0
 
 
@@ -95,15 +95,15 @@ def _named(resolved: ResolvedExperiment, system: System) -> Row:
     }
 
 
-def _with_utilisation(found: Mapping[str, Any]) -> Row:
-    if found["result"] != MEASURED:
-        return dict(found)
-    share = found["model_operations_per_second"] / found["ceiling_operations_per_second"]
-    return {**found, "utilisation": share}
+def _with_utilisation(row: Mapping[str, Any]) -> Row:
+    if row["result"] != MEASURED:
+        return dict(row)
+    share = row["model_operations_per_second"] / row["ceiling_operations_per_second"]
+    return {**row, "utilisation": share}
 
 
 def check(out: str) -> None:
-    """Raise UserError for an `out` that `write` would refuse: measuring takes a while, and would be in vain."""
+    """Raise UserError for an `out` that `write` would refuse, before time is spent on measuring."""
     try:
         Folder.at(out).refuse_link_out(f"{FIGURES}/{profile_figures.SPEED.name}.csv")
     except (ValueError, ImportError, OSError) as error:
@@ -111,7 +111,7 @@ def check(out: str) -> None:
 
 
 def write(rows: Sequence[dict[str, Any]], out: str) -> list[str]:
-    """Write `profile.parquet` and the figures under `profile/` to a directory or URI; returns names, relative to it."""
+    """Write `profile.parquet` and the figures under `profile/` to a directory or URI; return names relative to it."""
     from analysis.plotting import render
 
     table = to_table(rows)

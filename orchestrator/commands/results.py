@@ -1,4 +1,4 @@
-"""The runs of a results directory as rows, and what is known of one run: its log, and the attempts without a record."""
+"""`orchestrate results` and `logs`: reads the runs of a results directory, and the log and attempts of one run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SHOWN = ("system", "seed", "fold", "status", "score", "best_epoch", "seconds_tot
 class RecordedRuns:
     """`runs`: every recorded run of the current grid, with all columns of the `runs` table, by system, seed and fold.
 
-    `status` counts what became of the whole grid; `warnings` say what is damaged or left out.
+    `status` counts the whole grid by state; `warnings` say what is damaged or left out.
     """
 
     runs: pd.DataFrame
@@ -40,9 +40,9 @@ class RecordedRuns:
 
 
 def recorded(store: Store) -> RecordedRuns:
-    """The recorded runs and how far the sweep is.
+    """Return the recorded runs and how far the sweep is.
 
-    Raises UserError where nothing has run yet, Corrupt for damaged files.
+    Raises UserError if nothing has run yet, Corrupt for damaged files.
     """
     runs, warnings = _read(store)
     status = status_of(store)
@@ -50,16 +50,16 @@ def recorded(store: Store) -> RecordedRuns:
 
 
 def rows(store: Store) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
-    """Every run of the current grid with all columns of the `runs` table, by system and seed; and warnings.
+    """Return every run of the current grid with all columns of the `runs` table, by system and seed; and warnings.
 
-    Raises UserError where nothing has run yet, Corrupt for damaged files.
+    Raises UserError if nothing has run yet, Corrupt for damaged files.
     """
     runs, warnings = _read(store)
     return as_rows(runs), warnings
 
 
 def as_rows(runs: pd.DataFrame) -> list[dict[str, Any]]:
-    """The runs as plain values, None for what does not exist."""
+    """Return the runs as plain values, None where there is no value."""
     names = [str(name) for name in runs.columns]
     columns = [column.astype(object).where(column.notna(), None).tolist() for _, column in runs.items()]
     return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
@@ -76,12 +76,12 @@ def _read(store: Store) -> tuple[pd.DataFrame, tuple[str, ...]]:
     return runs, tuple(results.warnings)
 
 
-def column_of(found: list[dict[str, Any]], name: str) -> str:
-    """The column that a person means: one of the table, or a metric, with or without its `metric_`.
+def column_of(runs: list[dict[str, Any]], name: str) -> str:
+    """Return the column that `name` means: a column of the table, or a metric with or without `metric_`.
 
-    Raises UserError where no run has a value in it.
+    Raises UserError if no run has a value in it.
     """
-    filled = {column for row in found for column, value in row.items() if value is not None}
+    filled = {column for row in runs for column, value in row.items() if value is not None}
     for column in (name, f"{METRIC_PREFIXES[0]}{name}"):
         if column in filled:
             return column
@@ -89,49 +89,49 @@ def column_of(found: list[dict[str, Any]], name: str) -> str:
     raise UserError(f"no run has a column or metric {name!r}{suggestion(name, known)}")
 
 
-def ordered(found: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
-    """The runs by a column or metric, smallest first; `-` before its name: largest first. Runs without it come last."""
-    column = column_of(found, key.removeprefix("-"))
-    having = [row for row in found if row[column] is not None]
-    having.sort(key=lambda row: row[column], reverse=key.startswith("-"))
-    return [*having, *(row for row in found if row[column] is None)]
+def ordered(runs: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
+    """Sort the runs by a column or metric, smallest first, or largest first after `-`. Runs without it come last."""
+    column = column_of(runs, key.removeprefix("-"))
+    with_value = [row for row in runs if row[column] is not None]
+    with_value.sort(key=lambda row: row[column], reverse=key.startswith("-"))
+    return [*with_value, *(row for row in runs if row[column] is None)]
 
 
-def shown(found: list[dict[str, Any]], metric: str | None = None) -> tuple[list[str], list[list[Any]]]:
-    """The columns that fit a terminal, without those that are empty throughout; `metric` stands in place of the score.
+def shown(runs: list[dict[str, Any]], metric: str | None = None) -> tuple[list[str], list[list[Any]]]:
+    """Return headings and rows that fit a terminal, without empty columns; `metric` replaces the score.
 
     Raises UserError for a metric that no run has.
     """
-    column = "score" if metric is None else column_of(found, metric)
+    column = "score" if metric is None else column_of(runs, metric)
     columns = [column if name == "score" else name for name in SHOWN]
-    columns = [name for name in columns if any(row.get(name) is not None for row in found)]
+    columns = [name for name in columns if any(row.get(name) is not None for row in runs)]
     headings = [str(metric) if name == column != "score" else name for name in columns]
-    return headings, [[row.get(name) for name in columns] for row in found]
+    return headings, [[row.get(name) for name in columns] for row in runs]
 
 
 def history(store: Store, run_id: str) -> str:
-    """The run's log, then its attempts. Raises UserError where nothing was written yet."""
+    """Return the run's log, then its attempts. Raises UserError if nothing was written yet."""
     log, attempts = _written(store, run_id)
-    return _said(log, attempts)
+    return _joined(log, attempts)
 
 
 def document(store: Store, run_id: str) -> dict[str, Any]:
-    """The same for `--json`; `status` is that of the record, None without one. Raises UserError likewise."""
+    """Return the same for `--json`; `status` is that of the record, None without one. Raises UserError likewise."""
     log, attempts = _written(store, run_id)
     about = {"run_id": run_id, "location": store.location, "status": store.status(run_id)}
     return {**about, "log": log, "attempts": [asdict(attempt) for attempt in attempts]}
 
 
 def followed(store: Store, run_id: str, *, pause_seconds: float = 1.0) -> Iterator[str]:
-    """The same, then whatever is added, until the run has a record or nobody works on the results any more.
+    """Yield the same, then what is added, until the run has a record or nothing uses the results directory any more.
 
-    Raises UserError where it ends so without a word.
+    Raises UserError if nothing was written by then.
     """
     log, attempts = "", tuple[Attempt, ...]()
     while True:
         is_over = not store.is_in_use() or store.status(run_id) is not None  # before reading, so that nothing is lost
         now_log, now_attempts = _written(store, run_id) if is_over else _so_far(store, run_id)
-        if text := _said(now_log.removeprefix(log), now_attempts[len(attempts) :]):
+        if text := _joined(now_log.removeprefix(log), now_attempts[len(attempts) :]):
             yield text
         if is_over:
             return
@@ -150,7 +150,7 @@ def _written(store: Store, run_id: str) -> tuple[str, tuple[Attempt, ...]]:
     return log, attempts
 
 
-def _said(log: str, attempts: tuple[Attempt, ...]) -> str:
+def _joined(log: str, attempts: tuple[Attempt, ...]) -> str:
     parts = [log, *map(_attempt, attempts)]
     return "\n".join(part.rstrip() for part in parts if part)
 

@@ -1,4 +1,4 @@
-"""One cell in this process, without Ray: to see what a run does, and under torchrun with several processes."""
+"""`orchestrate run`: runs one cell in this process, without Ray, or with several processes under torchrun."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CellResult:
-    """How a single run ended. `ran` is False where it had a record already; `score` is known only where it ran.
+    """How a single run ended. `ran` is False if it had a record already; `score` is known only if it ran.
 
-    `out` is to be shown, `address` to be opened: it may hold credentials.
+    Show `out`, open `address`: the address may hold credentials.
     """
 
     run: RunSpec
@@ -42,15 +42,15 @@ class CellResult:
 
     @property
     def exit_code(self) -> int:
-        """0 for a run with a score."""
+        """Return 0 for a run with a score."""
         return 0 if self.status in ("completed", "collapsed", "pruned") else EXIT_FAILED_RUNS
 
 
 def in_ranks(lead: Callable[[Ranks | None], int]) -> int:
     """Call `lead` and return its exit code, alone or as rank 0 of the processes that torchrun started.
 
-    The other ranks execute what rank 0 does, print nothing but what only they know, and return 0: the exit code is
-    rank 0's. Raises PartialFailure where ranks no longer compute together.
+    The other ranks execute what rank 0 does, print only what rank 0 does not know, and return 0: the exit code is rank
+    0's. Raises PartialFailure if ranks no longer compute together.
     """
     if not is_one_of_several():
         return lead(None)
@@ -70,9 +70,9 @@ def run_cell(
     out: str | None = None,
     ranks: Ranks | None = None,
 ) -> CellResult:
-    """Run the only system and seed of `resolved`. The experiment that the results are of stays what it is.
+    """Run the only system and seed of `resolved`. An experiment already recorded in the results stays unchanged.
 
-    `ranks` compute it together. Raises UserError where a fold is missing or too many, and what a sweep raises.
+    `ranks` compute it together. Raises UserError if `fold` is missing or not one of the folds, and what a sweep raises.
     """
     run = resolved.run(resolved.systems[0], resolved.experiment.seeds[0], _fold(resolved, fold))
     if run.unsupported is not None:
@@ -101,7 +101,7 @@ def run_cell(
 def _follow(ranks: Ranks) -> None:
     from orchestrator.executors.in_process import InProcess
 
-    logging.disable(logging.WARNING)  # what all ranks notice is said by rank 0
+    logging.disable(logging.WARNING)  # rank 0 logs what all ranks notice
     for order in ranks.assigned_work():
         store = Store.open(order.out, order.owner)
         executor = InProcess(
@@ -113,26 +113,26 @@ def _follow(ranks: Ranks) -> None:
 def _execute(
     resolved: ResolvedExperiment, runs: Sequence[RunSpec], store: Store, listener: Listener, ranks: Ranks | None
 ) -> CellResult:
-    """Execute the last of `runs`, and before it what it begins with."""
+    """Execute the last of `runs`, after the runs that it starts from."""
     run = runs[-1]
     last: list[Event] = []
-    why: list[str] = []
+    messages: list[str] = []
     executor = executor_for(store, resolved, LayoutOptions(in_process=True, attempts=1), ranks)
 
-    def hear(event: Event) -> None:
+    def on_event(event: Event) -> None:
         if isinstance(event, Message):
-            why.append(event.text)
+            messages.append(event.text)
             return
         last[:] = [event] if isinstance(event, RunFinished | RunFailed) and event.run_id == run.run_id else last
         listener(event)
 
-    notify = Notifier(hear)
+    notify = Notifier(on_event)
     with notify.executing(runs, {}):
         _execution.execute(executor, runs, store, notify, lambda: False, runs)
     event = last[0] if last else None
     if isinstance(event, RunFinished):
         return CellResult(run, store.location, True, event.status, event.score, event.error, address=store.address)
-    error = event.error if isinstance(event, RunFailed) else "\n".join(why) or None
+    error = event.error if isinstance(event, RunFailed) else "\n".join(messages) or None
     return CellResult(run, store.location, True, "failed", error=error, address=store.address)
 
 

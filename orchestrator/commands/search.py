@@ -1,4 +1,4 @@
-"""Executes a search: lock, check, trials until the budget is spent, tables; running it again goes on where it ended."""
+"""`orchestrate search`: locks, checks, runs trials until the budget is spent; a second call continues."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ SECONDS_PER_HOUR = 3600.0
 
 @dataclass(frozen=True)
 class SearchResult:
-    """How a search ended. `ran`: runs that got their record now. `problems`: what compaction found damaged.
+    """How a search ended. `ran`: runs recorded by this call. `problems`: the damage that compaction reported.
 
-    `out` is to be shown, `address` to be opened: it may hold credentials.
+    Show `out`, open `address`: the address may hold credentials.
     """
 
     out: str
@@ -48,7 +48,7 @@ class SearchResult:
     address: str = field(kw_only=True, repr=False)
 
     def count(self, state: State) -> int:
-        """How many trials are in that state."""
+        """Return how many trials are in a state."""
         return sum(trial.state == state for study in self.studies for trial in study.trials.values())
 
     @property
@@ -75,7 +75,7 @@ class SearchResult:
 
 
 def _best_of(study: Study) -> list[Any]:
-    """Score and settings of the best trial, as a person reads them."""
+    """Return score and settings of the best trial, for people."""
     if study.best is None:
         return [None, None]
     trial = study.trials[study.best]
@@ -83,14 +83,14 @@ def _best_of(study: Study) -> list[Any]:
 
 
 def search(resolved: ResolvedExperiment, options: SweepOptions, listener: Listener = ignore) -> SearchResult:
-    """Spend the budget of the experiment's `search`; `listener` gets what happens meanwhile, one event at a time.
+    """Spend the budget of the experiment's `search`; `listener` is called with each event, one at a time.
 
-    Raises UserError (its exit_code says which kind), DataError or an ExecutorError; everything written until then
-    stays, and the next call goes on from it.
+    Raises UserError (its exit_code says which kind), DataError or an ExecutorError. What was written by then stays, and
+    the next call continues from it.
     """
     refuse_torchrun()
     notify = Notifier(listener)
-    wanted = asked_for(resolved)
+    settings = search_settings(resolved)
     facts = check_data(resolved, strict=options.strict)
     store = Store.open(options.out or default_out(resolved.experiment.experiment))
     store.probe()
@@ -100,7 +100,7 @@ def search(resolved: ResolvedExperiment, options: SweepOptions, listener: Listen
             notify.message(f"changed since the last time here: {line}")
         store.write_notes(facts.warnings)
         problems = store.compact().problems
-        studies = _studies(wanted, resolved, store, options.retry)
+        studies = _studies(settings, resolved, store, options.retry)
         before = store.recorded()
         compacting = Compacting(store, len(before))
         notify.also(compacting)
@@ -109,29 +109,29 @@ def search(resolved: ResolvedExperiment, options: SweepOptions, listener: Listen
         finally:
             problems += compacting.problems + store.compact().problems
             update_from_tables(store, studies)
-            store.write_trials(trials_table(trial_rows(store, wanted, studies)))
+            store.write_trials(trials_table(trial_rows(store, settings, studies)))
     ran = len(set(store.recorded()) - set(before))
     return SearchResult(store.location, tuple(studies), ran, code, facts, problems, address=store.address)
 
 
-def asked_for(resolved: ResolvedExperiment) -> Search:
-    """The experiment's `search`. Raises UserError where it has none, or where its seed is not a fresh one."""
-    found = resolved.experiment.search
-    if found is None:
+def search_settings(resolved: ResolvedExperiment) -> Search:
+    """Return the experiment's `search`. Raises UserError if it has none, or if its seed is not a fresh one."""
+    settings = resolved.experiment.search
+    if settings is None:
         raise UserError(
-            f"{resolved.experiment.experiment} has no `search` part; give it one, e.g. "
+            f"{resolved.experiment.experiment} has no `search` part; add one, e.g. "
             "--set 'search={parameters: {train.learning_rate: {loguniform: [1e-5, 1e-3]}}, trials: 20}'"
         )
-    if found.seed in resolved.experiment.seeds:
+    if settings.seed in resolved.experiment.seeds:
         raise UserError(
-            f"search.seed is {found.seed}, one of the experiment's seeds; choose another one, so that winners can be "
-            "compared with fresh seeds"
+            f"search.seed is {settings.seed}, one of the experiment's seeds; choose another one, so that winners can "
+            "be compared with fresh seeds"
         )
-    return found
+    return settings
 
 
 def with_winners(resolved: ResolvedExperiment, studies: Sequence[Study]) -> ResolvedExperiment:
-    """The same experiment, each system with the values of its best trial; systems without one are left out."""
+    """Return the experiment with each system at the values of its best trial; systems without one are left out."""
     best = {study.system.name: _winner(study, study.best) for study in studies if study.best is not None}
     return replace(resolved, systems=tuple(best[system.name] for system in resolved.systems if system.name in best))
 
@@ -141,10 +141,10 @@ def _winner(study: Study, number: int) -> System:
     return replace(study.system, config=config, winner_of=study.runs[number].run_id)
 
 
-def _studies(wanted: Search, resolved: ResolvedExperiment, store: Store, retry: bool) -> list[Study]:
-    """What is known of every system that this machine can run."""
+def _studies(settings: Search, resolved: ResolvedExperiment, store: Store, retry: bool) -> list[Study]:
+    """Return what is known of every system that this machine can run."""
     systems = [system for system in resolved.systems if system.unsupported is None]
-    studies = [Study(wanted, resolved, system, store) for system in systems]
+    studies = [Study(settings, resolved, system, store) for system in systems]
     update_from_tables(store, studies)
     for study in () if retry else studies:
         failed = failed_runs(store, [study.runs[number].run_id for number in study.waiting])
@@ -157,16 +157,16 @@ def _studies(wanted: Search, resolved: ResolvedExperiment, store: Store, retry: 
 def _execute(
     resolved: ResolvedExperiment, store: Store, options: SweepOptions, studies: Sequence[Study], notify: Notifier
 ) -> int:
-    """Adaptations that are missing, then trials; returns the exit code."""
+    """Execute missing adaptations, then trials; return the exit code."""
     adaptations = [run for run in resolved.adaptations if store.status(run.run_id) is None]
     init_from.check_init_from(store, [study.own_run for study in studies], resolved.adaptations)
     executor = executor_for(store, resolved, options.layout)
-    notify.message(_said_of(studies))
+    notify.message(_size_message(studies))
     recorded = store.recorded()
-    with stopping(executor, notify.message) as interruption, notify.executing(all_runs(studies), recorded):
+    with stopping(executor, notify.message) as signals, notify.executing(all_runs(studies), recorded):
 
         def is_stopped() -> bool:
-            return interruption.exit_code is not None
+            return signals.exit_code is not None
 
         def add(run: RunSpec) -> None:
             notify(RunAdded(run))
@@ -177,10 +177,10 @@ def _execute(
             add(run)
         _execution.execute(executor, adaptations, store, notify, is_stopped, resolved.adaptations)
         ready = [] if is_stopped() else _ready(store, studies, notify)
-        steering = SearchRunSource(ready, _is_time_up(store, ready), add)
-        executor.execute(steering.first(), notify, steering, _scale(studies))
-    if interruption.exit_code is not None:
-        return interruption.exit_code
+        run_source = SearchRunSource(ready, _is_time_up(store, ready), add)
+        executor.execute(run_source.first(), notify, run_source, _scale(studies))
+    if signals.exit_code is not None:
+        return signals.exit_code
     if notify.unwritable:
         return EXIT_ENVIRONMENT
     failed = any(trial.state in ("failed", "waiting") for study in studies for trial in study.trials.values())
@@ -188,25 +188,25 @@ def _execute(
 
 
 def _scale(studies: Sequence[Study]) -> Scale:
-    """Of the whole search: what was proposed so far, and is still to be done, decides nothing."""
+    """Return the scale of the whole search; what was proposed so far does not matter."""
     own = Scale.of(study.own_run for study in studies)
     return replace(own, runs=sum(study.search.trials for study in studies))
 
 
 def _ready(store: Store, studies: Sequence[Study], notify: Notifier) -> list[Study]:
-    """The systems whose runs can begin; a message says why the others cannot."""
-    found = []
+    """Return the systems whose runs can start; messages say why the others cannot."""
+    ready = []
     for study in studies:
         why = init_from.problem(store, study.own_run)
         if why is None:
-            found.append(study)
+            ready.append(study)
         else:
             notify.message(f"no trials of {study.system.name}: {why}")
-    return found
+    return ready
 
 
 def _is_time_up(store: Store, studies: Sequence[Study]) -> Callable[[], bool]:
-    """Whether as much time has gone by as `search.hours` gives, earlier calls included."""
+    """Return a check of whether `search.hours` have been spent, earlier calls included."""
     hours = studies[0].search.hours if studies else None
     if hours is None:
         return lambda: False
@@ -217,8 +217,8 @@ def _is_past(deadline: float) -> bool:
     return time.monotonic() >= deadline
 
 
-def _said_of(studies: Sequence[Study]) -> str:
-    """The size of the search, in words."""
+def _size_message(studies: Sequence[Study]) -> str:
+    """Describe the size of the search."""
     trials = [trial for study in studies for trial in study.trials.values()]
     planned, over = sum(study.rules.trials for study in studies), sum(trial.is_over for trial in trials)
     search = studies[0].search

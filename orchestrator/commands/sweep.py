@@ -1,4 +1,4 @@
-"""Executes what is missing of an experiment's grid: lock, check, execute, compact, count. Running it again resumes."""
+"""`orchestrate sweep`: locks, checks, executes cells without a record, compacts, counts; a second call resumes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from orchestrator.storage.status import Status, failed_runs, summarise
 
 @dataclass(frozen=True)
 class SweepOptions:
-    """How a grid is executed. `out` None: `results/<experiment>`; `retry`: failed runs are tried again."""
+    """How a grid is executed. `out` None means `results/<experiment>`; `retry`: try failed runs again."""
 
     out: str | None = None
     layout: LayoutOptions = field(default_factory=LayoutOptions)
@@ -43,9 +43,9 @@ class SweepOptions:
 
 @dataclass(frozen=True)
 class SweepResult:
-    """How a sweep ended. `ran`: runs that it executed. `problems`: what compaction found damaged.
+    """How a sweep ended. `ran`: runs recorded by this call. `problems`: the damage that compaction reported.
 
-    `out` is to be shown, `address` to be opened: it may hold credentials.
+    Show `out`, open `address`: the address may hold credentials.
     """
 
     status: Status
@@ -69,9 +69,9 @@ class SweepResult:
 
 
 def sweep(resolved: ResolvedExperiment, options: SweepOptions, listener: Listener = ignore) -> SweepResult:
-    """Execute every cell without a record; `listener` gets what happens meanwhile, one event at a time.
+    """Execute every cell without a record; `listener` is called with each event, one at a time.
 
-    Raises UserError (its exit_code says which kind), DataError or an ExecutorError; records written until then stay.
+    Raises UserError (its exit_code says which kind), DataError or an ExecutorError; records written by then stay.
     """
     refuse_torchrun()
     notify = Notifier(listener)
@@ -94,7 +94,7 @@ def sweep(resolved: ResolvedExperiment, options: SweepOptions, listener: Listene
         possible = [run for run in cells if run.unsupported is None or run.run_id in before]
         compacting = Compacting(store, len(before))
         notify.also(compacting)
-        notify.message(_said_of(cells, possible, pending, remaining))
+        notify.message(_size_message(cells, possible, pending, remaining))
         signal_code = _execute(resolved, store, options, remaining, (possible, before), notify)
         if remaining or not before:
             problems += compacting.problems + store.compact().problems
@@ -107,10 +107,10 @@ def sweep(resolved: ResolvedExperiment, options: SweepOptions, listener: Listene
     return SweepResult(status, store.location, ran, code, facts, changed, problems, address=store.address)
 
 
-def _said_of(
+def _size_message(
     cells: Sequence[RunSpec], possible: Sequence[RunSpec], pending: Sequence[RunSpec], remaining: Sequence[RunSpec]
 ) -> str:
-    """The size of the grid, in words; systems that this machine cannot run are named with the reason."""
+    """Describe the size of the grid; name the systems that this machine cannot run, with the reason."""
     text = f"{len(cells)} runs, {len(possible) - len(pending)} recorded, {len(remaining)} to do"
     left_in = {run.run_id for run in possible}
     left_out = {run.system: run.unsupported for run in cells if run.run_id not in left_in}
@@ -118,28 +118,28 @@ def _said_of(
 
 
 def _recorded(store: Store) -> tuple[dict[str, str], tuple[str, ...]]:
-    """The whole records, and what was damaged or lost: mended now, or set aside, so that this sweep runs it again."""
-    found = store.survey()
-    if not (found.recorded or found.lost or found.damaged):
+    """Return the whole records, and what was damaged or lost: repaired now, or set aside for this sweep to rerun."""
+    survey = store.survey()
+    if not (survey.recorded or survey.lost or survey.damaged):
         return {}, ()
     problems = store.compact().problems
-    return store.recorded() if problems else found.recorded, problems
+    return store.recorded() if problems else survey.recorded, problems
 
 
 def _exit_code(status: Status, unwritable: bool) -> int:
-    """A run whose record could not be written is the environment's failure, and not the run's."""
+    """Return the exit code; a record that could not be written is the environment's failure, not the run's."""
     if unwritable:
         return EXIT_ENVIRONMENT
     return EXIT_FAILED_RUNS if unsound(status) else 0
 
 
 def unsound(status: Status) -> bool:
-    """Whether a cell of the grid failed, diverged, or was left undone."""
+    """Return whether a cell of the grid failed, diverged or was left undone."""
     return any(status.counts[name] for name in ("failed", "pending", "diverged"))
 
 
 def check_fingerprint(store: Store, resolved: ResolvedExperiment, accept: bool) -> None:
-    """Refuse data that is not what the records here were made with; a limited data set is one of its own."""
+    """Refuse data other than the records here were made with; a limited data set counts as a different one."""
     adapt = resolved.experiment.adapt
     for data in (resolved.experiment.data, *(() if adapt is None else (adapt.data,))):
         assert data.fingerprint is not None
@@ -148,15 +148,15 @@ def check_fingerprint(store: Store, resolved: ResolvedExperiment, accept: bool) 
 
 
 def to_do(store: Store, pending: Sequence[RunSpec], retry: bool) -> list[RunSpec]:
-    """The pending runs that this sweep executes: all, or without those that failed before."""
+    """Return the pending runs that this sweep executes: all of them, or those that have not failed before."""
     if retry:
         return list(pending)
     failed = failed_runs(store, [run.run_id for run in pending])
     return [run for run in pending if run.run_id not in failed]
 
 
-def _is_set(interruption: StopSignals) -> bool:
-    return interruption.exit_code is not None
+def _is_set(signals: StopSignals) -> bool:
+    return signals.exit_code is not None
 
 
 def _execute(
@@ -167,17 +167,17 @@ def _execute(
     known: tuple[Sequence[RunSpec], Mapping[str, str]],
     notify: Notifier,
 ) -> int | None:
-    """Run what is to do; returns the exit code of a signal that came meanwhile, or None.
+    """Execute the remaining runs; return the exit code of a signal that came meanwhile, or None.
 
-    `known`: every run that this machine can execute, and the statuses of those with a record.
+    `known`: every run that this machine can execute, and the statuses of the runs with a record.
     """
     if not remaining:
         return None
     executor = executor_for(store, resolved, options.layout)
     try:
-        with stopping(executor, notify.message) as interruption, notify.executing(*known):
-            _execution.execute(executor, remaining, store, notify, partial(_is_set, interruption), known[0])
+        with stopping(executor, notify.message) as signals, notify.executing(*known):
+            _execution.execute(executor, remaining, store, notify, partial(_is_set, signals), known[0])
     except Exception:
         store.compact()
         raise
-    return interruption.exit_code
+    return signals.exit_code

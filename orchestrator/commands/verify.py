@@ -1,4 +1,4 @@
-"""Checks the files of a results directory against their hashes and schemas, and repairs what can be repaired."""
+"""`orchestrate verify`: checks a results directory's files against hashes and schemas, and repairs what it can."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 from orchestrator.storage import Damage, Store
 
-IN_USE = "a sweep works here now: what it is just writing may look damaged; verify again when it has ended"
+IN_USE = "a sweep is running here: files that it is writing may look damaged; verify again when it has ended"
 
 
 @dataclass(frozen=True)
 class DamagedFile:
-    """One damage. `action`: what to do, or, of what was repaired, what was done."""
+    """A damaged file. `action`: what to do, or what was done if it was repaired."""
 
     path: str
     kind: str
@@ -25,7 +25,7 @@ class DamagedFile:
 
 @dataclass(frozen=True)
 class Verification:
-    """`damage`: what is wrong now; `repaired`: what was, before a repair."""
+    """`damage`: what is damaged now; `repaired`: what was damaged before the repair."""
 
     location: str
     damage: tuple[DamagedFile, ...]
@@ -34,29 +34,32 @@ class Verification:
 
 
 def verify(store: Store, where: str | None = None, *, repair: bool = False) -> Verification:
-    """Check everything; `repair` takes the lock. `where` is what a person calls these results.
+    """Check every file; `repair` takes the lock. `where` is what the user calls these results.
 
-    Raises Locked while a sweep works there and `repair` is asked for, UserError for links that lead out and where there
-    are no results, OSError where a file cannot be read.
+    Raises Locked if `repair` is asked for while a sweep runs there, UserError for links that lead out and if there are
+    no results, OSError if a file cannot be read.
     """
     command = f"orchestrate verify {shlex.quote(where or store.location)} --repair"
     if repair:
         with store.lock():
             repaired, left = store.repair()
-        return Verification(store.location, _findings(left, command), _findings(repaired, None))
-    found = store.verify()
-    warnings = (IN_USE,) if found and store.is_in_use() else ()
-    return Verification(store.location, _findings(found, command), warnings=warnings)
+        return Verification(store.location, _damaged_files(left, command), _damaged_files(repaired, None))
+    damages = store.verify()
+    warnings = (IN_USE,) if damages and store.is_in_use() else ()
+    return Verification(store.location, _damaged_files(damages, command), warnings=warnings)
 
 
-def document(found: Verification) -> dict[str, Any]:
-    """The same for `--json`."""
-    parts = {"damage": found.damage, "repaired": found.repaired}
-    return {"location": found.location, **{name: [asdict(one) for one in part] for name, part in parts.items()}}
+def document(verification: Verification) -> dict[str, Any]:
+    """Return the verification for `--json`."""
+    parts = {"damage": verification.damage, "repaired": verification.repaired}
+    return {
+        "location": verification.location,
+        **{name: [asdict(file) for file in part] for name, part in parts.items()},
+    }
 
 
-def _findings(found: Iterable[Damage], command: str | None) -> tuple[DamagedFile, ...]:
-    """`command`: what repairs them; None where that is done."""
+def _damaged_files(damages: Iterable[Damage], command: str | None) -> tuple[DamagedFile, ...]:
+    """Turn damages into damaged files; `command` repairs them, None if they are repaired already."""
     return tuple(
         DamagedFile(
             damage.path,
@@ -65,5 +68,5 @@ def _findings(found: Iterable[Damage], command: str | None) -> tuple[DamagedFile
             damage.repairable,
             command if damage.repairable and command is not None else damage.remedy,
         )
-        for damage in found
+        for damage in damages
     )

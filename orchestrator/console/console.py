@@ -1,7 +1,7 @@
-"""How results look in a terminal: aligned tables or one JSON document; data on stdout, the rest on stderr.
+"""Writes results as aligned tables or one JSON document; data on stdout, the rest on stderr.
 
-Where a table is too wide for the terminal, rich wraps its cells. Otherwise columns are padded here, each as wide as its
-longest cell: that is what scripts read, and rich takes 4 s for the 10,000 rows that take 0.2 s here.
+If a table is too wide for the terminal, rich wraps its cells. Otherwise columns are padded here, each as wide as its
+longest cell: scripts read that, and rich takes 4 s for 10,000 rows that take 0.2 s here.
 """
 
 from __future__ import annotations
@@ -26,36 +26,36 @@ GAP = 2
 
 @dataclass(frozen=True)
 class Console:
-    """What a command writes with. `as_json`: data is one JSON document; `quiet`: only data, warnings, errors."""
+    """The output of a command. `as_json`: data is one JSON document; `quiet`: only data, warnings and errors."""
 
     as_json: bool = False
     quiet: bool = False
     color: bool | None = None
 
     def data(self, text: str) -> None:
-        """A piece of the answer, on stdout."""
+        """Print a part of the result on stdout."""
         click.echo(clean(text), color=self.color)
 
     def document(self, content: Mapping[str, Any]) -> None:
-        """The whole answer as one JSON document, on stdout. A number that does not exist is null."""
+        """Print the whole result on stdout as one JSON document. Infinite numbers and NaN become null."""
         document = {"schema_version": SCHEMA_VERSION, **content}
         try:
             text = _as_json(document)
-        except ValueError:  # infinite or not a number: rare, and to look for them takes as long as to write
+        except ValueError:  # infinite or NaN: rare, and looking for them takes as long as writing
             text = _as_json(_finite(document))
         click.echo(text)
 
     def note(self, text: str) -> None:
-        """Progress and remarks, on stderr."""
+        """Print progress or a remark on stderr."""
         if not self.quiet:
             click.echo(clean(text), err=True, color=self.color)
 
     def warning(self, text: str) -> None:
-        """What the user should know, on stderr, also when quiet."""
+        """Print what the user should know on stderr, also when quiet."""
         click.echo(f"{self._styled('warning:', 'yellow')} {clean(text)}", err=True, color=self.color)
 
     def error(self, text: str) -> None:
-        """Why the command ends, on stderr."""
+        """Print why the command ends on stderr."""
         click.echo(f"{self._styled('error:', 'red')} {clean(text)}", err=True, color=self.color)
 
     def _styled(self, text: str, color: str) -> str:
@@ -63,7 +63,7 @@ class Console:
 
 
 def _as_json(content: Any) -> str:
-    """Raises ValueError for numbers that JSON has not."""
+    """Return the content as JSON. Raises ValueError for infinite numbers and NaN."""
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False, default=_plain)
 
 
@@ -72,24 +72,24 @@ def _plain(value: Any) -> Any:
 
 
 def clean(text: str) -> str:
-    """The text without control characters (but new lines), so that no name can drive the terminal."""
+    """Return the text without control characters except newlines, so that no name can control the terminal."""
     return "".join(
         char if char == "\n" or unicodedata.category(char)[0] != "C" else "\N{REPLACEMENT CHARACTER}" for char in text
     )
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Rows under their headings, columns two spaces apart; numbers to the right, everything else to the left."""
+    """Return rows under headings, columns two spaces apart; numbers to the right, everything else to the left."""
     body = [[cell(value) for value in row] for row in rows]
     numeric = [all(_is_number(row[index]) for row in rows) and bool(rows) for index in range(len(columns))]
     return aligned([list(columns), *body], numeric)
 
 
 def aligned(lines: Sequence[Sequence[str]], to_the_right: Sequence[bool] | None = None) -> str:
-    """Lines of cells as columns two spaces apart, each as wide as its longest cell; to the left unless said.
+    """Return lines of cells as columns two spaces apart, each as wide as its longest cell; by default to the left.
 
-    On a terminal the longest texts are wrapped where that makes the lines fit; never for a pipe or a file, nor where
-    there are more than WRAPPED_ROWS lines.
+    On a terminal, the longest texts are wrapped if that makes the lines fit; never in a pipe or a file, nor for more
+    than WRAPPED_ROWS lines.
     """
     from rich.cells import cell_len
 
@@ -111,9 +111,9 @@ def aligned(lines: Sequence[Sequence[str]], to_the_right: Sequence[bool] | None 
 
 
 def _narrowed(columns: Sequence[Sequence[str]], widths: Sequence[int], available: int) -> list[int] | None:
-    """The widths that fit: narrower is the column that can give most without breaking a word.
+    """Return widths that fit; the column narrows that can shrink most without breaking a word.
 
-    None where that is not needed, or does not help.
+    None if that is not needed, or does not help.
     """
     from rich.cells import cell_len
 
@@ -146,7 +146,7 @@ def _total(widths: Sequence[int]) -> int:
 
 
 def cell(value: Any) -> str:
-    """A value as table text: floats with four decimals, nothing for what does not exist."""
+    """Return a value as table text: floats with four decimals, a dash for a missing value."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "-"
     if isinstance(value, float):

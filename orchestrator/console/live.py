@@ -1,4 +1,4 @@
-"""Listens to a sweep and shows it: a live table on a terminal, else one line an event; always on stderr."""
+"""Shows the progress of a sweep on stderr: a live table on a terminal, or else one line per event."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ REFRESHES_PER_SECOND = 4
 
 @contextlib.contextmanager
 def shown(console: Console) -> Iterator[Listener]:
-    """The listener that shows what a command does; it lets go of the terminal when the block ends."""
+    """Yield a listener that shows what a command does; it releases the terminal when the block ends."""
     screen = _Screen(console)
     try:
         yield screen
@@ -31,7 +31,7 @@ def shown(console: Console) -> Iterator[Listener]:
 
 
 class _Screen:
-    """Counts the events of one execution after another and shows them: in a live table on a terminal, else as lines."""
+    """Counts the events of each execution and shows them: in a live table on a terminal, or else as lines."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -50,7 +50,7 @@ class _Screen:
             self._show(event)
 
     def close(self) -> None:
-        """End the table, if one is shown."""
+        """End the table if one is shown."""
         if self._live is not None:
             self._live.stop()
             self._live = None

@@ -1,4 +1,4 @@
-"""Keeps count of a sweep from its executor's events: per system done, running and failed, best score, time to go."""
+"""Counts a sweep's progress from events: per system runs done, running and failed, best score, time to go."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from orchestrator.units import duration
 
 @dataclass
 class SystemProgress:
-    """Where one system stands. `failed` counts runs without a score: failed for good, or diverged.
+    """The progress of one system. `failed` counts runs without a score: failed for good, or diverged.
 
-    `expected`: `total` was said beforehand. `rungs`: epoch -> the trials that reached it, where a search compares them.
+    `expected`: `total` was known from the start. `rungs`: epoch -> the trials that reached it, in a search with rungs.
     """
 
     total: int = 0
@@ -30,15 +30,15 @@ class SystemProgress:
 
     @property
     def pending(self) -> int:
-        """Runs that are neither done nor failed nor running."""
+        """The number of runs that are neither done nor failed nor running."""
         return self.total - self.done - self.failed - len(self.running)
 
 
 class SweepProgress:
-    """The state of a sweep. `recorded` has the statuses of runs that were done before it began."""
+    """The progress of a sweep. `recorded` has the statuses of runs that were done before it started."""
 
     def __init__(self, grid: Iterable[RunSpec], recorded: Mapping[str, str]) -> None:
-        """Count what is done already."""
+        """Count the runs that are already done."""
         self.runs = {run.run_id: run for run in grid}
         self.systems: dict[str, SystemProgress] = {}
         self.lanes = 0
@@ -50,18 +50,18 @@ class SweepProgress:
                 self._count(system, recorded[run.run_id])
 
     def add(self, run: RunSpec) -> None:
-        """A run that was not known before."""
+        """Add a run that was not known before."""
         if run.run_id not in self.runs:
             self._enter(run)
 
     def expect(self, system: str, total: int, rungs: Iterable[int] = ()) -> None:
-        """So many runs of a system there will be, whichever they are; count those that reach the rungs."""
-        found = self.systems.setdefault(system, SystemProgress())
-        found.total, found.expected = total, True
-        found.rungs = {rung: set() for rung in rungs}
+        """Expect `total` runs of a system, and count those that reach the rungs."""
+        progress = self.systems.setdefault(system, SystemProgress())
+        progress.total, progress.expected = total, True
+        progress.rungs = {rung: set() for rung in rungs}
 
     def update(self, event: Event) -> None:
-        """Take one event into account."""
+        """Update the progress with one event."""
         if isinstance(event, RunAdded):
             self.add(event.run)
         elif isinstance(event, TrialsExpected):
@@ -92,21 +92,21 @@ class SweepProgress:
         return system
 
     def label(self, run_id: str) -> str:
-        """A run in words."""
+        """Return a run's label."""
         return self.runs[run_id].label
 
     @property
     def done(self) -> int:
-        """Runs with a record or a final failure."""
+        """The number of runs with a record or a final failure."""
         return sum(system.done + system.failed for system in self.systems.values())
 
     @property
     def total(self) -> int:
-        """Runs there are, or will be."""
+        """The number of runs, expected ones included."""
         return sum(system.total for system in self.systems.values())
 
     def seconds_to_go(self) -> float | None:
-        """Time until the last run ends: mean seconds of the system's finished runs (else of all), over the lanes."""
+        """Return the time until the last run ends, from the mean of finished runs (of the system, or else of all)."""
         finished = [seconds for system in self.systems.values() for seconds in system.seconds]
         if not finished:
             return None
@@ -138,7 +138,7 @@ class SweepProgress:
 
 
 def line(event: Event, progress: SweepProgress) -> str | None:
-    """An event as one line for a log; None for one that says nothing new. `progress` has seen the event already."""
+    """Return an event as one line, None for one that says nothing new. `progress` has counted the event already."""
     if isinstance(event, events.RunStarted | events.RunFinished | events.RunFailed | events.RunStopped):
         return _run_line(event, progress)
     if isinstance(event, events.EpochReported):
@@ -157,14 +157,16 @@ def _run_line(event: events.RunEvent, progress: SweepProgress) -> str:
         return f"{label}: {event.status}{score}, {event.seconds:.1f} s{reason}"
     if isinstance(event, events.RunFailed):
         then = "trying again" if event.will_retry else "giving up; the next sweep tries again"
-        why = (event.error or "").strip().splitlines() or [""]
-        return f"{label}: failed ({event.kind}): {why[-1]}; {then}"
+        error_lines = (event.error or "").strip().splitlines() or [""]
+        return f"{label}: failed ({event.kind}): {error_lines[-1]}; {then}"
     assert isinstance(event, events.RunStopped)
-    return f"{label}: {'waits' if event.paused else 'stopped'} {'with' if event.checkpoint else 'without'} a checkpoint"
+    return (
+        f"{label}: {'paused' if event.paused else 'stopped'} {'with' if event.checkpoint else 'without'} a checkpoint"
+    )
 
 
 def dashboard(event: events.ClusterReady) -> str | None:
-    """Where the dashboard is and how to log in, in words; None without one."""
+    """Return where the dashboard is and how to log in; None without one."""
     if event.dashboard is None:
         return None
     login = " (log in with the token that `ray get-auth-token` prints)" if event.needs_token else ""
@@ -174,8 +176,8 @@ def dashboard(event: events.ClusterReady) -> str | None:
 def _lane_line(event: Event) -> str | None:
     if isinstance(event, events.ClusterReady):
         resources = ", ".join(f"{amount:g} {name}" for name, amount in sorted(event.resources.items()))
-        found = dashboard(event)
-        return f"cluster ready: {event.nodes} node(s), {resources}" + (f"; {found}" if found else "")
+        address = dashboard(event)
+        return f"cluster ready: {event.nodes} node(s), {resources}" + (f"; {address}" if address else "")
     if isinstance(event, events.LanesPlanned):
         each = f"{event.cpus_per_worker:g} CPU(s) and {event.gpus_per_worker:g} GPU(s) each"
         return f"lanes: {event.lanes} of {event.workers_per_run} worker(s), {each}"

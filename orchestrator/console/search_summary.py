@@ -1,4 +1,4 @@
-"""Ends a search for its user: the best settings of each system, what was spent on them, and what to type next."""
+"""Prints how a search ended: the best settings of each system, what they cost, and what to type next."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from orchestrator.commands.search import SearchResult, asked_for
+from orchestrator.commands.search import SearchResult, search_settings
 from orchestrator.config.resolve import ResolvedExperiment
 from orchestrator.config.search_space import space_of
 from orchestrator.console import text
@@ -21,7 +21,7 @@ STATES: tuple[State, ...] = ("completed", "collapsed", "pruned", "diverged", "fa
 
 
 def report(console: Console, result: SearchResult, *, analyze: bool, then_sweep: bool) -> int:
-    """Print how a search ended, analysed where that is possible; returns the exit code."""
+    """Print how a search ended, with an analysis if possible; return the exit code."""
     page = _analysed(console, result) if analyze else None
     for line in (*result.facts.warnings, *result.problems):
         console.warning(line)
@@ -39,12 +39,12 @@ def report(console: Console, result: SearchResult, *, analyze: bool, then_sweep:
 
 
 def lines(result: SearchResult) -> str:
-    """One system after another: its trials, its best settings, and what the file's own settings reached."""
+    """Describe each system: its trials, its best settings, and the score of the file's own settings."""
     return "\n".join(_lines_of(study) for study in result.studies)
 
 
 def document(result: SearchResult) -> list[dict[str, Any]]:
-    """The same for programs."""
+    """Return the same for `--json`."""
     return [
         {
             "system": study.system.name,
@@ -59,35 +59,40 @@ def document(result: SearchResult) -> list[dict[str, Any]]:
 
 
 def show_plan(console: Console, resolved: ResolvedExperiment) -> None:
-    """What a search would try. Raises UserError where the experiment has none."""
-    wanted = asked_for(resolved)
+    """Print what a search would try. Raises UserError if the experiment has no search."""
+    settings = search_settings(resolved)
     planned: list[dict[str, Any]] = []
     for system in resolved.systems:
-        epochs, space = system.config.train.epochs, space_of(wanted, system)
-        parameters = {key: found.model_dump(mode="json") for key, found in space.parameters.items()}
-        entry = {"system": system.name, "trials": wanted.trials, "epochs": epochs, "rungs": list(wanted.rungs(epochs))}
+        epochs, space = system.config.train.epochs, space_of(settings, system)
+        parameters = {key: distribution.model_dump(mode="json") for key, distribution in space.parameters.items()}
+        entry = {
+            "system": system.name,
+            "trials": settings.trials,
+            "epochs": epochs,
+            "rungs": list(settings.rungs(epochs)),
+        }
         planned.append({**entry, "own": dict(space.own), "parameters": parameters, "unsupported": system.unsupported})
     if console.as_json:
-        console.document({"search": wanted.model_dump(mode="json"), "systems": planned})
+        console.document({"search": settings.model_dump(mode="json"), "systems": planned})
         return
-    for found in planned:
-        console.data(f"{found['system']}: {found['trials']} trials of at most {plural(found['epochs'], 'epoch')}")
-        for key, distribution in found["parameters"].items():
-            console.data(f"  {key}: {_said(distribution)}; the file has {found['own'][key]}")
+    for plan in planned:
+        console.data(f"{plan['system']}: {plan['trials']} trials of at most {plural(plan['epochs'], 'epoch')}")
+        for key, distribution in plan["parameters"].items():
+            console.data(f"  {key}: {_distribution_text(distribution)}; the file has {plan['own'][key]}")
 
 
-def _said(distribution: dict[str, Any]) -> str:
-    kind, values = next((kind, found) for kind, found in distribution.items() if kind not in ("models", "recipes"))
+def _distribution_text(distribution: dict[str, Any]) -> str:
+    kind, values = next((kind, values) for kind, values in distribution.items() if kind not in ("models", "recipes"))
     return f"one of {', '.join(map(str, values))}" if kind == "choice" else f"{kind} {values[0]:g} to {values[1]:g}"
 
 
 def _analysed(console: Console, result: SearchResult) -> str | None:
-    from orchestrator.commands.analyze import conclude
+    from orchestrator.commands.analyze import analyze
 
     if result.is_interrupted or not any(trial.is_over for study in result.studies for trial in study.trials.values()):
         return None
     try:
-        return conclude([result.address]).report
+        return analyze([result.address]).report
     except UserError as error:
         console.warning(f"no analysis: {error}")
         return None
@@ -119,7 +124,7 @@ def _described(study: Study, number: int) -> dict[str, Any]:
 
 
 def _next_command(result: SearchResult, then_sweep: bool) -> str:
-    """The same command where something is left to do, else the comparison that gives a verdict."""
+    """Return the same command if something is left to do, or else the comparison that gives a verdict."""
     arguments = list(click.get_current_context().meta.get(ARGUMENTS, []))
     if result.finished and not then_sweep:
         arguments.append("--then-sweep")

@@ -130,7 +130,7 @@ def test_what_cannot_be_answered_is_a_problem_of_the_user(inside: Path) -> None:
         orchestrator.analyze()
     with pytest.raises(UserError, match="trust_remote_code must be"):
         orchestrator.predict("small:1", "text", out="results/tiny", trust_remote_code="nonsense")
-    with pytest.raises(UserError, match="give what is to be predicted"):
+    with pytest.raises(UserError, match="say what to predict"):
         orchestrator.predict("small:1", out="results/tiny")
 
 

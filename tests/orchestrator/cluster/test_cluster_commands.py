@@ -145,7 +145,7 @@ def test_a_missing_and_a_wrong_token_are_told_apart() -> None:
         (("sweep", "quickstrat"), "did you mean 'quickstart'?"),
         (("sweep", "quickstart"), "where do the results go on the cluster?"),
         (("sweep", "quickstart", "--address", "auto", *OUT), "--address cannot be used here"),
-        (("plan", "quickstart"), "a cluster can be sent no 'plan'"),
+        (("plan", "quickstart"), "cannot send 'plan' to a cluster"),
     ],
 )
 def test_a_mistake_in_what_is_sent_is_found_before_anybody_is_asked(arguments: tuple[str, ...], said: str) -> None:

@@ -55,7 +55,7 @@ def test_a_full_disk_is_left_to_the_end_of_the_sweep(tmp_path: Path, caplog: pyt
     compacting = Compacting(Counting(Store.open(tmp_path), full=True), 0)
     for number in range(FEWEST):
         compacting(finished(f"{number:016x}"))
-    assert "not brought up to date yet: no space left" in caplog.text
+    assert "could not be brought up to date: no space left" in caplog.text
     assert compacting.problems == ()
 
 

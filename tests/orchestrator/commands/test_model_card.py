@@ -11,7 +11,7 @@ from huggingface_hub import ModelCard, ModelCardData
 from huggingface_hub.utils import validate_repo_id
 
 from analysis.yaml_text import dump
-from orchestrator.commands.model_card import deciding, loading, metadata, software
+from orchestrator.commands.model_card import decision_rule, loading, metadata, software
 
 MANY = {"problem_type": "multi_label_classification"}
 TEXTS = "AutoModelForSequenceClassification"
@@ -23,7 +23,7 @@ def task(**changes: Any) -> dict[str, Any]:
 
 
 def test_tuned_thresholds_are_said_of_every_label_also_of_one_that_none_was_tuned_for() -> None:
-    said = deciding(MANY, task(task_options={"threshold": "tuned"}, thresholds={"joy": 0.25}))
+    said = decision_rule(MANY, task(task_options={"threshold": "tuned"}, decisions={"joy": 0.25}))
     assert said.splitlines() == [
         "A text gets every label whose score reaches the label's threshold:",
         "",
@@ -33,22 +33,22 @@ def test_tuned_thresholds_are_said_of_every_label_also_of_one_that_none_was_tune
 
 
 def test_one_threshold_for_all_labels_and_the_label_of_last_resort_are_said() -> None:
-    said = deciding(MANY, task(task_options={"threshold": 0.3, "at_least_one": True}))
-    assert "and if there is none the label with the highest score:" in said
+    said = decision_rule(MANY, task(task_options={"threshold": 0.3, "at_least_one": True}))
+    assert ", or else the label with the highest score:" in said
     assert said.endswith("- threshold of joy: 0.3\n- threshold of anger: 0.3")
 
 
 def test_when_a_question_gets_no_answer_is_said_with_the_tuned_threshold_or_the_given_one() -> None:
     options = {"no_answer_threshold": -1.5}
-    assert "- threshold of no_answer_threshold: -1.5" in deciding({}, task(task_options=options))
-    tuned = deciding({}, task(task_options=options, thresholds={"no_answer_threshold": 2.25}))
+    assert "- threshold of no_answer_threshold: -1.5" in decision_rule({}, task(task_options=options))
+    tuned = decision_rule({}, task(task_options=options, decisions={"no_answer_threshold": 2.25}))
     assert "exceeds that of the span by more than the threshold:" in tuned
     assert tuned.endswith("\n- threshold of no_answer_threshold: 2.25")
 
 
 def test_the_most_probable_label_needs_no_words_and_thresholds_of_an_own_task_are_listed() -> None:
-    assert deciding({"problem_type": "single_label_classification"}, task()) == ""
-    assert deciding({}, task(thresholds={"cut": 3.0})) == "Thresholds:\n\n- threshold of cut: 3"
+    assert decision_rule({"problem_type": "single_label_classification"}, task()) == ""
+    assert decision_rule({}, task(decisions={"cut": 3.0})) == "Thresholds:\n\n- threshold of cut: 3"
 
 
 def test_the_pipeline_is_told_what_it_needs_to_say_what_was_evaluated() -> None:

@@ -14,7 +14,7 @@ from analysis.comparison import design
 from analysis.config import CompareConfig, Primary
 from analysis.design_power import Spread, power_of
 from analysis.tables.schema import Corrupt
-from orchestrator.commands.plan import Reach, estimate, foresee, plan, reach
+from orchestrator.commands.plan import Reach, estimate, plan, reach, with_power
 from orchestrator.console import text
 from orchestrator.errors import UserError
 from orchestrator.storage import Store
@@ -113,13 +113,13 @@ def test_nothing_to_do_takes_no_time_and_no_disk(tmp_path: Path) -> None:
 
 
 def test_power_from_an_assumed_spread_says_what_these_seeds_show_and_what_others_take(tmp_path: Path) -> None:
-    found = foresee(plan(resolved(tmp_path, seeds="1-10"), out=str(tmp_path / "out")), spread=0.01)
-    assert found.outlook is not None
+    found = with_power(plan(resolved(tmp_path, seeds="1-10"), out=str(tmp_path / "out")), spread=0.01)
+    assert found.power is not None
     level = 0.05 / found.reach.comparisons
     smallest = design.minimum_detectable_effect(10, level)
     assert smallest is not None
-    assert found.outlook.detectable == pytest.approx(0.01 * smallest)
-    needed = {entry.difference: entry.seeds for entry in found.outlook.needed}
+    assert found.power.detectable == pytest.approx(0.01 * smallest)
+    needed = {entry.difference: entry.seeds for entry in found.power.needed}
     assert needed[0.01] == design.pairs_needed(1.0, level)
     assert needed[0.005] > needed[0.01] > needed[0.03]
     assert "in 80% of experiments" in text.plan(found)
@@ -128,16 +128,16 @@ def test_power_from_an_assumed_spread_says_what_these_seeds_show_and_what_others
 
 def test_power_without_results_or_an_assumption_says_what_to_pass(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="pass --spread"):
-        foresee(plan(resolved(tmp_path), out=str(tmp_path / "out")))
+        with_power(plan(resolved(tmp_path), out=str(tmp_path / "out")))
 
 
 def test_power_from_results_uses_the_spread_of_their_pairs(tmp_path: Path) -> None:
     scores = {"x": [0.8, 0.82, 0.81, 0.79], "y": [0.75, 0.74, 0.77, 0.76]}
     write_compacted(tmp_path / "out", rows(scores))
-    found = foresee(replace(plan(resolved(tmp_path), out=str(tmp_path / "other")), address=str(tmp_path / "out")))
-    assert found.outlook is not None
-    assert found.outlook.spread.of_seeds == pytest.approx(np.std(np.subtract(*scores.values()), ddof=1))
-    assert found.outlook.spread.source == "1 pairs of systems with 4 seeds in these results"
+    found = with_power(replace(plan(resolved(tmp_path), out=str(tmp_path / "other")), address=str(tmp_path / "out")))
+    assert found.power is not None
+    assert found.power.spread.of_seeds == pytest.approx(np.std(np.subtract(*scores.values()), ddof=1))
+    assert found.power.spread.source == "1 pairs of systems with 4 seeds in these results"
 
 
 def test_power_from_damaged_results_names_the_damage(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_power_from_damaged_results_names_the_damage(tmp_path: Path) -> None:
     whole = (tmp_path / "out/runs.parquet").read_bytes()
     (tmp_path / "out/runs.parquet").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(Corrupt, match=r"runs\.parquet"):
-        foresee(found)
+        with_power(found)
 
 
 def test_power_from_runs_that_do_not_compare_says_why(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_power_from_runs_that_do_not_compare_says_why(tmp_path: Path) -> None:
     write_compacted(tmp_path / "out", runs)
     found = plan(resolved(tmp_path), out=str(tmp_path / "other"))
     with pytest.raises(UserError, match="share their cell"):
-        foresee(replace(found, address=str(tmp_path / "out")))
+        with_power(replace(found, address=str(tmp_path / "out")))
 
 
 def test_where_items_leave_too_much_no_number_of_seeds_is_enough() -> None:

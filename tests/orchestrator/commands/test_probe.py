@@ -46,7 +46,7 @@ def test_kernels_can_be_left_out_and_lengths_have_to_be_numbers(tmp_path: Path) 
     assert probe_kernels(resolved(tmp_path), lengths=()) == []
     refused = typed("probe", str(tmp_path / "tiny.yaml"), "--kernel-lengths", "64,3")
     assert refused.exit_code == 2
-    assert "--kernel-lengths are whole numbers from 4 on, got '64,3'" in refused.stderr
+    assert "--kernel-lengths must be whole numbers of at least 4, got '64,3'" in refused.stderr
 
 
 def test_a_failing_kernel_is_named_with_all_that_it_takes_to_see_it_fail() -> None:

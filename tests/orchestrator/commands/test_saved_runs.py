@@ -14,7 +14,7 @@ from huggingface_hub import ModelCard
 
 from orchestrator.cli import main
 from orchestrator.commands._execution import LayoutOptions
-from orchestrator.commands.export import without_places
+from orchestrator.commands.export import without_local_paths
 from orchestrator.commands.sweep import SweepOptions, sweep
 from orchestrator.storage import Store
 from tests.orchestrator.experiments import resolved, write_experiment
@@ -93,7 +93,7 @@ def test_a_submission_holds_ids_and_answers_only(out: Path, tmp_path: Path) -> N
     ("arguments", "reason"),
     [
         (["tiny:2", "x"], "did not save its weights: `orchestrate forget"),
-        (["tiny:1"], "give what is to be predicted"),
+        (["tiny:1"], "say what to predict"),
         (["tiny:1", "x", "--data", "requirements-sample"], "one of them"),
         (["tiny:1", "x", "--to", "answers.xlsx"], "must end with one of .csv, .jsonl, .parquet"),
         (["tiny:1", " "], "there is no word besides white space"),
@@ -156,7 +156,7 @@ def test_only_the_last_part_of_a_path_leaves_this_machine() -> None:
         "split": {"ids": None},
         "variants": {"/a/trick.py": {}, "lora": {}},
     }
-    found = without_places({"task": "/home/me/own.py", "labels": ["/", "/joy"], "config": config})
+    found = without_local_paths({"task": "/home/me/own.py", "labels": ["/", "/joy"], "config": config})
     assert found["config"] == {
         "task": "own.py",
         "metric": "score.py",

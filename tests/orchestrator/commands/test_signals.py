@@ -37,50 +37,50 @@ class Listener:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_one_signal_asks_for_a_checkpoint_and_decides_the_exit_code(number: int, code: int) -> None:
-    listener, told = Listener(), list[str]()
-    with stopping(listener, told.append) as interruption:
+    listener, messages = Listener(), list[str]()
+    with stopping(listener, messages.append) as signals:
         os.kill(os.getpid(), number)
     assert listener.modes == ["checkpoint"]
-    assert interruption.exit_code == code
-    assert "2 more to stop at once" in told[0]
+    assert signals.exit_code == code
+    assert "2 more to stop at once" in messages[0]
 
 
 def test_the_third_signal_stops_at_once() -> None:
-    listener, told = Listener(), list[str]()
-    with stopping(listener, told.append) as interruption:
+    listener, messages = Listener(), list[str]()
+    with stopping(listener, messages.append) as signals:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGINT):
             os.kill(os.getpid(), number)
     assert listener.modes == ["checkpoint", "checkpoint", "now"]
-    assert interruption.exit_code == 130
+    assert signals.exit_code == 130
 
 
 def test_a_closed_terminal_is_one_request_however_often_it_is_told() -> None:
     listener = Listener()
-    with stopping(listener, print) as interruption:
+    with stopping(listener, print) as signals:
         for number in (signal.SIGHUP, signal.SIGHUP, signal.SIGHUP, signal.SIGTERM):
             os.kill(os.getpid(), number)
     assert listener.modes == ["checkpoint", "checkpoint"]
-    assert interruption.exit_code == 129
+    assert signals.exit_code == 129
 
 
 def test_without_a_signal_there_is_no_exit_code_and_handlers_are_put_back() -> None:
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    with stopping(Listener(), print) as interruption:
+    with stopping(Listener(), print) as signals:
         assert signal.getsignal(signal.SIGTERM) != before[signal.SIGTERM]
-    assert interruption.exit_code is None
+    assert signals.exit_code is None
     assert {number: signal.getsignal(number) for number in before} == before
 
 
 def test_under_nohup_a_closed_terminal_stops_nothing() -> None:
     listener, before = Listener(), signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with stopping(listener, print) as interruption:
+        with stopping(listener, print) as signals:
             os.kill(os.getpid(), signal.SIGHUP)
         assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)
     assert listener.modes == []
-    assert interruption.exit_code is None
+    assert signals.exit_code is None
 
 
 WORKS_ON = """
@@ -89,14 +89,14 @@ from pathlib import Path
 from orchestrator.commands._execution import stopping
 from tests.orchestrator.commands.test_signals import Listener
 
-listener, told = Listener(), lambda text: print(text, file=sys.stderr, flush=True)
-with stopping(listener, told) as interruption:
-    told("ready")
+listener, log = Listener(), lambda text: print(text, file=sys.stderr, flush=True)
+with stopping(listener, log) as signals:
+    log("ready")
     while not listener.modes:
         time.sleep(0.01)
-told("the results are here")
+log("the results are here")
 Path(sys.argv[1]).write_text(" ".join(listener.modes))
-sys.exit(interruption.exit_code)
+sys.exit(signals.exit_code)
 """
 
 

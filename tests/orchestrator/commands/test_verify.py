@@ -294,8 +294,8 @@ def test_a_repair_is_refused_while_a_sweep_works_there_and_a_check_is_not(out: P
         assert (refused.exit_code, json.loads(refused.stdout)["error"]["kind"]) == (5, "locked")
         checked = typed("verify", out)
     assert checked.exit_code == 6
-    assert "a sweep works here now" in checked.stderr
-    assert "a sweep works here now" not in typed("verify", out).stderr
+    assert "a sweep is running here" in checked.stderr
+    assert "a sweep is running here" not in typed("verify", out).stderr
 
 
 @pytest.mark.parametrize("part", ["runs", f"runs/{RUN}", f"runs/{RUN}/best", "manifest.json", "search", "notes.json"])

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.commands.search import asked_for, with_winners
+from orchestrator.commands.search import search_settings, with_winners
 from orchestrator.config.resolve import ResolvedExperiment
 from orchestrator.config.run_spec import RunSpec
 from orchestrator.errors import CorruptResults
@@ -41,7 +41,7 @@ class Talk:
 
     def __init__(self, found: ResolvedExperiment, out: Path, lanes: int = 1, is_time_up: bool = False) -> None:
         self.store = Store.open(out)
-        self.studies = [Study(asked_for(found), found, system, self.store) for system in found.systems]
+        self.studies = [Study(search_settings(found), found, system, self.store) for system in found.systems]
         self.begun: list[RunSpec] = []
         self.run_source = SearchRunSource(self.studies, lambda: is_time_up, self.begun.append)
         self.first = self.run_source.first()
