@@ -248,10 +248,9 @@ def restore(training: Resumable, snapshot: Snapshot) -> None:
     training.position, training.totals = Position(**state["position"]), Totals(**state["totals"])
     training.rate.restore(state["rate"])
     training.stepper.restore(state["stepper"])
-    stored = dict(state["best"])
-    best.thresholds = stored.pop("decisions", {})
-    for name, value in stored.items():
-        setattr(best, name, value)
+    kept = state["best"]
+    best.epoch, best.score, best.epochs_since = kept["epoch"], kept["score"], kept["epochs_since"]
+    best.thresholds = kept.get("decisions", {})
     restore_tensors(snapshot.tensors, training.model, training.stepper.optimizer, best)
     training.loss_sum = torch.full_like(training.loss_sum, state["loss_sums"][training.group.rank])
     training.norm = torch.full_like(training.norm, state["norm"])
