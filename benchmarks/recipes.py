@@ -129,8 +129,8 @@ def ours(config: RunConfig, edge: int | None = None) -> dict[str, float]:
 def _validation_loss(config: RunConfig, prepared: Any, group: ProcessGroup) -> float:
     part = prepared.parts["validation"].features
     rows = np.arange(min(stock_trainer.SCORED_FEATURES, len(part)))
-    feed = BatchLoader(part.take(rows), group.device)
-    return evaluate(prepared.model, prepared.task, feed, group, config.model.precision).loss
+    loader = BatchLoader(part.take(rows), group.device)
+    return evaluate(prepared.model, prepared.task, loader, group, config.model.precision).loss
 
 
 def compared(rounds: list[dict[str, Any]]) -> list[dict[str, float]]:

@@ -68,8 +68,8 @@ class Trained:
         """Loss and outputs on the validation part, or on its first `features`, as our loop computes them."""
         group = ProcessGroup.current()
         rows = np.arange(len(self.found.validation))[:features]
-        feed = BatchLoader(self.found.validation.take(rows), group.device)
-        return evaluate(self.model, self.found.task, feed, group, precision)
+        loader = BatchLoader(self.found.validation.take(rows), group.device)
+        return evaluate(self.model, self.found.task, loader, group, precision)
 
 
 def train(config: RunConfig, precision: Precision = "fp32") -> dict[str, float]:

@@ -102,7 +102,7 @@ def predict(
     from trainables.tools.predictor import Predictor
 
     predictor = Predictor.load(folder, task=allowed.task, code=allowed.code)
-    result = predictor.answered(_items(folder, request))
+    result = predictor.predict_with_counts(_items(folder, request))
     table, warnings = result.table, _cut_off(result.counts, predictor.max_length)
     if not submission:
         return Predictions(table, warnings=warnings)

@@ -33,7 +33,7 @@ def in_fresh_process(system: System, steps: int, warmup: int) -> Row:
     """Measure a system in a process of its own."""
     request = {"config": system.config.model_dump(mode="json"), "steps": steps, "warmup": warmup}
     try:
-        return _with_utilisation(fresh_process.call("trainables.tools.profile:answer", request))
+        return _with_utilisation(fresh_process.call("trainables.tools.profile:run_profile", request))
     except ProcessFailed as error:
         return {"result": "failed", "reason": str(error)}
 

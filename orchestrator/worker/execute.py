@@ -78,11 +78,11 @@ def execute_run(
             outcome = run(
                 spec.config,
                 group=group,
-                warm=warm,
+                cache=warm,
                 control=control,
                 folder=store.checkpoints(spec.run_id),
                 layout=layout,
-                start=start_folder(store, spec),
+                init_from=start_folder(store, spec),
                 keep=spec.keep,
                 last_epochs=_last_epochs(spec, store, provenance),
             )

@@ -11,7 +11,7 @@ import torch
 
 from benchmarks import fused_seeds, made_up, recipes, roofline, seed_trainers, stacked_lora
 from tests.trainables.runs import tiny_run
-from trainables.tools.profile import SIZES, answer
+from trainables.tools.profile import SIZES, run_profile
 
 CPU = torch.device("cpu")
 
@@ -70,7 +70,7 @@ def test_both_sides_train_on_the_same_items_and_are_scored_alike(
 @pytest.mark.parametrize("study", made_up.STUDIES, ids=lambda study: str(study.name))
 def test_models_of_the_gpu_benchmark_train_on_made_up_text(study: made_up.Study, tmp_path: Path) -> None:
     config = made_up.configuration(study, tmp_path, tiny=True)
-    found = answer({"config": json.loads(config.model_dump_json()), "steps": 1, "warmup": 0})
+    found = run_profile({"config": json.loads(config.model_dump_json()), "steps": 1, "warmup": 0})
     assert found["result"] == "measured", found
     assert found["tokens_per_second"] > 0
 

@@ -183,9 +183,9 @@ def test_two_of_them_compose_or_are_refused(place: Path, plain: Tried, names: tu
 def test_a_warm_run_repeats_a_cold_one_unless_the_variant_says_why_not(place: Path, name: str) -> None:
     assert load(name).inexact(load(name).options(**OPTIONS.get(name, {}))) is None
     kept, settings = RunCache(), config(place, recipe(name))
-    cold = run(settings, warm=kept)
-    other = run(config(place, recipe(name), seed=2), warm=kept)
-    again = run(settings, warm=kept)
+    cold = run(settings, cache=kept)
+    other = run(config(place, recipe(name), seed=2), cache=kept)
+    again = run(settings, cache=kept)
     assert cold.epochs["train_loss"].tolist() == again.epochs["train_loss"].tolist()
     assert cold.epochs["train_loss"].tolist() != other.epochs["train_loss"].tolist()
     pd.testing.assert_frame_equal(cold.predictions, again.predictions, check_exact=True)

@@ -67,12 +67,12 @@ def test_the_peak_of_a_run_is_that_of_the_allocator(device: torch.device, place:
 def test_memory_that_a_run_leaves_behind_on_the_device_is_a_leak(device: torch.device) -> None:
     if device.type != "cuda":
         pytest.skip(NO_COUNTER)
-    memory, warm = Memory(device), RunCache()
-    assert memory.leak(warm) is None
+    memory, cache = Memory(device), RunCache()
+    assert memory.leak(cache) is None
     held = torch.ones(max(GIB, allocated(device)), dtype=torch.uint8, device=device)
-    assert "device memory grew" in str(memory.leak(warm))
+    assert "device memory grew" in str(memory.leak(cache))
     del held
-    assert memory.leak(warm) is None
+    assert memory.leak(cache) is None
 
 
 def test_columns_of_small_data_lie_on_the_device_and_give_the_batches_of_the_host(
@@ -85,14 +85,14 @@ def test_columns_of_small_data_lie_on_the_device_and_give_the_batches_of_the_hos
     monkeypatch.setattr(batch_loader, "DEVICE_SHARE", 0.0)
     elsewhere = BatchLoader(part.features, device)
     again = allocated(device) - before - taken
-    for first in range(0, len(part.feed.lengths), 8):
-        rows = part.feed.lengths.argsort()[first : first + 8]
+    for first in range(0, len(part.loader.lengths), 8):
+        rows = part.loader.lengths.argsort()[first : first + 8]
         for served in (there.batch(rows), elsewhere.batch(rows)):
             assert {tensor.device for tensor in served.values()} == {device}
             for row, ids in zip(rows, served["input_ids"].cpu(), strict=True):
                 pieces = part.features.columns["input_ids"].row(row)
                 assert ids[: len(pieces)].tolist() == pieces.tolist()
-            for name, expected in part.feed.batch(rows).items():
+            for name, expected in part.loader.batch(rows).items():
                 assert torch.equal(served[name].cpu(), expected), name
     if device.type == "cuda":
         bytes_of_columns = sum(ragged.values.nbytes for ragged in part.features.columns.values())

@@ -72,7 +72,7 @@ def step_of(prepared: Prepared, training: Training, batch: Indices) -> Step:
     def keep(*unused: Any) -> None:
         gradients.update({name: weight.grad.clone() for name, weight in training.model.named_parameters()})
 
-    handle = training.stepper.optimizer.register_step_pre_hook(keep)
+    handle = training.optimizer_step.optimizer.register_step_pre_hook(keep)
     with prepared.around():
         training.step(batch)
     handle.remove()
@@ -99,8 +99,8 @@ def exact_step(config: RunConfig, prepared: Prepared, training: Training, batch:
 
 def with_scale(training: Training, scale: float) -> None:
     """Let the scaler go on with this scale, as from a checkpoint."""
-    state = training.stepper.state()
-    training.stepper.restore({**state, "scaler": {**state["scaler"], "scale": scale}})
+    state = training.optimizer_step.state()
+    training.optimizer_step.restore({**state, "scaler": {**state["scaler"], "scale": scale}})
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -131,12 +131,16 @@ def test_an_overflow_skips_the_step_is_counted_and_does_not_move_the_schedule(
     skipped = step_of(prepared, training, batch)
     assert not skipped.gradient.isfinite().all(), "the gradient did not overflow: there is nothing to skip"
     assert torch.equal(joined(weights_of(training.model)), before)
-    assert (training.stepper.skipped, training.rate.applied, training.position.step) == (1, 0, 1)
+    assert (training.optimizer_step.skipped, training.rate.applied, training.position.step) == (1, 0, 1)
     assert training.rate.now() == rate
-    assert training.stepper.state()["scaler"]["scale"] == 2.0**59
+    assert training.optimizer_step.state()["scaler"]["scale"] == 2.0**59
     with_scale(training, 2.0**10)
     applied = step_of(prepared, training, batch)
-    assert (training.stepper.skipped, training.stepper.skipped_in_a_row, training.rate.applied) == (1, 0, 1)
+    assert (training.optimizer_step.skipped, training.optimizer_step.skipped_in_a_row, training.rate.applied) == (
+        1,
+        0,
+        1,
+    )
     assert training.rate.now() < rate
     prepared, fresh = begun(config_in(place, "fp16"), device)
     with_scale(fresh, 2.0**10)
@@ -153,11 +157,15 @@ def test_a_checkpoint_goes_on_with_the_scale_and_the_skips(device: torch.device,
     snapshot = snapshot_of(training, 0.0)
     assert snapshot is not None
     restore(resumed, snapshot)
-    assert resumed.stepper.state() == training.stepper.state()
+    assert resumed.optimizer_step.state() == training.optimizer_step.state()
     for one, other in ((prepared, training), (also, resumed)):
         step_of(one, other, batch)
-    assert training.stepper.state()["scaler"]["scale"] == resumed.stepper.state()["scaler"]["scale"] == 2.0**58
-    assert (resumed.stepper.skipped, resumed.rate.applied, resumed.position.step) == (2, 0, 2)
+    assert (
+        training.optimizer_step.state()["scaler"]["scale"]
+        == resumed.optimizer_step.state()["scaler"]["scale"]
+        == 2.0**58
+    )
+    assert (resumed.optimizer_step.skipped, resumed.rate.applied, resumed.position.step) == (2, 0, 2)
 
 
 def test_gradients_that_always_overflow_end_a_run_as_diverged(device: torch.device, place: Path) -> None:
@@ -166,7 +174,7 @@ def test_gradients_that_always_overflow_end_a_run_as_diverged(device: torch.devi
     with_scale(training, 2.0**120)
     with prepared.around(), pytest.raises(Diverged, match="loss or gradient became non-finite"):
         training.run()
-    assert training.stepper.skipped == training.position.step >= MAX_SKIPS_IN_A_ROW
+    assert training.optimizer_step.skipped == training.position.step >= MAX_SKIPS_IN_A_ROW
     assert training.rate.applied == 0
     assert torch.equal(joined(weights_of(training.model)), before)
 

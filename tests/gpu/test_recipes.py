@@ -41,11 +41,11 @@ def config_of(place: Path, precision: str = "fp32", recipe: Recipe | None = None
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_a_warm_run_equals_a_cold_one_bit_for_bit(device: torch.device, place: Path, precision: str) -> None:
-    group, warm = ProcessGroup(device=device), RunCache()
+    group, cache = ProcessGroup(device=device), RunCache()
     config = config_of(place, precision, dropout=0.1)
-    run(config, group=group, warm=warm)
-    run(config_of(place, precision, dropout=0.1, seed=2), group=group, warm=warm)
-    difference = largest_difference(run(config, group=group, warm=warm), run(config, group=group))
+    run(config, group=group, cache=cache)
+    run(config_of(place, precision, dropout=0.1, seed=2), group=group, cache=cache)
+    difference = largest_difference(run(config, group=group, cache=cache), run(config, group=group))
     assert difference == 0.0, f"warm and cold differ by up to {difference:.3g}"
 
 
@@ -81,7 +81,7 @@ def summed(config: RunConfig, device: torch.device) -> torch.Tensor:
         for name, weight in training.model.named_parameters():
             found[name] += weight.grad * terms
 
-    training.stepper.optimizer.register_step_pre_hook(add)
+    training.optimizer_step.optimizer.register_step_pre_hook(add)
     with prepared.around():
         for batch in training.batches():
             terms = torch.tensor(float(training.train.terms[batch].sum()))

@@ -163,14 +163,14 @@ class LabelGeneration:
 
     def build_model(self, source: ModelSource, labels: Sequence[str]) -> PretrainedModel:
         """The decoder with its own output layer, and what it needs to write answers of at most the longest one."""
-        pristine = source.load("AutoModelForCausalLM", labels)
+        pretrained = source.load("AutoModelForCausalLM", labels)
         tokenizer = source.tokenizer()
         prompt = Prompt.of(tokenizer, self._instruction(labels))
-        module: Any = pristine.module
+        module: Any = pretrained.module
         width = 2 * len(self._longest_answer(labels).encode()) + 16
         writer = Writer(tokenizer, prompt.stops, prompt.padding, self._longest(tokenizer, prompt, labels), width)
         module.label_writer, module.generation_config = writer, writer.settings()
-        return pristine
+        return pretrained
 
     def augment(self, inputs: dict[str, Tensor], rows: Indices, seed: int) -> dict[str, Tensor]:
         """Every epoch sees the same pieces."""

@@ -174,7 +174,7 @@ def trials(
             yield KernelTrial(kernel, size, length, precision, dropout)
 
 
-def tried(trial: KernelTrial, device: torch.device) -> dict[str, Any]:
+def run_trial(trial: KernelTrial, device: torch.device) -> dict[str, Any]:
     """The trial and how it went, as JSON takes them; `allowed` says whether runs compute with this kernel."""
     machine = this_machine()
     if machine.supports(trial.precision):
@@ -206,4 +206,4 @@ def run_all(question: dict[str, Any]) -> Iterator[dict[str, Any]]:
     sizes, unread = head_sizes(configs)
     yield from unread
     for trial in trials(device, sizes, question["lengths"], question["precisions"]):
-        yield tried(trial, device)
+        yield run_trial(trial, device)

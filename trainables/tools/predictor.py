@@ -40,7 +40,7 @@ _ANYWHERE, _ON_DEVICES = ("eager", "sdpa"), ("flash_attention_2", "unpadded")
 
 
 @dataclass(frozen=True)
-class Answered:
+class PredictedItems:
     """Predictions, and what the model was not given of the items: name of the count -> id of the item -> number."""
 
     table: pd.DataFrame
@@ -93,10 +93,10 @@ class Predictor:
         )
 
     def predict(self, items: Sequence[Item]) -> pd.DataFrame:
-        """The table of `answered`."""
-        return self.answered(items).table
+        """The table of `predict_with_counts`."""
+        return self.predict_with_counts(items).table
 
-    def answered(self, items: Sequence[Item]) -> Answered:
+    def predict_with_counts(self, items: Sequence[Item]) -> PredictedItems:
         """A table like that of a run, without what rests on gold labels; labels that items have are not looked at.
 
         Items without an id are numbered from 1. Raises DataError naming the first item that the task cannot read.
@@ -109,19 +109,19 @@ class Predictor:
         found = [self._answers(part) for part in parts]
         names = dict.fromkeys(name for part in found for name in part.counts)
         counts = {name: dict(pair for part in found for pair in part.counts.get(name, {}).items()) for name in names}
-        return Answered(pd.concat([part.table for part in found], ignore_index=True), counts)
+        return PredictedItems(pd.concat([part.table for part in found], ignore_index=True), counts)
 
-    def _answers(self, items: Sequence[Item]) -> Answered:
+    def _answers(self, items: Sequence[Item]) -> PredictedItems:
         features = self.task.encode(items, self.tokenizer, self.labels, self.max_length)
-        feed = BatchLoader(features, self.device)
+        loader = BatchLoader(features, self.device)
         group = ProcessGroup(device=self.device)
-        outputs = evaluate(self.module, self.task, feed, group, self.precision).outputs
+        outputs = evaluate(self.module, self.task, loader, group, self.precision).outputs
         table = self.task.predictions(items, features, outputs, self.labels)
         decided = self.task.apply_thresholds(table, self.thresholds)
         known = decided.drop(columns=[name for name in _OF_GOLD if name in decided.columns])
         if all("words" in item for item in items):
             _insert_words(known, items)
-        return Answered(known, {name: _by_item(items, count) for name, count in features.counts.items()})
+        return PredictedItems(known, {name: _by_item(items, count) for name, count in features.counts.items()})
 
 
 def _by_item(items: Sequence[Item], counts: NDArray[np.int32]) -> dict[str, int]:

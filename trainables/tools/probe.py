@@ -48,7 +48,7 @@ class Probe:
 
 
 def probe(
-    config: RunConfig, length: int, precision: Precision, steps: int, device: torch.device, warm: RunCache
+    config: RunConfig, length: int, precision: Precision, steps: int, device: torch.device, cache: RunCache
 ) -> Probe:
     """Train `steps` batches whose items are repeated until they are `length` pieces long."""
     if not this_machine().supports(precision):
@@ -56,7 +56,7 @@ def probe(
     model = config.model.model_copy(update={"precision": precision})
     train = config.train.model_copy(update={"max_length": length})
     try:
-        prepared = prepare(config.model_copy(update={"model": model, "train": train}), device, warm)
+        prepared = prepare(config.model_copy(update={"model": model, "train": train}), device, cache)
         positions = max_positions(prepared.model.config)
         if positions is not None and length > positions:
             return Probe(length, precision, "failed", f"the model has {positions} positions")
@@ -92,28 +92,28 @@ def _steps(prepared: Prepared, config: RunConfig, steps: int, device: torch.devi
     length, precision = config.train.max_length, config.model.precision
     part = prepared.parts["train"].features
     rows = np.resize(np.arange(len(part)), config.train.batch_size * steps)
-    feed = BatchLoader(stretched(part.take(rows), length, prepared.task.targets), device)
-    stepper = OptimizerStep.create(prepared.model, config.train, precision, device, prepared.plan.optimizer)
+    loader = BatchLoader(stretched(part.take(rows), length, prepared.task.targets), device)
+    optimizer_step = OptimizerStep.create(prepared.model, config.train, precision, device, prepared.plan.optimizer)
     prepared.model.train()
     reset_peak_memory(device)
     loss, seconds = math.nan, []
     for step in range(steps):
         started = time.perf_counter()
         batch = np.arange(step * config.train.batch_size, (step + 1) * config.train.batch_size)
-        inputs = prepared.task.augment(feed.batch(batch), batch, step)
+        inputs = prepared.task.augment(loader.batch(batch), batch, step)
         with autocast(precision, device):
             outputs = prepared.model(**forward_inputs(prepared.task, inputs))
         summed = prepared.task.loss(outputs, inputs)
-        mean = summed / max(1, int(feed.terms[batch].sum()))
-        stepper.backward(mean)
-        norm, applied = stepper.step(config.train.learning_rate)
+        mean = summed / max(1, int(loader.terms[batch].sum()))
+        optimizer_step.backward(mean)
+        norm, applied = optimizer_step.step(config.train.learning_rate)
         loss = float(mean.detach())
         seconds.append(time.perf_counter() - started)
         if not math.isfinite(loss) or (applied and not math.isfinite(float(norm))):
             what = "loss" if not math.isfinite(loss) else "gradient"
             return Probe(length, precision, "not finite", f"the {what} is not finite at step {step}")
     measured = float(np.median(seconds[1:] or seconds)), peak_memory_gib(device)
-    return Probe(length, precision, "finite", None, loss, *measured, skipped=stepper.skipped)
+    return Probe(length, precision, "finite", None, loss, *measured, skipped=optimizer_step.skipped)
 
 
 def _first_line(error: BaseException) -> str:
@@ -123,10 +123,10 @@ def _first_line(error: BaseException) -> str:
 def run_all(question: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Every length in every precision, shortest first; after running out of memory, the longer ones are not tried."""
     config = RunConfig.model_validate_json(json.dumps(question["config"]))
-    device, warm = ProcessGroup.current().device, RunCache()
+    device, cache = ProcessGroup.current().device, RunCache()
     for precision in question["precisions"]:
         for length in sorted(question["lengths"]):
-            done = probe(config, length, precision, question["steps"], device, warm)
+            done = probe(config, length, precision, question["steps"], device, cache)
             yield asdict(done)
             if done.result == "out of memory":
                 break

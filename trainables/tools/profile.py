@@ -50,11 +50,11 @@ class Positions:
         return 1.0 - self.real / max(1, self.computed)
 
 
-def positions(feed: BatchLoader, batches: Sequence[Indices], unpadded: bool = False) -> Positions:
+def positions(loader: BatchLoader, batches: Sequence[Indices], unpadded: bool = False) -> Positions:
     """The positions of these batches, as the feed pads them; `unpadded`: padding is not computed."""
     computed = real = 0
     for rows in batches:
-        batch = feed.batch(rows)
+        batch = loader.batch(rows)
         size = batch["input_ids"].numel()
         pieces = int(batch["attention_mask"].sum()) if "attention_mask" in batch else size
         computed += pieces if unpadded else size
@@ -88,7 +88,7 @@ def _counted(training: Training, rows: Indices) -> tuple[int, int]:
         loss = training.task.loss(outputs, inputs)
         forward = int(counter.get_total_flops())
         loss.backward()
-    training.stepper.optimizer.zero_grad(set_to_none=True)
+    training.optimizer_step.optimizer.zero_grad(set_to_none=True)
     return forward, int(counter.get_total_flops()) - forward
 
 
@@ -196,7 +196,7 @@ def profile(config: RunConfig, steps: int, warmup: int, device: torch.device) ->
         ceiling_operations_per_second=ceiling,
         **{f"{phase}_share": None if phases is None else phases[phase] for phase in PHASES},
     )
-    facts = fixed_columns(measured, prepared.parts, prepared.material, prepared.model, group)
+    facts = fixed_columns(measured, prepared.parts, prepared.trimmed, prepared.model, group)
     return found, {name: facts[name] for name in FACTS}
 
 
@@ -301,32 +301,32 @@ class PhaseTimer:
 def phase_shares(training: Training, batches: Sequence[Indices]) -> dict[str, float] | None:
     """Where the time of these steps goes. The loss belongs to forward, clipping to the optimizer, batches to host."""
     wait(training.group.device)
-    laps = PhaseTimer(training.group.device)
-    with _observed(training, laps):
+    timer = PhaseTimer(training.group.device)
+    with _observed(training, timer):
         for batch in batches:
             training.step(batch)
-    laps.lap("host")
-    total = sum(laps.seconds.values())
-    if not laps.seconds["forward"]:
+    timer.lap("host")
+    total = sum(timer.seconds.values())
+    if not timer.seconds["forward"]:
         return None
-    return {phase: seconds / total for phase, seconds in laps.seconds.items()}
+    return {phase: seconds / total for phase, seconds in timer.seconds.items()}
 
 
 @contextmanager
-def _observed(training: Training, laps: PhaseTimer) -> Iterator[None]:
+def _observed(training: Training, timer: PhaseTimer) -> Iterator[None]:
     """The step's three calls tell when they begin and end; afterwards they are what they were."""
-    parallel, stepper = training.parallel, training.stepper
-    training.parallel = laps.around("forward", "forward", parallel)  # type: ignore[assignment]
-    stepper.backward = laps.around("backward", "host", stepper.backward)  # type: ignore[method-assign]
-    stepper.step = laps.around("optimizer", "host", stepper.step)  # type: ignore[method-assign]
+    parallel, optimizer_step = training.parallel, training.optimizer_step
+    training.parallel = timer.around("forward", "forward", parallel)  # type: ignore[assignment]
+    optimizer_step.backward = timer.around("backward", "host", optimizer_step.backward)  # type: ignore[method-assign]
+    optimizer_step.step = timer.around("optimizer", "host", optimizer_step.step)  # type: ignore[method-assign]
     try:
         yield
     finally:
         training.parallel = parallel
-        del stepper.backward, stepper.step
+        del optimizer_step.backward, optimizer_step.step
 
 
-def answer(question: dict[str, Any]) -> dict[str, Any]:
+def run_profile(question: dict[str, Any]) -> dict[str, Any]:
     """Result, reason, measurements and facts, as JSON takes them."""
     config = RunConfig.model_validate_json(json.dumps(question["config"]))
     try:

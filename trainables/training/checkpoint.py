@@ -181,7 +181,7 @@ class Resumable(Protocol):
     position: Position
     totals: Totals
     rate: LearningRate
-    stepper: OptimizerStep
+    optimizer_step: OptimizerStep
     best: Best
     loss_sum: Tensor
     norm: Tensor
@@ -209,9 +209,9 @@ def snapshot_of(training: Resumable, seconds_of_epoch: float) -> Snapshot | None
             "epochs_since": best.epochs_since,
             "decisions": best.thresholds,
         },
-        "stepper": training.stepper.state(),
+        "stepper": training.optimizer_step.state(),
     }
-    return Snapshot(tensors_of(training.model, training.stepper.optimizer, best), state)
+    return Snapshot(tensors_of(training.model, training.optimizer_step.optimizer, best), state)
 
 
 def resume(training: Resumable) -> bool:
@@ -247,11 +247,11 @@ def restore(training: Resumable, snapshot: Snapshot) -> None:
     state, best = snapshot.state, training.best
     training.position, training.totals = Position(**state["position"]), Totals(**state["totals"])
     training.rate.restore(state["rate"])
-    training.stepper.restore(state["stepper"])
+    training.optimizer_step.restore(state["stepper"])
     kept = state["best"]
     best.epoch, best.score, best.epochs_since = kept["epoch"], kept["score"], kept["epochs_since"]
     best.thresholds = kept.get("decisions", {})
-    restore_tensors(snapshot.tensors, training.model, training.stepper.optimizer, best)
+    restore_tensors(snapshot.tensors, training.model, training.optimizer_step.optimizer, best)
     training.loss_sum = torch.full_like(training.loss_sum, state["loss_sums"][training.group.rank])
     training.norm = torch.full_like(training.norm, state["norm"])
 

@@ -48,12 +48,12 @@ EVALUATION_SEED = 0  # every evaluation of every run sees the same masks, say: m
 def evaluate(
     model: nn.Module,
     task: Task,
-    feed: BatchLoader,
+    loader: BatchLoader,
     group: ProcessGroup,
     precision: Precision,
     misplaced: Indices | None = None,
 ) -> Evaluation:
-    """Run the model over all features of `feed`. No feature is padded in twice, whatever the number of ranks.
+    """Run the model over all features of `loader`. No feature is padded in twice, whatever the number of ranks.
 
     `misplaced` is for negative controls: feature i is given the outputs of feature misplaced[i].
     """
@@ -61,20 +61,20 @@ def evaluate(
     model.eval()
     losses: list[torch.Tensor] = []
     parts: list[tuple[np.ndarray, dict[str, torch.Tensor]]] = []
-    for batch in evaluation_batches(feed.widths, TOKENS_PER_BATCH):
+    for batch in evaluation_batches(loader.widths, TOKENS_PER_BATCH):
         rows = shard(batch, group.rank, group.world_size)
         if len(rows) == 0:
             continue
-        inputs = task.augment(feed.batch(rows), rows, EVALUATION_SEED)
+        inputs = task.augment(loader.batch(rows), rows, EVALUATION_SEED)
         with chosen_kernels(group.device), autocast(precision, group.device):
             outputs = model(**forward_inputs(task, inputs))
             found = task.outputs(outputs, inputs, model)
         parts.append((rows, {name: tensor.clone() for name, tensor in found.items()}))  # a replay reuses its memory
         losses.append(task.loss(outputs, inputs))
     loss_sum = float(torch.stack(losses).double().sum()) if losses else 0.0
-    total = group.total([loss_sum])[0] / max(1, int(feed.terms.sum()))
+    total = group.total([loss_sum])[0] / max(1, int(loader.terms.sum()))
     per_piece = frozenset(task.token_outputs)
-    assembled = _assemble(parts, feed, group, per_piece)
+    assembled = _assemble(parts, loader, group, per_piece)
     if misplaced is not None:
         assembled = {name: displaced(rows, misplaced, name in per_piece) for name, rows in assembled.items()}
     return Evaluation(total, assembled, time.perf_counter() - started)
@@ -104,7 +104,7 @@ def is_usable(evaluation: Evaluation) -> bool:
 
 def _assemble(
     parts: list[tuple[np.ndarray, dict[str, torch.Tensor]]],
-    feed: BatchLoader,
+    loader: BatchLoader,
     group: ProcessGroup,
     per_piece: frozenset[str],
 ) -> dict[str, Ragged]:
@@ -113,14 +113,14 @@ def _assemble(
     rows_of: dict[str, list[np.ndarray]] = {}
     for rows, outputs in (part for rank_parts in group.gather(mine) for part in rank_parts):
         for name, values in outputs.items():
-            target = rows_of.setdefault(name, [np.empty(0)] * len(feed.lengths))
+            target = rows_of.setdefault(name, [np.empty(0)] * len(loader.lengths))
             for row, value in zip(rows, values, strict=True):
-                target[row] = value[: feed.lengths[row]] if name in per_piece else np.atleast_1d(value)
+                target[row] = value[: loader.lengths[row]] if name in per_piece else np.atleast_1d(value)
     return {name: Ragged.from_rows(rows, rows[0].dtype) for name, rows in rows_of.items()}
 
 
 FOLDS = 5
-Decisions = Mapping[str, float]
+Thresholds = Mapping[str, float]
 
 
 def folds_of(task: Task, items: Sequence[Item], split: Split, seed: int) -> dict[str, int]:
@@ -140,7 +140,7 @@ def tuned(task: Task, tables: Mapping[str, pd.DataFrame]) -> dict[str, float]:
     return task.tune(tables.get("calibration", tables["validation"])) if task.tunes else {}
 
 
-def validated(task: Task, table: pd.DataFrame, thresholds: Decisions, fold_of: Mapping[str, int]) -> pd.DataFrame:
+def validated(task: Task, table: pd.DataFrame, thresholds: Thresholds, fold_of: Mapping[str, int]) -> pd.DataFrame:
     """The validation part under decisions that were not tuned on it: those given, or those of other folds."""
     if not fold_of:
         return task.apply_thresholds(table, thresholds)

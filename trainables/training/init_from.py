@@ -21,7 +21,7 @@ from trainables.modeling.saved_model import fetched, saved_task
 from trainables.protocols.task import Task
 
 
-def pristine_of(
+def pretrained_model(
     task: Task, source: ModelSource, labels: Sequence[str], start: Folder | None, task_name: str
 ) -> PretrainedModel:
     """The model of a run before it is seeded: pretrained, and with the weights saved in `start` where there are any.
@@ -31,8 +31,8 @@ def pristine_of(
     if start is not None and source.quantization is not None:  # weights in four bits cannot be replaced one by one
         saved = in_folder(source.config, fetched(start), _code_of(source.config))
         return task.build_model(replace(source, config=saved), labels)
-    pristine = task.build_model(source, labels)
-    return pristine if start is None else started(pristine, fetched(start), task_name, labels)
+    pretrained = task.build_model(source, labels)
+    return pretrained if start is None else with_saved_weights(pretrained, fetched(start), task_name, labels)
 
 
 def _code_of(config: ModelConfig) -> HubCode | None:
@@ -40,13 +40,13 @@ def _code_of(config: ModelConfig) -> HubCode | None:
     return HubCode(config.source, str(config.revision)) if trusted(config) else None
 
 
-def started(pristine: PretrainedModel, folder: Path, task: str, labels: Sequence[str]) -> PretrainedModel:
+def with_saved_weights(pretrained: PretrainedModel, folder: Path, task: str, labels: Sequence[str]) -> PretrainedModel:
     """The model with every weight that the saved one has too; the others stay as they are (a pooler, a new head).
 
     Raises ModelError for a saved model of another architecture, NotSaved for a folder that is not ours.
     """
     saved = saved_task(folder)
-    module: Any = pristine.module
+    module: Any = pretrained.module
     keeps_head = saved["task"] == task and saved["labels"] == list(labels)
     target: Any = module if keeps_head else module.base_model
     _require_same_family(folder, target)
@@ -55,13 +55,13 @@ def started(pristine: PretrainedModel, folder: Path, task: str, labels: Sequence
     shared = {name: tensor for name, tensor in theirs.items() if name in mine}
     _check(folder, shared, mine)
     target.load_state_dict(shared, strict=False)
-    drawn = {id(parameter) for name, parameter in module.named_parameters() if name in pristine.missing}
+    drawn = {id(parameter) for name, parameter in module.named_parameters() if name in pretrained.missing}
     given = {id(parameter) for name, parameter in target.named_parameters() if name in shared}
     names = frozenset(name for name, parameter in module.named_parameters() if id(parameter) in drawn - given)
-    remark = None if keeps_head else pristine.remark
-    if not keeps_head and saved["labels"] and pristine.head <= names:
+    remark = None if keeps_head else pretrained.remark
+    if not keeps_head and saved["labels"] and pretrained.head <= names:
         remark = _left_behind(saved)
-    return replace(pristine, missing=names, remark=remark)
+    return replace(pretrained, missing=names, remark=remark)
 
 
 def _left_behind(saved: Mapping[str, Any]) -> str:

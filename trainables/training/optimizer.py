@@ -206,7 +206,7 @@ Shape = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
-class _Recording:
+class _CapturedStep:
     """What a replay reads, and the replay."""
 
     inputs: dict[str, torch.Tensor]
@@ -225,7 +225,7 @@ class CapturedSteps:
     compute: Callable[[Inputs, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
     record: Recorder
     _seen: set[Shape] = field(default_factory=set)
-    _recordings: dict[Shape, _Recording] = field(default_factory=dict)
+    _captured_steps: dict[Shape, _CapturedStep] = field(default_factory=dict)
 
     def step(self, inputs: Inputs, scale: float) -> tuple[torch.Tensor, torch.Tensor]:
         """One step. The tensors it returns are overwritten by the next step of this shape."""
@@ -233,18 +233,18 @@ class CapturedSteps:
         if shape not in self._seen:
             self._seen.add(shape)
             return self.compute(inputs, _scalar(scale, inputs))
-        if shape not in self._recordings:
-            self._recordings[shape] = self._recorded(inputs, scale)
-        recording = self._recordings[shape]
+        if shape not in self._captured_steps:
+            self._captured_steps[shape] = self._captured(inputs, scale)
+        captured = self._captured_steps[shape]
         for name, tensor in inputs.items():
-            recording.inputs[name].copy_(tensor)
-        recording.scale.fill_(scale)
-        return recording.replay()
+            captured.inputs[name].copy_(tensor)
+        captured.scale.fill_(scale)
+        return captured.replay()
 
-    def _recorded(self, inputs: Inputs, scale: float) -> _Recording:
+    def _captured(self, inputs: Inputs, scale: float) -> _CapturedStep:
         kept = {name: tensor.clone() for name, tensor in inputs.items()}
         factor = _scalar(scale, inputs)
-        return _Recording(kept, factor, self.record(lambda: self.compute(kept, factor)))
+        return _CapturedStep(kept, factor, self.record(lambda: self.compute(kept, factor)))
 
 
 def _scalar(value: float, inputs: Inputs) -> torch.Tensor:

@@ -48,32 +48,32 @@ def run(
     config: RunConfig,
     *,
     group: ProcessGroup | None = None,
-    warm: RunCache | None = None,
+    cache: RunCache | None = None,
     control: RunControl | None = None,
     folder: Folder | None = None,
     layout: ComputeOptions | None = None,
-    start: Folder | None = None,
+    init_from: Folder | None = None,
     keep: bool = False,
     last_epochs: LastEpochs | None = None,
 ) -> Outcome:
     """Fine-tune and score one model; all ranks call it alike, and rank 0's outcome is the run's.
 
-    `folder` holds checkpoints; a run that finds one there goes on from it. `start` holds the saved weights that
+    `folder` holds checkpoints; a run that finds one there goes on from it. `init_from` holds the saved weights that
     `config.init_from` names; `keep` asks for the model with its best weights in the outcome, `last_epochs` for
     folders with the last ones. Raises DataError, ValueError or OSError for what the user can mend; a non-finite loss is
     an outcome (`diverged`), not an exception.
     """
-    group, warm, layout = group or ProcessGroup.current(), warm or RunCache(), layout or ComputeOptions()
+    group, cache, layout = group or ProcessGroup.current(), cache or RunCache(), layout or ComputeOptions()
     started = time.perf_counter()
     reset_peak_memory(group.device)
     if group.device.type == "cpu":
         keep_freed_memory()
-    prepared = prepare(config, group.device, warm, start)
+    prepared = prepare(config, group.device, cache, init_from)
     if last_epochs is not None:
         control = SavingEpochs(
-            control or NoControl(), last_epochs, lambda: _copied(config, prepared, training.thresholds)
+            control or NoControl(), last_epochs, lambda: _bundle_of_copy(config, prepared, training.thresholds)
         )
-    _tell_counts(prepared)
+    _log_counts(prepared)
     training = training_for(config, prepared, group, control, folder, layout, keep)
     setup = time.perf_counter() - started
     earlier = training.totals.train_seconds + training.totals.evaluation_seconds  # before
@@ -87,16 +87,16 @@ def run(
         end, reason = "diverged", str(error)
     except Stopped as stopped:
         end, reason = ("pruned" if stopped.prune else "stopped"), str(stopped)
-    columns = fixed_columns(config, prepared.parts, prepared.material, prepared.model, group)
+    columns = fixed_columns(config, prepared.parts, prepared.trimmed, prepared.model, group)
     seconds = earlier + time.perf_counter() - started
     columns |= {**measured_columns(training), "seconds_setup": setup, "seconds_total": seconds}
     if end != "completed":
         return Outcome(end, reason, columns, pd.DataFrame(training.totals.rows))
     outcome = _outcome(prepared, training, scored, columns)
-    return replace(outcome, kept=_kept(config, prepared, training, scored)) if keep and scored else outcome
+    return replace(outcome, kept=_bundle_of_best(config, prepared, training, scored)) if keep and scored else outcome
 
 
-def _tell_counts(prepared: Prepared) -> None:
+def _log_counts(prepared: Prepared) -> None:
     """Log what the model is not given of each part, or cannot be right about."""
     for name, part in prepared.parts.items():
         counts = ", ".join(f"{count} {fact.replace('_', ' ')}" for fact, count in part.features.facts.items() if count)
@@ -121,8 +121,8 @@ def training_for(
         plan=prepared.plan,
         task=prepared.task,
         model=prepared.model,
-        train=prepared.parts["train"].feed,
-        judged={name: part.feed for name, part in prepared.judged.items()},
+        train=prepared.parts["train"].loader,
+        judged={name: part.loader for name, part in prepared.judged.items()},
         judge=prepared.judge,
         metric=prepared.own_metric.name if prepared.own_metric else config.metric or prepared.task.primary_metric,
         group=group,
@@ -145,7 +145,7 @@ def _scored(config: RunConfig, prepared: Prepared, training: Training, group: Pr
     evaluation = None
     if "test" in prepared.parts:
         best.reload(prepared.model)
-        evaluation = training.evaluate(prepared.parts["test"].feed)
+        evaluation = training.evaluate(prepared.parts["test"].loader)
         if not is_usable(evaluation):
             raise Diverged(training.position.step, "test loss became non-finite")
     if not group.is_main:
@@ -171,26 +171,26 @@ def _outcome(prepared: Prepared, training: Training, scored: Scored | None, colu
     )
 
 
-def _kept(config: RunConfig, prepared: Prepared, training: Training, scored: Scored) -> ModelBundle:
+def _bundle_of_best(config: RunConfig, prepared: Prepared, training: Training, scored: Scored) -> ModelBundle:
     """The model with the weights of its best epoch. On a device it stays there until it is saved."""
     training.best.reload(prepared.model)
-    return _keepsake(config, prepared, prepared.model, scored.thresholds)
+    return _bundle(config, prepared, prepared.model, scored.thresholds)
 
 
-def _copied(config: RunConfig, prepared: Prepared, thresholds: Mapping[str, float]) -> ModelBundle:
+def _bundle_of_copy(config: RunConfig, prepared: Prepared, thresholds: Mapping[str, float]) -> ModelBundle:
     """The model as it is now, which goes on training untouched by what saving does to the copy."""
-    return _keepsake(config, prepared, copy.deepcopy(private_parts.uncompiled(prepared.model)), thresholds)
+    return _bundle(config, prepared, copy.deepcopy(private_parts.uncompiled(prepared.model)), thresholds)
 
 
-def _keepsake(config: RunConfig, prepared: Prepared, module: nn.Module, thresholds: Mapping[str, float]) -> ModelBundle:
+def _bundle(config: RunConfig, prepared: Prepared, module: nn.Module, thresholds: Mapping[str, float]) -> ModelBundle:
     return ModelBundle(
         module=module,
-        vocabulary=prepared.material.vocabulary,
+        vocabulary=prepared.trimmed.vocabulary,
         whole=lambda: instantiate(prepared.whole(), derived(config.seed, RandomStream.WEIGHTS)),
         texts=partial(training_texts, prepared.corpus),
         config=config,
         task_options=prepared.task.options.model_dump(mode="json"),
         labels=prepared.labels,
         thresholds=thresholds,
-        head=prepared.material.pretrained.remark,
+        head=prepared.trimmed.pretrained.remark,
     )

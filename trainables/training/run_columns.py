@@ -28,7 +28,7 @@ class SplitPart:
     """One part of the split: its features, and where batches of it come from."""
 
     features: Features
-    feed: BatchLoader
+    loader: BatchLoader
 
     @property
     def num_items(self) -> int:
@@ -59,7 +59,7 @@ class Scored:
 
 
 def fixed_columns(
-    config: RunConfig, parts: Mapping[str, SplitPart], material: TrimmedModel, model: nn.Module, group: ProcessGroup
+    config: RunConfig, parts: Mapping[str, SplitPart], trimmed: TrimmedModel, model: nn.Module, group: ProcessGroup
 ) -> dict[str, Any]:
     """What is known before the first step. `truncated_words` are those of the run's own items, whatever their part.
 
@@ -68,7 +68,7 @@ def fixed_columns(
     evaluated = parts.get("test", parts["validation"])
     parameters = list(model.parameters())
     trainable = [parameter for parameter in parameters if parameter.requires_grad]
-    unused = material.unused_parameters
+    unused = trimmed.unused_parameters
     embedding_trains = unused > 0 and model.get_input_embeddings().weight.requires_grad
     return {
         "train_items": parts["train"].num_items,
@@ -93,7 +93,7 @@ def measured_columns(training: Training) -> dict[str, Any]:
     seconds = max(totals.train_seconds, 1e-9)
     return {
         "epochs": training.position.epoch,
-        "skipped_steps": training.stepper.skipped,
+        "skipped_steps": training.optimizer_step.skipped,
         "seconds_train": totals.train_seconds,
         "seconds_eval": totals.evaluation_seconds,
         "samples_per_second": totals.items / seconds,

@@ -28,7 +28,7 @@ from trainables.protocols.task import Task
 from trainables.protocols.variant import Applied, Plan, adjust_model, around, plan_of, resolve_variants
 from trainables.system.attention_kernels import chosen_kernels
 from trainables.training.evaluation import folds_of, tuned, validated
-from trainables.training.init_from import pristine_of
+from trainables.training.init_from import pretrained_model
 from trainables.training.run_columns import SplitPart
 from trainables.training.seeding import RandomStream, derived
 from trainables.training.token_cache import RunCache, drop_graphs, load_features
@@ -52,7 +52,7 @@ class Prepared:
     corpus: Corpus
     labels: tuple[str, ...]
     parts: Mapping[str, SplitPart]
-    material: TrimmedModel
+    trimmed: TrimmedModel
     whole: Callable[[], PretrainedModel]
     model: nn.Module
     own_metric: Metric | None
@@ -89,15 +89,15 @@ class Prepared:
         return self.task.apply_thresholds(table, thresholds or {}).assign(split=part)
 
 
-def prepare(config: RunConfig, device: torch.device, warm: RunCache, start: Folder | None = None) -> Prepared:
+def prepare(config: RunConfig, device: torch.device, cache: RunCache, init_from: Folder | None = None) -> Prepared:
     """Data, split, features and a freshly initialised model of a run, as much as possible from what is warm."""
     task: Task = registry.load("task", config.task).configured(config.task_options)
     applied = resolve_variants(config.variants, lambda name: registry.load("variant", name))
     plan = plan_of(applied)
-    if warm.changed("system", _system_key(config)):
+    if cache.changed("system", _system_key(config)):
         drop_graphs()
-    corpus = warm.get("corpus", _data_key(config), lambda: load_corpus(config.data))
-    labels = warm.get("labels", _labels_key(config, task), lambda: _labels(task, corpus))
+    corpus = cache.get("corpus", _data_key(config), lambda: load_corpus(config.data))
+    labels = cache.get("labels", _labels_key(config, task), lambda: _labels(task, corpus))
     split = split_for(task, corpus, config.split, config.split_seed, config.fold)
     task.check_split(corpus.items, split, labels)
     task = task.fitted([corpus.items[index] for index in split.train], labels)
@@ -109,18 +109,18 @@ def prepare(config: RunConfig, device: torch.device, warm: RunCache, start: Fold
         quantization=plan.quantization,
         texts=partial(training_texts, corpus),
     )
-    whole = partial(pristine_of, task, source, labels, start, config.task)
-    material = _material(config, task, corpus, labels, source, whole, warm)
-    _tell(config.model.name, material.pretrained)
-    parts = _parts(split, material.features, device, plan, config.train.max_length)
-    model = instantiate(material.pretrained, derived(config.seed, RandomStream.WEIGHTS)).to(device)
+    whole = partial(pretrained_model, task, source, labels, init_from, config.task)
+    trimmed = _trimmed_model(config, task, corpus, labels, source, whole, cache)
+    _log_head(config.model.name, trimmed.pretrained)
+    parts = _parts(split, trimmed.features, device, plan, config.train.max_length)
+    model = instantiate(trimmed.pretrained, derived(config.seed, RandomStream.WEIGHTS)).to(device)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(derived(config.seed, RandomStream.ADJUSTMENT))  # weights that a variant adds
         model = adjust_model(model, applied)
     own_metric = registry.load("metric", config.metric) if registry.is_path(config.metric or "") else None
     settings = partial(settings_of_process, device, applied)
     folds = folds_of(task, corpus.items, split, config.split_seed)
-    return Prepared(task, plan, corpus, labels, parts, material, whole, model, own_metric, settings, folds)
+    return Prepared(task, plan, corpus, labels, parts, trimmed, whole, model, own_metric, settings, folds)
 
 
 @contextmanager
@@ -135,11 +135,11 @@ def _default_attention(device: torch.device) -> str | None:
     return "eager" if device.type == "cpu" else None
 
 
-def _tell(model: str, pristine: PretrainedModel) -> None:
+def _log_head(model: str, pretrained: PretrainedModel) -> None:
     """What became of a head that the checkpoint brought; every run says it, the warm ones too."""
-    if pristine.remark is not None:
-        drawn = pristine.head <= pristine.missing
-        logger.log(logging.WARNING if drawn else logging.INFO, "%s: %s", model, pristine.remark)
+    if pretrained.remark is not None:
+        drawn = pretrained.head <= pretrained.missing
+        logger.log(logging.WARNING if drawn else logging.INFO, "%s: %s", model, pretrained.remark)
 
 
 def _system_key(config: RunConfig) -> Hashable:
@@ -161,14 +161,14 @@ def _labels(task: Task, corpus: Corpus) -> tuple[str, ...]:
     return task.label_space(corpus.items)
 
 
-def _material(
+def _trimmed_model(
     config: RunConfig,
     task: Task,
     corpus: Corpus,
     labels: tuple[str, ...],
     source: ModelSource,
     whole: Callable[[], PretrainedModel],
-    warm: RunCache,
+    cache: RunCache,
 ) -> TrimmedModel:
     """Tokenised data and base weights of one model on one data set: what all its runs share."""
     train = config.train
@@ -179,7 +179,7 @@ def _material(
         features = load_features(task, corpus, config.model, labels, train.max_length)
         return TrimmedModel.of(features, whole(), task.whole_vocabulary)
 
-    return warm.get("material", key, build)
+    return cache.get("trimmed", key, build)
 
 
 def _parts(split: Split, features: Features, device: torch.device, plan: Plan, max_length: int) -> dict[str, SplitPart]:

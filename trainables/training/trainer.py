@@ -64,7 +64,9 @@ class Training:
         self.accumulation, self.checkpoints = accumulation, checkpoints
         self.steps_per_epoch = -(-len(train.lengths) // config.train.batch_size)
         self.rate = LearningRate(config.train, self.steps_per_epoch * config.train.epochs)
-        self.stepper = OptimizerStep.create(model, config.train, config.model.precision, group.device, plan.optimizer)
+        self.optimizer_step = OptimizerStep.create(
+            model, config.train, config.model.precision, group.device, plan.optimizer
+        )
         self.best = Best(config.direction, keep_weights)
         self.points = ControlPoints(group, control, checkpoints.due)
         self.control = control
@@ -76,7 +78,7 @@ class Training:
         self.loss_sum = torch.zeros((), dtype=torch.float64, device=group.device)
         self._first_bad = torch.full((), -1, dtype=torch.int64, device=group.device)
         self.norm = torch.zeros((), device=group.device)
-        self._recorded = self._recorded_steps()
+        self._captured = self._captured_steps()
 
     def run(self) -> None:
         """Train from the current position to the end, or raise Diverged or Stopped."""
@@ -110,7 +112,7 @@ class Training:
         """One optimizer step; nothing in it waits for the device (but the scaler of fp16)."""
         seed_step(self.config.seed, self.position.step, self.group.rank)
         terms = max(1, int(self.train.terms[batch].sum()))
-        self.rate.applied += self._launch(batch, terms) if self._recorded is None else self._replay(batch, terms)
+        self.rate.applied += self._launch(batch, terms) if self._captured is None else self._replay(batch, terms)
         self._note_bad_step()
         self.totals.items += len(batch)
         self.totals.tokens += int(self.train.lengths[batch].sum())
@@ -123,19 +125,19 @@ class Training:
             self._backward(batch[:1], terms, weight=0.0, last=True)
         for number, part in enumerate(parts, start=1):
             self._backward(part, terms, weight=1.0, last=number == len(parts))
-        self.norm, applied = self.stepper.step(self.rate.now())
+        self.norm, applied = self.optimizer_step.step(self.rate.now())
         return applied
 
     def _replay(self, batch: Indices, terms: int) -> bool:
         """The same as one recorded launch."""
-        assert self._recorded is not None
-        self.stepper.set_rate(self.rate.now())
-        loss, norm = self._recorded.step(self._inputs(batch), 1.0 / terms)
+        assert self._captured is not None
+        self.optimizer_step.set_rate(self.rate.now())
+        loss, norm = self._captured.step(self._inputs(batch), 1.0 / terms)
         self.loss_sum += loss
         self.norm = norm.clone()
         return True
 
-    def _recorded_steps(self) -> CapturedSteps | None:
+    def _captured_steps(self) -> CapturedSteps | None:
         if self.plan.recorder is None:
             return None
         if self.group.world_size > 1 or self.accumulation > 1:
@@ -144,8 +146,8 @@ class Training:
 
     def _whole_step(self, inputs: Mapping[str, torch.Tensor], scale: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         loss = self._loss(inputs)
-        self.stepper.backward(loss * scale)
-        return loss.detach(), self.stepper.apply()[0]
+        self.optimizer_step.backward(loss * scale)
+        return loss.detach(), self.optimizer_step.apply()[0]
 
     def _inputs(self, rows: Indices) -> dict[str, torch.Tensor]:
         seed = derived(self.config.seed, RandomStream.VARIATION, self.position.epoch)
@@ -160,7 +162,7 @@ class Training:
         inputs = self._inputs(rows)
         with self._communicating(last):
             loss = self._loss(inputs) * weight
-            self.stepper.backward(loss * (self.group.world_size / terms))
+            self.optimizer_step.backward(loss * (self.group.world_size / terms))
         self.loss_sum += loss.detach()
 
     def _communicating(self, last: bool) -> AbstractContextManager[Any]:
@@ -171,13 +173,13 @@ class Training:
     def _note_bad_step(self) -> None:
         """Keep the first step with a non-finite value on the device; fp16 gradients may overflow, its loss may not."""
         finite = torch.isfinite(self.loss_sum)
-        if self.stepper.scaler is None:
+        if self.optimizer_step.scaler is None:
             finite = finite & torch.isfinite(self.norm)
         self._first_bad = torch.where((self._first_bad < 0) & ~finite, self.position.step, self._first_bad)
 
     def _bad_step(self) -> int | None:
         step = int(self._first_bad)
-        if step < 0 and self.stepper.gave_up:
+        if step < 0 and self.optimizer_step.gave_up:
             return self.position.step
         return None if step < 0 else step
 
@@ -203,7 +205,7 @@ class Training:
         return total
 
     def _finish_epoch(self, train_loss: float, seconds: float) -> None:
-        found = {part: self.evaluate(feed) for part, feed in self.judged.items()}
+        found = {part: self.evaluate(loader) for part, loader in self.judged.items()}
         if not all(map(is_usable, found.values())):
             raise Diverged(self.position.step, "evaluation loss became non-finite")
         outputs = {part: evaluation.outputs for part, evaluation in found.items()}
@@ -226,12 +228,12 @@ class Training:
         self._report(row)
         self.points.hasten()
 
-    def evaluate(self, feed: BatchLoader) -> Evaluation:
+    def evaluate(self, loader: BatchLoader) -> Evaluation:
         """The model's loss and outputs on these features, whether they are usable or not."""
         order = None
         if self.plan.misplaced is not None:
-            order = self.plan.misplaced(feed.lengths, generator(self.config.seed, RandomStream.MISPLACEMENT))
-        evaluation = evaluate(self.model, self.task, feed, self.group, self.config.model.precision, order)
+            order = self.plan.misplaced(loader.lengths, generator(self.config.seed, RandomStream.MISPLACEMENT))
+        evaluation = evaluate(self.model, self.task, loader, self.group, self.config.model.precision, order)
         self.totals.evaluation_seconds += evaluation.seconds
         return evaluation
 

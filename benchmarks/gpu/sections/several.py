@@ -225,7 +225,7 @@ def main() -> None:
         if on_device:
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()
-        outcome = run(RunConfig.model_validate_json(line), warm=warm)
+        outcome = run(RunConfig.model_validate_json(line), cache=warm)
         if outcome.columns.get("train_loss") is None:
             raise RuntimeError(f"a run ended as {outcome.status}: {outcome.error}")
         memory = torch.cuda.max_memory_reserved() / GIB if on_device else None

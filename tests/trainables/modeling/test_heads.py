@@ -20,7 +20,7 @@ from trainables.modeling.pretrained import ModelError, ModelSource, PretrainedMo
 from trainables.modeling.save_model import save
 from trainables.modeling.saved_model import saved_task
 from trainables.protocols.variant import adjust_model, plan_of, resolve_variants
-from trainables.training.init_from import started
+from trainables.training.init_from import with_saved_weights
 from trainables.training.run import run
 
 LABELS = ("O", "Data", "Power")
@@ -131,10 +131,10 @@ def test_a_head_that_a_run_starts_with_trains_too_and_one_of_other_labels_is_lef
     assert outcome.kept is not None
     save(outcome.kept, best, {})
     bare = load(tmp_path / "bert")
-    kept = started(bare, best.local_path, "token_classification", LABELS)
+    kept = with_saved_weights(bare, best.local_path, "token_classification", LABELS)
     assert (kept.missing, kept.remark) == (frozenset(), None)
     assert new_parameters(instantiate(kept, 1)) == {"classifier.weight", "classifier.bias"}
-    other = started(load(tmp_path / "bert"), best.local_path, "token_classification", ("O", "Power", "Data"))
+    other = with_saved_weights(load(tmp_path / "bert"), best.local_path, "token_classification", ("O", "Power", "Data"))
     assert other.missing == kept.head
     assert "is for token classification (O, Data, Power): a new one is drawn" in str(other.remark)
 

@@ -129,7 +129,7 @@ def test_a_run_that_starts_from_weights_of_another_task_takes_the_encoder_only(t
     config, _, best = saved_run(tmp_path)
     renamed = config.model_copy(update={"split": SplitConfig(validation=0.25, seed=7), "init_from": "0" * 16})
     still = renamed.model_copy(update={"train": config.train.model_copy(update={"learning_rate": 1e-12, "epochs": 1})})
-    same = run(still, start=best, keep=True)
+    same = run(still, init_from=best, keep=True)
     assert same.kept is not None
     trained = AutoModelForTokenClassification.from_pretrained(best.path)
     assert torch.allclose(same.kept.module.classifier.weight, trained.classifier.weight, atol=1e-6)
@@ -137,7 +137,7 @@ def test_a_run_that_starts_from_weights_of_another_task_takes_the_encoder_only(t
         json.dumps({**saved_task(best.local_path), "labels": ["O", "Power", "Data"]})
     )
     write_manifest(tmp_path / "best")
-    other = run(still, start=best, keep=True)
+    other = run(still, init_from=best, keep=True)
     assert other.kept is not None
     assert not torch.allclose(other.kept.module.classifier.weight, trained.classifier.weight, atol=1e-3)
     query = "encoder.layer.0.attention.self.query.weight"
@@ -149,7 +149,7 @@ def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
     for family, change in (("roberta", {}), ("bert", {"hidden_size": 64})):
         config = tiny_run(tmp_path / family, family=family, model={"overrides": change, "random_init": bool(change)})
         with pytest.raises(ModelError, match="of another architecture"):
-            run(config.model_copy(update={"init_from": "0" * 16}), start=best)
+            run(config.model_copy(update={"init_from": "0" * 16}), init_from=best)
 
 
 def test_a_model_of_random_weights_is_saved_whole_too(tmp_path: Path) -> None:

@@ -99,9 +99,9 @@ def test_the_training_loss_curve_is_that_of_a_plain_loop(tmp_path: Path) -> None
 
 def test_without_padding_the_loss_is_the_models_own(tmp_path: Path) -> None:
     prepared = prepare(_config(tmp_path), torch.device("cpu"), RunCache())
-    feed = prepared.parts["train"].feed
-    rows = np.flatnonzero(feed.lengths == WIDTH)[:6]
-    batch = feed.batch(rows)
+    loader = prepared.parts["train"].loader
+    rows = np.flatnonzero(loader.lengths == WIDTH)[:6]
+    batch = loader.batch(rows)
     assert "attention_mask" not in batch
     with torch.no_grad():
         found = prepared.model(**batch)

@@ -19,12 +19,12 @@ from trainables.tools.profile import (
     PHASES,
     Positions,
     Profile,
-    answer,
     matrix_product_rate,
     operations_per_token,
     phase_shares,
     positions,
     profile,
+    run_profile,
     spaced,
     warmup_batches,
 )
@@ -43,7 +43,7 @@ def training_of(config: RunConfig) -> Training:
     return training_for(config, prepare(config, CPU, RunCache()), ProcessGroup())
 
 
-def feed(*lengths: int, padding: int | None = None) -> BatchLoader:
+def loader(*lengths: int, padding: int | None = None) -> BatchLoader:
     """Features of these lengths."""
     rows = [np.ones(length, dtype=np.int32) for length in lengths]
     count = np.ones(len(lengths), dtype=np.int32)
@@ -53,11 +53,11 @@ def feed(*lengths: int, padding: int | None = None) -> BatchLoader:
 
 def test_padding_waste_is_the_share_of_computed_positions_without_a_piece() -> None:
     batches = [np.array([0, 1]), np.array([2, 3])]
-    found = positions(feed(2, 4, 6, 6), batches)
+    found = positions(loader(2, 4, 6, 6), batches)
     assert (found.computed, found.real, found.waste) == (20, 18, pytest.approx(0.1))
-    assert positions(feed(4, 4, 4, 4), batches).waste == 0.0
-    assert positions(feed(2, 4, 6, 6), batches, unpadded=True) == Positions(found.real, found.real)
-    assert positions(feed(2, 4, 6, 6, padding=9), batches).waste == pytest.approx(0.5)
+    assert positions(loader(4, 4, 4, 4), batches).waste == 0.0
+    assert positions(loader(2, 4, 6, 6), batches, unpadded=True) == Positions(found.real, found.real)
+    assert positions(loader(2, 4, 6, 6, padding=9), batches).waste == pytest.approx(0.5)
 
 
 def test_operations_of_a_training_step_are_three_times_those_of_its_forward_pass(tmp_path: Path) -> None:
@@ -110,14 +110,14 @@ def test_every_shape_comes_twice_before_the_measured_steps_where_few_are_meant_t
 
 def test_timing_phases_leaves_the_step_as_it_was(tmp_path: Path) -> None:
     training = training_of(tiny_run(tmp_path))
-    parallel, names = training.parallel, set(vars(training.stepper))
+    parallel, names = training.parallel, set(vars(training.optimizer_step))
     found = phase_shares(training, training.batches())
     assert found is not None
     assert set(found) == set(PHASES)
     assert sum(found.values()) == pytest.approx(1.0)
     assert all(share > 0 for share in found.values())
     assert training.parallel is parallel
-    assert set(vars(training.stepper)) == names
+    assert set(vars(training.optimizer_step)) == names
 
 
 def test_a_step_that_never_calls_the_model_has_no_phases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,6 +158,6 @@ def test_small_data_is_gone_through_again(tmp_path: Path, monkeypatch: pytest.Mo
 def test_what_cannot_be_measured_is_a_result_with_its_reason(tmp_path: Path) -> None:
     config = json.loads(tiny_run(tmp_path).model_dump_json())
     config["model"]["source"] = str(tmp_path / "nothing")
-    found = answer({"config": config, "steps": 1, "warmup": 0})
+    found = run_profile({"config": config, "steps": 1, "warmup": 0})
     assert found["result"] == "failed"
     assert "nothing" in found["reason"]

@@ -80,8 +80,8 @@ def test_a_step_in_parts_cannot_be_recorded(tmp_path: Path) -> None:
 
 
 def test_widths_in_steps_give_few_shapes_and_never_pass_the_longest_item_allowed() -> None:
-    feed = BatchLoader(features(), torch.device("cpu"), multiple=3, longest=5)
-    assert feed.lengths.tolist() == [3, 2, 4]
-    assert feed.widths.tolist() == [3, 3, 5]
-    assert feed.batch(np.array([0, 1]))["input_ids"].tolist() == [[101, 7, 102], [101, 102, 0]]
-    assert feed.batch(np.array([0]))["attention_mask"].tolist() == [[1, 1, 1]]
+    loader = BatchLoader(features(), torch.device("cpu"), multiple=3, longest=5)
+    assert loader.lengths.tolist() == [3, 2, 4]
+    assert loader.widths.tolist() == [3, 3, 5]
+    assert loader.batch(np.array([0, 1]))["input_ids"].tolist() == [[101, 7, 102], [101, 102, 0]]
+    assert loader.batch(np.array([0]))["attention_mask"].tolist() == [[1, 1, 1]]

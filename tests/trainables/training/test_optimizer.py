@@ -28,31 +28,31 @@ def test_a_model_without_trainable_weights_is_refused() -> None:
 
 def test_the_gradient_is_clipped_to_the_limit_and_the_norm_before_is_returned() -> None:
     model = nn.Linear(1, 1, bias=False)
-    stepper = OptimizerStep.create(model, TrainConfig(clip=1.0), "fp32", CPU)
-    stepper.backward(model(torch.tensor([[30.0]])).sum())
-    norm, applied = stepper.step(1e-3)
+    optimizer_step = OptimizerStep.create(model, TrainConfig(clip=1.0), "fp32", CPU)
+    optimizer_step.backward(model(torch.tensor([[30.0]])).sum())
+    norm, applied = optimizer_step.step(1e-3)
     assert float(norm) == pytest.approx(30.0)
     assert applied
 
 
 def test_an_overflow_skips_the_step_and_twenty_in_a_row_give_up() -> None:
     model = nn.Linear(1, 1, bias=False)
-    stepper = OptimizerStep.create(model, TrainConfig(), "fp16", CPU)
+    optimizer_step = OptimizerStep.create(model, TrainConfig(), "fp16", CPU)
     before = model.weight.detach().clone()
     for _ in range(MAX_SKIPS_IN_A_ROW):
-        assert not stepper.gave_up
-        stepper.backward(model(torch.tensor([[float("inf")]])).sum())
-        _, applied = stepper.step(1e-3)
+        assert not optimizer_step.gave_up
+        optimizer_step.backward(model(torch.tensor([[float("inf")]])).sum())
+        _, applied = optimizer_step.step(1e-3)
         assert not applied
-    assert stepper.gave_up
-    assert stepper.skipped == MAX_SKIPS_IN_A_ROW
+    assert optimizer_step.gave_up
+    assert optimizer_step.skipped == MAX_SKIPS_IN_A_ROW
     assert torch.equal(model.weight, before)
 
 
 def test_a_good_step_ends_a_row_of_skips() -> None:
     model = nn.Linear(1, 1, bias=False)
-    stepper = OptimizerStep.create(model, TrainConfig(), "fp16", CPU)
+    optimizer_step = OptimizerStep.create(model, TrainConfig(), "fp16", CPU)
     for value in (float("inf"), 1.0):
-        stepper.backward(model(torch.tensor([[value]])).sum())
-        stepper.step(1e-3)
-    assert (stepper.skipped, stepper.skipped_in_a_row) == (1, 0)
+        optimizer_step.backward(model(torch.tensor([[value]])).sum())
+        optimizer_step.step(1e-3)
+    assert (optimizer_step.skipped, optimizer_step.skipped_in_a_row) == (1, 0)

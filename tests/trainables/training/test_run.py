@@ -51,10 +51,10 @@ def test_accumulation_does_not_change_the_loss_curve(tmp_path: Path) -> None:
 
 def test_a_warm_run_equals_a_cold_one_bit_for_bit(tmp_path: Path) -> None:
     first, other = tiny_run(tmp_path, dropout=0.1), tiny_run(tmp_path, dropout=0.1, seed=2)
-    warm = RunCache()
-    run(first, warm=warm)
-    run(other, warm=warm)
-    assert_same(run(first, warm=warm), run(first))
+    cache = RunCache()
+    run(first, cache=cache)
+    run(other, cache=cache)
+    assert_same(run(first, cache=cache), run(first))
 
 
 def test_seeds_differ(tmp_path: Path) -> None:

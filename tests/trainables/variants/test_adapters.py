@@ -156,11 +156,11 @@ def test_a_warm_run_with_adapters_is_a_cold_one(tmp_path: Path, name: str, varia
     def config(seed: int) -> Any:
         return text_run(tmp_path, name, seed=seed, variants={variant: {}}, dropout=0.1)
 
-    cold, warm = run(config(1)), RunCache()
-    first = run(config(1), warm=warm)
-    run(config(2), warm=warm)
+    cold, cache = run(config(1)), RunCache()
+    first = run(config(1), cache=cache)
+    run(config(2), cache=cache)
     same(first, cold)
-    same(run(config(1), warm=warm), cold)
+    same(run(config(1), cache=cache), cold)
     assert cold.columns["trainable_parameters"] < cold.columns["parameters"] / 2
 
 
@@ -202,6 +202,6 @@ def test_adapters_go_on_from_the_weights_of_another_run(tmp_path: Path) -> None:
     saved(run(text_run(tmp_path, "bert", epochs=1), keep=True), tmp_path / "saved")
     start = Folder.at(tmp_path / "saved")
     config = text_run(tmp_path, "bert", variants={"qlora": {}}).model_copy(update={"init_from": "it"})
-    begun, fresh = run(config, start=start), run(config.model_copy(update={"init_from": None}))
+    begun, fresh = run(config, init_from=start), run(config.model_copy(update={"init_from": None}))
     assert begun.status in ("completed", "collapsed")
     assert begun.epochs["train_loss"][0] != fresh.epochs["train_loss"][0]

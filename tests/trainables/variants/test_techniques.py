@@ -220,10 +220,10 @@ def test_compiled_graphs_serve_the_runs_of_one_system_and_are_dropped_for_the_ne
         return graph.forward
 
     double = torch.compile(lambda values: values * 2, backend=backend)
-    warm, device = RunCache(), torch.device("cpu")
+    cache, device = RunCache(), torch.device("cpu")
 
     def graphs_after(**changes: Any) -> int:
-        prepare(tiny_run(tmp_path, **changes), device, warm)
+        prepare(tiny_run(tmp_path, **changes), device, cache)
         double(torch.ones(2))
         return len(compiled)
 
