@@ -1,7 +1,7 @@
-"""From start and end scores of tokens to one answer a question, thresholds on "there is none", and the scores of both.
+"""Turns start and end scores of tokens into one answer per question, tunes the no-answer threshold, and scores both.
 
-Post-processing as in Devlin et al. (2019) for SQuAD 2.0; scores are all fields of its official script (Rajpurkar et
-al. 2018), in [0, 1]. A question brings its context, its gold answers and what it shares with others. Legend: W
+Post-processing follows Devlin et al. (2019) for SQuAD 2.0. The scores are all fields of its official script (Rajpurkar
+et al. 2018), in [0, 1]. An item holds its question, context and gold answers, and may name its cluster. Legend: W
 windows, T tokens, N best starts and ends.
 """
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 SCORED = ("exact_match", "answer_f1")
-_KINDS = {"exact_match": "exact_match", "answer_f1": "f1"}  # names of the metrics of one kind of question
+_KINDS = {"exact_match": "exact_match", "answer_f1": "f1"}  # what the metrics of one kind of question are called
 _WINDOWS_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
 class Spans:
-    """The best span of each of W windows: its score (start plus end; -inf: there is none), first and last piece."""
+    """The best span of each of W windows: its score (start plus end; -inf: none), first and last token."""
 
     score: Floats
     first: NDArray[np.int64]
@@ -40,10 +40,10 @@ class Spans:
 
 
 def best_spans(start: Ragged, end: Ragged, candidate: Ragged, n_best: int, max_answer_length: int) -> Spans:
-    """Per window the best span among the `n_best` highest starts and ends over all its pieces.
+    """Return each window's best span among its `n_best` highest starts and ends.
 
-    A span runs over at most `max_answer_length` pieces, from a `candidate` (piece with text of the context) to one; of
-    equal ones the earliest wins.
+    A span has at most `max_answer_length` tokens and begins and ends at a `candidate` (a token with text of the
+    context). Of equally good spans the earliest wins.
     """
     parts = []
     for low in range(0, len(start), _WINDOWS_AT_ONCE):
@@ -57,8 +57,8 @@ def _best_of(
     start_WT: Floats, end_WT: Floats, candidate_WT: NDArray[np.bool_], n_best: int, longest: int
 ) -> tuple[Floats, NDArray[np.int64], NDArray[np.int64]]:
     first_WN, last_WN = _highest(start_WT, n_best), _highest(end_WT, n_best)
-    pieces_WNN = last_WN[:, None, :] - first_WN[:, :, None] + 1
-    allowed = (pieces_WNN >= 1) & (pieces_WNN <= longest)
+    tokens_WNN = last_WN[:, None, :] - first_WN[:, :, None] + 1
+    allowed = (tokens_WNN >= 1) & (tokens_WNN <= longest)
     allowed &= np.take_along_axis(candidate_WT, first_WN, 1)[:, :, None]
     allowed &= np.take_along_axis(candidate_WT, last_WN, 1)[:, None, :]
     sums = np.take_along_axis(start_WT, first_WN, 1)[:, :, None] + np.take_along_axis(end_WT, last_WN, 1)[:, None, :]
@@ -69,12 +69,12 @@ def _best_of(
 
 
 def _highest(values_WT: Floats, count: int) -> NDArray[np.int64]:
-    """Places of the highest values of each row, by place."""
+    """Return the positions of each row's highest values, in ascending order."""
     return np.sort(np.argsort(-values_WT, axis=1, kind="stable")[:, :count], axis=1)
 
 
 def _dense(rows: Ragged, chosen: slice) -> Floats:
-    """Some adjacent rows as [W, T], -inf where a row is shorter."""
+    """Return adjacent rows as [W, T], filled with -inf where a row is shorter."""
     offsets = rows.offsets[chosen.start : chosen.stop + 1]
     lengths = np.diff(offsets)
     dense = np.full((len(lengths), int(lengths.max())), -np.inf)
@@ -84,10 +84,10 @@ def _dense(rows: Ragged, chosen: slice) -> Floats:
 
 @dataclass(frozen=True)
 class BestAnswers:
-    """One row a question, in order of its first window: the best span and how much better "no answer" scores.
+    """One row per question, in the order of first windows: the best span, and by how much "no answer" beats it.
 
-    `item` as the windows have it; `window`, `first` and `last` say where the span is; `no_answer_score` is the null
-    score (minimum over windows of CLS start plus end) less that of the span, in logits.
+    `item` is the windows' own index; `window`, `first` and `last` locate the span. `no_answer_score` is the null score
+    (the minimum over windows of CLS start plus end) minus the span's score, in logits.
     """
 
     item: NDArray[np.int64]
@@ -100,32 +100,33 @@ class BestAnswers:
 def answers_of(
     item: NDArray[np.int32], start: Ragged, end: Ragged, candidate: Ragged, n_best: int, max_answer_length: int
 ) -> BestAnswers:
-    """The best span over all windows of each question; `item` [W] is the same for windows of one question, adjacent.
+    """Return the best span over all windows of each question. `item` [W] says which question a window belongs to.
 
-    Where none of the best starts goes with a best end, all pieces of the question's windows are searched.
+    The windows of one question are adjacent. Where no best start fits a best end, all tokens of the question's windows
+    are searched.
     """
     spans = best_spans(start, end, candidate, n_best, max_answer_length)
     bounds = np.flatnonzero(np.diff(item, prepend=-1))
     group = np.repeat(np.arange(len(bounds)), np.diff(bounds, append=len(item)))
-    found = np.isfinite(np.maximum.reduceat(spans.score, bounds))
-    if not found.all():
-        spans = _searched_whole(spans, np.flatnonzero(~found[group]), start, end, candidate, max_answer_length)
+    has_span = np.isfinite(np.maximum.reduceat(spans.score, bounds))
+    if not has_span.all():
+        spans = _search_all_tokens(spans, np.flatnonzero(~has_span[group]), start, end, candidate, max_answer_length)
     best = np.maximum.reduceat(spans.score, bounds)
-    assert np.isfinite(best).all(), "every window set holds a piece of the context"
+    assert np.isfinite(best).all(), "every question has a window with text of its context"
     hits = np.flatnonzero(spans.score == best[group])
     window = hits[np.unique(group[hits], return_index=True)[1]]
     null = np.minimum.reduceat(_first_values(start) + _first_values(end), bounds)
     return BestAnswers(item[bounds].astype(np.int64), window, spans.first[window], spans.last[window], null - best)
 
 
-def _searched_whole(
+def _search_all_tokens(
     spans: Spans, windows: NDArray[np.int64], start: Ragged, end: Ragged, candidate: Ragged, max_answer_length: int
 ) -> Spans:
     scores = start.take(windows), end.take(windows)
-    found = best_spans(*scores, candidate.take(windows), int(scores[0].lengths.max()), max_answer_length)
-    whole = Spans(spans.score.copy(), spans.first.copy(), spans.last.copy())
-    whole.score[windows], whole.first[windows], whole.last[windows] = found.score, found.first, found.last
-    return whole
+    better = best_spans(*scores, candidate.take(windows), int(scores[0].lengths.max()), max_answer_length)
+    merged = Spans(spans.score.copy(), spans.first.copy(), spans.last.copy())
+    merged.score[windows], merged.first[windows], merged.last[windows] = better.score, better.first, better.last
+    return merged
 
 
 def _first_values(rows: Ragged) -> Floats:
@@ -135,11 +136,11 @@ def _first_values(rows: Ragged) -> Floats:
 def best_threshold(
     scores: Floats, answered: NDArray[np.bool_], answerable: NDArray[np.bool_], no_answer_score: Floats
 ) -> tuple[float, float | None]:
-    """The highest mean score that a threshold reaches, and the lowest threshold that reaches it (SQuAD 2.0 script).
+    """Return the highest mean score that a threshold reaches, and the lowest such threshold (SQuAD 2.0 script).
 
-    `scores` are those of the answers as given, `answered` says which are not empty. A question whose `no_answer_score`
-    is above the threshold gets the empty answer; equal values change sides together. The threshold is one of the
-    values, or None where nothing is better than the empty answer to every question.
+    `scores` are the scores of the given answers; `answered` says which of them are not empty. A question whose
+    `no_answer_score` is above the threshold gets the empty answer, so questions with equal values switch together. The
+    threshold is one of the values, or None where nothing beats the empty answer to every question.
     """
     gain = np.where(answerable, scores, -answered.astype(np.float64))
     order = np.argsort(no_answer_score, kind="stable")
@@ -150,32 +151,32 @@ def best_threshold(
 
 
 def item_scores(gold: Iterable[Any], predicted: Iterable[Any], metric: str) -> NDArray[np.float64]:
-    """Score of each question, [N]; 0 where a prediction is missing."""
+    """Return the score of each question, [N]; 0 where a prediction is missing."""
     counts: NDArray[np.float64] = registry.load("metric", metric).counts(answers(list(gold), list(predicted)))
     return counts[:, 0]
 
 
 def official_scores(predictions: pd.DataFrame) -> dict[str, float]:
-    """Exact match and F1 over all questions, those with and those without an answer, and at the best threshold.
+    """Return exact match and F1 over all questions, over those with and without an answer, and at the best threshold.
 
-    Fields of one kind of question are there only where such a question is. A threshold of 0.0 also stands for "the
-    empty answer everywhere is best", as in the script.
+    Fields about one kind of question are present only if there is such a question. A threshold of 0.0 also means that
+    the empty answer is best everywhere, as in the official script.
     """
     answerable = (predictions["gold"] != "").to_numpy()
     kinds = {"has_answer": answerable, "no_answer": ~answerable}
     scores: dict[str, Any] = {"total": len(predictions)}
     scores |= {f"{kind}_total": chosen.sum() for kind, chosen in kinds.items() if chosen.any()}
     for name in SCORED:
-        found = item_scores(predictions["gold"], predictions["predicted"], name)
-        scores[name] = found.mean()
-        scores |= {f"{kind}_{_KINDS[name]}": found[chosen].mean() for kind, chosen in kinds.items() if chosen.any()}
+        of_items = item_scores(predictions["gold"], predictions["predicted"], name)
+        scores[name] = of_items.mean()
+        scores |= {f"{kind}_{_KINDS[name]}": of_items[chosen].mean() for kind, chosen in kinds.items() if chosen.any()}
         scores[f"best_{name}"], threshold = best_score(predictions, name)
         scores[f"best_{name}_threshold"] = 0.0 if threshold is None else threshold
     return {name: float(value) for name, value in scores.items()}
 
 
 def best_score(predictions: pd.DataFrame, metric: str) -> tuple[float, float | None]:
-    """The highest score that a threshold on `no_answer_score` gives these answers, and that threshold."""
+    """Return the highest score that a threshold on `no_answer_score` gives these answers, and that threshold."""
     scores = item_scores(predictions["gold"], predictions["answer"], metric)
     answered, answerable = ((predictions[name] != "").to_numpy() for name in ("answer", "gold"))
     return best_threshold(scores, answered, answerable, predictions["no_answer_score"].to_numpy())
@@ -185,7 +186,7 @@ NO_ANSWERS: dict[str, list[Any]] = {"text": [], "answer_start": []}
 
 
 def require_sound(items: Sequence[Item]) -> None:
-    """Raise DataError naming the first question that cannot be read, or where there is none."""
+    """Raise DataError if there are no questions, or naming the first one that cannot be read."""
     if not items:
         raise DataError("there are no questions")
     for number, item in enumerate(items, start=1):
@@ -214,12 +215,12 @@ def _answer_fault(context: str, text: Any, start: Any) -> str | None:
         return f"an answer must be text, got {text!r}"
     if not isinstance(start, int) or isinstance(start, bool) or start < 0:
         return f"an offset must be a whole number of characters, got {start!r}"
-    there = context[start : start + len(text)]
-    return None if there == text else f"its answer {text!r} is not at character {start} of the context, {there!r} is"
+    actual = context[start : start + len(text)]
+    return None if actual == text else f"its answer {text!r} is not at character {start} of the context, {actual!r} is"
 
 
 def first_answer(item: Item) -> tuple[int, int] | None:
-    """First character of the first gold answer and the one after its last; None where there is no answer."""
+    """Return where the first gold answer begins and ends (exclusive), in characters; None for no answer."""
     answers = item["answers"]
     if not answers["text"]:
         return None
@@ -228,11 +229,11 @@ def first_answer(item: Item) -> tuple[int, int] | None:
 
 
 def cluster(item: Item) -> str:
-    """What a question shares with others: as the data says, else its context."""
+    """Return what a question shares with others: its own `cluster` field, or else a hash of its context."""
     given = item.get("cluster")
     return hashlib.sha256(item["context"].encode()).hexdigest()[:12] if given is None else str(given)
 
 
 def gold(item: Item) -> str:
-    """Distinct gold answers, one a line (their own line breaks count as any white space does); empty for none."""
+    """Return the distinct gold answers, one per line (inner line breaks become spaces); empty for none."""
     return "\n".join(dict.fromkeys(" ".join(text.split()) for text in item["answers"]["text"]))

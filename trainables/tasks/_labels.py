@@ -1,4 +1,4 @@
-"""Labels of whole items: which are refused, how they are weighed, and how probabilities become decisions."""
+"""Labels of whole items: which are refused, how classes are weighted, and how probabilities become labels."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     import torch
 
 
-NEARLY_ALL, MOSTLY = 0.99, 0.9  # shares that make a model collapsed
-OUTSIDE = "O"  # F1 metrics leave this label out, because in tagging it means "none"
+NEARLY_ALL, MOSTLY = 0.99, 0.9  # shares from which a model counts as collapsed
+OUTSIDE = "O"  # F1 metrics leave this label out: in tagging it means "none"
 
 
 def label_fault(label: Any) -> str | None:
-    """Why a label cannot be used, or None. Class numbers are labels too; -1 is how data sets mark a hidden one."""
+    """Return why a label cannot be used, or None. Numbers are labels too, except -1, which marks a hidden label."""
     if isinstance(label, bool) or not isinstance(label, str | int):
         return f"a label must be text or a whole number, got {label!r}"
     if str(label) == "-1":
@@ -37,7 +37,7 @@ def label_fault(label: Any) -> str | None:
 
 
 def require_known(items: Sequence[Item], split: Split, labels_of: Callable[[Item], Sequence[str]]) -> None:
-    """Raise DataError where an evaluated label cannot be learned because no training item has it."""
+    """Raise DataError if an evaluated item has a label that no training item has: it cannot be learned."""
     known = set(chain.from_iterable(labels_of(items[index]) for index in split.train))
     for part in ("validation", "test"):
         for index in split.part(part):
@@ -48,9 +48,9 @@ def require_known(items: Sequence[Item], split: Split, labels_of: Callable[[Item
 
 
 def balanced(counts: Sequence[int]) -> tuple[float, ...]:
-    """Weights that give all classes the same say: items / (classes x items of the class); 1 for a class without any.
+    """Return weights that make all classes count alike: items / (classes x items of the class); 1 for an empty class.
 
-    They are scikit-learn's `class_weight="balanced"` (King and Zeng 2001); their mean over the items is 1.
+    These are scikit-learn's `class_weight="balanced"` (King and Zeng 2001); their mean over the items is 1.
     """
     present = sum(count > 0 for count in counts)
     return tuple(sum(counts) / (present * count) if count else 1.0 for count in counts)
@@ -58,44 +58,44 @@ def balanced(counts: Sequence[int]) -> tuple[float, ...]:
 
 @functools.lru_cache(maxsize=64)
 def on_device(weights: tuple[float, ...], device: torch.device) -> torch.Tensor | None:
-    """The weights, float32 [C], made once a device and not once a step; None for no weights."""
+    """Return the weights, float32 [C], made once per device instead of once per step; None for no weights."""
     import torch
 
     return torch.tensor(weights, dtype=torch.float32, device=device) if weights else None
 
 
 def one_answer(predictions: pd.DataFrame, item: str = "item", nothing: str = "the same answer") -> str | None:
-    """How many items got one and the same answer, where it is nearly all of them and the right answers differ; or None.
+    """Return a sentence if nearly every item got the same answer although the right answers differ, else None.
 
-    Nearly all are 99 of 100; then no right answer may be that of more than nine items in ten. Where it is all of them,
-    it is enough that two right answers differ. `nothing` is what the empty answer is called.
+    "Nearly every" means 99 in 100 items, and then no right answer may belong to more than nine items in ten. If every
+    item got the same answer, two different right answers suffice. `nothing` is what the empty answer is called.
     """
-    said, right = (predictions[name].value_counts(dropna=False) for name in ("predicted", "gold"))
-    number, largest = int(said.iloc[0]), int(right.iloc[0])
-    what = nothing if said.index[0] == "" else "the same answer"
+    predicted, gold = (predictions[name].value_counts(dropna=False) for name in ("predicted", "gold"))
+    number, largest = int(predicted.iloc[0]), int(gold.iloc[0])
+    what = nothing if predicted.index[0] == "" else "the same answer"
     if number == len(predictions):
-        return f"every {item} got {what}" if len(right) > 1 else None
+        return f"every {item} got {what}" if len(gold) > 1 else None
     if number < NEARLY_ALL * len(predictions) or largest > MOSTLY * len(predictions):
         return None
     return f"{number} of {len(predictions)} {item}s got {what}"
 
 
 def given_to_all(predictions: pd.DataFrame) -> str | None:
-    """Which labels nearly every item gets, where these are most of all labels given and most items lack them; or None.
+    """Return a sentence if most predicted labels go to nearly every item although most items lack them, else None.
 
-    Nearly every item is 99 of 100, most labels are nine in ten, and of each such label fewer than half of the items
-    have it. Sets of labels are texts with tabs between.
+    "Nearly every item" means 99 in 100 and "most labels" nine in ten; of each such label fewer than half of the items
+    have it. A set of labels is one text, with tabs between labels.
     """
-    given, had = (_num_items(predictions[name]) for name in ("predicted", "gold"))
+    predicted, gold = (_num_items(predictions[name]) for name in ("predicted", "gold"))
     count = len(predictions)
-    to_all = [label for label in given if given[label] >= NEARLY_ALL * count and had[label] < count / 2]
-    if not to_all or sum(given[label] for label in to_all) < MOSTLY * given.total():
+    to_all = [label for label in predicted if predicted[label] >= NEARLY_ALL * count and gold[label] < count / 2]
+    if not to_all or sum(predicted[label] for label in to_all) < MOSTLY * predicted.total():
         return None
-    return f"{len(to_all)} of {len(given | had)} labels were given to nearly every item, whatever it says"
+    return f"{len(to_all)} of {len(predicted | gold)} labels were given to nearly every item, whatever its text"
 
 
 def _num_items(sets: pd.Series[Any]) -> Counter[str]:
-    """How many items have each label."""
+    """Count the items that have each label."""
     return Counter(label for text in sets if isinstance(text, str) for label in text.split("\t") if label)
 
 
@@ -103,33 +103,33 @@ SEPARATOR = "\t"
 
 
 def as_texts(chosen_NC: NDArray[np.bool_], labels: Sequence[str]) -> list[str]:
-    """The labels of each row in the order of the label space, a tab between them; the empty text for none."""
+    """Return each row's labels in the order of the label space, with tabs between; the empty text for none."""
     names = np.array(labels, dtype=object)
     return [SEPARATOR.join(names[row]) for row in chosen_NC]
 
 
 def has_label(texts: Sequence[str], label: str) -> NDArray[np.bool_]:
-    """Which sets hold a label, [N]."""
+    """Return which sets hold a label, [N]."""
     return np.array([label in text.split(SEPARATOR) for text in texts], dtype=bool)
 
 
 def positive_weights(positives: Sequence[int], count: int, largest: float) -> tuple[float, ...]:
-    """negatives / positives of each label among `count` items, between 1 / largest and largest; 1 without positives."""
+    """Return negatives / positives per label among `count` items, within [1 / largest, largest]; 1 for no positives."""
     ratios = ((count - number) / number if number else 1.0 for number in positives)
     return tuple(float(np.clip(ratio, 1 / largest, largest)) for ratio in ratios)
 
 
 def best_threshold(gold_N: NDArray[np.bool_], probability_N: NDArray[Any], default: float) -> float:
-    """The threshold t for which `probability >= t` has the best F1, `default` where no item is positive.
+    """Return the threshold t for which `probability >= t` has the best F1; `default` if no item is positive.
 
-    Only thresholds half-way between two distinct probabilities are different decisions; of equally good ones it is
-    that nearest to `default`. F1-optimal thresholds: Lipton, Elkan and Naryanaswamy (2014).
+    It suffices to try a threshold half-way between each two neighbouring probabilities; of equally good ones the
+    nearest to `default` is taken. F1-optimal thresholds: Lipton, Elkan and Naryanaswamy (2014).
     """
-    values, place = np.unique(probability_N.astype(np.float64), return_inverse=True)
+    values, rank = np.unique(probability_N.astype(np.float64), return_inverse=True)
     if not gold_N.any():
         return default
-    at_least = np.cumsum(np.bincount(place)[::-1])[::-1]
-    right = np.cumsum(np.bincount(place, weights=gold_N)[::-1])[::-1]
+    at_least = np.cumsum(np.bincount(rank)[::-1])[::-1]
+    right = np.cumsum(np.bincount(rank, weights=gold_N)[::-1])[::-1]
     f1 = 2 * right / (at_least + gold_N.sum())
     candidates = np.concatenate([values[:1] / 2, (values[:-1] + values[1:]) / 2])
     best = candidates[f1 >= f1.max() - 1e-12]

@@ -1,4 +1,4 @@
-"""Items that are texts or pairs of texts: what is checked of them, and how they become pieces."""
+"""Items that are texts or pairs of texts: how they are checked and tokenised."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SEGMENTS = "token_type_ids"
 
 
 def text_fault(item: Item, pairs: bool) -> str | None:
-    """Why the text of an item (both texts of a pair) cannot be used, or None. A text of white space only is empty."""
+    """Return why an item's text (or a pair's texts) cannot be used, or None. White space alone counts as empty."""
     for name in (TEXT, PAIR) if pairs else (TEXT,):
         text = item.get(name)
         if text is None:
@@ -33,7 +33,7 @@ def text_fault(item: Item, pairs: bool) -> str | None:
 
 
 def require_texts(items: Sequence[Item]) -> None:
-    """Raise DataError naming the first item whose text (both texts, where any item is a pair) cannot be used."""
+    """Raise DataError naming the first item whose text cannot be used; if any item is a pair, all need both texts."""
     pairs = have_pairs(items)
     for number, item in enumerate(items, start=1):
         reason = text_fault(item, pairs)
@@ -42,17 +42,17 @@ def require_texts(items: Sequence[Item]) -> None:
 
 
 def have_pairs(items: Sequence[Item]) -> bool:
-    """Whether the items are pairs: then every one needs both texts."""
+    """Return whether the items are pairs: then every one needs both texts."""
     return any(item.get(PAIR) is not None for item in items)
 
 
 def encode_texts(
     items: Sequence[Item], tokenizer: PreTrainedTokenizerBase, max_length: int
 ) -> tuple[dict[str, Ragged], dict[str, int], dict[str, NDArray[np.int32]]]:
-    """Columns with one row an item, their padding, and of each item the counts of what truncation cut off.
+    """Return columns with one row per item, their padding values, and per item counts of what truncation cut off.
 
-    Segments (`token_type_ids`) are kept where the tokenizer gives any but the first, which is what models assume.
-    Of a pair the longer text is cut first.
+    Segments (`token_type_ids`) are kept only if the tokenizer gives any besides the first, which models assume by
+    default. In a pair the longer text is cut first.
     """
     texts = [item[TEXT] for item in items]
     pairs = [item[PAIR] for item in items] if have_pairs(items) else None
@@ -62,14 +62,14 @@ def encode_texts(
     segments = Ragged.from_rows(encoded.get(SEGMENTS, []), np.int32)
     if SEGMENTS in tokenizer.model_input_names and segments.values.any():
         columns[SEGMENTS], padding[SEGMENTS] = segments, int(tokenizer.pad_token_type_id)
-    if encoded.encodings is None:  # a tokenizer written in Python does not say what it cut off
+    if encoded.encodings is None:  # a tokenizer written in Python does not report what it cut off
         whole = tokenizer(texts, pairs, return_attention_mask=False, verbose=False)["input_ids"]
         return columns, padding, {"truncated_items": _counted(len(row) > max_length for row in whole)}
     return columns, padding, cut_off(encoded.encodings)
 
 
 def cut_off(encodings: Sequence[Any]) -> dict[str, NDArray[np.int32]]:
-    """Of each encoded text whether it lost pieces, and how many words it lost."""
+    """Return for each encoded text whether it lost tokens, and how many words it lost."""
     lost = [_words_lost(encoding) if encoding.overflowing else 0 for encoding in encodings]
     cut = (bool(encoding.overflowing) for encoding in encodings)
     return {"truncated_items": _counted(cut), "truncated_words": _counted(lost)}
@@ -80,7 +80,7 @@ def _counted(values: Iterable[int]) -> NDArray[np.int32]:
 
 
 def _words_lost(encoding: Any) -> int:
-    """Words of which no piece is left."""
+    """Count the words of which no token is left."""
     lost = set().union(*(_words(part) for part in encoding.overflowing))
     return len(lost - _words(encoding))
 
@@ -91,6 +91,6 @@ def _words(encoding: Any) -> set[tuple[int, int]]:
 
 
 def column(items: Sequence[Item], rows: NDArray[np.int32], name: str) -> list[str | None]:
-    """A field of the items at `rows` as text, None where they have none."""
+    """Return a field of the items at `rows` as text, None where an item lacks it."""
     values = (items[row].get(name) for row in rows)
     return [None if value is None else str(value) for value in values]

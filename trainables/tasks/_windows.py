@@ -1,6 +1,6 @@
-"""Cuts text to the length of a model: a question's context into overlapping windows, running text into equal chunks.
+"""Cuts text to a model's length: a question's context into overlapping windows, running text into equal chunks.
 
-A window stands behind the whole question; a chunk has the special tokens that its model expects around a text.
+A window follows the whole question; a chunk has the special tokens that its model expects around a text.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
-NO_ANSWER = 0  # the piece that stands for "no answer": CLS, the first of every window
-_ITEMS_AT_ONCE = 512  # the tokenizer's own objects are far larger than the arrays made of them
+NO_ANSWER = 0  # the token that means "no answer": CLS, the first of every window
+_ITEMS_AT_ONCE = 512  # the tokenizer's own objects are far larger than the arrays made from them
 
 
 @dataclass(frozen=True)
 class Windows:
-    """F windows, those of one item together and in order of the context; T_f pieces each, special ones included.
+    """F windows, grouped by item and in the order of the context, with T_f tokens each, special ones included.
 
-    `item` [F] indexes the items. Per piece: `input_ids`, `type_ids` (0 question, 1 context, where the tokenizer tells
-    them apart), and where in the context its text is: `start` (first character) and `end` (after the last), -1 where
-    the piece is not of the context or has no text.
+    `item` [F] indexes the items. Per token: `input_ids`, `type_ids` (0 question, 1 context, where the tokenizer
+    distinguishes them), and the position of its text in the context: `start` (first character) and `end` (after the
+    last), -1 for a token outside the context or without text.
     """
 
     item: NDArray[np.int32]
@@ -43,10 +43,10 @@ class Windows:
 def windows_of(
     items: Sequence[Item], tokenizer: PreTrainedTokenizerBase, max_length: int, stride: int, task: str
 ) -> Windows:
-    """The windows of all items: at most `max_length` pieces, neighbours share `stride` pieces of the context.
+    """Return the windows of all items: at most `max_length` tokens; neighbours share `stride` tokens of the context.
 
-    A question is never cut. Raises ValueError for a tokenizer that cannot do this, DataError for an item that leaves
-    too little room for its context or whose context the tokenizer does not see.
+    A question is never cut. Raises ValueError for a tokenizer that cannot do this, DataError for a question that leaves
+    too little room for its context or whose context has no tokens.
     """
     _require_cls(tokenizer, task)
     rows: list[tuple[int, NDArray[np.int32], NDArray[np.int8], NDArray[np.int32], NDArray[np.int32]]] = []
@@ -55,42 +55,42 @@ def windows_of(
         for item, encoding in _encodings(chunk, tokenizer, max_length, stride):
             if encoding.ids[NO_ANSWER] != tokenizer.cls_token_id:
                 raise ValueError(_without_cls(tokenizer, task))
-            pieces = np.array(encoding.ids, dtype=np.int32), np.array(encoding.type_ids, dtype=np.int8)
-            rows.append((first + item, *pieces, *_characters(encoding)))
+            tokens = np.array(encoding.ids, dtype=np.int32), np.array(encoding.type_ids, dtype=np.int8)
+            rows.append((first + item, *tokens, *_characters(encoding)))
     owners, ids, types, start, end = zip(*rows, strict=True)
-    found = Windows(
+    windows = Windows(
         np.array(owners, dtype=np.int32),
         *(Ragged.from_rows(part, kind) for part, kind in ((ids, np.int32), (types, np.int8))),
         *(Ragged.from_rows(part, np.int32) for part in (start, end)),
     )
-    _require_context(items, found)
-    return found
+    _require_context(items, windows)
+    return windows
 
 
-def answer_pieces(windows: Windows, items: Sequence[Item]) -> NDArray[np.int32]:
-    """First and last piece of each window's answer, [F, 2]: the first gold answer, where the window holds it whole.
+def answer_tokens(windows: Windows, items: Sequence[Item]) -> NDArray[np.int32]:
+    """Return the first and last token of each window's answer, [F, 2]: the first gold answer, if it is there whole.
 
-    Else both are NO_ANSWER, as they are for a question without an answer.
+    Otherwise, and for a question without an answer, both are NO_ANSWER.
     """
-    pieces = np.full((len(windows.item), 2), NO_ANSWER, dtype=np.int32)
+    tokens = np.full((len(windows.item), 2), NO_ANSWER, dtype=np.int32)
     for window, index in enumerate(windows.item):
         answer = first_answer(items[index])
         if answer is None:
             continue
-        place = np.flatnonzero(windows.start.row(window) >= 0)
-        start, end = windows.start.row(window)[place], windows.end.row(window)[place]
-        if len(place) and start[0] <= answer[0] and answer[1] <= end[-1]:
-            pieces[window, 0] = place[np.searchsorted(start, answer[0], side="right") - 1]
-            pieces[window, 1] = place[np.searchsorted(end, answer[1], side="left")]
-    return pieces
+        visible = np.flatnonzero(windows.start.row(window) >= 0)
+        start, end = windows.start.row(window)[visible], windows.end.row(window)[visible]
+        if len(visible) and start[0] <= answer[0] and answer[1] <= end[-1]:
+            tokens[window, 0] = visible[np.searchsorted(start, answer[0], side="right") - 1]
+            tokens[window, 1] = visible[np.searchsorted(end, answer[1], side="left")]
+    return tokens
 
 
 def window_counts(
-    items: Sequence[Item], owner: NDArray[np.int32], pieces: NDArray[np.int32]
+    items: Sequence[Item], owner: NDArray[np.int32], tokens: NDArray[np.int32]
 ) -> dict[str, NDArray[np.int32]]:
-    """Windows of each question, and 1 where none of them holds its answer whole: that one cannot be learned."""
+    """Count each question's windows, and mark with 1 an answer that no window holds whole: it cannot be learned."""
     answerable = np.array([first_answer(item) is not None for item in items], dtype=bool)
-    reached = np.bincount(owner[pieces[:, 1] != NO_ANSWER], minlength=len(items)) > 0
+    reached = np.bincount(owner[tokens[:, 1] != NO_ANSWER], minlength=len(items)) > 0
     windows = np.bincount(owner, minlength=len(items)).astype(np.int32)
     return {"windows": windows, "answers_in_no_window": (answerable & ~reached).astype(np.int32)}
 
@@ -98,7 +98,7 @@ def window_counts(
 def _encodings(
     items: Sequence[Item], tokenizer: PreTrainedTokenizerBase, max_length: int, stride: int
 ) -> Iterator[tuple[int, Any]]:
-    """(index of the item, encoding of one window), in order."""
+    """Yield (index of the item, encoding of one window), in order."""
     questions = [item["question"].strip() for item in items]
     _require_room(items, questions, tokenizer, max_length, stride)
     batch = tokenizer(
@@ -114,7 +114,7 @@ def _encodings(
 
 
 def _characters(encoding: Any) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Where each piece begins and ends in the context; -1 for pieces that are not of it or have no text."""
+    """Return where each token begins and ends in the context; -1 for tokens outside it or without text."""
     offsets = np.array(encoding.offsets, dtype=np.int32)
     of_context = np.array([sequence == 1 for sequence in encoding.sequence_ids])
     seen = of_context & (offsets[:, 1] > offsets[:, 0])
@@ -129,7 +129,7 @@ def _require_cls(tokenizer: PreTrainedTokenizerBase, task: str) -> None:
 
 
 def _without_cls(tokenizer: PreTrainedTokenizerBase, task: str) -> str:
-    reason = "its tokenizer does not put a CLS token first, where a question without an answer points"
+    reason = "its tokenizer does not put a CLS token first, which stands for no answer"
     return f"{tokenizer.name_or_path}: {reason}; {task} needs an encoder such as BERT"
 
 
@@ -142,8 +142,8 @@ def _require_room(
         room = max_length - special - length
         if room <= stride:
             raise DataError(
-                f"question {item.get('id')!r}: its {length} pieces leave {max(room, 0)} of max_length {max_length} to "
-                f"the context, and windows that overlap by stride {stride} need more: "
+                f"question {item.get('id')!r}: its {length} tokens leave {max(room, 0)} of max_length {max_length} for "
+                f"the context, but windows that overlap by stride {stride} need more: "
                 "raise train.max_length or lower task_options.stride"
             )
 
@@ -152,7 +152,7 @@ def _require_context(items: Sequence[Item], windows: Windows) -> None:
     owner = np.repeat(windows.item, windows.start.lengths)
     unseen = np.setdiff1d(np.arange(len(items)), owner[windows.start.values >= 0])
     if len(unseen):
-        raise DataError(f"question {items[unseen[0]].get('id')!r}: the tokenizer sees nothing of its context")
+        raise DataError(f"question {items[unseen[0]].get('id')!r}: the tokenizer finds no token in its context")
 
 
 Chunking = Literal["concatenate", "line"]
@@ -160,92 +160,94 @@ Chunking = Literal["concatenate", "line"]
 
 @dataclass(frozen=True)
 class Frame:
-    """The special pieces before and after a text; `separator` stands between two texts of one chunk."""
+    """The special tokens before and after a text; `separator` goes between two texts of one chunk."""
 
     before: tuple[int, ...]
     after: tuple[int, ...]
 
     @property
     def separator(self) -> tuple[int, ...]:
-        """What ends a text, once: RoBERTa's FULL-SENTENCES (Liu et al. 2019, section 4.2)."""
+        """Return the token that ends a text: RoBERTa's FULL-SENTENCES (Liu et al. 2019, section 4.2)."""
         return self.after[-1:]
 
     @property
     def width(self) -> int:
-        """Pieces of a chunk that are not text."""
+        """Return how many tokens of a chunk are not text."""
         return len(self.before) + len(self.after)
 
 
 @dataclass(frozen=True)
 class Chunks:
-    """C chunks: their pieces, which of these are text (1) and not special (0), and the text each chunk begins in."""
+    """C chunks: their tokens, which of these are text (1) or special (0), and the text that each chunk begins in."""
 
-    pieces: Ragged
+    tokens: Ragged
     is_text: Ragged
     owner: NDArray[np.int32]
 
 
 def frame_of(tokenizer: PreTrainedTokenizerBase) -> Frame:
-    """The special pieces that the tokenizer puts around a text."""
+    """Return the special tokens that the tokenizer puts around a text."""
     encoded = tokenizer("a", return_special_tokens_mask=True)
-    pieces, special = encoded["input_ids"], np.array(encoded["special_tokens_mask"])
+    tokens, special = encoded["input_ids"], np.array(encoded["special_tokens_mask"])
     text = np.flatnonzero(special == 0)
-    return Frame(tuple(pieces[: text[0]]), tuple(pieces[text[-1] + 1 :]))
+    return Frame(tuple(tokens[: text[0]]), tuple(tokens[text[-1] + 1 :]))
 
 
 def chunked(texts: Sequence[Sequence[int]], frame: Frame, max_length: int, chunking: Chunking) -> Chunks:
-    """Cut the pieces of texts into chunks of at most `max_length`, special pieces included; no piece is left out.
+    """Cut the tokens of texts into chunks of at most `max_length`, special tokens included; no token is left out.
 
-    `concatenate` fills every chunk but the last, across texts, with a separator between two of them. `line` begins a
-    new chunk with every text, and cuts a text that is longer than a chunk. A text without pieces gives none.
+    `concatenate` fills every chunk but the last, with a separator between two texts. `line` begins a new chunk with
+    every text, and cuts a text that is longer than a chunk. A text without tokens gives no chunk.
     """
     room = max_length - frame.width
     if room < 1:
-        raise ValueError(f"train.max_length {max_length} leaves no room beside {frame.width} special pieces")
+        raise ValueError(f"train.max_length {max_length} leaves no room beside {frame.width} special tokens")
     present = [(number, list(text)) for number, text in enumerate(texts) if len(text)]
     if chunking == "line":
-        return _framed([_stream([text], (), frame, room) for text in present])
-    return _framed([_stream(present, frame.separator, frame, room)])
+        return _framed([_joined_texts([text], (), frame, room) for text in present])
+    return _framed([_joined_texts(present, frame.separator, frame, room)])
 
 
 @dataclass(frozen=True)
-class _Stream:
-    """Texts one after the other, and where each chunk of them begins and ends."""
+class _JoinedTexts:
+    """Texts joined end to end, each token with the number of its text, and the frame and room of a chunk."""
 
-    pieces: NDArray[np.int32]
+    tokens: NDArray[np.int32]
     is_text: NDArray[np.int8]
     owner: NDArray[np.int32]
     frame: Frame
     room: int
 
 
-def _stream(texts: Sequence[tuple[int, list[int]]], separator: tuple[int, ...], frame: Frame, room: int) -> _Stream:
-    pieces: list[int] = []
+def _joined_texts(
+    texts: Sequence[tuple[int, list[int]]], separator: tuple[int, ...], frame: Frame, room: int
+) -> _JoinedTexts:
+    tokens: list[int] = []
     is_text: list[int] = []
     owner: list[int] = []
-    for place, (number, text) in enumerate(texts):
-        between = () if place == 0 else separator
-        pieces += [*between, *text]
+    for index, (number, text) in enumerate(texts):
+        between = () if index == 0 else separator
+        tokens += [*between, *text]
         is_text += [0] * len(between) + [1] * len(text)
         owner += [number] * (len(between) + len(text))
-    arrays = np.array(pieces, np.int32), np.array(is_text, np.int8), np.array(owner, np.int32)
-    return _Stream(*arrays, frame, room)
+    arrays = np.array(tokens, np.int32), np.array(is_text, np.int8), np.array(owner, np.int32)
+    return _JoinedTexts(*arrays, frame, room)
 
 
-def _framed(streams: Sequence[_Stream]) -> Chunks:
-    pieces: list[NDArray[np.int32]] = []
+def _framed(streams: Sequence[_JoinedTexts]) -> Chunks:
+    tokens: list[NDArray[np.int32]] = []
     is_text: list[NDArray[np.int8]] = []
     owner: list[int] = []
     for stream in streams:
         before, after = (np.array(side, np.int32) for side in (stream.frame.before, stream.frame.after))
         special = tuple(np.zeros(len(side), np.int8) for side in (before, after))
-        for start in range(0, len(stream.pieces), stream.room):
+        for start in range(0, len(stream.tokens), stream.room):
             part = slice(start, start + stream.room)
             if not stream.is_text[part].any():
                 continue  # nothing but a separator
-            pieces.append(np.concatenate([before, stream.pieces[part], after]))
+            tokens.append(np.concatenate([before, stream.tokens[part], after]))
             is_text.append(np.concatenate([special[0], stream.is_text[part], special[1]]))
             owner.append(int(stream.owner[start]))
     return Chunks(
-        Ragged.from_rows(pieces, np.int32), Ragged.from_rows(is_text, np.int8), np.array(owner, dtype=np.int32)
+        Ragged.from_rows(tokens, np.int32), Ragged.from_rows(is_text, np.int8), np.array(owner, dtype=np.int32)
     )

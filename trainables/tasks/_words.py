@@ -1,4 +1,4 @@
-"""Which piece belongs to which word: the bookkeeping between a tokenizer's pieces and the words people label."""
+"""Maps a tokenizer's tokens to the words that people label, and checks those words."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ Kept = Sequence[Sequence[int]]
 
 
 def kept_words(items: Sequence[Item]) -> Kept:
-    """Per item the places of its words that are more than white space: what every tokenizer is given."""
-    return [[place for place, word in enumerate(item["words"]) if word.strip()] for item in items]
+    """Return per item the indices of words that are not just white space: every tokenizer is given these words."""
+    return [[index for index, word in enumerate(item["words"]) if word.strip()] for item in items]
 
 
-def require_word_pieces(tokenizer: PreTrainedTokenizerBase) -> None:
-    """Raise ValueError for a tokenizer that cannot say which word a piece is of, or that misreads single words."""
+def require_word_ids(tokenizer: PreTrainedTokenizerBase) -> None:
+    """Raise ValueError for a tokenizer that cannot tell a token's word, or that misreads single words."""
     if not getattr(tokenizer, "is_fast", False):
         raise ValueError(f"{tokenizer.name_or_path}: token_classification needs a fast tokenizer (tokenizer.json)")
     state = str(tokenizer.backend_tokenizer.pre_tokenizer)
     if "ByteLevel(add_prefix_space=False" in state:
-        reason = "its byte-level tokenizer would read every word as the middle of one"
+        reason = "its byte-level tokenizer would read every word as the middle of another"
         raise ValueError(f"{tokenizer.name_or_path}: {reason}; set the model's tokenizer: {{add_prefix_space: true}}")
 
 
-def word_of_piece(encodings: Sequence[Any], kept: Kept, offsets: NDArray[np.int64]) -> NDArray[np.int32]:
-    """For every piece the place of its word in the item, flat; -1 for special pieces."""
-    starts = np.cumsum([0, *(len(places) for places in kept)])
+def word_of_token(encodings: Sequence[Any], kept: Kept, offsets: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Return for every token the index of its word in the item, flat; -1 for special tokens."""
+    starts = np.cumsum([0, *(len(indices) for indices in kept)])
     flat = np.fromiter(chain.from_iterable(kept), np.int32, starts[-1])
     words = chain.from_iterable(encoding.word_ids for encoding in encodings)
     word = np.fromiter((-1 if index is None else index for index in words), np.int64, offsets[-1])
@@ -45,8 +45,8 @@ def word_of_piece(encodings: Sequence[Any], kept: Kept, offsets: NDArray[np.int6
 def word_counts(
     items: Sequence[Item], kept: Kept, encodings: Sequence[Any], terms: NDArray[np.int32]
 ) -> dict[str, NDArray[np.int32]]:
-    """Words of each item that are not scored, or scored as misses. The tokenizer cannot see a word without pieces."""
-    seen = np.array([len(places) for places in kept], dtype=np.int32)
+    """Count per item the words that are not scored, or scored as misses (cut off, or without any token)."""
+    seen = np.array([len(indices) for indices in kept], dtype=np.int32)
     cut = np.array([bool(encoding.overflowing) for encoding in encodings], dtype=bool)
     return {
         "truncated_items": cut.astype(np.int32),
@@ -57,12 +57,12 @@ def word_counts(
 
 
 def split_text(item: Item) -> list[str] | None:
-    """The words of an item that has a `text`: what stands between white space."""
+    """Split an item's `text` at white space into words; None if it has no text."""
     return item["text"].split() if isinstance(item.get("text"), str) else None
 
 
 def word_fault(item: Item) -> str | None:
-    """Why words and labels of an item cannot be used, or None."""
+    """Return why an item's words and labels cannot be used, or None."""
     words, labels = item.get("words"), item.get("labels")
     for name, values in (("words", words), ("labels", labels)):
         if values is None:
@@ -76,7 +76,7 @@ def word_fault(item: Item) -> str | None:
     if len(words or ()) != len(labels or ()):
         return f"{len(words or ())} words but {len(labels or ())} labels"
     if not any(word.strip() for word in words or ()):
-        return "there is no word besides white space"
+        return "its words are white space only"
     return "a label is empty or holds a control character" if not all(map(_is_label, labels or ())) else None
 
 

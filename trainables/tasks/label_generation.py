@@ -2,7 +2,7 @@
 
 Items have `text` (maybe `text_pair`) and `label`, or with `form: multi` a list of `labels` that may be empty. The
 request goes through the model's chat template, the loss is on the answer only, and answers are parsed strictly: one
-that names no label, or something else besides, is unparseable. It is counted, gets no label and is never correct.
+that names no label, or anything else besides, is unparseable. It is counted, gets no label and is never correct.
 """
 
 from __future__ import annotations
@@ -49,23 +49,23 @@ _OF_MANY = ("macro_f1", "micro_f1", "weighted_f1", "subset_accuracy", "jaccard")
 
 
 class Options(Frozen):
-    """What can be set for label generation."""
+    """Options of label generation."""
 
     form: Literal["single", "multi"] = Field(
-        default="single", description="single: exactly one label a text; multi: any number, with commas between"
+        default="single", description="single: exactly one label per text; multi: any number, separated by commas"
     )
     labels: tuple[str, ...] | list[str] | None = Field(
-        default=None, description="the label space; null: the labels that occur. A label outside it is refused"
+        default=None, description="the label space; null: the labels in the data. A label outside it is refused"
     )
-    nothing: str = Field(default="none", description="form multi: the answer that no label applies")
+    nothing: str = Field(default="none", description="form multi: the answer that means no label applies")
     instruction: str | None = Field(
-        default=None, description="the request before the text; null: ours, naming all labels"
+        default=None, description="the request before the text; null: a built-in one that names all labels"
     )
 
 
 @dataclass(frozen=True)
 class LabelGeneration:
-    """Predictions are as in sequence or multi-label classification, and have what was written as `written`."""
+    """Predictions are as in sequence or multi-label classification, with the model's text as `written`."""
 
     options: Options = field(default_factory=Options)
 
@@ -81,24 +81,24 @@ class LabelGeneration:
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """`label` for one label a text, `labels` for any number."""
+        """Return the item fields: `label` for one label per text, `labels` for any number."""
         return ("text", "label" if self._nothing is None else "labels")
 
     @property
     def _nothing(self) -> str | None:
-        """The answer that no label applies; None where exactly one does."""
+        """Return the answer that means no label applies; None where exactly one does."""
         return self.options.nothing if self.options.form == "multi" else None
 
     def configured(self, options: Mapping[str, Any]) -> LabelGeneration:
-        """With these options; raises ValidationError for one that is not allowed."""
+        """Return this task with these options. Raises ValidationError for one that is not allowed."""
         return replace(self, options=Options.model_validate(dict(options)))
 
     def fitted(self, items: Sequence[Item], labels: Sequence[str]) -> LabelGeneration:
-        """Nothing is learned from the training part beforehand."""
+        """Return this task unchanged: nothing is learned from the training part."""
         return self
 
     def check(self, items: Sequence[Item]) -> None:
-        """Raise DataError naming the first item or label that cannot be used, or when there are fewer than two."""
+        """Raise DataError naming the first item or label that cannot be used, or if there are fewer than two labels."""
         pairs = have_pairs(items)
         for number, item in enumerate(items, start=1):
             reason = text_fault(item, pairs) or answer_fault(item, self.fields[1], self.options.labels)
@@ -113,38 +113,38 @@ class LabelGeneration:
                 raise DataError(f"the label {label!r} cannot be read from an answer: {reason}")
 
     def label_space(self, items: Sequence[Item]) -> tuple[str, ...]:
-        """The labels as given, else all that occur by name (numbers by value)."""
+        """Return the labels as given, or else all labels of the items by name (numbers by value)."""
         if self.options.labels is not None:
             return tuple(self.options.labels)
         return tuple(str(label) for label in ordered({label for item in items for label in self._names(item)}))
 
     def strata(self, items: Sequence[Item]) -> list[frozenset[str]]:
-        """The labels of each item: every part holds each of them in proportion."""
+        """Return the labels of each item: every part holds each label in proportion."""
         return [frozenset(self._names(item)) for item in items]
 
     def check_split(self, items: Sequence[Item], split: Split, labels: Sequence[str]) -> None:
-        """Raise DataError where an evaluated label cannot be learned because no training item has it."""
+        """Raise DataError if an evaluated item has a label that no training item has."""
         require_known(items, split, self._names)
 
     def unlabelled(self, items: Sequence[Item], labels: Sequence[str]) -> list[Item]:
-        """Texts, or pairs of texts, with any answer."""
+        """Return texts, or pairs of texts, with an arbitrary label."""
         require_texts(items)
-        anything = {"label": labels[0]} if self._nothing is None else {"labels": []}
-        return [{**item, **anything} for item in items]
+        label = {"label": labels[0]} if self._nothing is None else {"labels": []}
+        return [{**item, **label} for item in items]
 
     def encode(
         self, items: Sequence[Item], tokenizer: PreTrainedTokenizerBase, labels: Sequence[str], max_length: int
     ) -> Features:
-        """One feature an item: prompt, answer and its end. Only the text is cut, as if every answer were the longest.
+        """Return one feature per item: prompt, answer and its end. Only the text is cut, to leave room for any answer.
 
-        `labels` is the piece to be written at each place of the answer, `prompt_length` the pieces before it.
+        `labels` is the token to write at each position of the answer, `prompt_length` the number of tokens before it.
         """
         prompt = Prompt.of(tokenizer, self._instruction(labels))
         written = prompt.answers(tokenizer, [self._answer(self._names(item), labels) for item in items])
         room = max_length - len(prompt.head) - len(prompt.tail) - self._longest(tokenizer, prompt, labels)
         if room < 1:
             needed = max_length - room + 1
-            raise ValueError(f"train.max_length is {max_length}, but the request alone takes {needed} pieces; raise it")
+            raise ValueError(f"train.max_length is {max_length}, but the request alone takes {needed} tokens; raise it")
         texts, counts = cut_after(tokenizer, [text_of(item) for item in items], room)
         prompts = [[*prompt.head, *text, *prompt.tail] for text in texts]
         both = list(zip(prompts, written, strict=True))
@@ -162,7 +162,7 @@ class LabelGeneration:
         )
 
     def build_model(self, source: ModelSource, labels: Sequence[str]) -> PretrainedModel:
-        """The decoder with its own output layer, and what it needs to write answers of at most the longest one."""
+        """Return the decoder with its own output layer, and with what it needs to write answers."""
         pretrained = source.load("AutoModelForCausalLM", labels)
         tokenizer = source.tokenizer()
         prompt = Prompt.of(tokenizer, self._instruction(labels))
@@ -173,11 +173,11 @@ class LabelGeneration:
         return pretrained
 
     def augment(self, inputs: dict[str, Tensor], rows: Indices, seed: int) -> dict[str, Tensor]:
-        """Every epoch sees the same pieces."""
+        """Return the inputs unchanged: every epoch sees the same tokens."""
         return inputs
 
     def loss(self, outputs: Any, batch: Mapping[str, Tensor]) -> Tensor:
-        """Cross entropy summed over the pieces of the answers and their ends, in float32."""
+        """Return the cross entropy summed over the tokens of the answers and their ends, in float32."""
         from torch.nn import functional
 
         target_BT = batch["labels"][:, 1:]
@@ -186,21 +186,21 @@ class LabelGeneration:
         return functional.cross_entropy(logits, target_BT[counts_BT], reduction="sum")
 
     def outputs(self, outputs: Any, batch: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
-        """What the model writes after each prompt, as UTF-8: uint8 [B, bytes]."""
+        """Return what the model writes after each prompt, as UTF-8: uint8 [B, bytes]."""
         writer: Any = model.label_writer
         return {"written": writer.write(model, batch["input_ids"], batch["prompt_length"])}
 
     def predictions(
         self, items: Sequence[Item], features: Features, outputs: Mapping[str, Ragged], labels: Sequence[str]
     ) -> pd.DataFrame:
-        """One row an item; sets of labels have tabs between, an unparseable answer is null, `labels` are all labels."""
+        """Return one row per item, with tabs between labels. An unparseable answer is null; `labels` are all labels."""
         import pandas as pd
 
         written = [as_text(outputs["written"].row(row)) for row in range(len(features))]
-        found = [parse(text, labels, self._nothing) for text in written]
+        parsed = [parse(text, labels, self._nothing) for text in written]
         own = [set(self._names(items[index])) for index in features.item]
         gold = [SEPARATOR.join(label for label in labels if label in names) for names in own]
-        predicted = [None if names is None else SEPARATOR.join(names) for names in found]
+        predicted = [None if names is None else SEPARATOR.join(names) for names in parsed]
         return pd.DataFrame(
             {
                 "item": column(items, features.item, "id"),
@@ -208,32 +208,32 @@ class LabelGeneration:
                 "position": 0,
                 "gold": gold,
                 "predicted": pd.Series(predicted, dtype=object),
-                "correct": [said == right for said, right in zip(predicted, gold, strict=True)],
+                "correct": [one == right for one, right in zip(predicted, gold, strict=True)],
                 "labels": SEPARATOR.join(labels),
                 "written": written,
             }
         )
 
     def tune(self, predictions: pd.DataFrame) -> dict[str, float]:
-        """What is written needs no threshold."""
+        """Return {}: a written answer needs no threshold."""
         return {}
 
     def apply_thresholds(self, predictions: pd.DataFrame, thresholds: Mapping[str, float]) -> pd.DataFrame:
-        """There is nothing to decide."""
+        """Return the predictions unchanged: there are no thresholds."""
         return predictions
 
     def submission(self, predictions: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
-        """One row an item: its id, and its label, or 0 or 1 for every label; what could not be read has none."""
+        """Return one row per item: its id and its label (or 0 or 1 per label); an unparseable answer has no label."""
         import pandas as pd
 
         if self._nothing is None:
             return pd.DataFrame({"id": predictions["item"], "label": predictions["predicted"].fillna("")})
         sets = [labels_of([text]) for text in predictions["predicted"]]
-        columns = {label: [int(label in found) for found in sets] for label in labels}
+        columns = {label: [int(label in names) for names in sets] for label in labels}
         return pd.DataFrame({"ID": predictions["item"], **columns})
 
     def score(self, predictions: pd.DataFrame) -> dict[str, float]:
-        """Metrics over the whole label space, and the share of unparseable answers."""
+        """Return metrics over the whole label space, and the share of unparseable answers."""
         gold = predictions["gold"].tolist()
         predicted = [None if value is None or value != value else value for value in predictions["predicted"]]
         labels = labels_of(predictions["labels"].tolist())
@@ -242,9 +242,9 @@ class LabelGeneration:
         return {**scores, "unparseable": predicted.count(None) / len(predicted)}
 
     def collapse(self, predictions: pd.DataFrame) -> str | None:
-        """One answer for nearly every item (`one_answer`), unparseable ones being one, or mostly the same labels."""
-        found = one_answer(predictions, nothing="no label")
-        return found if self._nothing is None else found or given_to_all(predictions)
+        """Report one answer for nearly every item (`one_answer`; unparseable ones count as one), or `given_to_all`."""
+        same = one_answer(predictions, nothing="no label")
+        return same if self._nothing is None else same or given_to_all(predictions)
 
     def _names(self, item: Item) -> list[str]:
         return [str(item["label"])] if self._nothing is None else [str(label) for label in item["labels"]]
@@ -259,9 +259,9 @@ class LabelGeneration:
         return max(labels, key=len) if self._nothing is None else answer_of(labels, self._nothing)
 
     def _longest(self, tokenizer: PreTrainedTokenizerBase, prompt: Prompt, labels: Sequence[str]) -> int:
-        """Pieces of the longest legal answer, its end included."""
-        legal = list(labels) if self._nothing is None else [answer_of(labels, self._nothing), self._nothing]
-        return max(map(len, prompt.answers(tokenizer, legal)))
+        """Return the number of tokens of the longest valid answer, its end included."""
+        valid = list(labels) if self._nothing is None else [answer_of(labels, self._nothing), self._nothing]
+        return max(map(len, prompt.answers(tokenizer, valid)))
 
 
 TASK = LabelGeneration()

@@ -1,4 +1,4 @@
-"""Multi-label classification: any number of labels a text, each decided on its own by a threshold (SemEval E-c).
+"""Multi-label classification: any number of labels per text, each decided by its own threshold (SemEval E-c).
 
 Items have `text` (maybe `text_pair`) and `labels`, a list that may be empty. In the predictions a set of labels is one
 text with a tab between labels, in the order of the label space; no label is the empty text. Empty texts are refused.
@@ -46,13 +46,13 @@ PROBABILITY = "probability_"  # column of the predictions: this and the label's 
 
 
 class Options(Frozen):
-    """What can be set for a multi-label classification."""
+    """Options of multi-label classification."""
 
     threshold: Annotated[float, Field(gt=0, lt=1)] | Literal["tuned"] = Field(
-        default="tuned", description="tuned: one a label, best F1 on items that are not reported; or one for all labels"
+        default="tuned", description="tuned: one per label, best F1 on items that are not reported; or one for all"
     )
     class_weights: Literal["none", "balanced"] = Field(
-        default="none", description="balanced: a label's positives weigh negatives / positives of the training part"
+        default="none", description="balanced: a label's positives weigh negatives / positives, from the training part"
     )
     largest_weight: float = Field(default=10.0, ge=1, description="balanced weights lie between this and its inverse")
     at_least_one: bool = Field(default=False, description="an item below all thresholds gets its most probable label")
@@ -60,13 +60,13 @@ class Options(Frozen):
 
 @dataclass(frozen=True)
 class MultiLabelClassification:
-    """`weights` are those of each label's positives in the loss, from the training part; () where all count alike."""
+    """`weights` weigh each label's positives in the loss, from the training part; () if all count alike."""
 
     options: Options = field(default_factory=Options)
     weights: tuple[float, ...] = ()
 
     name = "multi_label_classification"
-    description = "any number of labels a text, or none (emotions, topics)"
+    description = "any number of labels per text, or none (emotions, topics)"
     primary_metric = "macro_f1"
     metrics = ("macro_f1", "micro_f1", "weighted_f1", "subset_accuracy", "jaccard")
     fields = ("text", "labels")
@@ -77,22 +77,22 @@ class MultiLabelClassification:
 
     @property
     def tunes(self) -> bool:
-        """Whether every label gets a threshold of its own."""
+        """Return whether every label gets its own threshold."""
         return self.options.threshold == "tuned"
 
     def configured(self, options: Mapping[str, Any]) -> MultiLabelClassification:
-        """With these options; raises ValidationError for one that is not allowed."""
+        """Return this task with these options. Raises ValidationError for one that is not allowed."""
         return replace(self, options=Options.model_validate(dict(options)))
 
     def fitted(self, items: Sequence[Item], labels: Sequence[str]) -> MultiLabelClassification:
-        """Knowing how often each label occurs in the training part."""
+        """Return this task with label weights from the training part, if they are balanced."""
         if self.options.class_weights == "none":
             return self
         counts = [sum(label in item["labels"] for item in items) for label in labels]
         return replace(self, weights=positive_weights(counts, len(items), self.options.largest_weight))
 
     def check(self, items: Sequence[Item]) -> None:
-        """Raise DataError naming the first item that cannot be used, or when there are fewer than two labels."""
+        """Raise DataError naming the first item that cannot be used, or if there are fewer than two labels."""
         pairs = have_pairs(items)
         for number, item in enumerate(items, start=1):
             reason = text_fault(item, pairs) or _labels_fault(item)
@@ -100,30 +100,30 @@ class MultiLabelClassification:
                 raise DataError(f"item {number} (id {item.get('id')!r}): {reason}")
         labels = self.label_space(items)
         if len(labels) < 2:
-            found = ", ".join(labels) or "none"
-            raise DataError(f"there are fewer than two labels ({found}): use sequence_classification for yes or no")
+            names = ", ".join(labels) or "none"
+            raise DataError(f"there are fewer than two labels ({names}): use sequence_classification for yes or no")
 
     def label_space(self, items: Sequence[Item]) -> tuple[str, ...]:
-        """All labels by name (numbers by value)."""
+        """Return all labels by name (numbers by value)."""
         return tuple(str(label) for label in ordered({str(label) for item in items for label in item["labels"]}))
 
     def strata(self, items: Sequence[Item]) -> list[frozenset[str]]:
-        """The labels of each item: every part holds each of them in proportion."""
+        """Return the labels of each item: every part holds each label in proportion."""
         return [frozenset(_names(item)) for item in items]
 
     def check_split(self, items: Sequence[Item], split: Split, labels: Sequence[str]) -> None:
-        """Raise DataError where an evaluated label cannot be learned because no training item has it."""
+        """Raise DataError if an evaluated item has a label that no training item has."""
         require_known(items, split, _names)
 
     def unlabelled(self, items: Sequence[Item], labels: Sequence[str]) -> list[Item]:
-        """Texts, or pairs of texts, without labels."""
+        """Return texts, or pairs of texts, without labels."""
         require_texts(items)
         return [{**item, "labels": []} for item in items]
 
     def encode(
         self, items: Sequence[Item], tokenizer: PreTrainedTokenizerBase, labels: Sequence[str], max_length: int
     ) -> Features:
-        """One feature an item, one loss term a label; `labels` is 0 or 1 for each of them."""
+        """Return one feature per item and one loss term per label; `labels` is 0 or 1 for each label."""
         columns, padding, counts = encode_texts(items, tokenizer, max_length)
         given = [set(_names(item)) for item in items]
         columns["labels"] = Ragged.from_rows(([label in own for label in labels] for own in given), np.int8)
@@ -137,15 +137,15 @@ class MultiLabelClassification:
         )
 
     def build_model(self, source: ModelSource, labels: Sequence[str]) -> PretrainedModel:
-        """The encoder or decoder with its own classification head, one output a label."""
+        """Return the encoder or decoder with its own classification head, one output per label."""
         return source.load("AutoModelForSequenceClassification", labels, "multi_label_classification")
 
     def augment(self, inputs: dict[str, Tensor], rows: Indices, seed: int) -> dict[str, Tensor]:
-        """Every epoch sees the same pieces."""
+        """Return the inputs unchanged: every epoch sees the same tokens."""
         return inputs
 
     def loss(self, outputs: Any, batch: Mapping[str, Tensor]) -> Tensor:
-        """Binary cross entropy summed over items and labels, positives times their label's weight, in float32."""
+        """Return the binary cross entropy summed over items and labels, positives weighted by label, in float32."""
         from torch.nn import functional
 
         weights = on_device(self.weights, outputs.logits.device)
@@ -154,16 +154,16 @@ class MultiLabelClassification:
         )
 
     def outputs(self, outputs: Any, batch: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
-        """The probability of every label, float32 [B, C]."""
+        """Return the probability of every label, float32 [B, C]."""
         return {"probability": outputs.logits.float().sigmoid()}
 
     def predictions(
         self, items: Sequence[Item], features: Features, outputs: Mapping[str, Ragged], labels: Sequence[str]
     ) -> pd.DataFrame:
-        """One row an item: gold and predicted sets, and the probability of every label in a column of its own.
+        """Return one row per item: gold and predicted sets, and the probability of every label in its own column.
 
-        Labels are decided by the global threshold, or by 0.5 until thresholds are tuned. `labels` is the label space
-        with tabs between, the same in every row.
+        Labels are decided by the global threshold, or by 0.5 until thresholds are tuned. `labels` is the label space,
+        separated by tabs, the same in every row.
         """
         import pandas as pd
 
@@ -175,13 +175,13 @@ class MultiLabelClassification:
                 "cluster": column(items, features.item, "cluster"),
                 "gold": as_texts(gold_NC, labels),
                 "labels": "\t".join(labels),
-                **{f"{PROBABILITY}{label}": probability_NC[:, place] for place, label in enumerate(labels)},
+                **{f"{PROBABILITY}{label}": probability_NC[:, index] for index, label in enumerate(labels)},
             }
         )
         return self._decided(table, {})
 
     def tune(self, predictions: pd.DataFrame) -> dict[str, float]:
-        """For every label the threshold with the best F1 on these items; 0.5 for a label that none of them has."""
+        """Return the threshold with the best F1 on these items for every label; 0.5 for a label that no item has."""
         if not self.tunes:
             return {}
         gold = predictions["gold"].tolist()
@@ -191,7 +191,7 @@ class MultiLabelClassification:
         }
 
     def apply_thresholds(self, predictions: pd.DataFrame, thresholds: Mapping[str, float]) -> pd.DataFrame:
-        """The same items with the labels that reach these thresholds; unchanged for {}."""
+        """Return the same items with the labels that reach these thresholds; unchanged for {}."""
         return self._decided(predictions, thresholds) if thresholds else predictions
 
     def _decided(self, table: pd.DataFrame, thresholds: Mapping[str, float]) -> pd.DataFrame:
@@ -207,23 +207,23 @@ class MultiLabelClassification:
         return table.assign(predicted=predicted, correct=table["gold"].to_numpy(dtype=object) == np.array(predicted))
 
     def submission(self, predictions: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
-        """One row an item: its id as ID, and 0 or 1 for every label."""
+        """Return one row per item: its id as ID, and 0 or 1 for every label."""
         import pandas as pd
 
         sets = [labels_of([text]) for text in predictions["predicted"]]
-        columns = {label: [int(label in found) for found in sets] for label in labels}
+        columns = {label: [int(label in names) for names in sets] for label in labels}
         return pd.DataFrame({"ID": predictions["item"], **columns})
 
     def score(self, predictions: pd.DataFrame) -> dict[str, float]:
-        """Every metric, over the whole label space: a label that no item has or gets has an F1 of 0."""
+        """Return every metric over the whole label space: a label that no item has or gets has an F1 of 0."""
         gold, predicted = predictions["gold"].tolist(), predictions["predicted"].tolist()
         labels = labels_of(predictions["labels"].tolist())
         return {name: registry.load("metric", name).score(gold, predicted, labels=labels) for name in self.metrics}
 
     def collapse(self, predictions: pd.DataFrame) -> str | None:
-        """One set of labels for nearly every item (`one_answer`), or mostly labels that nearly every item gets.
+        """Report one set of labels for nearly every item (`one_answer`), or mostly labels that nearly every item gets.
 
-        The latter (`given_to_all`) is what thresholds tuned for F1 do to a model that knows nothing.
+        The latter (`given_to_all`) is what thresholds tuned for F1 do to a model that learned nothing.
         """
         return one_answer(predictions, nothing="no label") or given_to_all(predictions)
 
@@ -238,7 +238,7 @@ def _names(item: Item) -> list[str]:
 def _labels_fault(item: Item) -> str | None:
     labels = item.get("labels")
     if labels is None:
-        return "there are no labels (an empty list is none of them); map a column to it with data.columns"
+        return "there are no labels (use an empty list for none); map a column to it with data.columns"
     if not isinstance(labels, list | tuple):
         return f"labels must be a list, got {type(labels).__name__}"
     faults = chain((label_fault(label) for label in labels), [_twice(labels)])
@@ -248,4 +248,4 @@ def _labels_fault(item: Item) -> str | None:
 def _twice(labels: Sequence[Any]) -> str | None:
     names = [str(label) for label in labels]
     twice = next((name for name in names if names.count(name) > 1), None)
-    return None if twice is None else f"the label {twice!r} is there more than once"
+    return None if twice is None else f"the label {twice!r} occurs more than once"

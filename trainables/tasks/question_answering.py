@@ -1,4 +1,4 @@
-"""Extractive question answering with questions that have no answer: a span of the context, scored as SQuAD 2.0.
+"""Extractive question answering: the answer is a span of the context, or there is none; scored as SQuAD 2.0.
 
 Windows, post-processing and metrics follow Devlin et al. (2019) and Rajpurkar et al. (2018). Scores are in [0, 1]: the
 official script's percentages divided by 100. Padding takes no part in the loss, so batches do not change what is
@@ -32,7 +32,7 @@ from trainables.tasks._answers import (
     require_sound,
 )
 from trainables.tasks._labels import one_answer
-from trainables.tasks._windows import answer_pieces, window_counts, windows_of
+from trainables.tasks._windows import answer_tokens, window_counts, windows_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,17 +42,17 @@ if TYPE_CHECKING:
     from trainables.modeling.pretrained import ModelSource, PretrainedModel
 
 THRESHOLD = "no_answer_threshold"
-_OUTPUTS = ("start", "end")  # the head's two values a piece
+_OUTPUTS = ("start", "end")  # the head's two values per token
 
 
 class Options(Frozen):
     """How contexts are cut and answers are chosen."""
 
-    stride: int = Field(default=128, ge=0, description="pieces of the context that neighbouring windows share")
-    n_best: int = Field(default=20, ge=1, description="highest starts and ends of a window that are combined")
-    max_answer_length: int = Field(default=30, ge=1, description="longest answer, in pieces")
+    stride: int = Field(default=128, ge=0, description="tokens of the context that neighbouring windows share")
+    n_best: int = Field(default=20, ge=1, description="how many of a window's best starts and ends are combined")
+    max_answer_length: int = Field(default=30, ge=1, description="longest answer, in tokens")
     no_answer_threshold: float = Field(
-        default=0.0, description="empty answer where null score less best span's is above this"
+        default=0.0, description="empty answer where the null score minus the best span's score is above this"
     )
     tune_threshold: bool = Field(default=False, description="choose that threshold by F1 on data that is not reported")
 
@@ -61,8 +61,8 @@ class Options(Frozen):
 class QuestionAnswering:
     """Items have `question`, `context` and `answers`: lists `text` and `answer_start` (characters), empty for none.
 
-    The answer that trains is the first; the others are as good in scoring. A `cluster` is what questions share: the
-    data's own, else their context.
+    The first answer is trained on; in scoring all are equally right. A `cluster` is what questions share: the data's
+    own, or else their context.
     """
 
     options: Options = field(default_factory=Options)
@@ -93,38 +93,38 @@ class QuestionAnswering:
 
     @property
     def tunes(self) -> bool:
-        """Whether the threshold on "no answer" is tuned."""
+        """Return whether the threshold on "no answer" is tuned."""
         return self.options.tune_threshold
 
     def configured(self, options: Mapping[str, Any]) -> QuestionAnswering:
-        """This task with other options. Raises ValidationError."""
+        """Return this task with these options. Raises ValidationError for one that is not allowed."""
         return replace(self, options=Options.model_validate(dict(options)))
 
     def fitted(self, items: Sequence[Item], labels: Sequence[str]) -> QuestionAnswering:
-        """Nothing is learned from the training part beforehand."""
+        """Return this task unchanged: nothing is learned from the training part."""
         return self
 
     def check(self, items: Sequence[Item]) -> None:
-        """Raise DataError naming the first question that cannot be used, or where no question has an answer."""
+        """Raise DataError naming the first question that cannot be used, or if no question has an answer."""
         require_sound(items)
         if not any(item["answers"]["text"] for item in items):
             raise DataError("no question has an answer: nothing can be learned")
 
     def label_space(self, items: Sequence[Item]) -> tuple[str, ...]:
-        """Answers are spans of text, not classes."""
+        """Return no labels: answers are spans of text, not classes."""
         return ()
 
     def strata(self, items: Sequence[Item]) -> Sequence[frozenset[str]]:
-        """Questions with and without an answer, in proportion."""
+        """Return per item whether it has an answer: every part holds both kinds in proportion."""
         return [frozenset({"answer"} if item["answers"]["text"] else ()) for item in items]
 
     def check_split(self, items: Sequence[Item], split: Split, labels: Sequence[str]) -> None:
-        """Raise DataError where no training question has an answer."""
+        """Raise DataError if no training question has an answer."""
         if not any(items[index]["answers"]["text"] for index in split.train):
             raise DataError("no training question has an answer: nothing can be learned; change the split")
 
     def unlabelled(self, items: Sequence[Item], labels: Sequence[str]) -> list[Item]:
-        """Questions (`question`, or `text`) and their `context`."""
+        """Return questions (from `question` or `text`) with their `context` and without answers."""
         ready = [{**item, "question": item.get("question", item.get("text")), "answers": NO_ANSWERS} for item in items]
         require_sound(ready)
         return ready
@@ -132,17 +132,17 @@ class QuestionAnswering:
     def encode(
         self, items: Sequence[Item], tokenizer: PreTrainedTokenizerBase, labels: Sequence[str], max_length: int
     ) -> Features:
-        """One feature a window; its loss terms are one, the mean of start and end.
+        """Return one feature per window, with one loss term: the mean of start and end.
 
-        Kept for the host: `start` and `end`, where in the context a piece's text is (-1: nowhere).
+        `extra` holds `start` and `end`, the position of each token's text in the context (-1: none).
         """
         windows = windows_of(items, tokenizer, max_length, self.options.stride, self.name)
-        pieces = answer_pieces(windows, items)
-        rows = np.arange(len(pieces) + 1, dtype=np.int64)
+        tokens = answer_tokens(windows, items)
+        rows = np.arange(len(tokens) + 1, dtype=np.int64)
         columns = {
             "input_ids": windows.input_ids,
-            "start_positions": Ragged(pieces[:, 0].copy(), rows),
-            "end_positions": Ragged(pieces[:, 1].copy(), rows),
+            "start_positions": Ragged(tokens[:, 0].copy(), rows),
+            "end_positions": Ragged(tokens[:, 1].copy(), rows),
         }
         if "token_type_ids" in tokenizer.model_input_names:
             columns["token_type_ids"] = windows.type_ids
@@ -150,22 +150,22 @@ class QuestionAnswering:
             columns=columns,
             padding={name: (tokenizer.pad_token_id or 0) if name == "input_ids" else 0 for name in columns},
             item=windows.item,
-            terms=np.ones(len(pieces), dtype=np.int32),
+            terms=np.ones(len(tokens), dtype=np.int32),
             extra={"start": windows.start, "end": windows.end},
-            counts=window_counts(items, windows.item, pieces),
+            counts=window_counts(items, windows.item, tokens),
             fixed=frozenset(self.targets),
         )
 
     def build_model(self, source: ModelSource, labels: Sequence[str]) -> PretrainedModel:
-        """The encoder with a linear layer that gives each piece a start and an end score."""
+        """Return the encoder with a linear layer that gives each token a start and an end score."""
         return source.load("AutoModelForQuestionAnswering", _OUTPUTS)
 
     def augment(self, inputs: dict[str, Tensor], rows: Indices, seed: int) -> dict[str, Tensor]:
-        """Every epoch sees the same windows."""
+        """Return the inputs unchanged: every epoch sees the same windows."""
         return inputs
 
     def loss(self, outputs: Any, batch: Mapping[str, Tensor]) -> Tensor:
-        """Mean of the cross entropies of start and end over the pieces of a window, in float32, summed over windows."""
+        """Return the mean cross entropy of start and end over a window's tokens, in float32, summed over windows."""
         from torch.nn import functional
 
         mask = batch.get("attention_mask")
@@ -178,16 +178,16 @@ class QuestionAnswering:
         return (start + entropy(outputs.end_logits, batch["end_positions"])) / 2
 
     def outputs(self, outputs: Any, batch: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
-        """Start and end score of every piece, float32 [B, T]; padding included."""
+        """Return the start and end score of every token, float32 [B, T]; padding included."""
         return {"start": outputs.start_logits.float(), "end": outputs.end_logits.float()}
 
     def predictions(
         self, items: Sequence[Item], features: Features, outputs: Mapping[str, Ragged], labels: Sequence[str]
     ) -> pd.DataFrame:
-        """One row a question. `gold` are the distinct gold answers, one a line, empty for none.
+        """Return one row per question. `gold` are the distinct gold answers, one per line, empty for none.
 
-        `answer` is the best span over all windows, as the context writes it, and `no_answer_score` by how much the null
-        score exceeds it (in logits); `predicted` is the answer, or empty where that is above the threshold.
+        `answer` is the best span over all windows, as written in the context; `no_answer_score` is how far the null
+        score exceeds the span's (in logits). `predicted` is the answer, or empty where that is above the threshold.
         `item_score` is the F1 of `predicted`.
         """
         import pandas as pd
@@ -195,21 +195,21 @@ class QuestionAnswering:
         text = features.extra["start"]
         candidate = Ragged((text.values >= 0).astype(np.float32), text.offsets)
         scores = (outputs["start"], outputs["end"])
-        found = answers_of(features.item, *scores, candidate, self.options.n_best, self.options.max_answer_length)
-        asked = [items[index] for index in found.item]
+        answers = answers_of(features.item, *scores, candidate, self.options.n_best, self.options.max_answer_length)
+        asked = [items[index] for index in answers.item]
         table = pd.DataFrame(
             {
                 "item": [str(item["id"]) for item in asked],
                 "cluster": [cluster(item) for item in asked],
                 "gold": [gold(item) for item in asked],
-                "answer": _texts(asked, features, found),
-                "no_answer_score": found.no_answer_score,
+                "answer": _texts(asked, features, answers),
+                "no_answer_score": answers.no_answer_score,
             }
         )
         return self._answered(table, self.options.no_answer_threshold)
 
     def tune(self, predictions: pd.DataFrame) -> dict[str, float]:
-        """The threshold with the best F1 on these predictions; {} where nothing is to be tuned."""
+        """Return the threshold with the best F1 on these predictions; {} if it is not tuned."""
         if not self.tunes:
             return {}
         threshold = best_score(predictions, self.primary_metric)[1]
@@ -217,7 +217,7 @@ class QuestionAnswering:
         return {THRESHOLD: float(np.nextafter(lowest, -np.inf)) if threshold is None else threshold}
 
     def apply_thresholds(self, predictions: pd.DataFrame, thresholds: Mapping[str, float]) -> pd.DataFrame:
-        """The predictions with another threshold on "no answer"."""
+        """Return the predictions with this threshold on "no answer"; unchanged for {}."""
         return self._answered(predictions, thresholds[THRESHOLD]) if thresholds else predictions
 
     def _answered(self, table: pd.DataFrame, threshold: float) -> pd.DataFrame:
@@ -226,21 +226,21 @@ class QuestionAnswering:
         return table.assign(predicted=predicted, correct=exact == 1, item_score=overlap)
 
     def submission(self, predictions: pd.DataFrame, labels: Sequence[str]) -> dict[str, str]:
-        """The answer of every question by its id, as the official script takes them."""
+        """Return question id -> answer, as the official script takes them."""
         return dict(zip(predictions["item"], predictions["predicted"], strict=True))
 
     def score(self, predictions: pd.DataFrame) -> dict[str, float]:
-        """All fields of the official script; those of questions with (without) an answer only where there are any.
+        """Return all fields of the official script; fields about (un)answerable questions only if there are any.
 
-        `best_*` are over all thresholds on the reported data itself: an upper bound, never to be chosen by. A question
-        without prediction is a miss, a NaN an AssertionError.
+        `best_*` take the best threshold on the reported data itself: an upper bound that must not be used for choosing.
+        A question without a prediction is a miss, a NaN an AssertionError.
         """
         scores = official_scores(predictions)
         assert all(np.isfinite(value) for value in scores.values()), f"a score is not finite: {scores}"
         return scores
 
     def collapse(self, predictions: pd.DataFrame) -> str | None:
-        """No answer for all questions though some have one, or one answer, or none, for nearly all (`one_answer`)."""
+        """Report that no question got an answer although some have one, or that nearly all got one (`one_answer`)."""
         if (predictions["predicted"] == "").all() and (predictions["gold"] != "").any():
             return "no question got an answer"
         return one_answer(predictions, "question", "no answer")
@@ -249,9 +249,9 @@ class QuestionAnswering:
 TASK = QuestionAnswering()
 
 
-def _texts(asked: Sequence[Item], features: Features, found: BestAnswers) -> list[str]:
-    """The spans as the contexts write them, without white space around."""
+def _texts(asked: Sequence[Item], features: Features, answers: BestAnswers) -> list[str]:
+    """Return the spans as written in the contexts, without white space around."""
     start, end = features.extra["start"], features.extra["end"]
-    first = start.values[start.offsets[found.window] + found.first].tolist()
-    last = end.values[end.offsets[found.window] + found.last].tolist()
+    first = start.values[start.offsets[answers.window] + answers.first].tolist()
+    last = end.values[end.offsets[answers.window] + answers.last].tolist()
     return [item["context"][a:b].strip() for item, a, b in zip(asked, first, last, strict=True)]

@@ -1,4 +1,4 @@
-"""Sequence classification: one class a text or pair of texts (sentiment, paraphrase, entailment, topic).
+"""Sequence classification: one class per text or pair of texts (sentiment, paraphrase, entailment, topic).
 
 Items have `text`, for pairs also `text_pair`, and `label`. Empty texts and hidden labels (-1) are refused.
 """
@@ -34,9 +34,9 @@ _OF_TWO_CLASSES = ("f1",)
 
 
 class Options(Frozen):
-    """What can be set for a sequence classification."""
+    """Options of sequence classification."""
 
-    positive: str | None = Field(default=None, description="the class that f1 is about; null: the last by name")
+    positive: str | None = Field(default=None, description="the class whose F1 is `f1`; null: the last by name")
     class_weights: Literal["none", "balanced"] = Field(
         default="none", description="balanced: items / (classes x items of the class), from the training part"
     )
@@ -44,13 +44,13 @@ class Options(Frozen):
 
 @dataclass(frozen=True)
 class SequenceClassification:
-    """`weights` are those of the classes in the loss, from the training part; () where all count alike."""
+    """`weights` weigh the classes in the loss, from the training part; () if all count alike."""
 
     options: Options = field(default_factory=Options)
     weights: tuple[float, ...] = ()
 
     name = "sequence_classification"
-    description = "one class a text or pair of texts (sentiment, paraphrase, topic)"
+    description = "one class per text or pair of texts (sentiment, paraphrase, topic)"
     primary_metric = "accuracy"
     metrics = ("accuracy", "f1", "macro_f1", "weighted_f1", "matthews_correlation")
     fields = ("text", "label")
@@ -61,18 +61,18 @@ class SequenceClassification:
     tunes = False
 
     def configured(self, options: Mapping[str, Any]) -> SequenceClassification:
-        """With these options; raises ValidationError for one that is not allowed."""
+        """Return this task with these options. Raises ValidationError for one that is not allowed."""
         return replace(self, options=Options.model_validate(dict(options)))
 
     def fitted(self, items: Sequence[Item], labels: Sequence[str]) -> SequenceClassification:
-        """Knowing how often each class occurs in the training part."""
+        """Return this task with class weights from the training part, if they are balanced."""
         if self.options.class_weights == "none":
             return self
         counts = Counter(str(item["label"]) for item in items)
         return replace(self, weights=balanced([counts[label] for label in labels]))
 
     def check(self, items: Sequence[Item]) -> None:
-        """Raise DataError naming the first item that cannot be used, or when there is only one class."""
+        """Raise DataError naming the first item that cannot be used, or if there is only one class."""
         pairs = have_pairs(items)
         for number, item in enumerate(items, start=1):
             reason = text_fault(item, pairs) or _label_fault(item)
@@ -85,27 +85,27 @@ class SequenceClassification:
             raise DataError(f"task_options.positive: no item has the label {self.options.positive!r}")
 
     def label_space(self, items: Sequence[Item]) -> tuple[str, ...]:
-        """All classes by name (numbers by value), the positive one last."""
+        """Return all classes by name (numbers by value), the positive one last."""
         names = [str(label) for label in ordered({str(item["label"]) for item in items})]
         return tuple(sorted(names, key=lambda label: label == self.options.positive))
 
     def strata(self, items: Sequence[Item]) -> list[frozenset[str]]:
-        """The class of each item: every part holds them in proportion."""
+        """Return the class of each item: every part holds each class in proportion."""
         return [frozenset({str(item["label"])}) for item in items]
 
     def check_split(self, items: Sequence[Item], split: Split, labels: Sequence[str]) -> None:
-        """Raise DataError where an evaluated class cannot be learned because no training item has it."""
+        """Raise DataError if an evaluated item has a class that no training item has."""
         require_known(items, split, lambda item: [str(item["label"])])
 
     def unlabelled(self, items: Sequence[Item], labels: Sequence[str]) -> list[Item]:
-        """Texts, or pairs of texts, of any class."""
+        """Return texts, or pairs of texts, with an arbitrary class."""
         require_texts(items)
         return [{**item, "label": labels[0]} for item in items]
 
     def encode(
         self, items: Sequence[Item], tokenizer: PreTrainedTokenizerBase, labels: Sequence[str], max_length: int
     ) -> Features:
-        """One feature and one loss term an item; `labels` is the index of its class."""
+        """Return one feature and one loss term per item; `labels` is the index of its class."""
         columns, padding, counts = encode_texts(items, tokenizer, max_length)
         number = {label: index for index, label in enumerate(labels)}
         columns["labels"] = Ragged.from_rows(([number[str(item["label"])]] for item in items), np.int32)
@@ -119,22 +119,22 @@ class SequenceClassification:
         )
 
     def build_model(self, source: ModelSource, labels: Sequence[str]) -> PretrainedModel:
-        """The encoder or decoder with its own classification head."""
+        """Return the encoder or decoder with its own classification head."""
         return source.load("AutoModelForSequenceClassification", labels, "single_label_classification")
 
     def augment(self, inputs: dict[str, Tensor], rows: Indices, seed: int) -> dict[str, Tensor]:
-        """Every epoch sees the same pieces."""
+        """Return the inputs unchanged: every epoch sees the same tokens."""
         return inputs
 
     def loss(self, outputs: Any, batch: Mapping[str, Tensor]) -> Tensor:
-        """Cross entropy summed over the items, each times the weight of its class, in float32."""
+        """Return the cross entropy summed over the items, each times the weight of its class, in float32."""
         from torch.nn import functional
 
         weights = on_device(self.weights, outputs.logits.device)
         return functional.cross_entropy(outputs.logits.float(), batch["labels"], weight=weights, reduction="sum")
 
     def outputs(self, outputs: Any, batch: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
-        """The most probable class of each item, int16 [B], and its probability, float32 [B]."""
+        """Return the most probable class of each item, int16 [B], and its probability, float32 [B]."""
         import torch
 
         probability, label = outputs.logits.float().softmax(dim=-1).max(dim=-1)
@@ -143,9 +143,10 @@ class SequenceClassification:
     def predictions(
         self, items: Sequence[Item], features: Features, outputs: Mapping[str, Ragged], labels: Sequence[str]
     ) -> pd.DataFrame:
-        """One row an item, with the probability of the predicted class; of two classes also which is the positive.
+        """Return one row per item, with the probability of the predicted class.
 
-        That is told by `labels`: both classes with a tab between, the positive last, the same in every row.
+        With two classes there is also `labels`, the same in every row: both classes with a tab between, the positive
+        one last.
         """
         import pandas as pd
 
@@ -165,26 +166,26 @@ class SequenceClassification:
         return table.assign(labels="\t".join(labels)) if len(labels) == 2 else table
 
     def tune(self, predictions: pd.DataFrame) -> dict[str, float]:
-        """The most probable class needs no threshold."""
+        """Return {}: the most probable class needs no threshold."""
         return {}
 
     def apply_thresholds(self, predictions: pd.DataFrame, thresholds: Mapping[str, float]) -> pd.DataFrame:
-        """There is nothing to decide."""
+        """Return the predictions unchanged: there are no thresholds."""
         return predictions
 
     def submission(self, predictions: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
-        """One row an item: its id and its class."""
+        """Return one row per item: its id and its class."""
         return predictions[["item", "predicted"]].set_axis(["id", "label"], axis=1)
 
     def score(self, predictions: pd.DataFrame) -> dict[str, float]:
-        """Every metric; f1 only where there are two classes. A NaN is an AssertionError."""
+        """Return every metric; f1 only if there are two classes. A NaN is an AssertionError."""
         gold, predicted = predictions["gold"].tolist(), predictions["predicted"].tolist()
         labels = labels_of(predictions["labels"].tolist()) if "labels" in predictions else ()
         names = [name for name in self.metrics if labels or name not in _OF_TWO_CLASSES]
         return {name: registry.load("metric", name).score(gold, predicted, labels=labels) for name in names}
 
     def collapse(self, predictions: pd.DataFrame) -> str | None:
-        """One class, whichever it is, for nearly every item (`one_answer`)."""
+        """Report one class for nearly every item (`one_answer`)."""
         return one_answer(predictions)
 
 

@@ -1,6 +1,6 @@
-"""Token classification: one label a word, scored on words by their first piece, the same words for every tokenizer.
+"""Token classification: one label per word, scored by each word's first token, on the same words for every tokenizer.
 
-White-space-only "words" are given to no tokenizer and not scored; a word that truncation cut off is a miss.
+Words that are only white space are neither tokenised nor scored; a word that truncation cut off is a miss.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from trainables.data.batching import Indices
 from trainables.data.dataset import DataError, Item
 from trainables.data.features import Features, Ragged
 from trainables.data.splits import Split
-from trainables.tasks._labels import MOSTLY, NEARLY_ALL
-from trainables.tasks._words import kept_words, require_word_pieces, split_text, word_counts, word_fault, word_of_piece
+from trainables.tasks._labels import MOSTLY, NEARLY_ALL, require_known
+from trainables.tasks._words import kept_words, require_word_ids, split_text, word_counts, word_fault, word_of_token
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,24 +41,24 @@ _WORD_METRICS = (
     "weighted_f1_with_outside",
     "macro_f1_with_outside",
 )
-_PIECE_METRICS = ("piece_weighted_f1",)
+_TOKEN_METRICS = ("piece_weighted_f1",)
 _SPAN_METRICS = ("span_f1", "span_f1_strict")
 
 
 class Options(Frozen):
-    """Token classification has nothing to set."""
+    """No options."""
 
 
 @dataclass(frozen=True)
 class TokenClassification:
-    """Items have `words` (list of text) and `labels` (one a word); plain labels or tags such as B-X, `O` outside."""
+    """Items have `words` (list of text) and `labels` (one per word): plain labels or tags such as B-X, `O` outside."""
 
     options: Options = field(default_factory=Options)
 
     name = "token_classification"
-    description = "one label a word (named entities, topics, parts of speech)"
+    description = "one label per word (named entities, topics, parts of speech)"
     primary_metric = "weighted_f1"
-    metrics = (*_WORD_METRICS, *_PIECE_METRICS, *_SPAN_METRICS)
+    metrics = (*_WORD_METRICS, *_TOKEN_METRICS, *_SPAN_METRICS)
     fields = ("words", "labels")
     targets = ("labels",)
     token_outputs = ("label",)
@@ -67,15 +67,15 @@ class TokenClassification:
     tunes = False
 
     def configured(self, options: Mapping[str, Any]) -> TokenClassification:
-        """Nothing can be set: raises ValidationError for any option."""
+        """Return this task. Raises ValidationError for any option: there are none."""
         return replace(self, options=Options.model_validate(dict(options)))
 
     def fitted(self, items: Sequence[Item], labels: Sequence[str]) -> TokenClassification:
-        """Nothing is learned from the training part beforehand."""
+        """Return this task unchanged: nothing is learned from the training part."""
         return self
 
     def check(self, items: Sequence[Item]) -> None:
-        """Raise DataError naming the first item whose words and labels do not fit, or when there is only one class."""
+        """Raise DataError naming the first item whose words and labels do not fit, or if there is only one class."""
         for number, item in enumerate(items, start=1):
             reason = word_fault(item)
             if reason:
@@ -85,27 +85,21 @@ class TokenClassification:
             raise DataError(f"there is only one class ({', '.join(labels) or 'none'}): nothing can be learned")
 
     def label_space(self, items: Sequence[Item]) -> tuple[str, ...]:
-        """All labels: `O` first, the others sorted by name."""
-        found = set(chain.from_iterable(item["labels"] for item in items))
-        return tuple(sorted(found, key=lambda label: (label != OUTSIDE, label)))
+        """Return all labels: `O` first, the others sorted by name."""
+        labels = set(chain.from_iterable(item["labels"] for item in items))
+        return tuple(sorted(labels, key=lambda label: (label != OUTSIDE, label)))
 
     def strata(self, items: Sequence[Item]) -> None:
-        """A sentence holds words of many labels: the split is a plain draw."""
+        """Return None: a sentence holds words of many labels, so the split is not stratified."""
 
     def check_split(self, items: Sequence[Item], split: Split, labels: Sequence[str]) -> None:
-        """Raise DataError where an evaluated label cannot be learned because no training item has it."""
-        known = set(chain.from_iterable(items[index]["labels"] for index in split.train))
-        for part in ("validation", "test"):
-            for index in split.part(part):
-                absent = [label for label in items[index]["labels"] if label not in known]
-                if absent:
-                    where = f"{part} item {items[index]['id']!r}"
-                    raise DataError(f"{where}: no training item has the label {absent[0]!r}; change the split")
+        """Raise DataError if an evaluated item has a label that no training item has."""
+        require_known(items, split, lambda item: item["labels"])
 
     def unlabelled(self, items: Sequence[Item], labels: Sequence[str]) -> list[Item]:
-        """Items with `words`, or with a `text` whose words are what stands between white space."""
-        found = [{**item, "words": item.get("words", split_text(item))} for item in items]
-        ready = [{**item, "labels": [labels[0]] * len(item["words"] or ())} for item in found]
+        """Return items with `words`, from their `text` split at white space where they have none."""
+        split = [{**item, "words": item.get("words", split_text(item))} for item in items]
+        ready = [{**item, "labels": [labels[0]] * len(item["words"] or ())} for item in split]
         for number, item in enumerate(ready, start=1):
             reason = word_fault(item)
             if reason:
@@ -115,53 +109,53 @@ class TokenClassification:
     def encode(
         self, items: Sequence[Item], tokenizer: PreTrainedTokenizerBase, labels: Sequence[str], max_length: int
     ) -> Features:
-        """One feature an item. Only a word's first piece carries its label into the loss.
+        """Return one feature per item. Only a word's first token carries its label into the loss.
 
-        Kept for the host: `word`, the word each piece is of (-1: special), and `piece_label`, the label of that word.
+        `extra` holds `word`, the index of each token's word (-1: special), and `token_label`, the label of that word.
         """
-        require_word_pieces(tokenizer)
+        require_word_ids(tokenizer)
         kept = kept_words(items)
-        words = [[item["words"][place] for place in places] for item, places in zip(items, kept, strict=True)]
+        words = [[item["words"][index] for index in indices] for item, indices in zip(items, kept, strict=True)]
         encodings = tokenizer(
             words, is_split_into_words=True, truncation=True, max_length=max_length, return_attention_mask=False
         ).encodings
         offsets = np.cumsum([0, *(len(encoding.ids) for encoding in encodings)]).astype(np.int64)
-        place = word_of_piece(encodings, kept, offsets)
+        word = word_of_token(encodings, kept, offsets)
         gold = _word_labels(items, labels)
-        item_of_piece = np.repeat(np.arange(len(items)), np.diff(offsets))
-        piece_label = np.where(place < 0, NO_LABEL, gold.values[gold.offsets[item_of_piece] + place])
-        before = np.concatenate([[-1], place[:-1]])
+        item_of_token = np.repeat(np.arange(len(items)), np.diff(offsets))
+        token_label = np.where(word < 0, NO_LABEL, gold.values[gold.offsets[item_of_token] + word])
+        before = np.concatenate([[-1], word[:-1]])
         before[offsets[:-1][np.diff(offsets) > 0]] = -1
-        first = (place >= 0) & (place != before)
-        loss_label = np.where(first, piece_label, NO_LABEL).astype(np.int32)
+        first = (word >= 0) & (word != before)
+        loss_label = np.where(first, token_label, NO_LABEL).astype(np.int32)
         input_ids = np.fromiter(chain.from_iterable(encoding.ids for encoding in encodings), np.int32, offsets[-1])
-        terms = np.bincount(item_of_piece[first], minlength=len(items)).astype(np.int32)
+        terms = np.bincount(item_of_token[first], minlength=len(items)).astype(np.int32)
         return Features(
             columns={"input_ids": Ragged(input_ids, offsets), "labels": Ragged(loss_label, offsets)},
             padding={"input_ids": tokenizer.pad_token_id or 0, "labels": NO_LABEL},
             item=np.arange(len(items), dtype=np.int32),
             terms=terms,
-            extra={"word": Ragged(place, offsets), "piece_label": Ragged(piece_label.astype(np.int32), offsets)},
+            extra={"word": Ragged(word, offsets), "token_label": Ragged(token_label.astype(np.int32), offsets)},
             counts=word_counts(items, kept, encodings, terms),
         )
 
     def build_model(self, source: ModelSource, labels: Sequence[str]) -> PretrainedModel:
-        """The encoder with a linear layer over each piece's last hidden state."""
+        """Return the encoder with a linear layer over each token's last hidden state."""
         return source.load("AutoModelForTokenClassification", labels)
 
     def augment(self, inputs: dict[str, Tensor], rows: Indices, seed: int) -> dict[str, Tensor]:
-        """Every epoch sees the same pieces."""
+        """Return the inputs unchanged: every epoch sees the same tokens."""
         return inputs
 
     def loss(self, outputs: Any, batch: Mapping[str, Tensor]) -> Tensor:
-        """Cross entropy summed over the first pieces of all words, in float32."""
+        """Return the cross entropy summed over the first tokens of all words, in float32."""
         from torch.nn import functional
 
         logits = outputs.logits.float().flatten(0, 1)
         return functional.cross_entropy(logits, batch["labels"].flatten(), ignore_index=NO_LABEL, reduction="sum")
 
     def outputs(self, outputs: Any, batch: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
-        """The most probable label of every piece, int16 [B, T]; padding included."""
+        """Return the most probable label of every token, int16 [B, T]; padding included."""
         import torch
 
         return {"label": outputs.logits.argmax(dim=-1).to(torch.int16)}
@@ -169,10 +163,10 @@ class TokenClassification:
     def predictions(
         self, items: Sequence[Item], features: Features, outputs: Mapping[str, Ragged], labels: Sequence[str]
     ) -> pd.DataFrame:
-        """One row a scored word: what its first piece says, null where truncation cut it off (never correct).
+        """Return one row per scored word: its first token's label, or null if truncation cut it off (never correct).
 
-        `position` is the word's place in the item, white-space-only words counted; `pieces` are the labels of all
-        pieces of the word that the model saw, tab between them.
+        `position` is the word's index in the item, counting words of white space; `pieces` are the predicted labels
+        of all tokens of the word that the model saw, with tabs between.
         """
         import pandas as pd
 
@@ -184,10 +178,10 @@ class TokenClassification:
         word = features.extra["word"]
         real = word.values >= 0
         cell = (np.repeat(starts[:-1], word.lengths) + word.values)[real]
-        said = outputs["label"].values[real]
+        predicted_label = outputs["label"].values[real]
         first = np.flatnonzero(np.diff(cell, prepend=-1))
         predicted = np.full(starts[-1], len(labels), dtype=np.int64)
-        predicted[cell[first]] = said[first]
+        predicted[cell[first]] = predicted_label[first]
         counts = np.bincount(cell, minlength=starts[-1])
         gold = np.array(list(chain.from_iterable(item["labels"] for item in scored)), dtype=object)
         owner = np.repeat(np.arange(len(scored)), lengths)[visible]
@@ -199,34 +193,34 @@ class TokenClassification:
                 "gold": gold[visible],
                 "predicted": names[predicted][visible],
                 "correct": (gold == names[predicted])[visible],
-                "pieces": _joined(names[said], counts[visible]),
+                "pieces": _joined(names[predicted_label], counts[visible]),
             }
         )
 
     def tune(self, predictions: pd.DataFrame) -> dict[str, float]:
-        """The most probable label needs no threshold."""
+        """Return {}: the most probable label needs no threshold."""
         return {}
 
     def apply_thresholds(self, predictions: pd.DataFrame, thresholds: Mapping[str, float]) -> pd.DataFrame:
-        """There is nothing to decide."""
+        """Return the predictions unchanged: there are no thresholds."""
         return predictions
 
     def submission(self, predictions: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
-        """One row a word: the item, the word's place in it, and its label."""
+        """Return one row per word: the item's id, the word's position in it, and its label."""
         return predictions[["item", "position", "predicted"]].set_axis(["id", "position", "label"], axis=1)
 
     def score(self, predictions: pd.DataFrame) -> dict[str, float]:
-        """All metrics; those of spans only where every label is a tag such as B-X. A NaN is an AssertionError."""
+        """Return all metrics; span metrics only if every label is a tag such as B-X. A NaN is an AssertionError."""
         gold, predicted = _texts(predictions["gold"]), _texts(predictions["predicted"])
         items = predictions["item"].to_numpy()
         spans = [name for name in _SPAN_METRICS if _metric(name).applies(set(gold))]
         scores = {name: _metric(name).score(gold, predicted, items) for name in (*_WORD_METRICS, *spans)}
-        scores |= {name: _metric(name).score(gold, predictions["pieces"].tolist(), items) for name in _PIECE_METRICS}
+        scores |= {name: _metric(name).score(gold, predictions["pieces"].tolist(), items) for name in _TOKEN_METRICS}
         assert all(np.isfinite(value) for value in scores.values()), f"a score is not finite: {scores}"
         return scores
 
     def collapse(self, predictions: pd.DataFrame) -> str | None:
-        """The label that is most frequent in gold for nearly every predicted word (as `one_answer` has it)."""
+        """Report that nearly every predicted word got the most frequent gold label (as `one_answer` defines it)."""
         predicted = predictions["predicted"].dropna()
         majority, frequency = Counter(_texts(predictions["gold"])).most_common(1)[0]
         number = int((predicted == majority).sum())
@@ -252,7 +246,7 @@ def _column(scored: Sequence[Item], field: str, owner: NDArray[np.int64]) -> Any
 
 
 def _joined(labels: NDArray[Any], counts: NDArray[np.int64]) -> list[str]:
-    """Labels of the pieces of each word as one text, tab between them: plain in every file format."""
+    """Join the labels of each word's tokens with tabs: plain text in every file format."""
     flat, ends = labels.tolist(), np.cumsum(counts).tolist()
     return ["\t".join(flat[end - count : end]) for end, count in zip(ends, counts.tolist(), strict=True)]
 
@@ -262,5 +256,5 @@ def _metric(name: str) -> Any:
 
 
 def _texts(column: pd.Series[Any]) -> list[str | None]:
-    """Labels as text, missing ones as None, whatever pandas made of them."""
+    """Return labels as text and missing ones as None, whatever pandas made of them."""
     return [label if isinstance(label, str) else None for label in column.tolist()]

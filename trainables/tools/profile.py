@@ -56,9 +56,9 @@ def positions(loader: BatchLoader, batches: Sequence[Indices], unpadded: bool = 
     for rows in batches:
         batch = loader.batch(rows)
         size = batch["input_ids"].numel()
-        pieces = int(batch["attention_mask"].sum()) if "attention_mask" in batch else size
-        computed += pieces if unpadded else size
-        real += pieces
+        tokens = int(batch["attention_mask"].sum()) if "attention_mask" in batch else size
+        computed += tokens if unpadded else size
+        real += tokens
     return Positions(computed, real)
 
 

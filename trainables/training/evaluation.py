@@ -73,17 +73,17 @@ def evaluate(
         losses.append(task.loss(outputs, inputs))
     loss_sum = float(torch.stack(losses).double().sum()) if losses else 0.0
     total = group.total([loss_sum])[0] / max(1, int(loader.terms.sum()))
-    per_piece = frozenset(task.token_outputs)
-    assembled = _assemble(parts, loader, group, per_piece)
+    per_token = frozenset(task.token_outputs)
+    assembled = _assemble(parts, loader, group, per_token)
     if misplaced is not None:
-        assembled = {name: displaced(rows, misplaced, name in per_piece) for name, rows in assembled.items()}
+        assembled = {name: displaced(rows, misplaced, name in per_token) for name, rows in assembled.items()}
     return Evaluation(total, assembled, time.perf_counter() - started)
 
 
-def displaced(outputs: Ragged, order: Indices, per_piece: bool) -> Ragged:
+def displaced(outputs: Ragged, order: Indices, per_token: bool) -> Ragged:
     """Row i is that of order[i]; with one value a piece it is cut to the length of row i, or filled with its lowest."""
     taken = outputs.take(order)
-    if not per_piece:
+    if not per_token:
         return taken
     rows = []
     for index, length in enumerate(outputs.lengths):
@@ -106,7 +106,7 @@ def _assemble(
     parts: list[tuple[np.ndarray, dict[str, torch.Tensor]]],
     loader: BatchLoader,
     group: ProcessGroup,
-    per_piece: frozenset[str],
+    per_token: frozenset[str],
 ) -> dict[str, Ragged]:
     """Rows of all ranks in feature order; outputs with one value a piece are cropped to the feature's length."""
     mine = [(rows, {name: tensor.cpu().numpy() for name, tensor in outputs.items()}) for rows, outputs in parts]
@@ -115,7 +115,7 @@ def _assemble(
         for name, values in outputs.items():
             target = rows_of.setdefault(name, [np.empty(0)] * len(loader.lengths))
             for row, value in zip(rows, values, strict=True):
-                target[row] = value[: loader.lengths[row]] if name in per_piece else np.atleast_1d(value)
+                target[row] = value[: loader.lengths[row]] if name in per_token else np.atleast_1d(value)
     return {name: Ragged.from_rows(rows, rows[0].dtype) for name, rows in rows_of.items()}
 
 

@@ -96,7 +96,7 @@ def test_a_submission_holds_ids_and_answers_only(out: Path, tmp_path: Path) -> N
         (["tiny:1"], "say what to predict"),
         (["tiny:1", "x", "--data", "requirements-sample"], "one of them"),
         (["tiny:1", "x", "--to", "answers.xlsx"], "must end with one of .csv, .jsonl, .parquet"),
-        (["tiny:1", " "], "there is no word besides white space"),
+        (["tiny:1", " "], "its words are white space only"),
         (["tiny:1", "--file", "nowhere.txt"], "no such file"),
         (["tiny:7", "x"], "no run 'tiny:7'"),
     ],

@@ -191,7 +191,7 @@ def test_only_the_text_is_cut_and_a_request_that_leaves_no_room_is_refused(tmp_p
     text = written[0]
     assert text.startswith("<|begin_of_text|>topic ?\n\nText: The power")
     assert text.endswith("\n\nAnswer: power<|end_of_text|>")
-    with pytest.raises(ValueError, match=r"train.max_length is 12, but the request alone takes \d+ pieces; raise it"):
+    with pytest.raises(ValueError, match=r"train.max_length is 12, but the request alone takes \d+ tokens; raise it"):
         task.encode(items, tokenizer, LABELS, 12)
 
 
@@ -206,7 +206,7 @@ def test_a_text_cannot_end_its_own_turn(tmp_path: Path) -> None:
 
 def test_a_template_that_drops_the_request_is_refused(tmp_path: Path) -> None:
     config = decoder(tmp_path, "{% for message in messages %}{{ message['role'] }}{% endfor %}")
-    with pytest.raises(ValueError, match="its chat template drops or repeats what the user says"):
+    with pytest.raises(ValueError, match="its chat template drops or repeats messages"):
         encoded(TASK, config, tiny_texts(3))
 
 
@@ -220,11 +220,11 @@ def test_a_template_that_drops_the_request_is_refused(tmp_path: Path) -> None:
         (
             {"labels": ["x", "y"]},
             [{"id": 7, "text": "a", "label": "z"}],
-            "the label 'z' is none of task_options.labels",
+            "the label 'z' is not in task_options.labels",
         ),
         ({"form": "multi"}, [{"id": 7, "text": "a", "labels": "x"}], "labels must be a list, got str"),
         ({"form": "multi"}, [{"id": 7, "text": "a", "labels": ["x, y", "z"]}], "'x, y' cannot be read .* commas"),
-        ({"form": "multi"}, [{"id": 7, "text": "a", "labels": ["none", "z"]}], "also the answer that no label applies"),
+        ({"form": "multi"}, [{"id": 7, "text": "a", "labels": ["none", "z"]}], "also means that no label applies"),
         ({"labels": ["x", " y"]}, [{"id": 7, "text": "a", "label": "x"}], "begins or ends with white space"),
     ],
 )

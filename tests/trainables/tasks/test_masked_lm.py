@@ -49,7 +49,7 @@ def masked(features: Features, rows: Sequence[int], seed: int, **options: Any) -
 def test_texts_fill_chunks_with_a_separator_between_and_no_piece_is_lost() -> None:
     frame = Frame(before=(1,), after=(2,))
     chunks = chunked([[10, 11, 12], [], [20, 21], [30]], frame, max_length=6, chunking="concatenate")
-    assert [chunks.pieces.row(0).tolist(), chunks.pieces.row(1).tolist()] == [
+    assert [chunks.tokens.row(0).tolist(), chunks.tokens.row(1).tolist()] == [
         [1, 10, 11, 12, 2, 2],
         [1, 20, 21, 2, 30, 2],
     ]
@@ -59,12 +59,12 @@ def test_texts_fill_chunks_with_a_separator_between_and_no_piece_is_lost() -> No
 
 def test_line_by_line_every_text_begins_a_chunk_and_a_long_one_gives_several() -> None:
     chunks = chunked([[10, 11, 12, 13, 14], [20]], Frame((1,), (2,)), max_length=5, chunking="line")
-    assert [chunks.pieces.row(row).tolist() for row in range(3)] == [[1, 10, 11, 12, 2], [1, 13, 14, 2], [1, 20, 2]]
+    assert [chunks.tokens.row(row).tolist() for row in range(3)] == [[1, 10, 11, 12, 2], [1, 13, 14, 2], [1, 20, 2]]
     assert chunks.owner.tolist() == [0, 0, 1]
 
 
 def test_a_length_without_room_for_text_is_refused() -> None:
-    with pytest.raises(ValueError, match="max_length 2 leaves no room beside 2 special pieces"):
+    with pytest.raises(ValueError, match="max_length 2 leaves no room beside 2 special tokens"):
         chunked([[1]], Frame((1,), (2,)), max_length=2, chunking="line")
 
 

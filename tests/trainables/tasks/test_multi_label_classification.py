@@ -183,7 +183,7 @@ def test_27_of_28_labels_for_every_text_are_a_collapse_though_no_two_sets_need_b
     gold = [names[number % 28] for number in range(280)]
     always = "\t".join(names[:27])
     predicted = [always if number % 3 else f"{always}\tl27" for number in range(280)]
-    told = "27 of 28 labels were given to nearly every item, whatever it says"
+    told = "27 of 28 labels were given to nearly every item, whatever its text"
     assert TASK.collapse(_sets(gold, predicted)) == told
     assert TASK.collapse(
         _sets(gold, [text.removeprefix("l00\t") if row else text for row, text in enumerate(predicted)])
@@ -209,10 +209,10 @@ def test_tweets_without_a_label_are_legal() -> None:
     ("change", "reason"),
     [
         ({"text": ""}, r"item 2 \(id 1\): text is empty"),
-        ({"labels": None}, "there are no labels .an empty list is none of them.; map a column"),
+        ({"labels": None}, "there are no labels .use an empty list for none.; map a column"),
         ({"labels": "data"}, "labels must be a list, got str"),
         ({"labels": ["data", -1]}, "-1 marks hidden labels"),
-        ({"labels": ["data", "data"]}, "the label 'data' is there more than once"),
+        ({"labels": ["data", "data"]}, "the label 'data' occurs more than once"),
         ({"labels": ["a\tb"]}, "holds a control character"),
         ({"labels": ["O"]}, "cannot be called 'O'"),
     ],

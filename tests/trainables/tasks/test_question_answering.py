@@ -248,12 +248,12 @@ def test_a_question_that_cannot_be_used_is_named(change: dict[str, Any], reason:
 
 
 def test_a_question_that_leaves_no_room_for_its_context_is_refused() -> None:
-    with pytest.raises(DataError, match=r"question 'q0': its \d+ pieces leave \d+ of max_length 40 .* stride 16"):
+    with pytest.raises(DataError, match=r"question 'q0': its \d+ tokens leave \d+ of max_length 40 .* stride 16"):
         _encoded(max_length=40)
 
 
 def test_a_context_that_the_tokenizer_does_not_see_is_refused() -> None:
-    with pytest.raises(DataError, match="question 'q1': the tokenizer sees nothing of its context"):
+    with pytest.raises(DataError, match="question 'q1': the tokenizer finds no token in its context"):
         _encoded(items=[ITEMS[1], {**ITEMS[1], "context": "\x00\x01", "answers": NONE}][1:])
 
 

@@ -42,7 +42,7 @@ def _says(features: Features, said: np.ndarray) -> dict[str, Ragged]:
 
 
 def _gold_outputs(features: Features) -> dict[str, Ragged]:
-    return _says(features, np.maximum(features.extra["piece_label"].values, 0))
+    return _says(features, np.maximum(features.extra["token_label"].values, 0))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -73,7 +73,7 @@ def test_only_first_pieces_enter_the_loss(tmp_path: Path, family: Family) -> Non
         assert np.flatnonzero(in_loss).tolist() == first
         assert features.terms[row] == len(first)
         assert places[0] == places[-1] == -1
-    zebra = features.extra["piece_label"].row(0)[word.row(0) == 5]
+    zebra = features.extra["token_label"].row(0)[word.row(0) == 5]
     assert len(zebra) > 1
     assert set(zebra.tolist()) == {LABELS.index("Data")}
 
@@ -186,7 +186,7 @@ def test_the_outside_label_comes_first() -> None:
         ({"labels": ["O", None]}, "labels must hold text only, got None"),
         ({"labels": ["O", -1]}, "-1 marks hidden labels"),
         ({"labels": ["O"]}, "2 words but 1 labels"),
-        ({"words": [" ", "\n"]}, "no word besides white space"),
+        ({"words": [" ", "\n"]}, "its words are white space only"),
         ({"labels": ["O", " "]}, "a label is empty"),
         ({"labels": ["O", "A\tB"]}, "or holds a control character"),
     ],
