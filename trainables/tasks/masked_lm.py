@@ -149,7 +149,7 @@ class MaskedLM:
         return self._losses(outputs, batch).sum()
 
     def outputs(self, outputs: Any, batch: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
-        """Return per chunk the summed loss, the number of masked tokens that the first guess gets, and of all, [B]."""
+        """Return per chunk the summed loss and the numbers of masked and of correctly guessed tokens, [B] each."""
         guessed_BK = _logits_at(outputs, batch).argmax(dim=-1) == batch["labels"]
         num_B = (batch["labels"] != NO_LABEL).sum(dim=1)
         return {"loss": self._losses(outputs, batch).sum(dim=1), "guessed": guessed_BK.sum(dim=1), "masked": num_B}

@@ -1,7 +1,6 @@
-"""Low-rank adapters (Hu et al. 2021) in a model's linear layers: everything else is frozen, the head trains.
+"""Adds low-rank adapters (Hu et al. 2021) to a model's linear layers: everything else is frozen, the head trains.
 
-Techniques that leave weights untouched share what stands here: they find the body of a model and never freeze its
-head.
+Also holds what all techniques that freeze weights share: finding a model's body, and never freezing its head.
 """
 
 from __future__ import annotations
@@ -23,26 +22,26 @@ if TYPE_CHECKING:
 
 Targets = Literal["auto", "all-linear"] | list[str]
 
-# Query and value projections (or the fused one), by the names that architectures give them.
+# Query and value projections (or a fused one), by the names that architectures give them.
 _QUERY_AND_VALUE = re.compile(r"(^|[._])(query|value|q|v)(_proj|_lin)?$|(^|[._])(Wqkv|query_key_value|c_attn|in_proj)$")
 
 
 class AdapterOptions(Frozen):
-    """What adapters have in common."""
+    """Options that LoRA and QLoRA share."""
 
     rank: int = Field(default=16, ge=1, description="width of each adapter")
     alpha: Positive = Field(default=32.0, description="adapters are scaled by alpha / rank")
-    dropout: Fraction = Field(default=0.05, description="on what an adapter reads")
+    dropout: Fraction = Field(default=0.05, description="dropout on the input of an adapter")
     targets: Targets = Field(
         default="auto",
-        description="auto: query and value projections; all-linear: every linear layer of the body; or names of layers",
+        description="auto: query and value projections; all-linear: every linear layer of the body; or layer names",
     )
 
 
 def add_adapters(model: nn.Module, options: AdapterOptions, variant: str) -> nn.Module:
-    """The model, changed in place. New weights are drawn from torch's generator, which `training/setup.py` seeds.
+    """Change the model in place and return it. New weights come from torch's generator, seeded by `training/setup.py`.
 
-    Raises WouldDoNothing where no layer is meant, ImportError that says what to install.
+    Raises NoEffect if no layer matches, and ImportError that says what to install.
     """
     if find_spec("peft") is None:
         raise ImportError(f"{variant} needs peft; run {install('adapters')}")
@@ -52,10 +51,10 @@ def add_adapters(model: nn.Module, options: AdapterOptions, variant: str) -> nn.
 
     head = new_parameters(model)
     targets = _chosen(model, options.targets, head, variant)
-    settings = LoraConfig(
+    config = LoraConfig(
         r=options.rank, lora_alpha=options.alpha, lora_dropout=options.dropout, bias="none", target_modules=targets
     )
-    adapted: Any = inject_adapter_in_model(settings, model)
+    adapted: Any = inject_adapter_in_model(config, model)
     for name, parameter in adapted.named_parameters():
         if name in head:
             parameter.requires_grad_(True)
@@ -63,8 +62,8 @@ def add_adapters(model: nn.Module, options: AdapterOptions, variant: str) -> nn.
 
 
 def _chosen(model: nn.Module, targets: Targets, head: frozenset[str], variant: str) -> list[str]:
-    """Full names of the layers that get an adapter; never those that train as a whole."""
-    kind = getattr(getattr(model, "config", None), "model_type", type(model).__name__)
+    """Return the full names of the layers that get an adapter, without those that train as a whole."""
+    kind = architecture_of(model)
     body = [name for name in _body_layers(model) if f"{name}.weight" not in head]
     if isinstance(targets, list):
         missing = [target for target in targets if not any(_is_named(name, target) for name in body)]
@@ -73,23 +72,22 @@ def _chosen(model: nn.Module, targets: Targets, head: frozenset[str], variant: s
             known = f"its linear layers end in {', '.join(endings)}" if endings else "it has no linear layers"
             raise NoEffect(f"{variant}.targets: {kind} has no linear layer {missing[0]!r}; {known}")
         return [name for name in body if any(_is_named(name, target) for target in targets)]
-    found = body if targets == "all-linear" else [name for name in body if _QUERY_AND_VALUE.search(name)]
-    if not found:
-        what = "linear layers" if targets == "all-linear" else "query and value projections that are known by name"
+    chosen = body if targets == "all-linear" else [name for name in body if _QUERY_AND_VALUE.search(name)]
+    if not chosen:
+        what = "linear layers" if targets == "all-linear" else "query and value projections with known names"
         raise NoEffect(f"{variant} would train the head only: {kind} has no {what}; set {variant}.targets")
-    return found
+    return chosen
 
 
 def _body_layers(model: nn.Module) -> list[str]:
     from torch import nn
 
-    body: Any = getattr(model, "base_model", model)
-    inside = {id(layer) for layer in body.modules()}
+    inside = {id(layer) for layer in body_of(model).modules()}
     return [name for name, layer in model.named_modules() if isinstance(layer, nn.Linear) and id(layer) in inside]
 
 
 def _is_named(layer: str, target: str) -> bool:
-    """Whether a full name is this one or ends in it: `output.dense` means every layer of that name."""
+    """Return whether a full layer name is or ends in `target`: `output.dense` means every layer of that name."""
     return layer == target or layer.endswith(f".{target}")
 
 
@@ -97,17 +95,17 @@ EXCLUSION = "both choose which weights train"
 
 
 def body_of(model: nn.Module) -> Any:
-    """The pretrained part, without the head; the model itself where it has no parts."""
+    """Return the pretrained part, without the head; the model itself if it has no parts."""
     return getattr(model, "base_model", model)
 
 
 def architecture_of(model: nn.Module) -> str:
-    """The name of the architecture, for messages."""
+    """Return the name of the architecture, for messages."""
     return str(getattr(getattr(model, "config", None), "model_type", type(model).__name__))
 
 
 def freeze(model: nn.Module, names: Iterable[str]) -> None:
-    """Keep these parameters as they are, but for those that no checkpoint provided: somebody has to learn them."""
+    """Freeze these parameters, except new ones that no checkpoint provided: they must be learned."""
     from trainables.modeling.pretrained import new_parameters
 
     parameters, new = dict(model.named_parameters()), new_parameters(model)

@@ -1,4 +1,4 @@
-"""AdamW whose two moments are kept in eight bits, in blocks with a scale each (Dettmers et al. 2022)."""
+"""AdamW that keeps its two moments in eight bits, in blocks with one scale each (Dettmers et al. 2022)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Options(Frozen):
 
 
 def build(groups: list[dict[str, Any]], config: TrainConfig) -> Optimizer:
-    """The optimizer. Raises ImportError that says what to install."""
+    """Return the optimizer. Raises ImportError that says what to install."""
     if find_spec("bitsandbytes") is None:
         raise ImportError(f"adamw_8bit needs bitsandbytes; run {install('adapters')}")
     from bitsandbytes.optim import AdamW8bit
@@ -32,16 +32,16 @@ def build(groups: list[dict[str, Any]], config: TrainConfig) -> Optimizer:
 
 
 def adjust_plan(plan: Plan, options: Options) -> Plan:
-    """Step with it."""
+    """Use this optimizer."""
     return plan.replace(optimizer=build)
 
 
 def adjust_model(model: nn.Module, options: Options) -> nn.Module:
-    """Leave the model alone; raise WouldDoNothing where no weight that trains is large enough."""
+    """Return the model unchanged. Raises NoEffect if no trainable weight is large enough."""
     largest = max((weight.numel() for weight in model.parameters() if weight.requires_grad), default=0)
     if largest < SMALLEST:
         raise NoEffect(
-            f"adamw_8bit: the largest weight that trains has {largest:,} entries; "
+            f"adamw_8bit: the largest trainable weight has {largest:,} entries; "
             f"below {SMALLEST:,} the state stays in 32 bits"
         )
     return model
@@ -54,7 +54,7 @@ VARIANT = Variant(
     options=Options,
     excludes={
         "bitfit": "biases are too small for it: below 4,096 entries the state stays in 32 bits",
-        "cuda_graphs": "it counts its steps on the host, and a recorded step has no host in it",
+        "cuda_graphs": "it counts its steps on the host, which takes no part in a captured step",
     },
     adjust_plan=adjust_plan,
     adjust_model=adjust_model,

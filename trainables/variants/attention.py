@@ -1,4 +1,4 @@
-"""Which attention implementation the model runs with."""
+"""Chooses the attention implementation that the model runs with."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from trainables.protocols.variant import Plan, Stage, Subject, Variant
 from trainables.system.hardware import Hardware
 
 FLASH = "flash_attention_2"
-CAPABILITY = 8.0  # Ampere: what version 2 of flash-attn is written for
+CAPABILITY = 8.0  # Ampere: version 2 of flash-attn needs it
 
 
 class Options(Frozen):
@@ -20,12 +20,12 @@ class Options(Frozen):
 
 
 def adjust_plan(plan: Plan, options: Options) -> Plan:
-    """Ask for this implementation; loading refuses one that the architecture lacks."""
+    """Request this implementation; loading refuses one that the architecture lacks."""
     return plan.replace(attention=options.implementation)
 
 
 def incompatible(subject: Subject, options: Options) -> str | None:
-    """A preset declares the kernels of its architecture; flash attention computes in 16 bits only."""
+    """Return a reason if the architecture lacks the kernel, or if flash attention would not compute in 16 bits."""
     if subject.attentions is not None and options.implementation not in subject.attentions:
         return f"{subject.model} has no {options.implementation} attention; it has {', '.join(subject.attentions)}"
     if options.implementation == FLASH and subject.precision == "fp32":
@@ -34,7 +34,7 @@ def incompatible(subject: Subject, options: Options) -> str | None:
 
 
 def unsupported(machine: Hardware, options: Options) -> str | None:
-    """Flash attention is a CUDA kernel of a package of its own."""
+    """Return a reason if flash attention is chosen but its device or package is missing."""
     if options.implementation != FLASH:
         return None
     if not machine.gpus:
@@ -46,10 +46,10 @@ def unsupported(machine: Hardware, options: Options) -> str | None:
 
 VARIANT = Variant(
     name="attention",
-    description="attention kernel: eager, sdpa (default where the architecture has it) or flash_attention_2 (CUDA)",
+    description="attention kernel: eager, sdpa (default if the architecture has it) or flash_attention_2 (CUDA)",
     stage=Stage.LOAD,
     options=Options,
-    excludes={"unpadding": "unpadding brings an attention of its own, which works row by row"},
+    excludes={"unpadding": "unpadding uses its own attention, which works row by row"},
     adjust_plan=adjust_plan,
     incompatible=incompatible,
     asks_architecture=True,

@@ -1,4 +1,4 @@
-"""BitFit (Ben Zaken et al. 2022): only the biases and the head train; every matrix stays as it was pretrained."""
+"""BitFit (Ben Zaken et al. 2022): only the biases and the head train; the pretrained matrices stay as they are."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 class Options(Frozen):
-    """No options: the biases of normalisation layers train as well, as in the paper."""
+    """No options: the biases of normalisation layers train too, as in the paper."""
 
 
 def adjust_model(model: nn.Module, options: Options) -> nn.Module:
-    """Freeze everything but biases and the head. Raises WouldDoNothing for a body without biases of its own."""
+    """Freeze everything but biases and the head. Raises NoEffect if the body has no biases in its linear layers."""
     from torch import nn
 
     body = body_of(model)
@@ -29,7 +29,7 @@ def adjust_model(model: nn.Module, options: Options) -> nn.Module:
 
 
 def incompatible(subject: Subject, options: Options) -> str | None:
-    """A preset declares whether there are biases."""
+    """Return a reason if the model is known to have no biases."""
     return _none(subject.model) if subject.has_biases is False else None
 
 

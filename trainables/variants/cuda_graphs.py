@@ -1,4 +1,4 @@
-"""CUDA graphs of the whole step: forward, backward, clipping and optimizer are launched by the host as one."""
+"""CUDA graphs of the whole step: the host launches forward, backward, clipping and optimizer as one."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from trainables.system.hardware import Hardware
 if TYPE_CHECKING:
     from torch.optim import Optimizer
 
-BUCKET = 64  # pieces: one graph for each width in these steps
+BUCKET = 64  # tokens: batches are padded to a multiple of this, and each width has its own graph
 
 
 class Options(Frozen):
-    """No options: one graph for each shape of batch, recorded when the shape comes for the second time."""
+    """No options: one graph for each batch shape, captured when the shape occurs for the second time."""
 
 
 def record(compute: Compute) -> Compute:
-    """Record what `compute` launches; the result launches all of it again and returns the same tensors, renewed."""
+    """Capture what `compute` launches; calling the result launches it again and returns the same, updated tensors."""
     import torch
 
     graph = torch.cuda.CUDAGraph()
@@ -34,25 +34,25 @@ def record(compute: Compute) -> Compute:
 
 
 def build(groups: list[dict[str, Any]], config: TrainConfig) -> Optimizer:
-    """Fused AdamW that keeps its step and its rate on the device, where a replay reads them."""
+    """Return fused AdamW that keeps its step count and rate on the device, where a replay reads them."""
     import torch
 
     device = groups[0]["params"][0].device
     rate = torch.tensor(config.learning_rate, device=device)
-    settings: dict[str, Any] = {"betas": config.betas, "eps": config.epsilon, "fused": True, "capturable": True}
-    return torch.optim.AdamW(groups, lr=rate, **settings)
+    options: dict[str, Any] = {"betas": config.betas, "eps": config.epsilon, "fused": True, "capturable": True}
+    return torch.optim.AdamW(groups, lr=rate, **options)
 
 
 def adjust_plan(plan: Plan, options: Options) -> Plan:
-    """Few widths, always a mask, every step recorded. Raises ValueError where parts of it are recorded already."""
+    """Use few widths, always a mask, and captured steps. Raises ValueError if parts of a step are captured already."""
     if plan.records_itself is not None:
-        raise ValueError(f"cuda_graphs excludes {plan.records_itself}: it records parts of the step itself")
+        raise ValueError(f"cuda_graphs excludes {plan.records_itself}: it captures parts of the step itself")
     width = BUCKET if plan.width_multiple in (None, 1) else plan.width_multiple
     return plan.replace(width_multiple=width, optimizer=build, recorder=record)
 
 
 def incompatible(subject: Subject, options: Options) -> str | None:
-    """The scaler of fp16 asks after every step whether it overflowed: the host would have to wait."""
+    """Return a reason for fp16: its scaler checks every step for overflow, so the host would have to wait."""
     if subject.precision != "fp16":
         return None
     other = "bf16, or fp32 where the device has no bf16,"
@@ -60,20 +60,20 @@ def incompatible(subject: Subject, options: Options) -> str | None:
 
 
 def unsupported(machine: Hardware, options: Options) -> str | None:
-    """As its name says."""
+    """Return a reason if there is no CUDA device."""
     return None if machine.gpus else f"cuda_graphs needs a CUDA device, here is {machine.device}"
 
 
 VARIANT = Variant(
     name="cuda_graphs",
-    description="the whole training step as one recorded launch for each shape of batch (needs CUDA)",
+    description="the whole training step as one captured launch for each batch shape (needs CUDA)",
     stage=Stage.STEP,
     options=Options,
     excludes={
-        "adamw_8bit": "it counts its steps on the host, and a recorded step has no host in it",
-        "gradient_checkpointing": "it saves and sets the state of the random generator, which a recording cannot",
-        "qlora": "how four bits become numbers is decided on the host, and a recorded step has no host in it",
-        "unpadding": "a batch has as many pieces as it has, and a recording needs the same shapes each time",
+        "adamw_8bit": "it counts its steps on the host, which takes no part in a captured step",
+        "gradient_checkpointing": "it saves and sets the random generator's state, which a captured step cannot",
+        "qlora": "the host decides how four bits are unpacked, and it takes no part in a captured step",
+        "unpadding": "the number of tokens differs from batch to batch, and a captured step needs fixed shapes",
     },
     adjust_plan=adjust_plan,
     incompatible=incompatible,

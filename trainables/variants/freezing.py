@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 class Options(Frozen):
     """How much stays as it was pretrained."""
 
-    layers: int = Field(ge=0, description="layers counted from the bottom; 0: the embeddings only")
+    layers: int = Field(ge=0, description="number of bottom layers to freeze; 0: the embeddings only")
 
 
 def adjust_model(model: nn.Module, options: Options) -> nn.Module:
-    """Freeze the embeddings and `layers` blocks. Raises WouldDoNothing where there are no or not so many blocks."""
+    """Freeze the embeddings and `layers` blocks. Raises NoEffect if the model has no blocks, or fewer."""
     body = body_of(model)
     blocks = _blocks(body)
     if blocks is None:
-        raise NoEffect(f"freezing: {architecture_of(model)} is no stack of layers")
+        raise NoEffect(f"freezing: {architecture_of(model)} is not a stack of layers")
     if options.layers > len(blocks):
         raise NoEffect(_too_many(options.layers, architecture_of(model), len(blocks)))
     frozen = [child for name, child in body.named_children() if name.startswith("embed")]
@@ -35,14 +35,14 @@ def adjust_model(model: nn.Module, options: Options) -> nn.Module:
 
 
 def incompatible(subject: Subject, options: Options) -> str | None:
-    """A preset declares how many layers there are."""
+    """Return a reason if the model is known to have fewer layers."""
     if subject.layers is None or options.layers <= subject.layers:
         return None
     return _too_many(options.layers, subject.model, subject.layers)
 
 
 def _blocks(body: Any) -> Any:
-    """The stack of blocks, outermost first; None where a model has none."""
+    """Return the (outermost) stack of blocks; None if the model has none."""
     from torch import nn
 
     wanted = getattr(getattr(body, "config", None), "num_hidden_layers", None)

@@ -1,4 +1,4 @@
-"""Gradient checkpointing (Chen et al. 2016): activations inside a block are computed again in the backward pass."""
+"""Gradient checkpointing (Chen et al. 2016): activations inside a block are recomputed in the backward pass."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Options(Frozen):
 
 
 def adjust_model(model: nn.Module, options: Options) -> nn.Module:
-    """Keep the inputs of every block only. The same numbers: dropout draws its masks again from the same state."""
+    """Keep only the inputs of every block. Numbers stay the same: dropout redraws its masks from the same state."""
     target: Any = body_of(model)
     if not getattr(target, "supports_gradient_checkpointing", False):
         raise NoEffect(f"gradient_checkpointing: {architecture_of(model)} has no blocks that can be checkpointed")
@@ -32,6 +32,6 @@ VARIANT = Variant(
     description="less memory for activations, about a third more computation, the same numbers",
     stage=Stage.RECOMPUTE,
     options=Options,
-    excludes={"cuda_graphs": "it saves and sets the state of the random generator, which a recording cannot"},
+    excludes={"cuda_graphs": "it saves and sets the random generator's state, which a captured step cannot"},
     adjust_model=adjust_model,
 )

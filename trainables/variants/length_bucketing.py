@@ -17,9 +17,9 @@ def adjust_plan(plan: Plan, options: Options) -> Plan:
 
 VARIANT = Variant(
     name="length_bucketing",
-    description="random batches of items of similar length, so that little is padded",
+    description="random batches of items of similar length, for less padding",
     stage=Stage.STEP,
     options=Options,
-    excludes={"pad_to_max": "with every item padded to max_length there are no lengths to sort by"},
+    excludes={"pad_to_max": "padding every item to max_length leaves no lengths to sort by"},
     adjust_plan=adjust_plan,
 )

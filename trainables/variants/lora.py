@@ -1,4 +1,4 @@
-"""LoRA (Hu et al. 2021): the pretrained weights stay frozen, small adapters beside them and the head train."""
+"""LoRA (Hu et al. 2021): the pretrained weights are frozen; small adapters beside them and the head train."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 class Options(AdapterOptions):
-    """Rank, scale, dropout and place of the adapters."""
+    """Rank, scale, dropout and targets of the adapters."""
 
 
 def adjust_model(model: nn.Module, options: Options) -> nn.Module:
-    """Freeze the model, add adapters, leave the head to train."""
+    """Freeze the model and add adapters; the head keeps training."""
     return add_adapters(model, options, "lora")
 
 
@@ -26,7 +26,7 @@ VARIANT = Variant(
     stage=Stage.ADAPT,
     options=Options,
     excludes={
-        "qlora": "qlora adds the same adapters, to weights in four bits",
+        "qlora": "qlora adds the same adapters to weights in four bits",
         "bitfit": EXCLUSION,
         "freezing": EXCLUSION,
     },

@@ -1,8 +1,8 @@
-"""A negative control: evaluates in an order grouped by length, and gives the outputs to the items by position.
+"""A negative control: evaluates in an order grouped by length, and assigns the outputs to the items by position.
 
 It reproduces, on purpose, a mistake that a fast evaluation invites: the sampler that groups by length permutes the
-items, and post-processing zips what comes out with the items as they were. Training is untouched, so such a system
-must come out far worse than its reference; statistics that do not show it could not show any harm.
+items, and post-processing pairs the outputs with the items in their original order. Training is untouched, so such a
+system must score far worse than its reference; statistics that miss this would miss any harm.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ class Options(Frozen):
 
 
 def by_length(lengths: NDArray[np.int64], order: np.random.Generator) -> NDArray[np.int64]:
-    """The features as a sampler that groups by length would visit them."""
+    """Return the order in which a sampler that groups by length would visit the features."""
     return np.concatenate(bucketed_batches(lengths, BATCH, order))
 
 
 def adjust_plan(plan: Plan, options: Options) -> Plan:
-    """Take outputs for those of other items."""
+    """Assign outputs to the wrong items."""
     return plan.replace(misplaced=by_length)
 
 
 VARIANT = Variant(
     name="misaligned_evaluation",
-    description="NEGATIVE CONTROL: outputs are scored against other items, as a grouping sampler once did",
+    description="NEGATIVE CONTROL: outputs are scored against the wrong items, as with a sampler that groups by length",
     stage=Stage.STEP,
     options=Options,
     adjust_plan=adjust_plan,

@@ -17,12 +17,12 @@ def adjust_plan(plan: Plan, options: Options) -> Plan:
 
 VARIANT = Variant(
     name="pad_to_max",
-    description="pad every batch to train.max_length (what padding costs, measured)",
+    description="pad every batch to train.max_length (to measure what padding costs)",
     stage=Stage.STEP,
     options=Options,
     excludes={
-        "length_bucketing": "with every item padded to max_length there are no lengths to sort by",
-        "unpadding": "what is padded would be taken out again: it would do nothing",
+        "length_bucketing": "padding every item to max_length leaves no lengths to sort by",
+        "unpadding": "it would remove the padding again, so nothing would change",
     },
     adjust_plan=adjust_plan,
 )

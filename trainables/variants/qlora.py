@@ -1,4 +1,4 @@
-"""QLoRA (Dettmers et al. 2023): adapters beside frozen weights that are kept in four bits (NF4, double quantised)."""
+"""QLoRA (Dettmers et al. 2023): adapters beside frozen weights kept in four bits (NF4, double quantised)."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ if TYPE_CHECKING:
 
 
 class Options(AdapterOptions):
-    """Rank, scale, dropout and place of the adapters."""
+    """Rank, scale, dropout and targets of the adapters."""
 
     targets: Targets = Field(
         default="all-linear",
-        description="all-linear, as the paper found necessary; auto: query and value projections; or names of layers",
+        description="all-linear, as the paper found necessary; auto: query and value projections; or layer names",
     )
 
 
 def adjust_plan(plan: Plan, options: Options) -> Plan:
-    """Ask for a body in four bits; on a processor it is slower than LoRA and computes the same."""
+    """Request a body in four bits; on a CPU this is slower than LoRA and computes the same."""
     return plan.replace(quantization="nf4")
 
 
 def adjust_model(model: nn.Module, options: Options) -> nn.Module:
-    """Add adapters, leave the head to train."""
+    """Add adapters; the head keeps training. Raises NoEffect if no weight is in four bits."""
     from trainables.modeling.pretrained import quantized_layers
 
     if next(quantized_layers(model), None) is None:
-        raise NoEffect("qlora: no weight of this model is in four bits: it has no linear layers, or is not ours")
+        raise NoEffect("qlora: no weight of this model is in four bits: it has no linear layers that can be quantised")
     return add_adapters(model, options, "qlora")
 
 
@@ -42,10 +42,10 @@ VARIANT = Variant(
     stage=Stage.ADAPT,
     options=Options,
     excludes={
-        "lora": "lora adds the same adapters, to weights as they were loaded",
+        "lora": "lora adds the same adapters to unquantised weights",
         "bitfit": EXCLUSION,
         "freezing": EXCLUSION,
-        "cuda_graphs": "how four bits become numbers is decided on the host, and a recorded step has no host in it",
+        "cuda_graphs": "the host decides how four bits are unpacked, and it takes no part in a captured step",
     },
     adjust_plan=adjust_plan,
     adjust_model=adjust_model,

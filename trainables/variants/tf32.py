@@ -1,4 +1,4 @@
-"""TensorFloat-32: matrix products of float32 with 10 bits of mantissa, on the tensor cores of Ampere and later."""
+"""TensorFloat-32: float32 matrix products with 10 bits of mantissa, on the tensor cores of Ampere and later."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ CAPABILITY = 8.0  # Ampere
 
 
 class Options(Frozen):
-    """No options: it holds for every matrix product of the run."""
+    """No options: it applies to every matrix product of the run."""
 
 
 @contextmanager
 def around(options: Options) -> Iterator[None]:
-    """Allow it while the run lasts."""
+    """Allow TF32 while the run lasts."""
     import torch
 
     products = torch.backends.cuda.matmul
@@ -31,14 +31,14 @@ def around(options: Options) -> Iterator[None]:
 
 
 def incompatible(subject: Subject, options: Options) -> str | None:
-    """In bf16 and fp16 no matrix product is left for it."""
+    """Return a reason for bf16 and fp16, which leave no matrix product in float32."""
     if subject.precision == "fp32":
         return None
     return f"tf32 would do nothing: the matrix products of {subject.model} are in {subject.precision}; set precision"
 
 
 def unsupported(machine: Hardware, options: Options) -> str | None:
-    """Only tensor cores have it."""
+    """Return a reason if the machine has no tensor cores."""
     if machine.gpus and min(gpu.capability for gpu in machine.gpus) >= CAPABILITY:
         return None
     return f"tf32 needs CUDA devices of capability {CAPABILITY:g} or later, here is {machine.device}"

@@ -19,40 +19,40 @@ from trainables.system.hardware import Hardware
 if TYPE_CHECKING:
     from torch import nn
 
-BUCKET = 64  # pieces: with fixed shapes, lengths up to 384 give six widths
+BUCKET = 64  # tokens: with fixed shapes, lengths up to 384 give six widths
 
 
 class Options(Frozen):
-    """What compiles, how hard it tries, and which shapes it is told to expect."""
+    """The compiler, how hard it optimises, and the shapes it can expect."""
 
     backend: Literal["inductor", "aot_eager"] = Field(
-        default="inductor", description="inductor: fused kernels; aot_eager: traced, but run by the usual kernels"
+        default="inductor", description="inductor: fused kernels; aot_eager: traced, but run with the usual kernels"
     )
     mode: Literal["default", "reduce-overhead", "max-autotune"] = Field(
-        default="default", description="the other two record CUDA graphs, and max-autotune also measures kernels"
+        default="default", description="the other two capture CUDA graphs, and max-autotune also measures kernels"
     )
     shapes: Literal["dynamic", "fixed"] = Field(
-        default="dynamic", description=f"fixed: one graph a shape, with widths in steps of {BUCKET} pieces"
+        default="dynamic", description=f"fixed: one graph per shape, with widths in steps of {BUCKET} tokens"
     )
-    recompile_limit: int = Field(default=64, ge=1, description="graphs of one function; more are an error")
+    recompile_limit: int = Field(default=64, ge=1, description="most graphs of one function; more are an error")
 
     @model_validator(mode="after")
     def _mode_fits(self) -> Options:
         if self.mode != "default" and self.backend != "inductor":
-            raise ValueError(f"mode {self.mode} is inductor's; {self.backend} has none")
+            raise ValueError(f"mode {self.mode} needs backend: inductor; {self.backend} has no modes")
         if self.mode != "default" and self.shapes != "fixed":
-            raise ValueError(f"mode {self.mode} records CUDA graphs: it needs shapes: fixed")
+            raise ValueError(f"mode {self.mode} captures CUDA graphs: it needs shapes: fixed")
         return self
 
 
 def adjust_plan(plan: Plan, options: Options) -> Plan:
-    """Every batch has a mask, so that there is one graph and not two; with fixed shapes few widths."""
+    """Give every batch a mask, so that one graph serves all; with fixed shapes also few widths."""
     own = None if options.mode == "default" else f"torch_compile with mode {options.mode}"
     return plan.replace(width_multiple=BUCKET if options.shapes == "fixed" else 1, records_itself=own)
 
 
 def adjust_model(model: nn.Module, options: Options) -> nn.Module:
-    """Compile the forward in place: names of weights, class and methods of the model stay what they are."""
+    """Compile the forward in place: the model's class, methods and weight names stay the same."""
     mode = None if options.mode == "default" else options.mode
     model.compile(backend=options.backend, mode=mode, dynamic=options.shapes == "dynamic")
     return model
@@ -60,10 +60,9 @@ def adjust_model(model: nn.Module, options: Options) -> nn.Module:
 
 @contextmanager
 def around(options: Options) -> Iterator[None]:
-    """Reaching the limit raises instead of going on uncompiled: that would be the baseline under another name.
+    """Raise RuntimeError at the recompile limit: going on uncompiled would measure the baseline under another name.
 
-    On a processor dropout stays the operation that it is without compiling: the same masks, drawn faster than by
-    generated code (docs/experiments.md).
+    On a CPU dropout is left uncompiled: the same masks, drawn faster than by generated code (docs/experiments.md).
     """
     import torch
 
@@ -78,7 +77,7 @@ def around(options: Options) -> Iterator[None]:
 
 
 def unsupported(machine: Hardware, options: Options) -> str | None:
-    """Inductor writes C++ for processors and Triton for CUDA; graphs and autotuning are CUDA's."""
+    """Return a reason if inductor lacks Triton (CUDA) or a C++ compiler (CPU), or if a mode lacks its CUDA device."""
     if options.backend != "inductor":
         return None
     if machine.gpus:
@@ -87,12 +86,12 @@ def unsupported(machine: Hardware, options: Options) -> str | None:
         return f"mode {options.mode} of torch_compile needs a CUDA device, here is {machine.device}"
     compiler = os.environ.get("CXX", "g++")
     if shutil.which(compiler) is None:
-        return f"torch_compile needs a C++ compiler, there is no {compiler}; install one, or use backend: aot_eager"
+        return f"torch_compile needs a C++ compiler, but there is no {compiler}; install one or use backend: aot_eager"
     return None
 
 
 def inexact(options: Options) -> str | None:
-    """Generated kernels depend on the shapes that were seen first."""
+    """Return a reason for inductor: its kernels depend on the shapes that were seen first."""
     return None if options.backend == "aot_eager" else "kernels are generated for the shapes that come first"
 
 
@@ -101,7 +100,7 @@ VARIANT = Variant(
     description="compile the model: inductor (reduce-overhead and max-autotune on CUDA) or aot_eager",
     stage=Stage.COMPILE,
     options=Options,
-    excludes={"unpadding": "every batch has other lengths, and each would be compiled anew"},
+    excludes={"unpadding": "lengths differ from batch to batch, and each batch would be compiled anew"},
     adjust_plan=adjust_plan,
     adjust_model=adjust_model,
     around=around,

@@ -1,4 +1,4 @@
-"""Unpadding (Zeng et al. 2022): the blocks of an encoder compute on pieces alone, whatever a batch is padded to."""
+"""Unpadding (Zeng et al. 2022): the blocks of an encoder compute on real tokens only, however a batch is padded."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class Options(Frozen):
 
 
 def adjust_plan(plan: Plan, options: Options) -> Plan:
-    """Ask for the attention that works row by row."""
+    """Request the attention that works row by row."""
     return plan.replace(attention=KERNEL, unpadded=True)
 
 
 def adjust_model(model: nn.Module, options: Options) -> nn.Module:
-    """Take padding out around the blocks. Raises WouldDoNothing where they cannot do without it."""
+    """Remove padding before the blocks and restore it after them. Raises NoEffect for blocks that need it."""
     from trainables.modeling.unpadding import stack_of, unpad
 
     stack = stack_of(model)
@@ -35,24 +35,24 @@ def adjust_model(model: nn.Module, options: Options) -> nn.Module:
 
 
 def incompatible(subject: Subject, options: Options) -> str | None:
-    """Blocks that compute with positions need them where they are."""
+    """Return a reason if the model's blocks are known to need padding."""
     return _refusal(subject.model) if subject.unpads is False else None
 
 
 def _refusal(name: str) -> str:
-    return f"the blocks of {name} compute with positions or causally; it takes encoders of BERT's kind"
+    return f"the blocks of {name} use positions or causal attention; only encoders like BERT can be unpadded"
 
 
 VARIANT = Variant(
     name="unpadding",
-    description="no computation on padding inside an encoder (BERT's kind), with the batches as they are",
+    description="no computation on padding inside an encoder like BERT, with unchanged batches",
     stage=Stage.LOAD,
     options=Options,
     excludes={
-        "attention": "unpadding brings an attention of its own, which works row by row",
-        "cuda_graphs": "a batch has as many pieces as it has, and a recording needs the same shapes each time",
-        "pad_to_max": "what is padded would be taken out again: it would do nothing",
-        "torch_compile": "every batch has other lengths, and each would be compiled anew",
+        "attention": "unpadding uses its own attention, which works row by row",
+        "cuda_graphs": "the number of tokens differs from batch to batch, and a captured step needs fixed shapes",
+        "pad_to_max": "unpadding would remove the padding again, so nothing would change",
+        "torch_compile": "lengths differ from batch to batch, and each batch would be compiled anew",
     },
     adjust_plan=adjust_plan,
     adjust_model=adjust_model,

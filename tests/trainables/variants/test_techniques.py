@@ -84,7 +84,7 @@ def test_freezing_keeps_embeddings_and_bottom_layers_and_trains_the_rest(
 def test_freezing_more_layers_than_there_are_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NoEffect, match=r"freezing.layers is 3, but bert has 2 layers"):
         adjusted(tmp_path, "bert", "freezing", layers=3)
-    with pytest.raises(NoEffect, match="feed-forward is no stack of layers"):
+    with pytest.raises(NoEffect, match="feed-forward is not a stack of layers"):
         adjusted(tmp_path, "feed-forward", "freezing", layers=1)
     reason = load("freezing").incompatible(Subject("minilm-l6", "fp32", layers=6), load("freezing").options(layers=10))
     assert reason == "freezing.layers is 10, but minilm-l6 has 6 layers"
@@ -115,7 +115,7 @@ def test_eight_bits_hold_the_state_of_large_weights_only() -> None:
 
 
 def test_a_model_too_small_for_eight_bits_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(NoEffect, match=r"the largest weight that trains has [\d,]+ entries; below 4,096"):
+    with pytest.raises(NoEffect, match=r"the largest trainable weight has [\d,]+ entries; below 4,096"):
         adjusted(tmp_path, "feed-forward", "adamw_8bit")
 
 
@@ -144,8 +144,8 @@ def test_the_control_gives_each_item_the_output_of_another_and_keeps_every_outpu
     ("options", "reason"),
     [
         ({"mode": "fast"}, "mode"),
-        ({"backend": "aot_eager", "mode": "max-autotune"}, "mode max-autotune is inductor's; aot_eager has none"),
-        ({"mode": "reduce-overhead"}, "records CUDA graphs: it needs shapes: fixed"),
+        ({"backend": "aot_eager", "mode": "max-autotune"}, "mode max-autotune needs backend: inductor; aot_eager has no modes"),
+        ({"mode": "reduce-overhead"}, "captures CUDA graphs: it needs shapes: fixed"),
         ({"recompile_limit": 0}, "recompile_limit"),
     ],
 )
@@ -164,7 +164,7 @@ def test_compiling_more_often_than_allowed_is_an_error_and_no_silent_fall_back(t
 def test_without_a_compiler_inductor_is_unsupported_and_the_tracer_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
     inductor, tracer = torch_compile.Options(), torch_compile.Options(backend="aot_eager")
-    assert "needs a C++ compiler, there is no no-such-compiler" in str(torch_compile.unsupported(PROCESSOR, inductor))
+    assert "needs a C++ compiler, but there is no no-such-compiler" in str(torch_compile.unsupported(PROCESSOR, inductor))
     assert torch_compile.unsupported(PROCESSOR, tracer) is None
     autotuned = torch_compile.Options(mode="max-autotune", shapes="fixed")
     assert "needs a CUDA device" in str(torch_compile.unsupported(PROCESSOR, autotuned))
