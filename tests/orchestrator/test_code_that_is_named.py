@@ -283,7 +283,7 @@ def test_neither_a_model_by_path_nor_weights_to_start_from_run_code_of_their_fol
     path = write_experiment(tmp_path / "again", models={"tiny": {"path": "model"}}, init_from=f"../out/{run.name}")
     found = typed("run", path, "--model", "tiny", "--seed", "1", "--out", tmp_path / "started")
     assert (found.exit_code, canary.exists()) == (3, False), found.output
-    assert "of another architecture: own there, bert here" in found.output
+    assert "has another architecture: own there, bert here" in found.output
 
 
 HUB_CODE = """import os

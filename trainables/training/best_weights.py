@@ -1,7 +1,7 @@
-"""Remembers the best epoch: its score, its predictions, its thresholds and, when they are needed later, its weights.
+"""Remembers the best epoch: its score, outputs, thresholds and, if they are needed later, its weights.
 
-Of a model only the weights that training can change have to be kept, here as in a checkpoint. Also leaves the models
-of a run's last epochs beside its best one, each a folder that Hugging Face tools load.
+Only weights that training can change are kept, here as in a checkpoint. Also saves the models of a run's last epochs,
+each as a folder that Hugging Face tools can load.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from trainables.training.control_points import Request, RunControl, RunProgress
 
 @dataclass
 class Best:
-    """The epoch with the best score so far; the first of equals. Weights that can change are kept on the host."""
+    """The epoch with the best score so far, the first of equals. Weights that can change are kept on the host."""
 
     direction: Literal["maximize", "minimize"]
     keep_weights: bool
@@ -36,7 +36,7 @@ class Best:
     def offer(
         self, epoch: int, score: float, outputs: dict[str, Ragged], model: nn.Module, thresholds: dict[str, float]
     ) -> bool:
-        """Take this epoch if it is better than all before. Returns whether it was."""
+        """Take this epoch if it is better than all before. Return whether it was."""
         if self.score is not None and self.signed(score) <= self.signed(self.score):
             self.epochs_since += 1
             return False
@@ -47,11 +47,11 @@ class Best:
         return True
 
     def signed(self, score: float) -> float:
-        """The score such that higher is better."""
+        """Return the score with a sign that makes higher better."""
         return score if self.direction == "maximize" else -score
 
     def reload(self, model: nn.Module) -> None:
-        """Put the best weights back into the model."""
+        """Load the best weights into the model."""
         put_back(model, self.weights)
 
     def _copy(self, model: nn.Module) -> None:
@@ -63,9 +63,9 @@ class Best:
 
 
 def changing(model: nn.Module) -> dict[str, torch.Tensor]:
-    """The entries of `state_dict` without frozen parameters (and what belongs to them, such as quantisation scales).
+    """Return the entries of `state_dict` without frozen parameters and their quantisation scales.
 
-    Of a model with adapters that is a few in a thousand; the rest is what it was loaded with.
+    In a model with adapters these are a few in a thousand; the rest is as it was loaded.
     """
     frozen = {name for name, weight in model.named_parameters(remove_duplicate=False) if not weight.requires_grad}
     state = model.state_dict()
@@ -73,10 +73,10 @@ def changing(model: nn.Module) -> dict[str, torch.Tensor]:
 
 
 def put_back(model: nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
-    """Load what `changing` gave. Raises RuntimeError for weights of another model."""
+    """Load what `changing` returned. Raises RuntimeError for weights of another model."""
     differ = sorted(set(weights) ^ set(changing(model)))
     if differ:
-        raise RuntimeError(f"these are weights of another model, or other weights of it were frozen: {differ[0]}")
+        raise RuntimeError(f"these are weights of another model, or of one with other frozen weights: {differ[0]}")
     model.load_state_dict(dict(weights), strict=False)
 
 
@@ -91,7 +91,7 @@ _PREFIX = "epoch-"
 
 @dataclass(frozen=True)
 class LastEpochs:
-    """Keep the last `count` epochs, at least one, as `folder`/epoch-<n>. `facts` go into every `task.json`."""
+    """Keep the last `count` (at least one) epochs as `folder`/epoch-<n>. `facts` go into every `task.json`."""
 
     folder: Folder
     count: int
@@ -100,10 +100,10 @@ class LastEpochs:
 
 @dataclass(frozen=True)
 class SavingEpochs:
-    """A run's control that also saves the model of every epoch it hears of; only rank 0 hears of them.
+    """A run's control that also saves the model of every reported epoch; only rank 0 reports.
 
-    `model` gives a copy of the model as it is now, with the decisions that were tuned after this epoch. Others than
-    rank 0 go on meanwhile and wait at their next reduction.
+    `model` returns a copy of the model as it is now, with the thresholds tuned after this epoch. Meanwhile the other
+    ranks go on, and wait at their next reduction.
     """
 
     control: RunControl
@@ -111,11 +111,11 @@ class SavingEpochs:
     model: Callable[[], ModelBundle]
 
     def poll(self, progress: RunProgress) -> Request:
-        """What the outside wants."""
+        """Return what the outside asks for."""
         return self.control.poll(progress)
 
     def report(self, row: Mapping[str, Any]) -> None:
-        """Tell the outside, then save. A full disk costs the epoch's model, never the run."""
+        """Report the epoch, then save its model. A full disk costs the epoch's model, never the run."""
         self.control.report(row)
         name = f"{_PREFIX}{row['epoch']:04d}"
         scores = {key: value for key, value in row.items() if key == "eval_loss" or key.startswith("metric_")}

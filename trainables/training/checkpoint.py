@@ -1,8 +1,8 @@
 """Checkpoints: everything a run needs to go on as if it had never stopped, verified by hashes before use.
 
-A checkpoint is a folder `step-<n>`: tensors (safetensors), state (JSON), and a manifest with the SHA-256 of both,
-written last. Two are kept. Nothing is pickled. Its tensors are those of the model, the optimizer, and the best
-epoch's weights and outputs, under flat names.
+A checkpoint is a folder `step-<n>` with tensors (safetensors), state (JSON), and a manifest with the SHA-256 of both,
+written last. Two are kept. Nothing is pickled. The tensors belong to the model, the optimizer, and the best epoch's
+weights and outputs, under flat names.
 """
 
 from __future__ import annotations
@@ -45,18 +45,18 @@ class Checkpoints:
     """The checkpoints of one run in one folder."""
 
     def __init__(self, folder: Folder | None, seconds_between: float) -> None:
-        """Without a folder nothing is ever saved."""
+        """Without a folder, nothing is ever saved."""
         self._folder = folder
         self._seconds_between = seconds_between
         self._last = time.monotonic()
         self._order = self._steps()
 
     def due(self) -> bool:
-        """True when the last checkpoint (or the start) lies longer back than the interval."""
+        """Return whether the last checkpoint (or the start) is longer ago than the interval."""
         return self._folder is not None and time.monotonic() - self._last >= self._seconds_between
 
     def save(self, step: int, snapshot: Snapshot) -> bool:
-        """Write a checkpoint, then drop all but the two written last. Returns whether it could be written.
+        """Write a checkpoint, then drop all but the two written last. Return whether it could be written.
 
         A full disk costs the checkpoint, never the run: the previous one stays.
         """
@@ -78,26 +78,26 @@ class Checkpoints:
         return True
 
     def newest(self, why_not: Callable[[Snapshot], str | None] = lambda snapshot: None) -> Snapshot | None:
-        """The newest checkpoint whose hashes hold and that nothing speaks against.
+        """Return the newest checkpoint that is undamaged and for which `why_not` returns None.
 
-        Damaged and refused ones are reported and passed over; the ones that are written now outlast them.
+        Damaged and refused ones are logged and skipped; checkpoints written from now on outlast them.
         """
         for name in reversed(self._steps()):
             assert self._folder is not None
             try:
-                found = _read(self._folder.child(name))
+                snapshot = _read(self._folder.child(name))
             except (OSError, ValueError, KeyError) as error:
                 logger.warning("checkpoint %s is damaged (%s); trying the one before", name, error)
                 continue
-            reason = why_not(found)
+            reason = why_not(snapshot)
             if reason is None:
                 self._written_last(name)
-                return found
+                return snapshot
             logger.warning("checkpoint %s is not used: %s", name, reason)
         return None
 
     def clear(self) -> None:
-        """Remove them all: the run has its record. One that cannot be removed is left, and said."""
+        """Remove all checkpoints: the run has its record. Log those that cannot be removed."""
         for name in self._steps():
             self._drop(name)
 
@@ -131,7 +131,7 @@ def _read(source: Folder) -> Snapshot:
     files = {name: source.read(name) for name in (TENSORS, STATE)}
     for name, data in files.items():
         if hashlib.sha256(data).hexdigest() != hashes[name]:
-            raise ValueError(f"{name} does not have the hash of its manifest")
+            raise ValueError(f"{name} does not match the hash in its manifest")
     return Snapshot(load(files[TENSORS]), json.loads(files[STATE]))
 
 
@@ -140,7 +140,7 @@ Tensors = dict[str, torch.Tensor]
 
 @dataclass
 class Position:
-    """Where a run is: epochs finished, batches of the current epoch done, optimizer steps done."""
+    """Where a run is: finished epochs, finished batches of the current epoch, finished optimizer steps."""
 
     epoch: int = 0
     batch: int = 0
@@ -149,7 +149,7 @@ class Position:
 
 @dataclass
 class Totals:
-    """What a run has added up so far; seconds are of this and earlier attempts together."""
+    """A run's totals so far, over this and earlier attempts."""
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     items: int = 0
@@ -160,9 +160,9 @@ class Totals:
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """What the last digits of a result depend on beside the settings; a run keeps it from its first step to its last.
+    """What the last digits of a result depend on besides the settings; it stays the same throughout a run.
 
-    `threads` is what torch uses in a worker; it decides nothing on "cuda".
+    `threads` is the number of torch's threads in a worker; it does not matter on "cuda".
     """
 
     workers: int
@@ -172,7 +172,7 @@ class Arithmetic:
 
 
 class Resumable(Protocol):
-    """What of a training changes while it runs, and where it runs: all that a checkpoint holds, or is put back into."""
+    """The parts of a training that a checkpoint saves and restores, and where the training runs."""
 
     model: nn.Module
     group: ProcessGroup
@@ -188,7 +188,7 @@ class Resumable(Protocol):
 
 
 def snapshot_of(training: Resumable, seconds_of_epoch: float) -> Snapshot | None:
-    """Everything a training needs to go on; None but on rank 0, though all ranks call it alike.
+    """Return everything a training needs to go on; None on all ranks but 0. All ranks must call it.
 
     Loss sums are kept per rank.
     """
@@ -215,26 +215,26 @@ def snapshot_of(training: Resumable, seconds_of_epoch: float) -> Snapshot | None
 
 
 def resume(training: Resumable) -> bool:
-    """Go on from the newest checkpoint, in the arithmetic that it was made with; whether there was one.
+    """Go on from the newest checkpoint, with the arithmetic it was made with. Return whether there was one.
 
-    All ranks call it alike. A checkpoint whose arithmetic cannot be had here is passed over, and the log says why. Sets
-    torch's threads: see `own_threads`. Raises RuntimeError where the ranks found different checkpoints.
+    All ranks must call it. A checkpoint whose arithmetic is not possible here is skipped, and the log says why. Sets
+    torch's number of threads: see `own_threads`. Raises RuntimeError if the ranks found different checkpoints.
     """
     now = _arithmetic(training)
     processors = -int(training.group.maximum([-float(_processors())])[0])
-    found = training.checkpoints.newest(partial(_why_not, now, processors))
-    if found is not None:
-        _take_over(_recorded(found.state, now), now)
-        restore(training, found)
+    snapshot = training.checkpoints.newest(partial(_why_not, now, processors))
+    if snapshot is not None:
+        _use_threads_of(_recorded(snapshot.state, now), now)
+        restore(training, snapshot)
     steps = training.group.gather(training.position.step)
     if len(set(steps)) > 1:
         raise RuntimeError(f"the ranks found different checkpoints, of steps {steps}: they must see the same folder")
-    return found is not None
+    return snapshot is not None
 
 
 @contextlib.contextmanager
 def own_threads() -> Iterator[None]:
-    """Whatever number of threads is taken over in the block, afterwards torch has the one from before."""
+    """Restore torch's number of threads after the block, which may change it."""
     threads = torch.get_num_threads()
     try:
         yield
@@ -243,7 +243,7 @@ def own_threads() -> Iterator[None]:
 
 
 def restore(training: Resumable, snapshot: Snapshot) -> None:
-    """Continue from a checkpoint, as if the run had never stopped."""
+    """Put a checkpoint's state and tensors back into the training."""
     state, best = snapshot.state, training.best
     training.position, training.totals = Position(**state["position"]), Totals(**state["totals"])
     training.rate.restore(state["rate"])
@@ -257,7 +257,7 @@ def restore(training: Resumable, snapshot: Snapshot) -> None:
 
 
 def tensors_of(model: nn.Module, optimizer: torch.optim.Optimizer, best: Best) -> Tensors:
-    """Copies on the host, so that tied weights and views can be saved. Frozen weights are not among them."""
+    """Return copies on the host, so that tied weights and views can be saved, without frozen weights."""
     tensors = {f"model.{name}": tensor for name, tensor in changing(model).items()}
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in _flat(state).items()}
@@ -271,7 +271,7 @@ def tensors_of(model: nn.Module, optimizer: torch.optim.Optimizer, best: Best) -
 def restore_tensors(
     tensors: Mapping[str, torch.Tensor], model: nn.Module, optimizer: torch.optim.Optimizer, best: Best
 ) -> None:
-    """Put the tensors of `tensors_of` back. Raises RuntimeError when they are of another model."""
+    """Put the tensors of `tensors_of` back. Raises RuntimeError if they belong to another model."""
     put_back(model, _below(tensors, "model."))
     states: dict[int, dict[str, Any]] = {}
     for name, tensor in _below(tensors, "optimizer.").items():
@@ -292,13 +292,13 @@ def _arithmetic(training: Resumable) -> Arithmetic:
 
 
 def _recorded(state: Mapping[str, Any], now: Arithmetic) -> Arithmetic:
-    """How a checkpoint was computed; one of an earlier version says only how many workers there were."""
+    """Return how a checkpoint was computed; one of an earlier version records only the number of workers."""
     known = state.get("arithmetic", {"workers": len(state["loss_sums"])})
     return Arithmetic(**{**asdict(now), **known})
 
 
 def _why_not(now: Arithmetic, processors: int, snapshot: Snapshot) -> str | None:
-    """What keeps a training from going on from a checkpoint; None where nothing does."""
+    """Return why a training cannot go on from a checkpoint, or None."""
     then = _recorded(snapshot.state, now)
     for name in ("workers", "accumulation", "device"):
         before, here = getattr(then, name), getattr(now, name)
@@ -309,7 +309,7 @@ def _why_not(now: Arithmetic, processors: int, snapshot: Snapshot) -> str | None
     return None
 
 
-def _take_over(then: Arithmetic, now: Arithmetic) -> None:
+def _use_threads_of(then: Arithmetic, now: Arithmetic) -> None:
     if then.threads != now.threads and then.device == "cpu":
         logger.info("going on with as many threads as before: %d, not %d", then.threads, now.threads)
         torch.set_num_threads(then.threads)
@@ -320,14 +320,14 @@ def _processors() -> int:
 
 
 def _flat(state: Mapping[str, Any]) -> dict[str, Any]:
-    """One level of names: some optimizers give their scales in a dictionary of their own, and take them without."""
+    """Flatten to one level: some optimizers return their scales in an inner dictionary, but load them without it."""
     inner = [value for value in state.values() if isinstance(value, Mapping)]
     own = {name: value for name, value in state.items() if not isinstance(value, Mapping)}
     return {**own, **{name: value for values in inner for name, value in values.items()}}
 
 
 def _is_count(tensor: torch.Tensor) -> bool:
-    """Whether this was a whole number of Python's: torch's own optimizers count steps in float32."""
+    """Return whether this was a Python integer: torch's own optimizers count steps in float32."""
     return tensor.ndim == 0 and tensor.dtype == torch.int64
 
 

@@ -1,4 +1,4 @@
-"""Control points: where a run can be stopped or checkpointed from outside, with all its ranks in step."""
+"""Control points: where a run can be stopped or checkpointed from outside, on all ranks at the same step."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ class RunProgress:
 
 
 class RunControl(Protocol):
-    """What a run asks and tells the outside; only rank 0 does."""
+    """A run's connection to the outside; only rank 0 uses it."""
 
     def poll(self, progress: RunProgress) -> Request:
-        """What the outside wants. `stop` leaves a checkpoint and no record; `prune` ends the run as pruned."""
+        """Return the outside's request: `stop` leaves a checkpoint and no record, `prune` ends the run as pruned."""
 
     def report(self, row: Mapping[str, Any]) -> None:
-        """One finished epoch: a row of the `epochs` table. Returns at once."""
+        """Report a finished epoch as a row of the `epochs` table. Must return at once."""
 
 
 class NoControl:
-    """A run nobody watches: it is never stopped."""
+    """A control for runs that are never stopped from outside."""
 
     def poll(self, progress: RunProgress) -> Request:
-        """Always go on."""
+        """Always continue."""
         return "continue"
 
     def report(self, row: Mapping[str, Any]) -> None:
-        """Nobody listens."""
+        """Do nothing."""
 
 
 @dataclass(frozen=True)
@@ -53,14 +53,14 @@ class Agreement:
 
 
 class ControlPoints:
-    """Lets all ranks agree about once a second, after a number of steps that every rank computes alike.
+    """Lets all ranks agree about once a second, after a number of steps that is the same on every rank.
 
-    The number of steps between two points follows from the slowest rank's measured time, which is part of what is
-    shared; a clock that only one rank sees can therefore never send ranks apart.
+    That number follows from the slowest rank's measured time, which the ranks share: so no rank's own clock can make
+    them diverge.
     """
 
     def __init__(self, group: ProcessGroup, control: RunControl, checkpoint_due: Callable[[], bool]) -> None:
-        """Agree at the first step, then at the pace that was measured. Only rank 0 asks `checkpoint_due`."""
+        """Agree at the first step, then at the measured pace. Only rank 0 calls `checkpoint_due`."""
         self._group = group
         self._control = control
         self._checkpoint_due = checkpoint_due
@@ -69,17 +69,17 @@ class ControlPoints:
         self._since = time.monotonic()
 
     def due(self) -> bool:
-        """Call once a step, on every rank."""
+        """Count a step and return whether the ranks must agree now. Call once per step, on every rank."""
         self._countdown -= 1
         return self._countdown <= 0
 
     def hasten(self) -> None:
-        """Agree at the next step, so that the answer to a report is heard before the next report; on every rank."""
+        """Agree at the next step, so that a report is acted on before the next one. Call on every rank."""
         self._interval = max(1, self._interval - self._countdown + 1)
         self._countdown = 1
 
     def agree(self, progress: RunProgress, first_bad_step: int | None) -> Agreement:
-        """Share the outside's request, the first step with a non-finite value, and the pace."""
+        """Share the outside's request, the first step with a non-finite value, and the measured pace."""
         request = self._request(progress)
         elapsed = time.monotonic() - self._since
         urgency, step, seconds = self._group.maximum([float(URGENCY.index(request)), _negated(first_bad_step), elapsed])
@@ -87,7 +87,7 @@ class ControlPoints:
         return Agreement(URGENCY[int(urgency)], _step(step))
 
     def shared_bad_step(self, first_bad_step: int | None) -> int | None:
-        """The first bad step of any rank."""
+        """Return the first bad step of any rank."""
         return _step(self._group.maximum([_negated(first_bad_step)])[0])
 
     def _request(self, progress: RunProgress) -> Request:

@@ -1,4 +1,4 @@
-"""The workers that train one run together: rank, device and the few small exchanges the loop needs besides DDP."""
+"""The workers that train one run together: rank, device and the few exchanges that the loop needs besides DDP."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import torch.distributed as dist
 
 @dataclass(frozen=True)
 class ProcessGroup:
-    """Rank `rank` of `world_size` workers; the exchanges are no-ops for a worker that is alone.
+    """Rank `rank` of `world_size` workers; for a single worker the exchanges are no-ops.
 
-    Exchanges run on CPU tensors (gloo), so that they never wait for the device.
+    Exchanges use CPU tensors (gloo), so that they never wait for the device.
     """
 
     rank: int = 0
@@ -22,7 +22,7 @@ class ProcessGroup:
 
     @classmethod
     def current(cls, device: torch.device | None = None) -> ProcessGroup:
-        """The initialised process group of this process, or a worker alone."""
+        """Return this process's initialised process group, or a single worker."""
         device = device or default_device()
         if not dist.is_initialized():
             return cls(device=device)
@@ -30,19 +30,19 @@ class ProcessGroup:
 
     @property
     def is_main(self) -> bool:
-        """True on the one rank that reports and writes."""
+        """Return whether this is the one rank that reports and writes."""
         return self.rank == 0
 
     def maximum(self, values: list[float]) -> list[float]:
-        """Element-wise largest value over all ranks."""
+        """Return the element-wise largest values over all ranks."""
         return self._reduce(values, dist.ReduceOp.MAX)
 
     def total(self, values: list[float]) -> list[float]:
-        """Element-wise sum over all ranks, in double precision."""
+        """Return the element-wise sums over all ranks, in double precision."""
         return self._reduce(values, dist.ReduceOp.SUM)
 
     def gather(self, value: Any) -> list[Any]:
-        """The value of every rank, in rank order, on every rank."""
+        """Return the value of every rank, in rank order, on every rank."""
         if self.world_size == 1:
             return [value]
         values: list[Any] = [None] * self.world_size
@@ -50,7 +50,7 @@ class ProcessGroup:
         return values
 
     def shared(self, value: Any) -> Any:
-        """Rank 0's value on every rank."""
+        """Return rank 0's value on every rank."""
         if self.world_size == 1:
             return value
         values = [value]
@@ -66,7 +66,7 @@ class ProcessGroup:
 
 
 def default_device() -> torch.device:
-    """The current CUDA device where there is one, else the CPU."""
+    """Return the current CUDA device if there is one, else the CPU."""
     if torch.cuda.is_available():
         return torch.device("cuda", torch.cuda.current_device())
     return torch.device("cpu")

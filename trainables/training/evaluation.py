@@ -1,9 +1,9 @@
-"""Scores a model on a set of features: every rank computes its share, and the original order is restored.
+"""Runs a model over a set of features, shared among the ranks, and applies thresholds tuned on other items.
 
-Thresholds are tuned on other items than they decide, in every epoch as in the end. Where the split has items to tune
-on (calibration), thresholds come from them. Where it has none, validation chooses and test is reported: test is
-decided by thresholds tuned on validation, and validation itself out of fold, each fifth of it by thresholds tuned on
-the other four. So the score that chooses an epoch is never that of the items it was tuned on.
+Thresholds never apply to the items they were tuned on, in any epoch. If the split has items to tune on (calibration),
+thresholds come from them. Otherwise the thresholds for test are tuned on validation, and validation itself is decided
+out of fold: each fifth of it by thresholds tuned on the other four. So the score that chooses an epoch never comes from
+the items that its thresholds were tuned on.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ TOKENS_PER_BATCH = 4096
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Mean loss over terms, and per output one row a feature, in feature order."""
+    """Mean loss over terms, and each output with one row per feature, in feature order."""
 
     loss: float
     outputs: dict[str, Ragged]
     seconds: float
 
 
-EVALUATION_SEED = 0  # every evaluation of every run sees the same masks, say: models do comparable work
+EVALUATION_SEED = 0  # every evaluation of every run sees the same masks, so that models do comparable work
 
 
 @torch.inference_mode()
@@ -53,9 +53,9 @@ def evaluate(
     precision: Precision,
     misplaced: Indices | None = None,
 ) -> Evaluation:
-    """Run the model over all features of `loader`. No feature is padded in twice, whatever the number of ranks.
+    """Run the model over all features of `loader`, each exactly once, whatever the number of ranks.
 
-    `misplaced` is for negative controls: feature i is given the outputs of feature misplaced[i].
+    `misplaced` is for negative controls: feature i gets the outputs of feature misplaced[i].
     """
     started = time.perf_counter()
     model.eval()
@@ -68,8 +68,8 @@ def evaluate(
         inputs = task.augment(loader.batch(rows), rows, EVALUATION_SEED)
         with chosen_kernels(group.device), autocast(precision, group.device):
             outputs = model(**forward_inputs(task, inputs))
-            found = task.outputs(outputs, inputs, model)
-        parts.append((rows, {name: tensor.clone() for name, tensor in found.items()}))  # a replay reuses its memory
+            kept = task.outputs(outputs, inputs, model)
+        parts.append((rows, {name: tensor.clone() for name, tensor in kept.items()}))  # a replay reuses its memory
         losses.append(task.loss(outputs, inputs))
     loss_sum = float(torch.stack(losses).double().sum()) if losses else 0.0
     total = group.total([loss_sum])[0] / max(1, int(loader.terms.sum()))
@@ -81,7 +81,7 @@ def evaluate(
 
 
 def displaced(outputs: Ragged, order: Indices, per_token: bool) -> Ragged:
-    """Row i is that of order[i]; with one value a piece it is cut to the length of row i, or filled with its lowest."""
+    """Give row i the values of row order[i]; values per token are cut to row i's length or filled with the lowest."""
     taken = outputs.take(order)
     if not per_token:
         return taken
@@ -93,12 +93,12 @@ def displaced(outputs: Ragged, order: Indices, per_token: bool) -> Ragged:
 
 
 def forward_inputs(task: Task, inputs: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """What the model's forward takes: everything but the task's targets."""
+    """Return what the model's forward takes: everything but the task's targets."""
     return {name: tensor for name, tensor in inputs.items() if name not in task.targets}
 
 
 def is_usable(evaluation: Evaluation) -> bool:
-    """False when the loss is not a number: such a model has no score."""
+    """Return whether the loss is finite: else the model has no score."""
     return math.isfinite(evaluation.loss)
 
 
@@ -108,7 +108,7 @@ def _assemble(
     group: ProcessGroup,
     per_token: frozenset[str],
 ) -> dict[str, Ragged]:
-    """Rows of all ranks in feature order; outputs with one value a piece are cropped to the feature's length."""
+    """Return the rows of all ranks in feature order; per-token outputs are cropped to the feature's length."""
     mine = [(rows, {name: tensor.cpu().numpy() for name, tensor in outputs.items()}) for rows, outputs in parts]
     rows_of: dict[str, list[np.ndarray]] = {}
     for rows, outputs in (part for rank_parts in group.gather(mine) for part in rank_parts):
@@ -124,9 +124,9 @@ Thresholds = Mapping[str, float]
 
 
 def folds_of(task: Task, items: Sequence[Item], split: Split, seed: int) -> dict[str, int]:
-    """The fold of every validation item by its id, drawn from the split's seed with labels in proportion.
+    """Return item id -> fold for the validation items, drawn from the split's seed with labels in proportion.
 
-    Empty where nothing is tuned, or where calibration items are there to tune on.
+    Empty if nothing is tuned, or if there are calibration items to tune on.
     """
     if not task.tunes or len(split.calibration):
         return {}
@@ -136,17 +136,17 @@ def folds_of(task: Task, items: Sequence[Item], split: Split, seed: int) -> dict
 
 
 def tuned(task: Task, tables: Mapping[str, pd.DataFrame]) -> dict[str, float]:
-    """Decisions tuned on the calibration part, else on validation: for every item that is neither of them."""
+    """Return thresholds tuned on the calibration part, or else on validation: for items in neither."""
     return task.tune(tables.get("calibration", tables["validation"])) if task.tunes else {}
 
 
 def validated(task: Task, table: pd.DataFrame, thresholds: Thresholds, fold_of: Mapping[str, int]) -> pd.DataFrame:
-    """The validation part under decisions that were not tuned on it: those given, or those of other folds."""
+    """Return the validation predictions under thresholds tuned on other items: the given ones, or other folds'."""
     if not fold_of:
         return task.apply_thresholds(table, thresholds)
     fold = table["item"].astype(str).map(fold_of).to_numpy()
     numbers: Indices = np.unique(fold)
-    if len(numbers) < 2:  # a single item has no others to tune on: the task's own decisions stand
+    if len(numbers) < 2:  # a single item has no others to tune on: the task's defaults stand
         return table
     parts = [task.apply_thresholds(table[fold == number], task.tune(table[fold != number])) for number in numbers]
     return pd.concat(parts).loc[table.index]

@@ -1,4 +1,4 @@
-"""Begins a run with the weights that another run saved: the encoder, and the head where task and labels are equal."""
+"""Starts a run from weights that another run saved: the encoder, and the head if task and labels are the same."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ from trainables.protocols.task import Task
 
 
 def pretrained_model(
-    task: Task, source: ModelSource, labels: Sequence[str], start: Folder | None, task_name: str
+    task: Task, source: ModelSource, labels: Sequence[str], saved: Folder | None, task_name: str
 ) -> PretrainedModel:
-    """The model of a run before it is seeded: pretrained, and with the weights saved in `start` where there are any.
+    """Return a run's model before it is seeded: pretrained, and with the weights of the folder `saved` if given.
 
     Raises ModelError or NotSaved for weights that cannot be used.
     """
-    if start is not None and source.quantization is not None:  # weights in four bits cannot be replaced one by one
-        saved = in_folder(source.config, fetched(start), _code_of(source.config))
-        return task.build_model(replace(source, config=saved), labels)
+    if saved is not None and source.quantization is not None:  # weights in four bits cannot be replaced one by one
+        config = in_folder(source.config, fetched(saved), _code_of(source.config))
+        return task.build_model(replace(source, config=config), labels)
     pretrained = task.build_model(source, labels)
-    return pretrained if start is None else with_saved_weights(pretrained, fetched(start), task_name, labels)
+    return pretrained if saved is None else with_saved_weights(pretrained, fetched(saved), task_name, labels)
 
 
 def _code_of(config: ModelConfig) -> HubCode | None:
-    """The code that the experiment allows its model: that of its own repository, at its commit."""
+    """Return the code that the experiment allows its model to run: its own repository's, at its commit."""
     return HubCode(config.source, str(config.revision)) if trusted(config) else None
 
 
 def with_saved_weights(pretrained: PretrainedModel, folder: Path, task: str, labels: Sequence[str]) -> PretrainedModel:
-    """The model with every weight that the saved one has too; the others stay as they are (a pooler, a new head).
+    """Load every weight that the saved model also has; the others stay as they are (a pooler, a new head).
 
-    Raises ModelError for a saved model of another architecture, NotSaved for a folder that is not ours.
+    Raises ModelError for a saved model of another architecture, NotSaved for a folder that no run saved.
     """
     saved = saved_task(folder)
     module: Any = pretrained.module
@@ -66,17 +66,17 @@ def with_saved_weights(pretrained: PretrainedModel, folder: Path, task: str, lab
 
 def _left_behind(saved: Mapping[str, Any]) -> str:
     task = Path(saved["task"]).stem.replace("_", " ")
-    return f"the head of the run that it starts from is for {task} ({listed(saved['labels'])}): a new one is drawn"
+    return f"the head of the run it starts from is for {task} ({listed(saved['labels'])}): a new one is drawn"
 
 
 def _require_same_family(folder: Path, target: Any) -> None:
     kind = json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"]
     if kind != target.config.model_type:
-        raise ModelError(f"{folder}: is of another architecture: {kind} there, {target.config.model_type} here")
+        raise ModelError(f"{folder}: has another architecture: {kind} there, {target.config.model_type} here")
 
 
 def _weights(folder: Path, architecture: Any) -> dict[str, Tensor]:
-    """What the folder holds of this architecture, a whole model or the bare encoder; nothing that it does not hold."""
+    """Return the weights in the folder that fit this architecture (a whole model or the bare encoder)."""
     try:
         with quiet(), torch.random.fork_rng(devices=[]):
             module, report = architecture.from_pretrained(
@@ -95,6 +95,6 @@ def _check(folder: Path, shared: Mapping[str, Tensor], mine: Mapping[str, Tensor
     other = next((name for name, tensor in shared.items() if tensor.shape != mine[name].shape), None)
     if other is not None:
         shapes = f"{tuple(shared[other].shape)} there, {tuple(mine[other].shape)} here"
-        raise ModelError(f"{folder}: is of another architecture: {other} has the shape {shapes}")
+        raise ModelError(f"{folder}: has another architecture: {other} has the shape {shapes}")
     if not shared:
-        raise ModelError(f"{folder}: holds none of the weights of this model")
+        raise ModelError(f"{folder}: has none of this model's weights")

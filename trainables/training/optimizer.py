@@ -1,8 +1,8 @@
 """AdamW with weight decay on matrices only, clipped gradients, the learning rate's schedule, and captured steps.
 
-A captured step (CUDA graphs) is recorded once for each shape of batch and then replayed: nothing is left for Python
-to do. The inputs of a replay are copied into the tensors that were recorded. A shape is recorded when it comes for
-the second time: the first step of each shape runs as usual, which also lets libraries prepare themselves.
+A captured step (CUDA graphs) is captured once for each batch shape and then replayed without any Python. The inputs of
+a replay are copied into the tensors of the capture. A shape is captured when it occurs for the second time: the first
+step of each shape runs as usual, which also lets libraries initialise.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ MAX_SKIPS_IN_A_ROW = 20
 
 
 def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Trainable parameters in two groups: matrices decay; biases, norm weights and other vectors do not.
+    """Split trainable parameters into two groups: matrices decay; biases, norm weights and other vectors do not.
 
-    Raises ValueError when nothing trains.
+    Raises ValueError if nothing trains.
     """
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     if not trainable:
@@ -39,7 +39,7 @@ Build = Callable[[list[dict[str, Any]], TrainConfig], torch.optim.Optimizer]
 
 
 def fused_adamw(groups: list[dict[str, Any]], config: TrainConfig) -> torch.optim.Optimizer:
-    """Fused AdamW (Loshchilov and Hutter, 2019): one pass over the weights a step, on CPU and CUDA alike."""
+    """Return fused AdamW (Loshchilov and Hutter, 2019): one pass over the weights per step, on CPU and CUDA."""
     return torch.optim.AdamW(
         groups,
         lr=config.learning_rate,
@@ -53,8 +53,8 @@ def fused_adamw(groups: list[dict[str, Any]], config: TrainConfig) -> torch.opti
 class OptimizerStep:
     """Turns gradients into a step: unscale, clip, step or skip.
 
-    With fp16 a GradScaler multiplies the loss; a gradient that overflowed is a skipped step, and twenty in a row
-    mean that the run diverged. Reading whether it overflowed synchronises with the device, in fp16 only.
+    With fp16 a GradScaler multiplies the loss; a gradient that overflows means a skipped step, and twenty in a row
+    mean that the run diverged. Checking for overflow synchronises with the device, in fp16 only.
     """
 
     optimizer: torch.optim.Optimizer
@@ -73,7 +73,7 @@ class OptimizerStep:
         device: torch.device,
         build: Build | None = None,
     ) -> OptimizerStep:
-        """The optimizer (fused AdamW unless `build` gives another) and, for fp16, the scaler of a run."""
+        """Create a run's optimizer (fused AdamW unless `build` returns another) and, for fp16, its scaler."""
         scaler = torch.amp.GradScaler(device.type, growth_interval=2000) if precision == "fp16" else None
         trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
         optimizer = (build or fused_adamw)(decay_groups(model, config.weight_decay), config)
@@ -84,12 +84,12 @@ class OptimizerStep:
         (self.scaler.scale(loss) if self.scaler else loss).backward()
 
     def step(self, learning_rate: float) -> tuple[torch.Tensor, bool]:
-        """Apply the accumulated gradients. Returns the L2 norm before clipping and whether weights changed."""
+        """Apply the accumulated gradients. Return their L2 norm before clipping and whether weights changed."""
         self.set_rate(learning_rate)
         return self.apply()
 
     def set_rate(self, learning_rate: float) -> None:
-        """The rate of the next step; one that is a tensor is filled, so that recorded steps read the new value."""
+        """Set the rate of the next step; a rate that is a tensor is filled, so that captured steps read the new one."""
         for group in self.optimizer.param_groups:
             if isinstance(group["lr"], torch.Tensor):
                 group["lr"].fill_(learning_rate)
@@ -97,7 +97,7 @@ class OptimizerStep:
                 group["lr"] = learning_rate
 
     def apply(self) -> tuple[torch.Tensor, bool]:
-        """As `step`, at the rate that is set."""
+        """Do as `step` does, at the rate that is set."""
         if self.scaler:
             self.scaler.unscale_(self.optimizer)
         norm = self._clip()
@@ -107,16 +107,16 @@ class OptimizerStep:
 
     @property
     def gave_up(self) -> bool:
-        """True after twenty skipped steps in a row."""
+        """Return whether twenty steps in a row were skipped."""
         return self.skipped_in_a_row >= MAX_SKIPS_IN_A_ROW
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps besides the optimizer's tensors."""
+        """Return what a checkpoint keeps besides the optimizer's tensors."""
         scaler = self.scaler.state_dict() if self.scaler else None
         return {"skipped": self.skipped, "skipped_in_a_row": self.skipped_in_a_row, "scaler": scaler}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Continue from `state()`."""
+        """Restore what `state` returned."""
         self.skipped, self.skipped_in_a_row = state["skipped"], state["skipped_in_a_row"]
         if self.scaler:
             self.scaler.load_state_dict(state["scaler"])
@@ -141,12 +141,12 @@ class OptimizerStep:
 
 
 def warmup_steps(warmup: float, total: int) -> int:
-    """Steps of linear warm-up: `warmup` itself when at least 1, else that share of all steps, rounded up."""
+    """Return the steps of linear warm-up: `warmup` itself if at least 1, else that share of all steps, rounded up."""
     return int(warmup) if warmup >= 1 else math.ceil(warmup * total)
 
 
 def factor(schedule: Schedule, step: int, total: int, warmup: int) -> float:
-    """What the base rate is multiplied by at `step` (0-based); `plateau` only warms up here."""
+    """Return the factor of the base rate at `step` (0-based); for `plateau` only the warm-up."""
     if step < warmup:
         return step / warmup
     if schedule in ("constant", "plateau"):
@@ -174,12 +174,12 @@ class LearningRate:
         self.warmup = warmup_steps(self.config.warmup, self.total)
 
     def now(self) -> float:
-        """The learning rate of the next step."""
+        """Return the learning rate of the next step."""
         scale = factor(self.config.schedule, self.applied, self.total, self.warmup)
         return self.config.learning_rate * scale * self.reduction
 
     def epoch_ended(self, score: float) -> None:
-        """Reduce the rate when `score` (higher is better) stood still too long; only `plateau` reacts."""
+        """Reduce the rate if `score` (higher is better) has not improved for too long; only for `plateau`."""
         if self.config.schedule != "plateau":
             return
         if self.best is None or score > self.best:
@@ -191,12 +191,12 @@ class LearningRate:
             self.epochs_without_gain = 0
 
     def state(self) -> dict[str, float | int | None]:
-        """What a checkpoint keeps."""
+        """Return what a checkpoint keeps."""
         names = ("applied", "reduction", "best", "epochs_without_gain")
         return {name: getattr(self, name) for name in names}
 
     def restore(self, state: dict[str, float | int | None]) -> None:
-        """Continue from `state()`."""
+        """Restore what `state` returned."""
         for name, value in state.items():
             setattr(self, name, value)
 
@@ -207,7 +207,7 @@ Shape = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class _CapturedStep:
-    """What a replay reads, and the replay."""
+    """A replay, and the tensors that it reads."""
 
     inputs: dict[str, torch.Tensor]
     scale: torch.Tensor
@@ -216,10 +216,10 @@ class _CapturedStep:
 
 @dataclass
 class CapturedSteps:
-    """Steps of one model. `compute(inputs, scale)` is a whole step: it returns loss and gradient norm, as tensors.
+    """Steps of one model. `compute(inputs, scale)` is a whole step that returns loss and gradient norm as tensors.
 
-    `scale` is what the summed loss is multiplied by, a float32 scalar on the device. `record` turns a function without
-    arguments into one that does the same again without running any Python of it.
+    The summed loss is multiplied by `scale`, a float32 scalar on the device. `record` turns a function without
+    arguments into one that does the same again without running its Python.
     """
 
     compute: Callable[[Inputs, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
@@ -228,20 +228,20 @@ class CapturedSteps:
     _captured_steps: dict[Shape, _CapturedStep] = field(default_factory=dict)
 
     def step(self, inputs: Inputs, scale: float) -> tuple[torch.Tensor, torch.Tensor]:
-        """One step. The tensors it returns are overwritten by the next step of this shape."""
+        """Do one step. The returned tensors are overwritten by the next step of this shape."""
         shape = tuple((name, tensor.shape, tensor.dtype) for name, tensor in sorted(inputs.items()))
         if shape not in self._seen:
             self._seen.add(shape)
             return self.compute(inputs, _scalar(scale, inputs))
         if shape not in self._captured_steps:
-            self._captured_steps[shape] = self._captured(inputs, scale)
+            self._captured_steps[shape] = self._capture(inputs, scale)
         captured = self._captured_steps[shape]
         for name, tensor in inputs.items():
             captured.inputs[name].copy_(tensor)
         captured.scale.fill_(scale)
         return captured.replay()
 
-    def _captured(self, inputs: Inputs, scale: float) -> _CapturedStep:
+    def _capture(self, inputs: Inputs, scale: float) -> _CapturedStep:
         kept = {name: tensor.clone() for name, tensor in inputs.items()}
         factor = _scalar(scale, inputs)
         return _CapturedStep(kept, factor, self.record(lambda: self.compute(kept, factor)))

@@ -1,4 +1,4 @@
-"""What a run leaves behind, before it becomes rows of the result tables."""
+"""The outcome of a run, before it becomes rows of the result tables."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ class Diverged(ArithmeticError):
     """Loss or gradient became non-finite. `step` is the first optimizer step (0-based) where it was seen."""
 
     def __init__(self, step: int, what: str) -> None:
-        """Say what happened and when."""
+        """Make the message from what became non-finite and when."""
         super().__init__(f"{what} at step {step}")
         self.step = step
 
 
 class Stopped(Exception):
-    """The outside asked the run to end. `prune`: for good, as pruned; else it leaves a checkpoint and stays pending."""
+    """The outside asked the run to end: for good if `prune`, else it leaves a checkpoint and stays pending."""
 
     def __init__(self, prune: bool) -> None:
-        """Remember which of the two it was."""
+        """Remember whether the run was pruned."""
         super().__init__("pruned" if prune else "stopped on request")
         self.prune = prune
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The end of a run. `columns` are columns of the `runs` table; `stopped` is the one status without a record.
+    """How a run ended. `columns` are columns of the `runs` table; `stopped` is the only status without a record.
 
     `kept` is the model with its best weights, on rank 0 of a run that was asked to keep it.
     """

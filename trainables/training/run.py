@@ -1,4 +1,4 @@
-"""One run from its configuration to its outcome: data, split, model, training, test, columns of the result tables."""
+"""Executes one run, from its configuration to its outcome: data, split, model, training, test and table columns."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ComputeOptions:
-    """How a run is computed, which never changes what is computed."""
+    """How a run is computed; it never changes the results."""
 
     accumulation: int = 1
     seconds_between_checkpoints: float = 600.0
@@ -56,12 +56,12 @@ def run(
     keep: bool = False,
     last_epochs: LastEpochs | None = None,
 ) -> Outcome:
-    """Fine-tune and score one model; all ranks call it alike, and rank 0's outcome is the run's.
+    """Fine-tune and score one model. All ranks must call it; rank 0's outcome is the run's.
 
     `folder` holds checkpoints; a run that finds one there goes on from it. `init_from` holds the saved weights that
-    `config.init_from` names; `keep` asks for the model with its best weights in the outcome, `last_epochs` for
-    folders with the last ones. Raises DataError, ValueError or OSError for what the user can mend; a non-finite loss is
-    an outcome (`diverged`), not an exception.
+    `config.init_from` names. `keep` asks for the model with its best weights in the outcome, `last_epochs` for folders
+    with the models of the last epochs. Raises DataError, ValueError or OSError for what the user can fix; a non-finite
+    loss is an outcome (`diverged`), not an exception.
     """
     group, cache, layout = group or ProcessGroup.current(), cache or RunCache(), layout or ComputeOptions()
     started = time.perf_counter()
@@ -97,7 +97,7 @@ def run(
 
 
 def _log_counts(prepared: Prepared) -> None:
-    """Log what the model is not given of each part, or cannot be right about."""
+    """Log for each part what the model does not see or cannot get right."""
     for name, part in prepared.parts.items():
         counts = ", ".join(f"{count} {fact.replace('_', ' ')}" for fact, count in part.features.facts.items() if count)
         if counts:
@@ -113,7 +113,7 @@ def training_for(
     layout: ComputeOptions | None = None,
     keep: bool = False,
 ) -> Training:
-    """The training of a prepared run, where its newest checkpoint left it."""
+    """Return the training of a prepared run, resumed from its newest checkpoint if there is one."""
     control, layout = control or NoControl(), layout or ComputeOptions()
     checkpoints = Checkpoints(folder, layout.seconds_between_checkpoints)
     training = Training(
@@ -137,9 +137,9 @@ def training_for(
 
 
 def _scored(config: RunConfig, prepared: Prepared, training: Training, group: ProcessGroup) -> Scored | None:
-    """Predictions and metrics of the best epoch; the test part is scored once, with that epoch's weights.
+    """Return predictions and metrics of the best epoch; the test part is scored once, with that epoch's weights.
 
-    Both are decided by what was tuned in that epoch, on other items. Only rank 0 gets them; the others get None.
+    Both use the thresholds of that epoch, which were tuned on other items. All ranks but 0 get None.
     """
     best = training.best
     evaluation = None
@@ -157,7 +157,7 @@ def _scored(config: RunConfig, prepared: Prepared, training: Training, group: Pr
 
 
 def _outcome(prepared: Prepared, training: Training, scored: Scored | None, columns: dict[str, Any]) -> Outcome:
-    """The outcome of a run that reached its end; only rank 0's is complete."""
+    """Return the outcome of a run that reached its end; only rank 0's is complete."""
     if scored is None:
         return Outcome("completed")
     collapse = prepared.task.collapse(scored.reported)
@@ -172,13 +172,13 @@ def _outcome(prepared: Prepared, training: Training, scored: Scored | None, colu
 
 
 def _bundle_of_best(config: RunConfig, prepared: Prepared, training: Training, scored: Scored) -> ModelBundle:
-    """The model with the weights of its best epoch. On a device it stays there until it is saved."""
+    """Return the model with the weights of its best epoch. It stays on its device until it is saved."""
     training.best.reload(prepared.model)
     return _bundle(config, prepared, prepared.model, scored.thresholds)
 
 
 def _bundle_of_copy(config: RunConfig, prepared: Prepared, thresholds: Mapping[str, float]) -> ModelBundle:
-    """The model as it is now, which goes on training untouched by what saving does to the copy."""
+    """Return a copy of the model as it is now, so that saving does not touch the model in training."""
     return _bundle(config, prepared, copy.deepcopy(private_parts.uncompiled(prepared.model)), thresholds)
 
 

@@ -1,4 +1,4 @@
-"""The columns of the `runs` table that training fills in: what was scored, what was measured, what it ran on."""
+"""Fills in the columns of the `runs` table that training knows: scores, measurements, and what the run ran on."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ from trainables.training.trainer import Training
 
 @dataclass(frozen=True)
 class SplitPart:
-    """One part of the split: its features, and where batches of it come from."""
+    """One part of the split: its features, and the loader of its batches."""
 
     features: Features
     loader: BatchLoader
 
     @property
     def num_items(self) -> int:
-        """Items in this part (an item can give several features)."""
+        """Return the number of items in this part (an item can have several features)."""
         return len(np.unique(self.features.item))
 
 
 @dataclass(frozen=True)
 class Scored:
-    """Predictions and metrics of the best epoch, per part: validation, and test where the split has one.
+    """Predictions and metrics of the best epoch, per part: validation, and test if the split has one.
 
-    `thresholds` are the thresholds that test and new items are decided by, tuned on other items; {} for the task's own.
+    `thresholds` apply to test and new items and were tuned on other items; {} for the task's defaults.
     """
 
     predictions: Mapping[str, pd.DataFrame]
@@ -49,21 +49,21 @@ class Scored:
 
     @property
     def split(self) -> str:
-        """The part whose score is the run's: test where there is one."""
+        """Return the part whose score is the run's: test if there is one."""
         return "test" if "test" in self.metrics else "validation"
 
     @property
     def reported(self) -> pd.DataFrame:
-        """The predictions of that part."""
+        """Return the predictions of that part."""
         return self.predictions[self.split]
 
 
 def fixed_columns(
     config: RunConfig, parts: Mapping[str, SplitPart], trimmed: TrimmedModel, model: nn.Module, group: ProcessGroup
 ) -> dict[str, Any]:
-    """What is known before the first step. `truncated_words` are those of the run's own items, whatever their part.
+    """Return the columns that are known before the first step. `truncated_words` counts over all parts of the run.
 
-    Parameters are those of the model that was asked for, embedding rows that no item uses included.
+    Parameters are counted as in the requested model, including embedding rows that no item uses.
     """
     evaluated = parts.get("test", parts["validation"])
     parameters = list(model.parameters())
@@ -88,7 +88,7 @@ def fixed_columns(
 
 
 def measured_columns(training: Training) -> dict[str, Any]:
-    """Times, speeds and counts of the training so far. Speeds are of training alone, over real (unpadded) tokens."""
+    """Return times, speeds and counts of the training so far. Speeds are for training only, over unpadded tokens."""
     totals = training.totals
     seconds = max(totals.train_seconds, 1e-9)
     return {
@@ -105,7 +105,7 @@ def measured_columns(training: Training) -> dict[str, Any]:
 
 
 def score_columns(training: Training, scored: Scored) -> dict[str, Any]:
-    """Score, metrics of the scored part, and those of both parts where there are two."""
+    """Return the score, the metrics of the scored part, and the metrics of both parts if there are two."""
     best = training.totals.rows[(training.best.epoch or 1) - 1]
     reported = scored.metrics[scored.split]
     columns: dict[str, Any] = {

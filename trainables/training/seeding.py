@@ -1,4 +1,4 @@
-"""Every seed of a run, in one place: randomness depends on (seed, purpose, step, rank) and never on what ran before."""
+"""Every seed of a run, in one place: randomness depends on (seed, stream, step, rank), never on what ran before."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 
 
 class RandomStream(IntEnum):
-    """What a stream of random numbers is for; two purposes never share a stream."""
+    """What random numbers are for; each purpose has its own stream."""
 
     ORDER = 1
     STEP = 2
@@ -19,20 +19,20 @@ class RandomStream(IntEnum):
     MISPLACEMENT = 6
 
 
-def generator(seed: int, purpose: RandomStream, *position: int) -> np.random.Generator:
-    """A NumPy generator for one purpose at one position (an epoch, say)."""
-    return np.random.default_rng([seed, purpose, *position])
+def generator(seed: int, stream: RandomStream, *position: int) -> np.random.Generator:
+    """Return a NumPy generator for one stream at one position (an epoch, say)."""
+    return np.random.default_rng([seed, stream, *position])
 
 
-def derived(seed: int, purpose: RandomStream, *position: int) -> int:
-    """A 63-bit seed for libraries that want a number."""
-    state = np.random.SeedSequence([seed, purpose, *position]).generate_state(1, np.uint64)
+def derived(seed: int, stream: RandomStream, *position: int) -> int:
+    """Return a 63-bit seed for libraries that take a number."""
+    state = np.random.SeedSequence([seed, stream, *position]).generate_state(1, np.uint64)
     return int(state[0]) >> 1
 
 
 def seed_step(seed: int, step: int, rank: int) -> None:
-    """Set torch's generators for one optimizer step of one rank (dropout draws from them).
+    """Seed torch's generators for one optimizer step of one rank (dropout draws from them).
 
-    A resumed run, a warm lane and another order of runs therefore draw the same masks.
+    So the masks are the same in a resumed run, in a warm lane, and in any order of runs.
     """
     torch.manual_seed(derived(seed, RandomStream.STEP, step, rank))

@@ -1,4 +1,4 @@
-"""What a run needs before it trains: data, split, features and a fresh model, as much as possible from what is warm."""
+"""Prepares what a run needs before it trains: data, split, features and a fresh model, from the cache if possible."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ Outputs = Mapping[str, Ragged]
 class Prepared:
     """All that a run needs before it trains. Everything but the model is shared with other runs.
 
-    `whole` loads the base model once more, with the embedding rows that the material leaves out. `around` holds the
-    settings of the process that the device and the run's variants need; training and evaluation belong inside it.
-    `folds` says of which fold a validation item is, where decisions that are tuned on validation choose the epoch.
+    `whole` loads the base model again, with the embedding rows that `trimmed` leaves out. `around` holds the process
+    settings that the device and the run's variants need; training and evaluation must run inside it. `folds` maps
+    validation items to folds, if thresholds that are tuned on validation choose the epoch.
     """
 
     task: Task
@@ -61,22 +61,22 @@ class Prepared:
 
     @property
     def judged(self) -> dict[str, SplitPart]:
-        """What every epoch is judged on: validation, and calibration where decisions are tuned on it."""
+        """Return what every epoch is judged on: validation, and calibration if thresholds are tuned on it."""
         parts = ("validation", "calibration") if self.task.tunes else ("validation",)
         return {name: self.parts[name] for name in parts if name in self.parts}
 
     def judge(self, outputs: Mapping[str, Outputs]) -> tuple[dict[str, float], dict[str, float]]:
-        """Metrics of validation as they are reported, and the decisions that a model with these outputs goes with."""
-        tables = {part: self.predictions(part, found) for part, found in outputs.items()}
+        """Return the reported metrics of validation, and the thresholds tuned from these outputs."""
+        tables = {part: self.predictions(part, of_part) for part, of_part in outputs.items()}
         thresholds = tuned(self.task, tables)
         return self.score(validated(self.task, tables["validation"], thresholds, self.folds)), thresholds
 
     def validated(self, outputs: Outputs, thresholds: Mapping[str, float]) -> pd.DataFrame:
-        """The validation predictions under decisions that were tuned on other items."""
+        """Return the validation predictions under thresholds tuned on other items."""
         return validated(self.task, self.predictions("validation", outputs), thresholds, self.folds)
 
     def score(self, predictions: pd.DataFrame) -> dict[str, float]:
-        """The task's metrics, and the user's own where the run names one by path."""
+        """Return the task's metrics, and the user's own if the run names one by path."""
         scores = self.task.score(predictions)
         if self.own_metric is not None:
             columns = (predictions[name].tolist() for name in ("gold", "predicted", "item"))
@@ -84,13 +84,13 @@ class Prepared:
         return scores
 
     def predictions(self, part: str, outputs: Outputs, thresholds: Mapping[str, float] | None = None) -> pd.DataFrame:
-        """The predictions table of one part, with the task's own decisions unless others are given."""
+        """Return the predictions of one part, under the task's default thresholds unless others are given."""
         table = self.task.predictions(self.corpus.items, self.parts[part].features, outputs, self.labels)
         return self.task.apply_thresholds(table, thresholds or {}).assign(split=part)
 
 
 def prepare(config: RunConfig, device: torch.device, cache: RunCache, init_from: Folder | None = None) -> Prepared:
-    """Data, split, features and a freshly initialised model of a run, as much as possible from what is warm."""
+    """Prepare a run's data, split, features and freshly initialised model, as far as possible from the cache."""
     task: Task = registry.load("task", config.task).configured(config.task_options)
     applied = resolve_variants(config.variants, lambda name: registry.load("variant", name))
     plan = plan_of(applied)
@@ -115,7 +115,7 @@ def prepare(config: RunConfig, device: torch.device, cache: RunCache, init_from:
     parts = _parts(split, trimmed.features, device, plan, config.train.max_length)
     model = instantiate(trimmed.pretrained, derived(config.seed, RandomStream.WEIGHTS)).to(device)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(derived(config.seed, RandomStream.ADJUSTMENT))  # weights that a variant adds
+        torch.manual_seed(derived(config.seed, RandomStream.ADJUSTMENT))  # for weights that a variant adds
         model = adjust_model(model, applied)
     own_metric = registry.load("metric", config.metric) if registry.is_path(config.metric or "") else None
     settings = partial(settings_of_process, device, applied)
@@ -125,25 +125,25 @@ def prepare(config: RunConfig, device: torch.device, cache: RunCache, init_from:
 
 @contextmanager
 def settings_of_process(device: torch.device, applied: tuple[Applied, ...]) -> Iterator[None]:
-    """Kernels of attention that the device can be trusted with, and what the variants need; afterwards as before."""
+    """Allow only attention kernels that are safe on the device, and set what the variants need; restore both after."""
     with chosen_kernels(device), around(applied):
         yield
 
 
 def _default_attention(device: torch.device) -> str | None:
-    """Eager on the CPU, where torch's fused kernels are slower (docs/experiments.md); elsewhere the model's own."""
+    """Return eager on the CPU, where torch's fused kernels are slower (docs/experiments.md); else None."""
     return "eager" if device.type == "cpu" else None
 
 
 def _log_head(model: str, pretrained: PretrainedModel) -> None:
-    """What became of a head that the checkpoint brought; every run says it, the warm ones too."""
+    """Log what became of a checkpoint's head; every run does, including those that use the cache."""
     if pretrained.remark is not None:
         drawn = pretrained.head <= pretrained.missing
         logger.log(logging.WARNING if drawn else logging.INFO, "%s: %s", model, pretrained.remark)
 
 
 def _system_key(config: RunConfig) -> Hashable:
-    """The settings of a system, and the code that they name."""
+    """Return the settings of a system, and the content of the code they name."""
     settings = config.model_copy(update={"seed": 0, "fold": None}).model_dump_json()
     return settings, _data_key(config), *map(registry.content_of, (config.task, *config.variants))
 
@@ -170,7 +170,7 @@ def _trimmed_model(
     whole: Callable[[], PretrainedModel],
     cache: RunCache,
 ) -> TrimmedModel:
-    """Tokenised data and base weights of one model on one data set: what all its runs share."""
+    """Return tokenised data and base weights of one model on one data set, which all its runs share."""
     train = config.train
     choices = (train.max_length, train.dropout, source.attention, source.quantization, config.init_from)
     key = (_labels_key(config, task), config.model.model_dump_json(), *choices)

@@ -1,7 +1,7 @@
-"""What is kept between runs: tokenised data as memory maps, one a node; split features and base weights, one a worker.
+"""Caches between runs: tokenised data as memory maps, one per node; other values such as base weights, per worker.
 
-Memory maps are named after their content and shared by every worker of the node. Only speed depends on any of it.
-Compiled graphs live in the process, not in a run: those of one system serve all its runs, and no other's.
+Memory maps are named by their content and shared by every worker of the node. Only speed depends on these caches.
+Compiled graphs belong to the process, not to a run: one system's graphs serve all its runs, but no other system's.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from trainables.system.disk_cache import cache_folder, file_sha256, files_sha256
 
 logger = logging.getLogger(__name__)
 
-LAYOUT = 3  # raise it whenever these files change their meaning
+LAYOUT = 3  # increase it whenever these files change their meaning
 _HEADER = "header.json"
 _TOKENIZER_FILES = (
     *("tokenizer*", "special_tokens_map.json", "added_tokens.json", "chat_template*"),
@@ -39,7 +39,7 @@ _TOKENIZER_FILES = (
 
 
 class DamagedCache(ValueError):
-    """A cached directory whose files are not what its header says."""
+    """A cached directory whose files do not match its header."""
 
 
 def load_features(
@@ -50,9 +50,9 @@ def load_features(
     max_length: int,
     cache_dir: Path | None = None,
 ) -> Features:
-    """The features of a corpus for one tokenizer and length, read-only; tokenised now if no worker here did it before.
+    """Return a corpus's features for one tokenizer and length, read-only, tokenising them if no worker here has yet.
 
-    A damaged cache is built anew; one that cannot be written is done without.
+    A damaged cache is rebuilt. If it cannot be written, features are not cached.
     """
     root = (cache_dir or cache_folder()) / "tokens"
     folder = root / _key(task, corpus, model, labels, max_length)
@@ -75,7 +75,7 @@ def _encode(task: Task, corpus: Corpus, model: ModelConfig, labels: Sequence[str
 
 
 def _key(task: Task, corpus: Corpus, model: ModelConfig, labels: Sequence[str], max_length: int) -> str:
-    """Everything that decides the tokens, among it the task's code and the tokenizer library's version."""
+    """Hash everything that the tokens depend on, including the task's code and the tokenizer library's version."""
     parts = {
         "corpus": corpus.fingerprint,
         "items": len(corpus.items),
@@ -90,7 +90,7 @@ def _key(task: Task, corpus: Corpus, model: ModelConfig, labels: Sequence[str], 
 
 
 def _code_hashes(task: Task) -> list[str]:
-    """Hashes of the task's module and of the private modules beside it, which may hold parts of its encoding."""
+    """Hash the task's module and the private modules beside it, which may hold parts of its encoding."""
     source = inspect.getsourcefile(type(task))
     if source is None:
         return []
@@ -115,7 +115,7 @@ def _arrays(features: Features) -> dict[str, Array]:
 
 
 def _write(features: Features, folder: Path) -> None:
-    """Build beside the final place, then rename: nobody ever sees half a directory."""
+    """Build beside the final path, then rename, so that a directory is never seen half written."""
     temporary = Path(tempfile.mkdtemp(prefix="building-", dir=folder.parent))
     try:
         for name, array in _arrays(features).items():
@@ -188,41 +188,41 @@ KEPT_PER_KIND = 4
 
 
 class RunCache:
-    """Values by (kind, key), built at first use; of each kind the few used last are kept.
+    """Values by (kind, key), built at first use; the most recently used few of each kind are kept.
 
-    A value must never be changed by the run that gets it: a warm run has to equal a cold one bit for bit.
+    A run must never change a value it gets: a run with a warm cache must equal one with a cold cache bit for bit.
     """
 
     def __init__(self, kept_per_kind: int = KEPT_PER_KIND) -> None:
-        """Start cold."""
+        """Start empty."""
         self._kept = kept_per_kind
         self._values: dict[str, OrderedDict[Hashable, Any]] = {}
         self._last: dict[str, Hashable] = {}
 
     def get(self, kind: str, key: Hashable, build: Callable[[], Value]) -> Value:
-        """The value of this key, built now if it is not there."""
+        """Return the value of this key, building it if it is missing."""
         values = self._values.setdefault(kind, OrderedDict())
         if key not in values:
             values[key] = build()
         values.move_to_end(key)
         while len(values) > self._kept:
             values.popitem(last=False)
-        found: Value = values[key]
-        return found
+        value: Value = values[key]
+        return value
 
     def changed(self, kind: str, key: Hashable) -> bool:
-        """Whether this key is another than the one given last; the first one is not."""
+        """Return whether this key differs from the previous one of its kind; False for the first."""
         last = self._last.get(kind, key)
         self._last[kind] = key
         return last != key
 
     def clear(self) -> None:
-        """Forget everything (after an out-of-memory, say)."""
+        """Drop everything (after an out-of-memory error, say)."""
         self._values.clear()
 
 
 def drop_graphs() -> None:
-    """Forget every graph that was compiled in this process; nothing where nothing ever was."""
+    """Drop every graph that was compiled in this process, if any."""
     if private_parts.may_have_compiled():
         import torch
 

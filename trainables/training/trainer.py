@@ -35,10 +35,10 @@ Judge = Callable[[Mapping[str, dict[str, Ragged]]], tuple[dict[str, float], dict
 
 
 class Training:
-    """One model being fine-tuned, and judged after every epoch on the parts of `judged`, validation first.
+    """One model being fine-tuned, and judged after every epoch on the parts in `judged`, validation first.
 
-    `judge` turns their outputs into the metrics that are reported, and the decisions (thresholds) that belong to them;
-    `metric` is the one that chooses.
+    `judge` turns their outputs into the reported metrics and the thresholds that belong to them; `metric` chooses the
+    best epoch.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Training:
         accumulation: int,
         keep_weights: bool,
     ) -> None:
-        """Build optimizer, schedule and control points around a model that is on its device."""
+        """Build optimizer, schedule and control points for a model that is already on its device."""
         self.config, self.plan, self.task, self.model, self.group = config, plan, task, model, group
         self.train, self.judged, self.judge, self.metric = train, judged, judge, metric
         self.accumulation, self.checkpoints = accumulation, checkpoints
@@ -102,14 +102,14 @@ class Training:
         self._finish_epoch(train_loss, time.perf_counter() - started)
 
     def batches(self) -> list[Indices]:
-        """The global batches of the current epoch, in their order."""
+        """Return the global batches of the current epoch, in order."""
         order = generator(self.config.seed, RandomStream.ORDER, self.position.epoch)
         if self.plan.bucketing:
             return bucketed_batches(self.train.lengths, self.config.train.batch_size, order)
         return shuffled_batches(len(self.train.lengths), self.config.train.batch_size, order)
 
     def step(self, batch: Indices) -> None:
-        """One optimizer step; nothing in it waits for the device (but the scaler of fp16)."""
+        """Do one optimizer step; nothing in it waits for the device, except the scaler of fp16."""
         seed_step(self.config.seed, self.position.step, self.group.rank)
         terms = max(1, int(self.train.terms[batch].sum()))
         self.rate.applied += self._launch(batch, terms) if self._captured is None else self._replay(batch, terms)
@@ -119,9 +119,9 @@ class Training:
         self.position.step += 1
 
     def _launch(self, batch: Indices, terms: int) -> bool:
-        """Compute this rank's part of a step and apply it; returns whether weights changed."""
+        """Compute this rank's part of a step and apply it. Return whether weights changed."""
         parts = micro_batches(shard(batch, self.group.rank, self.group.world_size), self.accumulation)
-        if not parts:  # nothing to do here, but DDP waits for this rank's (zero) gradients
+        if not parts:  # this rank has no items, but DDP waits for its (zero) gradients
             self._backward(batch[:1], terms, weight=0.0, last=True)
         for number, part in enumerate(parts, start=1):
             self._backward(part, terms, weight=1.0, last=number == len(parts))
@@ -129,7 +129,7 @@ class Training:
         return applied
 
     def _replay(self, batch: Indices, terms: int) -> bool:
-        """The same as one recorded launch."""
+        """Do the same as one captured launch."""
         assert self._captured is not None
         self.optimizer_step.set_rate(self.rate.now())
         loss, norm = self._captured.step(self._inputs(batch), 1.0 / terms)
@@ -141,7 +141,7 @@ class Training:
         if self.plan.recorder is None:
             return None
         if self.group.world_size > 1 or self.accumulation > 1:
-            raise ValueError("a step is recorded as a whole: use one worker a run, and no accumulation")
+            raise ValueError("a step is captured as a whole: use one worker per run and no accumulation")
         return CapturedSteps(self._whole_step, self.plan.recorder)
 
     def _whole_step(self, inputs: Mapping[str, torch.Tensor], scale: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -171,7 +171,7 @@ class Training:
         return nullcontext()
 
     def _note_bad_step(self) -> None:
-        """Keep the first step with a non-finite value on the device; fp16 gradients may overflow, its loss may not."""
+        """Note the first step with a non-finite value, on the device; in fp16 only the loss counts, not gradients."""
         finite = torch.isfinite(self.loss_sum)
         if self.optimizer_step.scaler is None:
             finite = finite & torch.isfinite(self.norm)
@@ -186,14 +186,14 @@ class Training:
     def _control_point(self, epoch_started: float) -> None:
         self.kept_memory.check()
         progress = RunProgress(self.position.step, self.rate.total, self.position.epoch)
-        decision = self.points.agree(progress, self._bad_step())
-        if decision.first_bad_step is not None:
-            raise Diverged(decision.first_bad_step, "loss or gradient became non-finite")
-        if decision.request == "prune":
+        agreement = self.points.agree(progress, self._bad_step())
+        if agreement.first_bad_step is not None:
+            raise Diverged(agreement.first_bad_step, "loss or gradient became non-finite")
+        if agreement.request == "prune":
             raise Stopped(prune=True)
-        if decision.request in ("checkpoint", "stop"):
+        if agreement.request in ("checkpoint", "stop"):
             self._save(time.perf_counter() - epoch_started)
-        if decision.request == "stop":
+        if agreement.request == "stop":
             raise Stopped(prune=False)
 
     def _read_losses(self) -> float:
@@ -205,10 +205,10 @@ class Training:
         return total
 
     def _finish_epoch(self, train_loss: float, seconds: float) -> None:
-        found = {part: self.evaluate(loader) for part, loader in self.judged.items()}
-        if not all(map(is_usable, found.values())):
+        evaluations = {part: self.evaluate(loader) for part, loader in self.judged.items()}
+        if not all(map(is_usable, evaluations.values())):
             raise Diverged(self.position.step, "evaluation loss became non-finite")
-        outputs = {part: evaluation.outputs for part, evaluation in found.items()}
+        outputs = {part: evaluation.outputs for part, evaluation in evaluations.items()}
         metrics, self.thresholds = self.group.shared(self.judge(outputs) if self.group.is_main else ({}, {}))
         self.position.epoch, self.position.batch = self.position.epoch + 1, 0
         self.loss_sum = torch.zeros_like(self.loss_sum)
@@ -216,10 +216,10 @@ class Training:
             "epoch": self.position.epoch,
             "step": self.position.step,
             "train_loss": train_loss,
-            "eval_loss": found["validation"].loss,
+            "eval_loss": evaluations["validation"].loss,
             "learning_rate": self.rate.now(),
             "grad_norm": float(self.norm),
-            "seconds": seconds + sum(evaluation.seconds for evaluation in found.values()),
+            "seconds": seconds + sum(evaluation.seconds for evaluation in evaluations.values()),
             **{f"metric_{name}": value for name, value in metrics.items()},
         }
         self.totals.rows.append(row)
@@ -229,7 +229,7 @@ class Training:
         self.points.hasten()
 
     def evaluate(self, loader: BatchLoader) -> Evaluation:
-        """The model's loss and outputs on these features, whether they are usable or not."""
+        """Return the model's loss and outputs on these features, usable or not."""
         order = None
         if self.plan.misplaced is not None:
             order = self.plan.misplaced(loader.lengths, generator(self.config.seed, RandomStream.MISPLACEMENT))

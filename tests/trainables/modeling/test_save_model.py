@@ -148,7 +148,7 @@ def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
     _, _, best = saved_run(tmp_path / "a")
     for family, change in (("roberta", {}), ("bert", {"hidden_size": 64})):
         config = tiny_run(tmp_path / family, family=family, model={"overrides": change, "random_init": bool(change)})
-        with pytest.raises(ModelError, match="of another architecture"):
+        with pytest.raises(ModelError, match="has another architecture"):
             run(config.model_copy(update={"init_from": "0" * 16}), init_from=best)
 
 

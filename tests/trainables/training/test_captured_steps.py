@@ -75,7 +75,7 @@ def test_a_run_of_recorded_steps_is_the_run_of_launched_ones(tmp_path: Path) -> 
 def test_a_step_in_parts_cannot_be_recorded(tmp_path: Path) -> None:
     (tmp_path / "replays.py").write_text(REPLAYS, encoding="utf-8")
     config: RunConfig = tiny_run(tmp_path, variants={str(tmp_path / "replays.py"): {}})
-    with pytest.raises(ValueError, match="use one worker a run, and no accumulation"):
+    with pytest.raises(ValueError, match="use one worker per run and no accumulation"):
         run(config, group=ProcessGroup.current(torch.device("cpu")), layout=ComputeOptions(accumulation=2))
 
 

@@ -144,7 +144,10 @@ def test_the_control_gives_each_item_the_output_of_another_and_keeps_every_outpu
     ("options", "reason"),
     [
         ({"mode": "fast"}, "mode"),
-        ({"backend": "aot_eager", "mode": "max-autotune"}, "mode max-autotune needs backend: inductor; aot_eager has no modes"),
+        (
+            {"backend": "aot_eager", "mode": "max-autotune"},
+            "mode max-autotune needs backend: inductor; aot_eager has no modes",
+        ),
         ({"mode": "reduce-overhead"}, "captures CUDA graphs: it needs shapes: fixed"),
         ({"recompile_limit": 0}, "recompile_limit"),
     ],
@@ -164,7 +167,9 @@ def test_compiling_more_often_than_allowed_is_an_error_and_no_silent_fall_back(t
 def test_without_a_compiler_inductor_is_unsupported_and_the_tracer_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
     inductor, tracer = torch_compile.Options(), torch_compile.Options(backend="aot_eager")
-    assert "needs a C++ compiler, but there is no no-such-compiler" in str(torch_compile.unsupported(PROCESSOR, inductor))
+    assert "needs a C++ compiler, but there is no no-such-compiler" in str(
+        torch_compile.unsupported(PROCESSOR, inductor)
+    )
     assert torch_compile.unsupported(PROCESSOR, tracer) is None
     autotuned = torch_compile.Options(mode="max-autotune", shapes="fixed")
     assert "needs a CUDA device" in str(torch_compile.unsupported(PROCESSOR, autotuned))
