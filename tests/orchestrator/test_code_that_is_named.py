@@ -71,7 +71,7 @@ def test_a_saved_run_never_runs_the_file_that_it_names(results: Path, mark: Path
         write_manifest(tmp_path / "model")
         refused = typed("predict", tmp_path / "model", "The power bus")
         assert refused.exit_code == 2, refused.output
-        assert "files that a folder names are not run; give it with --task PATH/own.py" in refused.stderr
+        assert "files named in a folder are not run; give it with --task PATH/own.py" in refused.stderr
         assert not mark.exists()
     refused = typed("predict", "tiny:1", "The power bus", "--out", results)
     assert (refused.exit_code, mark.exists()) == (2, False), refused.output
@@ -156,7 +156,7 @@ def test_a_person_s_own_file_beside_a_folder_called_runs_is_their_own(tmp_path: 
         ("import no_such_module_here", "cannot be imported: ModuleNotFoundError"),
         ("1 / 0", "cannot be imported: ZeroDivisionError"),
         ("raise SystemExit(0)", "cannot be imported: SystemExit"),
-        ("TASK = 3", "TASK is no task, but int"),
+        ("TASK = 3", "TASK is not a task but int"),
         ("x = 3", "does not define TASK"),
     ],
 )

@@ -1,5 +1,6 @@
-"""Looks at a model before any resource is asked for, in a process of its own (`system/fresh_process.py`), on the meta
-device: `{"model": ModelConfig, "task": name, "max_length": n}` in, what `inspect_model` says of it out.
+"""Inspects a model on the meta device, before any resource is used.
+
+Called in a fresh process (`system/fresh_process.py`) with `{"model": ModelConfig, "task": name, "max_length": n}`.
 """
 
 from __future__ import annotations
@@ -25,30 +26,30 @@ _LABELS = ("O", "A")
 
 
 class MetaSource(ModelSource):
-    """A source whose models have shapes and no numbers: nothing is downloaded but configuration and tokenizer."""
+    """A source of models with shapes but no numbers: only configuration and tokenizer are downloaded."""
 
     def _module(self, auto_class: str, configuration: Any) -> tuple[Any, frozenset[str]]:
-        """The architecture on the meta device."""
+        """Return the architecture on the meta device."""
         loader = self._loader(auto_class, configuration)
         with torch.device("meta"):
             return loader.from_config(configuration, **code_of(self.config, configuration, auto_class)), frozenset()
 
 
-def inspect_model(question: dict[str, Any]) -> dict[str, Any]:
-    """Facts of one model for one task, or `error` in words.
+def inspect_model(request: dict[str, Any]) -> dict[str, Any]:
+    """Return facts about one model for one task, or `error` in words.
 
-    `parameters`, `attentions` (kernels the architecture has), `attention` (the default), `has_biases`, `layers` (None:
-    it is no stack of blocks), `unpads` (its blocks can do without padding), `max_positions`, `vocabulary` and
-    `tokenizer_size` (None: built from the data), `problems`: what would make a run fail or mislead, and `remarks`:
-    special ids of the model that are replaced by those of its tokenizer.
+    The facts: `parameters`, `attentions` (kernels the architecture has), `attention` (the default), `has_biases`,
+    `layers` (None: not a stack of blocks), `unpads` (its blocks can do without padding), `max_positions`, `vocabulary`
+    and `tokenizer_size` (None: built from the data), `problems` (what would make a run fail or mislead), and `remarks`
+    (special ids of the model that are replaced by its tokenizer's).
     """
-    config = ModelConfig.model_validate(question["model"])
+    config = ModelConfig.model_validate(request["model"])
     try:
-        task = registry.load("task", question["task"])
+        task = registry.load("task", request["task"])
         module: Any = task.build_model(MetaSource(config), _LABELS).module
         tokenizer = None if builds_vocabulary(config) else load_tokenizer(config)
         facts = _facts(module, tokenizer)
-        facts["problems"] = [*_problems(facts, question.get("max_length", 0)), *_encoding_problems(task, tokenizer)]
+        facts["problems"] = [*_problems(facts, request.get("max_length", 0)), *_encoding_problems(task, tokenizer)]
         facts["remarks"] = _remarks(config, tokenizer)
     except (ModelError, OSError, ValueError, ImportError, RuntimeError) as error:
         return {"name": config.name, "error": str(error)}
@@ -81,7 +82,7 @@ def _remarks(config: ModelConfig, tokenizer: Any) -> list[str]:
 
 
 def max_positions(configuration: Any) -> int | None:
-    """Pieces an item may have; RoBERTa counts positions from the padding index on."""
+    """Return how many tokens an item may have; RoBERTa's positions start after the padding index."""
     positions = getattr(configuration, "max_position_embeddings", None)
     architecture = getattr(configuration, "encoder_type", configuration.model_type)
     if positions is not None and architecture in ("roberta", "xlm-roberta", "camembert"):
@@ -92,7 +93,7 @@ def max_positions(configuration: Any) -> int | None:
 def _problems(facts: dict[str, Any], max_length: int) -> list[str]:
     problems = []
     if facts["tokenizer_size"] is not None and facts["tokenizer_size"] > facts["vocabulary"]:
-        sizes = f"{facts['tokenizer_size']} pieces, the model {facts['vocabulary']} embeddings"
+        sizes = f"{facts['tokenizer_size']} tokens, the model {facts['vocabulary']} embeddings"
         problems.append(f"the tokenizer has {sizes}: they do not belong together")
     if facts["max_positions"] is not None and max_length > facts["max_positions"]:
         problems.append(f"train.max_length is {max_length}, but the model has {facts['max_positions']} positions")
@@ -100,7 +101,7 @@ def _problems(facts: dict[str, Any], max_length: int) -> list[str]:
 
 
 def _encoding_problems(task: Any, tokenizer: Any) -> list[str]:
-    """What the task says when it is given a smallest item with this tokenizer."""
+    """Return the task's error for a minimal item with this tokenizer, if any."""
     item = {"id": 0, "text": "one two", "label": _LABELS[0], "words": ["one", "two"], "labels": list(_LABELS)}
     if tokenizer is None or not set(task.fields) <= set(item):
         return []

@@ -1,8 +1,8 @@
-"""Tries every kernel of attention alone, forwards and backwards, on inputs of the kind that kernels have failed on.
+"""Tries every attention kernel on its own, forward and backward, on the kind of inputs that kernels have failed on.
 
-`python -m trainables.tools.kernel_probe` reads `{"models": [ModelConfig, ...], "lengths": [...], "precisions":
-[...]}` from standard input and writes one JSON line a trial to standard output, in a process of its own: a kernel that
-breaks the device there breaks nothing else. Tensors: B rows, L pieces, H heads, D the size of a head.
+`run_all` takes `{"models": [ModelConfig, ...], "lengths": [...], "precisions": [...]}` and yields one result per trial.
+It is called in a fresh process (`system/fresh_process.py`), so that a kernel that breaks the device breaks nothing
+else. Tensors: B rows, L tokens, H heads, D the size of a head.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from trainables.training.distributed import ProcessGroup
 
 Result = Literal["finite", "not finite", "inaccurate", "out of memory", "failed", "not here"]
 ROWS, HEADS, DROPOUT = 2, 4, 0.1
-LOW = -120.0  # every score of such a row; exp overflows in float32 from 88.7 on (pytorch issue 196678)
-TOLERANCE = {"fp32": 0.01, "bf16": 0.05, "fp16": 0.02}  # of the L2 norm: wrong numbers, not rounding
+LOW = -120.0  # every score of a row with very low scores; float32 exp overflows from 88.7 on (pytorch issue 196678)
+TOLERANCE = {"fp32": 0.01, "bf16": 0.05, "fp16": 0.02}  # of the L2 norm: beyond rounding, the numbers are wrong
 PARTS = ("output", "gradient of the query", "gradient of the key", "gradient of the value")
-_LABELS = ("A", "B")  # of no meaning here
+_LABELS = ("A", "B")  # any two
 _ABSENT = re.compile(r"No (available kernel|viable backend)")  # torch has no such kernel for these inputs
 
 
 @dataclass(frozen=True)
 class KernelTrial:
-    """One kernel at one length. With and without a mask, with scores around 0 and with very low ones."""
+    """One kernel at one length, tried with and without a mask, with scores around 0 and with very low ones."""
 
     kernel: Kernel
     head_size: int
@@ -48,7 +48,7 @@ class KernelTrial:
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong, in a word and in a sentence."""
+    """What is wrong, as a result and as a sentence."""
 
     result: Result
     reason: str
@@ -59,7 +59,7 @@ _NO_KERNEL = Fault("not here", "torch has no such kernel for these inputs")
 
 @dataclass(frozen=True)
 class Inputs:
-    """Query, key, value and the gradient of the output, [B, L, H, D]; what may be seen, [B, 1, L, L] (None: all)."""
+    """Query, key, value and the gradient of the output, [B, L, H, D]; the attention mask, [B, 1, L, L] (None: all)."""
 
     query: torch.Tensor
     key: torch.Tensor
@@ -70,7 +70,7 @@ class Inputs:
 
     @classmethod
     def of(cls, trial: KernelTrial, low: bool, masked: bool, device: torch.device) -> Inputs:
-        """Random numbers; of a masked problem, the last row sees three quarters of its pieces."""
+        """Draw random numbers; with a mask, the last row sees three quarters of its tokens."""
         generator = torch.Generator().manual_seed(trial.length)
         shape = (ROWS, trial.length, HEADS, trial.head_size)
         query, key, value, gradient = (torch.randn(shape, generator=generator) for _ in range(4))
@@ -85,12 +85,12 @@ class Inputs:
 
 
 def attend(kernel: Kernel, inputs: Inputs, dropout: float) -> tuple[torch.Tensor, ...] | None:
-    """Output and gradients by this kernel, laid out as models do; None where torch has none for these inputs."""
+    """Return output and gradients of this kernel, laid out as in models; None if torch has none for these inputs."""
     leaves = [tensor.detach().requires_grad_() for tensor in (inputs.query, inputs.key, inputs.value)]
     query, key, value = (leaf.transpose(1, 2) for leaf in leaves)
     try:
         with only((kernel,)), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch warns of every reason why a kernel is not available
+            warnings.simplefilter("ignore")  # torch warns about every reason why a kernel is not available
             output = scaled_dot_product_attention(query, key, value, attn_mask=inputs.mask, dropout_p=dropout)
     except RuntimeError as error:
         if _ABSENT.search(str(error)):
@@ -100,7 +100,7 @@ def attend(kernel: Kernel, inputs: Inputs, dropout: float) -> tuple[torch.Tensor
 
 
 def reference(inputs: Inputs) -> tuple[torch.Tensor, ...]:
-    """Output and gradients by matrix products and softmax in float32."""
+    """Return output and gradients from matrix products and softmax in float32."""
     leaves = [tensor.detach().float().requires_grad_() for tensor in (inputs.query, inputs.key, inputs.value)]
     query, key, value = (leaf.transpose(1, 2) for leaf in leaves)
     scores = query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])
@@ -114,13 +114,13 @@ def _with_gradients(output: torch.Tensor, leaves: list[torch.Tensor], inputs: In
     return (output.detach(), *gradients)
 
 
-def fault(found: Sequence[torch.Tensor], expected: Sequence[torch.Tensor] | None, tolerance: float) -> Fault | None:
-    """What is wrong with output and gradients; None: nothing. `expected` None: they have to be finite only."""
-    for part, tensor in zip(PARTS, found, strict=True):
+def fault(actual: Sequence[torch.Tensor], expected: Sequence[torch.Tensor] | None, tolerance: float) -> Fault | None:
+    """Return what is wrong with output and gradients, or None. Without `expected` they only need to be finite."""
+    for part, tensor in zip(PARTS, actual, strict=True):
         if not bool(torch.isfinite(tensor).all()):
             what = "NaN" if bool(torch.isnan(tensor).any()) else "infinite values"
             return Fault("not finite", f"{what} in the {part}")
-    for part, tensor, right in zip(PARTS, found, expected or (), strict=expected is not None):
+    for part, tensor, right in zip(PARTS, actual, expected or (), strict=expected is not None):
         error = float((tensor.float() - right).norm() / right.norm())
         if error > tolerance:
             return Fault("inaccurate", f"error of {error:.1%} in the {part}")
@@ -128,28 +128,28 @@ def fault(found: Sequence[torch.Tensor], expected: Sequence[torch.Tensor] | None
 
 
 def attempt(trial: KernelTrial, device: torch.device) -> Fault | None:
-    """The first fault of the four kinds of input; a kernel that takes none of them is not here."""
+    """Return the first fault on four kinds of inputs; "not here" if the kernel takes none of them."""
     absent = []
     for low, masked in itertools.product((False, True), (False, True)):
-        found = _attempt(trial, Inputs.of(trial, low, masked, device))
-        if found is not None and found is not _NO_KERNEL:
+        problem = _attempt(trial, Inputs.of(trial, low, masked, device))
+        if problem is not None and problem is not _NO_KERNEL:
             where = f"{'with' if masked else 'without'} a mask{' and with very low scores' if low else ''}"
-            return Fault(found.result, f"{found.reason} {where}")
-        absent.append(found is _NO_KERNEL)
+            return Fault(problem.result, f"{problem.reason} {where}")
+        absent.append(problem is _NO_KERNEL)
     return _NO_KERNEL if all(absent) else None
 
 
 def _attempt(trial: KernelTrial, inputs: Inputs) -> Fault | None:
     try:
-        found = attend(trial.kernel, inputs, trial.dropout)
+        actual = attend(trial.kernel, inputs, trial.dropout)
     except (MemoryError, torch.OutOfMemoryError) as error:
         return Fault("out of memory", _first_line(error))
     except RuntimeError as error:
         return Fault("failed", _first_line(error))
-    if found is None:
+    if actual is None:
         return _NO_KERNEL
     exact = None if inputs.low or trial.dropout else reference(inputs)
-    return fault(found, exact, TOLERANCE[trial.precision])
+    return fault(actual, exact, TOLERANCE[trial.precision])
 
 
 def _first_line(error: BaseException) -> str:
@@ -157,7 +157,7 @@ def _first_line(error: BaseException) -> str:
 
 
 def head_size(configuration: Any) -> int | None:
-    """Numbers in the vectors that a head compares; None for a model that has no heads."""
+    """Return the width of one attention head; None for a model without heads."""
     size = getattr(configuration, "head_dim", None)
     heads, width = (getattr(configuration, name, None) for name in ("num_attention_heads", "hidden_size"))
     return int(size) if size else int(width) // int(heads) if heads and width else None
@@ -166,7 +166,7 @@ def head_size(configuration: Any) -> int | None:
 def trials(
     device: torch.device, sizes: Sequence[int], lengths: Sequence[int], precisions: Sequence[Precision]
 ) -> Iterator[KernelTrial]:
-    """Every kernel of the device at every length, with and without dropout; the least trusted kernel comes last."""
+    """Yield every kernel of the device at every length, with and without dropout; the least trusted kernel last."""
     capability = torch.cuda.get_device_capability(device) if device.type == "cuda" else None
     kernels = kernels_on(device.type, capability)
     for kernel, size, precision, length in itertools.product(kernels, sizes, precisions, sorted(lengths)):
@@ -175,18 +175,18 @@ def trials(
 
 
 def run_trial(trial: KernelTrial, device: torch.device) -> dict[str, Any]:
-    """The trial and how it went, as JSON takes them; `allowed` says whether runs compute with this kernel."""
+    """Return a trial with its result, ready for JSON; `allowed` says whether runs compute with this kernel."""
     machine = this_machine()
     if machine.supports(trial.precision):
-        found = attempt(trial, device) or Fault("finite", "")
+        outcome = attempt(trial, device) or Fault("finite", "")
     else:
-        found = Fault("not here", f"{machine.device} does not compute in {trial.precision} natively")
-    said = {"result": found.result, "reason": found.reason or None, "allowed": trial.kernel not in REFUSED}
-    return {**asdict(trial), **said}
+        outcome = Fault("not here", f"{machine.device} does not compute in {trial.precision} natively")
+    result = {"result": outcome.result, "reason": outcome.reason or None, "allowed": trial.kernel not in REFUSED}
+    return {**asdict(trial), **result}
 
 
 def head_sizes(configs: Sequence[ModelConfig]) -> tuple[list[int], list[dict[str, Any]]]:
-    """The sizes of these models' heads, each once, and what to say of models that cannot be read."""
+    """Return the distinct head sizes of these models, and a result for each model that cannot be read."""
     sizes, unread = set[int](), []
     for config in configs:
         try:
@@ -199,11 +199,11 @@ def head_sizes(configs: Sequence[ModelConfig]) -> tuple[list[int], list[dict[str
     return sorted(sizes), unread
 
 
-def run_all(question: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """What is said of each trial, as it ends."""
+def run_all(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the result of each trial as it ends."""
     device = ProcessGroup.current().device
-    configs = [ModelConfig.model_validate_json(json.dumps(model)) for model in question["models"]]
+    configs = [ModelConfig.model_validate_json(json.dumps(model)) for model in request["models"]]
     sizes, unread = head_sizes(configs)
     yield from unread
-    for trial in trials(device, sizes, question["lengths"], question["precisions"]):
+    for trial in trials(device, sizes, request["lengths"], request["precisions"]):
         yield run_trial(trial, device)

@@ -1,4 +1,4 @@
-"""Answers for items without labels, from the folder of a saved run: the same answers as the run recorded."""
+"""Predicts for items without labels from the folder of a saved run, exactly as the run itself would."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 ITEMS_AT_A_TIME = 20_000
-_OF_GOLD = ("gold", "correct", "item_score")  # what a table of predictions says of labels that nobody knows here
+_OF_GOLD = ("gold", "correct", "item_score")  # columns of predictions that need gold labels, unknown here
 _ANYWHERE, _ON_DEVICES = ("eager", "sdpa"), ("flash_attention_2", "unpadded")
 
 
 @dataclass(frozen=True)
 class PredictedItems:
-    """Predictions, and what the model was not given of the items: name of the count -> id of the item -> number."""
+    """Predictions, and counts of what the model did not see: name of the count -> id of the item -> number."""
 
     table: pd.DataFrame
     counts: Mapping[str, Mapping[str, int]]
@@ -49,7 +49,7 @@ class PredictedItems:
 
 @dataclass(frozen=True)
 class Predictor:
-    """A saved model, ready to answer. `thresholds` are the thresholds that its run tuned."""
+    """A saved model, ready to predict. `thresholds` are those that its run tuned."""
 
     task: Task
     module: nn.Module
@@ -69,21 +69,21 @@ class Predictor:
         task: str | None = None,
         code: HubCode | None = None,
     ) -> Predictor:
-        """From a folder that a run or `export` wrote, which is data: no code that it holds or names is run unasked.
+        """Load a folder that a run or `export` wrote. The folder is data: code that it holds or names is not run.
 
-        `task` is the Python file of a task that is not one of ours; `code` is the hub repository, at a commit, whose
-        code the model may run. Raises NotSaved, Damaged, ModelError or UnknownName.
+        `task` is the Python file of a task that is not built in; `code` is the hub repository, at a commit, whose code
+        the model may run. Raises NotSaved, DamagedWeights, ModelError or UnknownName.
         """
         saved = saved_task(folder)
         device = device or default_device()
-        found, config = _task(folder, saved, task), _config(folder, saved)
+        run_task, config = _task(folder, saved, task), _config(folder, saved)
         labels, model = tuple(saved["labels"]), _model_config(config.model, folder, code)
-        pristine = found.build_model(ModelSource(model, attention=_attention(saved["attention"], device)), labels)
-        if pristine.missing:
-            raise ModelError(f"{folder}: lacks weights of the model: {min(pristine.missing)}")
+        trained = run_task.build_model(ModelSource(model, attention=_attention(saved["attention"], device)), labels)
+        if trained.missing:
+            raise ModelError(f"{folder}: lacks weights of the model: {min(trained.missing)}")
         return cls(
-            task=found,
-            module=pristine.module.to(device),
+            task=run_task,
+            module=trained.module.to(device),
             tokenizer=load_tokenizer(model),
             labels=labels,
             max_length=saved["max_length"],
@@ -93,66 +93,67 @@ class Predictor:
         )
 
     def predict(self, items: Sequence[Item]) -> pd.DataFrame:
-        """The table of `predict_with_counts`."""
+        """Return the table of `predict_with_counts`."""
         return self.predict_with_counts(items).table
 
     def predict_with_counts(self, items: Sequence[Item]) -> PredictedItems:
-        """A table like that of a run, without what rests on gold labels; labels that items have are not looked at.
+        """Return a run's table of predictions without the columns that need gold labels, and what was cut off.
 
-        Items without an id are numbered from 1. Raises DataError naming the first item that the task cannot read.
+        Labels of the items are ignored. Items without an id are numbered from 1. Raises DataError naming the first item
+        that the task cannot read.
         """
         if not items:
             raise DataError("there is nothing to predict")
         numbered = [{"id": str(number), **item} for number, item in enumerate(items, start=1)]
-        asked = self.task.unlabelled(numbered, self.labels)
-        parts = [asked[start : start + ITEMS_AT_A_TIME] for start in range(0, len(asked), ITEMS_AT_A_TIME)]
-        found = [self._answers(part) for part in parts]
-        names = dict.fromkeys(name for part in found for name in part.counts)
-        counts = {name: dict(pair for part in found for pair in part.counts.get(name, {}).items()) for name in names}
-        return PredictedItems(pd.concat([part.table for part in found], ignore_index=True), counts)
+        ready = self.task.unlabelled(numbered, self.labels)
+        starts = range(0, len(ready), ITEMS_AT_A_TIME)
+        parts = [self._predict_part(ready[start : start + ITEMS_AT_A_TIME]) for start in starts]
+        names = dict.fromkeys(name for part in parts for name in part.counts)
+        counts = {name: dict(pair for part in parts for pair in part.counts.get(name, {}).items()) for name in names}
+        return PredictedItems(pd.concat([part.table for part in parts], ignore_index=True), counts)
 
-    def _answers(self, items: Sequence[Item]) -> PredictedItems:
+    def _predict_part(self, items: Sequence[Item]) -> PredictedItems:
         features = self.task.encode(items, self.tokenizer, self.labels, self.max_length)
         loader = BatchLoader(features, self.device)
         group = ProcessGroup(device=self.device)
         outputs = evaluate(self.module, self.task, loader, group, self.precision).outputs
         table = self.task.predictions(items, features, outputs, self.labels)
         decided = self.task.apply_thresholds(table, self.thresholds)
-        known = decided.drop(columns=[name for name in _OF_GOLD if name in decided.columns])
+        predictions = decided.drop(columns=[name for name in _OF_GOLD if name in decided.columns])
         if all("words" in item for item in items):
-            _insert_words(known, items)
-        return PredictedItems(known, {name: _by_item(items, count) for name, count in features.counts.items()})
+            _insert_words(predictions, items)
+        return PredictedItems(predictions, {name: _by_item(items, count) for name, count in features.counts.items()})
 
 
 def _by_item(items: Sequence[Item], counts: NDArray[np.int32]) -> dict[str, int]:
-    """id -> count, of the items where there is something to count."""
+    """Return item id -> count, for counts above 0."""
     return {str(item["id"]): int(count) for item, count in zip(items, counts, strict=True) if count}
 
 
 def _insert_words(table: pd.DataFrame, items: Sequence[Item]) -> None:
-    """Put the word beside its position, so that a person can read the table."""
+    """Insert each word beside its position, to make the table readable."""
     words = {str(item["id"]): item["words"] for item in items}
-    found = [words[name][place] for name, place in zip(table["item"], table["position"], strict=True)]
-    table.insert(table.columns.get_loc("position") + 1, "word", found)
+    column = [words[name][position] for name, position in zip(table["item"], table["position"], strict=True)]
+    table.insert(table.columns.get_loc("position") + 1, "word", column)
 
 
 def _task(folder: Path, saved: Mapping[str, Any], given: str | None) -> Task:
-    """The task of a saved run: one of ours by its name, or the Python file that was `given` for one that is not."""
+    """Return the task of a saved run: a built-in one by its name, else the one in the `given` Python file."""
     name = saved["task"]
     if not registry.is_path(name):
         if given is not None:
             raise NotSaved(f"{folder}: its task is {name}, which needs no file")
     elif not given:
         raise NotSaved(
-            f"{folder}: its task is a Python file, {Path(name).name}, and files that a folder names are not run; "
+            f"{folder}: its task is a Python file, {Path(name).name}, and files named in a folder are not run; "
             f"give it with --task PATH/{Path(name).name}"
         )
     elif not given.endswith(".py"):
         raise NotSaved(f"--task {given}: must be the Python file of the run's task, {Path(name).name}")
     task = registry.load("task", name) if given is None else _own_task(given)
     if given is not None and digest_of(Path(given).expanduser()) != saved.get(TASK_SHA256):
-        noted = "is not the file that the run was made with" if TASK_SHA256 in saved else "may be another file"
-        logger.warning("%s %s: answers may differ", given, noted)
+        doubt = "is not the file that the run was made with" if TASK_SHA256 in saved else "may be another file"
+        logger.warning("%s %s: predictions may differ", given, doubt)
     try:
         return task.configured(saved["task_options"])
     except ValidationError as error:
@@ -160,7 +161,7 @@ def _task(folder: Path, saved: Mapping[str, Any], given: str | None) -> Task:
 
 
 def _own_task(path: str) -> Task:
-    """The task of a user's file. Raises ModelError with whatever the file raises, for it is not code of ours."""
+    """Load the task of a user's file. Raises ModelError for whatever the file raises."""
     try:
         task = registry.load("task", path)
     except registry.UnknownName:
@@ -168,9 +169,9 @@ def _own_task(path: str) -> Task:
     except (Exception, SystemExit) as error:
         raise ModelError(f"{path}: cannot be imported: {type(error).__name__}: {error}") from error
     if not callable(getattr(task, "configured", None)):
-        raise ModelError(f"{path}: TASK is no task, but {type(task).__name__}")
-    found: Task = task
-    return found
+        raise ModelError(f"{path}: TASK is not a task but {type(task).__name__}")
+    own: Task = task
+    return own
 
 
 def _config(folder: Path, saved: Mapping[str, Any]) -> RunConfig:
@@ -183,17 +184,17 @@ def _config(folder: Path, saved: Mapping[str, Any]) -> RunConfig:
 
 
 def _model_config(config: ModelConfig, folder: Path, code: HubCode | None) -> ModelConfig:
-    """The run's model with everything that the folder holds taken from there."""
+    """Return the run's model, with everything that the folder holds taken from there."""
     kept = {} if "from" in config.tokenizer else config.tokenizer
     return in_folder(config, folder, code).model_copy(update={"random_init": False, "tokenizer": kept})
 
 
 def _attention(used: str | None, device: torch.device) -> str | None:
-    """The kernel that the run used, where this device has it."""
+    """Return the kernel that the run used, if this device has it."""
     return used if used in _ANYWHERE or (device.type == "cuda" and used in _ON_DEVICES) else None
 
 
 def _precision(used: Precision, device: torch.device) -> Precision:
-    """The run's precision, or float32 where this machine does not compute in it."""
+    """Return the run's precision, or float32 if this machine does not support it."""
     on_gpu = device.type == "cuda"
     return used if this_machine().supports(used) and (on_gpu or used != "fp16") else "fp32"

@@ -1,8 +1,7 @@
-"""A few training steps at full length, to see whether a model stays finite and fits, before any GPU hour is spent.
+"""Trains a few steps at full length, to see whether a model stays finite and fits, before any GPU hour is spent.
 
-`python -m trainables.tools.probe` reads `{"config": RunConfig, "lengths": [...], "precisions": [...], "steps": n}`
-from standard input and writes one JSON line a probe to standard output, in a process of its own: what breaks there
-breaks nothing else.
+`run_all` takes `{"config": RunConfig, "lengths": [...], "precisions": [...], "steps": n}` and yields one result per
+probe. It is called in a fresh process (`system/fresh_process.py`), so that a crash breaks nothing else.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ Result = Literal["finite", "not finite", "out of memory", "failed", "not here"]
 
 @dataclass(frozen=True)
 class Probe:
-    """How some steps at one length in one precision went. `skipped` counts steps whose fp16 gradient overflowed."""
+    """How the steps at one length and in one precision went. `skipped` counts steps whose fp16 gradient overflowed."""
 
     length: int
     precision: Precision
@@ -50,7 +49,7 @@ class Probe:
 def probe(
     config: RunConfig, length: int, precision: Precision, steps: int, device: torch.device, cache: RunCache
 ) -> Probe:
-    """Train `steps` batches whose items are repeated until they are `length` pieces long."""
+    """Train `steps` batches whose items are repeated until they are `length` tokens long."""
     if not this_machine().supports(precision):
         return Probe(length, precision, "not here", f"{this_machine().device} does not compute in {precision} natively")
     model = config.model.model_copy(update={"precision": precision})
@@ -69,9 +68,9 @@ def probe(
 
 
 def stretched(features: Features, length: int, targets: Sequence[str]) -> Features:
-    """Every feature exactly `length` pieces long: its own pieces, again and again; fixed columns stay as they are.
+    """Repeat every feature's tokens until it is exactly `length` tokens long; fixed columns stay as they are.
 
-    Where pieces have targets of their own, the loss terms grow as the pieces do.
+    Where each token has its own target, the number of loss terms grows in proportion.
     """
     columns = {
         name: ragged if name in features.fixed else _stretched(ragged, length)
@@ -120,13 +119,13 @@ def _first_line(error: BaseException) -> str:
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
-def run_all(question: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Every length in every precision, shortest first; after running out of memory, the longer ones are not tried."""
-    config = RunConfig.model_validate_json(json.dumps(question["config"]))
+def run_all(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Probe every length in every precision, shortest first; after running out of memory, skip the longer ones."""
+    config = RunConfig.model_validate_json(json.dumps(request["config"]))
     device, cache = ProcessGroup.current().device, RunCache()
-    for precision in question["precisions"]:
-        for length in sorted(question["lengths"]):
-            done = probe(config, length, precision, question["steps"], device, cache)
-            yield asdict(done)
-            if done.result == "out of memory":
+    for precision in request["precisions"]:
+        for length in sorted(request["lengths"]):
+            result = probe(config, length, precision, request["steps"], device, cache)
+            yield asdict(result)
+            if result.result == "out of memory":
                 break

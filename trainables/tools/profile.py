@@ -1,7 +1,7 @@
-"""Measures how fast a system trains, what memory that takes and where its time goes, alone in a fresh process.
+"""Measures how fast a system trains, how much memory it takes and where its time goes.
 
-`python -m trainables.tools.profile` reads `{"config": RunConfig, "steps": n, "warmup": n}` from standard input and
-writes one JSON line to standard output. What is timed is the loop's own step, on batches that the loop draws.
+`run_profile` takes `{"config": RunConfig, "steps": n, "warmup": n}` and is called in a fresh process
+(`system/fresh_process.py`). It times the loop's own step, on batches that the loop draws.
 """
 
 from __future__ import annotations
@@ -39,19 +39,19 @@ REPETITIONS = 5
 
 @dataclass(frozen=True)
 class Positions:
-    """Positions that the model computes, and how many of them hold a piece of an item."""
+    """Positions that the model computes, and how many of them hold a token of an item."""
 
     computed: int
     real: int
 
     @property
     def waste(self) -> float:
-        """Share of the computed positions that are padding, in [0, 1)."""
+        """Return the share of computed positions that are padding, in [0, 1)."""
         return 1.0 - self.real / max(1, self.computed)
 
 
 def positions(loader: BatchLoader, batches: Sequence[Indices], unpadded: bool = False) -> Positions:
-    """The positions of these batches, as the feed pads them; `unpadded`: padding is not computed."""
+    """Count the positions of these batches as the loader pads them; `unpadded`: padding is not computed."""
     computed = real = 0
     for rows in batches:
         batch = loader.batch(rows)
@@ -63,23 +63,23 @@ def positions(loader: BatchLoader, batches: Sequence[Indices], unpadded: bool = 
 
 
 def operations_per_token(training: Training, batches: Sequence[Indices]) -> float:
-    """Floating-point operations of matrix products that training on one real piece needs, forward and backward.
+    """Return the floating-point operations in matrix products that training on one real token needs, both passes.
 
-    Counted on these batches without any compilation. A backward pass needs at most twice what its forward pass does
-    (Kaplan et al. 2020, arXiv:2001.08361): what is counted beyond that is recomputation, which is left out. Work on
-    padding is left out by its share. Weights in four bits and attention kernels that torch does not know count nothing.
+    Counted on these batches without compilation. A backward pass needs at most twice as many as its forward pass
+    (Kaplan et al. 2020, arXiv:2001.08361); operations beyond that are recomputation and are not counted. Padding is
+    discounted by its share. Four-bit weights and attention kernels that torch does not know count as zero.
     """
     forward = backward = 0
     with _as_written(training.group.device):
         for rows in batches:
             first, second = _counted(training, rows)
             forward, backward = forward + first, backward + min(second, 2 * first)
-    found = positions(training.train, batches, training.plan.unpadded)
-    return (forward + backward) / max(1, found.computed)
+    computed = positions(training.train, batches, training.plan.unpadded).computed
+    return (forward + backward) / max(1, computed)
 
 
 def _counted(training: Training, rows: Indices) -> tuple[int, int]:
-    """Operations of one forward and of its backward pass."""
+    """Count the operations of one forward pass and of its backward pass."""
     inputs = training.task.augment(training.train.batch(rows), rows, 0)
     counter: Any = FlopCounterMode(display=False)
     with counter:
@@ -94,7 +94,7 @@ def _counted(training: Training, rows: Indices) -> tuple[int, int]:
 
 @contextmanager
 def _as_written(device: torch.device) -> Iterator[None]:
-    """Compiled parts run as they were written; on the CPU attention too, whose fused kernel is not counted."""
+    """Run compiled parts uncompiled, and on the CPU also attention unfused: its fused kernel is not counted."""
     with ExitStack() as stack:
         if private_parts.may_have_compiled():
             stack.enter_context(torch.compiler.set_stance("force_eager"))
@@ -104,7 +104,7 @@ def _as_written(device: torch.device) -> Iterator[None]:
 
 
 def matrix_product_rate(device: torch.device, precision: Precision, size: int | None = None) -> float:
-    """Floating-point operations per second of the best of five products of two square matrices."""
+    """Return the floating-point operations per second of the fastest of five products of two square matrices."""
     edge = size or SIZES[device.type]
     dtype = DTYPES.get(precision, torch.float32)
     left, right = (torch.randn(edge, edge, device=device).to(dtype) for _ in range(2))
@@ -120,13 +120,13 @@ def matrix_product_rate(device: torch.device, precision: Precision, size: int | 
 
 
 def wait(device: torch.device) -> None:
-    """Until the device has done all it was given."""
+    """Wait until the device has finished all its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
 PHASES = ("forward", "backward", "optimizer", "host")
-SHARE_OF_STEPS = 1 / 3  # so many of the measured steps are taken once more to see where their time goes
+SHARE_OF_STEPS = 1 / 3  # this share of the measured steps is repeated to see where their time goes
 COUNTED_BATCHES = 2
 FACTS = ("precision", "attention", "parameters", "trainable_parameters", "device", "hardware", "cpu_threads")
 Result = Literal["measured", "out of memory", "failed"]
@@ -134,11 +134,11 @@ Result = Literal["measured", "out of memory", "failed"]
 
 @dataclass(frozen=True)
 class Profile:
-    """One system, measured once. Seconds of steps are medians and 95th percentiles; phases are shares of a step.
+    """One system, measured once. Step seconds are medians and 95th percentiles; phases are shares of a step.
 
-    Tokens are pieces of items, never padding. `peak_reserved_gib` is what torch holds of a GPU, None on the CPU, where
-    the peak is the process' resident memory. `model_operations_per_second` over `ceiling_operations_per_second` is
-    the utilisation. Phases are None where a step is not made of them (a step that is replayed as a whole).
+    Tokens never include padding. `peak_reserved_gib` is the GPU memory that torch reserves, None on the CPU, where the
+    peak is the process's resident memory. `model_operations_per_second` over `ceiling_operations_per_second` is the
+    utilisation. Phases are None for a step that is replayed as a whole.
     """
 
     steps: int
@@ -160,11 +160,11 @@ class Profile:
 
 
 def profile(config: RunConfig, steps: int, warmup: int, device: torch.device) -> tuple[Profile, dict[str, Any]]:
-    """Measure about `steps` optimizer steps: whole passes over as many items as they take; and the facts of the run.
+    """Measure about `steps` optimizer steps, in whole passes over as many items as they take; also return run facts.
 
-    All systems of one split and batch size see the same items, whatever the order of their batches. The order here is
-    the point: memory is read before anything is loaded that only the profile needs; phases are timed in steps of
-    their own, because waiting for each of them would change the speed.
+    All systems with the same split and batch size see the same items, whatever the order of their batches. The order
+    of measurements matters: memory is read before anything that only the profile needs is loaded, and phases are timed
+    in separate steps, because waiting for each of them would change the speed.
     """
     started = time.perf_counter()
     if device.type == "cpu":
@@ -184,7 +184,7 @@ def profile(config: RunConfig, steps: int, warmup: int, device: torch.device) ->
         phases = phase_shares(training, spaced(batches, training.train.lengths, some))
         needed = operations_per_token(training, spaced(batches, training.train.lengths, COUNTED_BATCHES))
         ceiling = matrix_product_rate(device, config.model.precision)
-    found = Profile(
+    result = Profile(
         steps=len(batches),
         setup_seconds=setup,
         warmup_seconds=warmup_seconds,
@@ -197,21 +197,21 @@ def profile(config: RunConfig, steps: int, warmup: int, device: torch.device) ->
         **{f"{phase}_share": None if phases is None else phases[phase] for phase in PHASES},
     )
     facts = fixed_columns(measured, prepared.parts, prepared.trimmed, prepared.model, group)
-    return found, {name: facts[name] for name in FACTS}
+    return result, {name: facts[name] for name in FACTS}
 
 
 def _with_items(config: RunConfig, steps: int) -> RunConfig:
-    """The run on as many training items as the steps take, from pretrained weights."""
+    """Return the run on as many training items as the steps take, from pretrained weights."""
     items = steps * config.train.batch_size
     if config.split.train_items is not None:
         items = min(items, config.split.train_items)
     split = config.split.model_copy(update={"train_items": items})
-    train = config.train.model_copy(update={"epochs": 1000})  # the learning rate never ends
+    train = config.train.model_copy(update={"epochs": 1000})  # the learning rate never reaches its end
     return config.model_copy(update={"split": split, "train": train, "init_from": None})
 
 
 def _epochs(training: Training, steps: int) -> list[Indices]:
-    """Batches of whole epochs, as few as have that many steps."""
+    """Return the batches of whole epochs, as few as have that many steps."""
     batches: list[Indices] = []
     while len(batches) < steps:
         batches += training.batches()
@@ -220,9 +220,9 @@ def _epochs(training: Training, steps: int) -> list[Indices]:
 
 
 def warmup_batches(training: Training, batches: Sequence[Indices], count: int) -> list[Indices]:
-    """`count` batches of all lengths; before them every shape twice where few are meant to occur.
+    """Return `count` batches of all lengths; with few, fixed shapes every shape comes twice before them.
 
-    Such shapes are compiled when they come first, or recorded when they come again.
+    Such shapes are compiled when they occur first, or captured when they occur again.
     """
     some = spaced(batches, training.train.lengths, count)
     if training.plan.width_multiple in (None, 1):
@@ -232,16 +232,16 @@ def warmup_batches(training: Training, batches: Sequence[Indices], count: int) -
 
 
 def spaced(batches: Sequence[Indices], lengths: np.ndarray, count: int) -> list[Indices]:
-    """`count` of the batches from the longest to the shortest, evenly spaced; each more than once where they lack."""
+    """Return `count` batches from the longest to the shortest, evenly spaced; repeat them if there are fewer."""
     if count == 0:
         return []
     order = sorted(range(len(batches)), key=lambda number: -int(lengths[batches[number]].max()))
     chosen = np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int)
-    return [batches[order[place]] for place in np.resize(chosen, count)]
+    return [batches[order[rank]] for rank in np.resize(chosen, count)]
 
 
 def _take(training: Training, batches: Sequence[Indices]) -> float:
-    """Seconds of these steps."""
+    """Take these steps and return their seconds."""
     started = time.perf_counter()
     for batch in batches:
         training.step(batch)
@@ -250,7 +250,7 @@ def _take(training: Training, batches: Sequence[Indices]) -> float:
 
 
 def speed(training: Training, batches: Sequence[Indices]) -> dict[str, float]:
-    """Speeds over all of these steps, and how long single ones took."""
+    """Take these steps and return their speeds, and how long single steps took."""
     items, tokens, clock = training.totals.items, training.totals.tokens, training.clock
     started = time.perf_counter()
     clock.tick()
@@ -272,22 +272,22 @@ def _reserved_gib(device: torch.device) -> float | None:
 
 
 class PhaseTimer:
-    """Seconds a phase: `lap` ends the phase before and begins the next, once the device has caught up."""
+    """Seconds per phase: `lap` ends the current phase and begins the next, once the device has caught up."""
 
     def __init__(self, device: torch.device) -> None:
-        """Begin with what the host does."""
+        """Begin with the host's phase."""
         self.seconds = dict.fromkeys(PHASES, 0.0)
         self._device, self._phase, self._since = device, "host", time.perf_counter()
 
     def lap(self, phase: str) -> None:
-        """From here on it is `phase`."""
+        """Begin `phase`."""
         wait(self._device)
         now = time.perf_counter()
         self.seconds[self._phase] += now - self._since
         self._phase, self._since = phase, now
 
     def around(self, phase: str, after: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The function as `phase`; what follows it is `after`."""
+        """Return the function, timed as `phase`; the phase after it is `after`."""
 
         def timed(*arguments: Any, **named: Any) -> Any:
             self.lap(phase)
@@ -299,7 +299,10 @@ class PhaseTimer:
 
 
 def phase_shares(training: Training, batches: Sequence[Indices]) -> dict[str, float] | None:
-    """Where the time of these steps goes. The loss belongs to forward, clipping to the optimizer, batches to host."""
+    """Take these steps and return each phase's share of their time; None for steps that are replayed as a whole.
+
+    The loss belongs to forward, clipping to the optimizer, batches to the host.
+    """
     wait(training.group.device)
     timer = PhaseTimer(training.group.device)
     with _observed(training, timer):
@@ -314,7 +317,7 @@ def phase_shares(training: Training, batches: Sequence[Indices]) -> dict[str, fl
 
 @contextmanager
 def _observed(training: Training, timer: PhaseTimer) -> Iterator[None]:
-    """The step's three calls tell when they begin and end; afterwards they are what they were."""
+    """Time the step's three calls; restore them afterwards."""
     parallel, optimizer_step = training.parallel, training.optimizer_step
     training.parallel = timer.around("forward", "forward", parallel)  # type: ignore[assignment]
     optimizer_step.backward = timer.around("backward", "host", optimizer_step.backward)  # type: ignore[method-assign]
@@ -326,16 +329,16 @@ def _observed(training: Training, timer: PhaseTimer) -> Iterator[None]:
         del optimizer_step.backward, optimizer_step.step
 
 
-def run_profile(question: dict[str, Any]) -> dict[str, Any]:
-    """Result, reason, measurements and facts, as JSON takes them."""
-    config = RunConfig.model_validate_json(json.dumps(question["config"]))
+def run_profile(request: dict[str, Any]) -> dict[str, Any]:
+    """Return result, reason, measurements and facts, ready for JSON."""
+    config = RunConfig.model_validate_json(json.dumps(request["config"]))
     try:
-        found, facts = profile(config, question["steps"], question["warmup"], ProcessGroup.current().device)
+        measured, facts = profile(config, request["steps"], request["warmup"], ProcessGroup.current().device)
     except (MemoryError, torch.OutOfMemoryError) as error:
         return {"result": "out of memory", "reason": _first_line(error)}
     except (RuntimeError, ValueError, IndexError, ImportError, OSError) as error:
         return {"result": "failed", "reason": _first_line(error)}
-    return {"result": "measured", **asdict(found), **facts, "torch_version": torch.__version__}
+    return {"result": "measured", **asdict(measured), **facts, "torch_version": torch.__version__}
 
 
 def _first_line(error: BaseException) -> str:
