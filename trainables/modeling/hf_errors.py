@@ -55,10 +55,11 @@ def explained(config: ModelConfig) -> Iterator[None]:
         folder = Path(config.source)
         if folder.is_dir() and (folder / "pytorch_model.bin").exists() and not any(folder.glob("*.safetensors")):
             hint = "; pickled weights (pytorch_model.bin) can run code and are refused: save them as safetensors"
-        raise ModelError(f"{config.name}: {config.source} cannot be loaded: {_first_line(error)}{hint}") from error
+        raise ModelError(f"{config.name}: {config.source} cannot be loaded: {first_line(error)}{hint}") from error
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, or its type's name."""
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 

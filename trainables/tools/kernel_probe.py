@@ -20,6 +20,7 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 
 from trainables.config import ModelConfig, Precision
+from trainables.modeling.hf_errors import first_line
 from trainables.modeling.pretrained import ModelError, ModelSource
 from trainables.system.attention_kernels import REFUSED, Kernel, kernels_on, only
 from trainables.system.hardware import this_machine
@@ -143,17 +144,13 @@ def _attempt(trial: KernelTrial, inputs: Inputs) -> Fault | None:
     try:
         actual = attend(trial.kernel, inputs, trial.dropout)
     except (MemoryError, torch.OutOfMemoryError) as error:
-        return Fault("out of memory", _first_line(error))
+        return Fault("out of memory", first_line(error))
     except RuntimeError as error:
-        return Fault("failed", _first_line(error))
+        return Fault("failed", first_line(error))
     if actual is None:
         return _NO_KERNEL
     exact = None if inputs.low or trial.dropout else reference(inputs)
     return fault(actual, exact, TOLERANCE[trial.precision])
-
-
-def _first_line(error: BaseException) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def head_size(configuration: Any) -> int | None:
@@ -192,7 +189,7 @@ def head_sizes(configs: Sequence[ModelConfig]) -> tuple[list[int], list[dict[str
         try:
             size = head_size(ModelSource(config).configuration(_LABELS))
         except (ModelError, OSError, ValueError, ImportError) as error:
-            what = {"result": "failed", "reason": _first_line(error), "allowed": True}
+            what = {"result": "failed", "reason": first_line(error), "allowed": True}
             unread.append({"kernel": "-", "head_size": 0, "length": 0, "precision": "-", "dropout": 0.0, **what})
         else:
             sizes |= {size} if size is not None else set()

@@ -19,6 +19,7 @@ import torch
 from trainables.config import Precision, RunConfig
 from trainables.data.batch_loader import BatchLoader
 from trainables.data.features import Array, Features, Ragged
+from trainables.modeling.hf_errors import first_line
 from trainables.system.hardware import this_machine
 from trainables.system.memory import peak_memory_gib, reset_peak_memory
 from trainables.system.precision import autocast
@@ -62,9 +63,9 @@ def probe(
         with prepared.around():
             return _steps(prepared, config.model_copy(update={"model": model, "train": train}), steps, device)
     except (MemoryError, torch.OutOfMemoryError) as error:
-        return Probe(length, precision, "out of memory", _first_line(error))
+        return Probe(length, precision, "out of memory", first_line(error))
     except (RuntimeError, ValueError, IndexError) as error:
-        return Probe(length, precision, "failed", _first_line(error))
+        return Probe(length, precision, "failed", first_line(error))
 
 
 def stretched(features: Features, length: int, targets: Sequence[str]) -> Features:
@@ -113,10 +114,6 @@ def _steps(prepared: Prepared, config: RunConfig, steps: int, device: torch.devi
             return Probe(length, precision, "not finite", f"the {what} is not finite at step {step}")
     measured = float(np.median(seconds[1:] or seconds)), peak_memory_gib(device)
     return Probe(length, precision, "finite", None, loss, *measured, skipped=optimizer_step.skipped)
-
-
-def _first_line(error: BaseException) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def run_all(request: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -21,6 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from trainables.config import Precision, RunConfig
 from trainables.data.batch_loader import BatchLoader
 from trainables.data.batching import Indices
+from trainables.modeling.hf_errors import first_line
 from trainables.system import private_parts
 from trainables.system.fast_dropout import quick_masks
 from trainables.system.memory import GIB, keep_freed_memory, peak_memory_gib, reset_peak_memory
@@ -335,11 +336,7 @@ def run_profile(request: dict[str, Any]) -> dict[str, Any]:
     try:
         measured, facts = profile(config, request["steps"], request["warmup"], ProcessGroup.current().device)
     except (MemoryError, torch.OutOfMemoryError) as error:
-        return {"result": "out of memory", "reason": _first_line(error)}
+        return {"result": "out of memory", "reason": first_line(error)}
     except (RuntimeError, ValueError, IndexError, ImportError, OSError) as error:
-        return {"result": "failed", "reason": _first_line(error)}
+        return {"result": "failed", "reason": first_line(error)}
     return {"result": "measured", **asdict(measured), **facts, "torch_version": torch.__version__}
-
-
-def _first_line(error: BaseException) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
