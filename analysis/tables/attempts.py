@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from analysis.tables.checksummed_json import load_checksummed
 from analysis.tables.schema import Corrupt
-from analysis.tables.sealed_json import unseal
 
 ATTEMPTS = "attempts"
 AttemptStatus = Literal["failed", "stopped", "superseded"]
@@ -92,7 +92,7 @@ def newest(tried: Iterable[int], read: Callable[[str], bytes], label: str) -> Ne
 
 def from_bytes(data: bytes, name: str) -> tuple[Attempt, dict[str, Any]]:
     """Return an attempt and the run's columns. Raises Corrupt, naming the file, if it is damaged."""
-    content = unseal(data, name)
+    content = load_checksummed(data, name)
     try:
         times = {key: content[key] and datetime.fromisoformat(content[key]) for key in ("started_at", "finished_at")}
         columns = dict(content.pop("run"))

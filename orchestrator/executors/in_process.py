@@ -135,7 +135,7 @@ class InProcess:
                 run,
                 self._store,
                 group=group,
-                warm=cache,
+                cache=cache,
                 control=control,
                 attempt=attempt,
                 layout=self._run_layout,

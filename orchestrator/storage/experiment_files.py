@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from analysis.tables import experiment_file
+from analysis.tables.checksummed_json import dump_checksummed, holds, load_checksummed
 from analysis.tables.experiment_file import EXPERIMENT
 from analysis.tables.folder import Folder
 from analysis.tables.schema import Corrupt, read_parquet
-from analysis.tables.sealed_json import holds, seal, unseal
 from orchestrator.errors import CorruptResults, UserError
 from orchestrator.storage.disk_errors import QUARANTINE, move_aside
 
@@ -41,7 +41,7 @@ def write_experiment(
         root.write(EXPERIMENT, data)
     content = {EXPERIMENT_HASH: root.sha256(EXPERIMENT), "cells": [dict(cell) for cell in cells]}
     if not (root.exists(CELLS) and holds(root.read(CELLS), content)):
-        root.write(CELLS, seal(content))
+        root.write(CELLS, dump_checksummed(content))
     return lines
 
 
@@ -52,7 +52,7 @@ def _holds_experiment(data: bytes, experiment: Mapping[str, Any]) -> bool:
 
 def write_notes(root: Folder, notes: Sequence[str]) -> None:
     """Store what every reader of the results must know about the data; reports repeat it."""
-    data = seal({"notes": list(notes)})
+    data = dump_checksummed({"notes": list(notes)})
     if not (root.exists(NOTES) and root.read(NOTES) == data):
         root.write(NOTES, data)
 
@@ -64,7 +64,7 @@ def read_notes(root: Folder) -> tuple[str, ...]:
     data = root.read(NOTES)
     try:
         content = json.loads(data)  # earlier versions wrote it without a hash
-        return tuple(map(str, (content if set(content) == {"notes"} else unseal(data, NOTES))["notes"]))
+        return tuple(map(str, (content if set(content) == {"notes"} else load_checksummed(data, NOTES))["notes"]))
     except (ValueError, KeyError, TypeError) as error:
         raise CorruptResults(f"{root.uri}/{NOTES} is damaged; running the sweep again rewrites it") from error
 
@@ -89,7 +89,7 @@ def read_cells(root: Folder) -> list[dict[str, Any]]:
 def _grid(root: Folder) -> dict[str, Any]:
     label = f"{root.uri}/{CELLS}"
     try:
-        content = unseal(root.read(CELLS), label)
+        content = load_checksummed(root.read(CELLS), label)
         if "cells" not in content:
             raise Corrupt(f"{label}: is not a list of cells")
     except Corrupt as error:
@@ -111,7 +111,7 @@ def check_fingerprint(root: Folder, dataset: str, fingerprint: str, accept: bool
             f"data set {dataset} changed: the records in {root.uri} were made with {' or '.join(before)}, it is now "
             f"{fingerprint}; restore the data, choose another --out, or pass --accept-new-data to add new runs for it"
         )
-    root.write(DATASETS, seal({**known, dataset: [fingerprint]}))
+    root.write(DATASETS, dump_checksummed({**known, dataset: [fingerprint]}))
 
 
 def _fingerprints(root: Folder, accept: bool) -> dict[str, list[str]]:
@@ -129,7 +129,7 @@ def _fingerprints(root: Folder, accept: bool) -> dict[str, list[str]]:
 
 
 def _stored_fingerprints(root: Folder) -> dict[str, list[str]]:
-    content = unseal(root.read(DATASETS), f"{root.uri}/{DATASETS}")
+    content = load_checksummed(root.read(DATASETS), f"{root.uri}/{DATASETS}")
     if not all(isinstance(fingerprints, list) for fingerprints in content.values()):
         raise Corrupt(f"{root.uri}/{DATASETS}: is not a list of data sets")
     return content
@@ -140,7 +140,7 @@ def rebuild_fingerprints(root: Folder) -> None:
     known = _recorded_fingerprints(root)
     if root.exists(DATASETS):
         move_aside(root, DATASETS, QUARANTINE)
-    root.write(DATASETS, seal(known))
+    root.write(DATASETS, dump_checksummed(known))
 
 
 def unsound(root: Folder) -> Iterator[tuple[str, str]]:

@@ -14,7 +14,7 @@ from orchestrator.errors import UserError
 from orchestrator.storage import Store
 
 
-def start_folder(store: Store, run: RunSpec) -> Folder | None:
+def init_from_folder(store: Store, run: RunSpec) -> Folder | None:
     """Return the folder of saved weights that a run starts from; None if it starts from its model's own."""
     if run.config.init_from is None:
         return None

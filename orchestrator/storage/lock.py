@@ -22,10 +22,10 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from analysis.tables.checksummed_json import dump_checksummed, load_checksummed
 from analysis.tables.durable_files import make_directory
 from analysis.tables.folder import Folder
 from analysis.tables.schema import Corrupt
-from analysis.tables.sealed_json import seal, unseal
 from orchestrator.errors import LockedBySweep
 from orchestrator.storage.disk_errors import explained
 
@@ -107,7 +107,7 @@ def _flocked(stack: contextlib.ExitStack, root: Folder, holder: Holder) -> bool:
     if not taken:
         raise Locked(root.uri, _holder(root.read(LOCK)))
     os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, seal(asdict(holder)), 0)
+    os.pwrite(descriptor, dump_checksummed(asdict(holder)), 0)
     stack.callback(os.ftruncate, descriptor, 0)
     return True
 
@@ -183,7 +183,7 @@ def _advance(root: Folder, holder: Holder, heartbeat_seconds: float, done: threa
 
 
 def _lease(holder: Holder, counter: int) -> bytes:
-    return seal({**asdict(holder), "counter": counter})
+    return dump_checksummed({**asdict(holder), "counter": counter})
 
 
 def _content(root: Folder) -> bytes | None:
@@ -196,7 +196,7 @@ def _content(root: Folder) -> bytes | None:
 def _holder(data: bytes) -> Holder | None:
     """Return who wrote the file; None if it cannot be read (it was being written, or is damaged)."""
     try:
-        content: dict[str, Any] = unseal(data, LOCK)
+        content: dict[str, Any] = load_checksummed(data, LOCK)
     except Corrupt:
         return None
     content.pop("counter", None)

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from analysis.tables.checksummed_json import dump_checksummed, load_checksummed
 from analysis.tables.folder import Folder
 from analysis.tables.schema import SCHEMA_VERSION, Corrupt
-from analysis.tables.sealed_json import seal, unseal
 
 MANIFEST = "manifest.json"
 TABLES = ("runs.parquet", "epochs.parquet", "predictions.parquet")
@@ -31,7 +31,7 @@ class Manifest:
     def to_bytes(self) -> bytes:
         """Return the content of the file, with its checksum."""
         tables: Mapping[str, Any] = {name: self.tables[name] for name in TABLES if name in self.tables}
-        return seal(
+        return dump_checksummed(
             {
                 "schema_version": SCHEMA_VERSION,
                 "tables": tables,
@@ -50,7 +50,7 @@ def read(root: Folder) -> Manifest | None:
     """Read the manifest; None before the first compaction. Raises Corrupt."""
     label = f"{root.uri}/{MANIFEST}"
     try:
-        content = unseal(root.read(MANIFEST), label)
+        content = load_checksummed(root.read(MANIFEST), label)
     except FileNotFoundError:
         return None
     except IsADirectoryError as error:

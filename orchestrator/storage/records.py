@@ -23,6 +23,7 @@ from typing import Any
 import pyarrow as pa
 
 from analysis.tables.attempts import ATTEMPTS, Attempt, Newest, file_name, from_bytes, newest, numbers
+from analysis.tables.checksummed_json import dump_checksummed, load_checksummed
 from analysis.tables.folder import Folder
 from analysis.tables.schema import (
     SCHEMA_VERSION,
@@ -34,7 +35,6 @@ from analysis.tables.schema import (
     to_parquet_bytes,
     to_table,
 )
-from analysis.tables.sealed_json import seal, unseal
 from orchestrator.config.run_spec import RunSpec
 from orchestrator.storage.cells import spec_columns
 from trainables.training.outcome import Outcome
@@ -83,7 +83,7 @@ def _file(columns: Mapping[str, Any], attempt: Attempt) -> bytes:
     content["traceback"] = content["traceback"] and content["traceback"][-LONGEST_TEXT:]
     for name in ("started_at", "finished_at"):
         content[name] = content[name] and content[name].isoformat()
-    return seal({**content, "run": dict(columns)})
+    return dump_checksummed({**content, "run": dict(columns)})
 
 
 RUN = "run.parquet"
@@ -146,7 +146,7 @@ def from_tables(tables: Tables, owner: str) -> Record:
         "decisions": dict(tables.thresholds),
         "files": {file: {"sha256": sha256(data), "bytes": len(data)} for file, data in {**parts, RUN: run}.items()},
     }
-    return Record(row["run_id"], name, {**parts, name: seal(content), RUN: run})
+    return Record(row["run_id"], name, {**parts, name: dump_checksummed(content), RUN: run})
 
 
 def publish(folder: Folder, record: Record) -> bool:
@@ -259,7 +259,7 @@ def move(root: Folder, source: str, target: str) -> None:
 
 def _content(folder: Folder, name: str) -> dict[str, Any]:
     label = f"{folder.uri}/{name}"
-    content = unseal(_read(folder, name), label)
+    content = load_checksummed(_read(folder, name), label)
     if content.get("schema_version") != SCHEMA_VERSION:
         raise Corrupt(f"{label}: schema version {content.get('schema_version')}, this program reads {SCHEMA_VERSION}")
     if not {"run_id", "status", "files"} <= content.keys():

@@ -15,9 +15,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from analysis.tables.checksummed_json import dump_checksummed, load_checksummed
 from analysis.tables.folder import Folder
 from analysis.tables.schema import Corrupt
-from analysis.tables.sealed_json import seal, unseal
 from orchestrator.errors import CorruptResults
 from orchestrator.storage.disk_errors import explained
 
@@ -50,12 +50,12 @@ class TrialLog:
     def describe(self, content: Mapping[str, Any]) -> None:
         """Write down, once, what the study is about."""
         with explained(self.folder.uri):
-            self.folder.create(STUDY, seal(content))
+            self.folder.create(STUDY, dump_checksummed(content))
 
     def description(self) -> dict[str, Any]:
         """Return what the study is about. Raises CorruptResults."""
         try:
-            content = unseal(self.folder.read(STUDY), f"{self.folder.uri}/{STUDY}")
+            content = load_checksummed(self.folder.read(STUDY), f"{self.folder.uri}/{STUDY}")
             if not {"search", "system", "rungs"} <= content.keys():
                 raise Corrupt(f"{self.folder.uri}/{STUDY}: does not describe a study")
             return content
@@ -80,7 +80,7 @@ class TrialLog:
             "values": dict(proposal.values),
         }
         with explained(self.folder.uri):
-            created = self.folder.create(file_of(proposal.number), seal(content))
+            created = self.folder.create(file_of(proposal.number), dump_checksummed(content))
         assert created, "the lock keeps other searches out, so no number is used twice"
 
     def scores(self) -> dict[int, dict[int, float]]:
@@ -106,7 +106,7 @@ class TrialLog:
 
     def _read(self, name: str) -> Proposal:
         try:
-            return Proposal(**unseal(self.folder.read(name), f"{self.folder.uri}/{name}"))
+            return Proposal(**load_checksummed(self.folder.read(name), f"{self.folder.uri}/{name}"))
         except (Corrupt, TypeError, IsADirectoryError) as error:
             raise CorruptResults(f"{error}; move the file away, and its trial is proposed again") from error
 

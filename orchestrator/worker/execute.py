@@ -18,7 +18,7 @@ from orchestrator.config.absolute_paths import require_unchanged
 from orchestrator.config.run_spec import RunSpec
 from orchestrator.errors import UserError
 from orchestrator.storage import Attempt, Store, explained
-from orchestrator.storage.init_from import start_folder
+from orchestrator.storage.init_from import init_from_folder
 from orchestrator.worker.failure import Failure, Finished, classify
 from orchestrator.worker.run_log import logging_to
 from orchestrator.worker.versions import Provenance, software_columns
@@ -57,7 +57,7 @@ def execute_run(
     store: Store,
     *,
     group: ProcessGroup,
-    warm: RunCache,
+    cache: RunCache,
     control: WorkerControl,
     attempt: int,
     layout: ComputeOptions,
@@ -78,11 +78,11 @@ def execute_run(
             outcome = run(
                 spec.config,
                 group=group,
-                cache=warm,
+                cache=cache,
                 control=control,
                 folder=store.checkpoints(spec.run_id),
                 layout=layout,
-                init_from=start_folder(store, spec),
+                init_from=init_from_folder(store, spec),
                 keep=spec.keep,
                 last_epochs=_last_epochs(spec, store, provenance),
             )

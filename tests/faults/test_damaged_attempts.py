@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from analysis.tables.checksummed_json import dump_checksummed
 from analysis.tables.read import read
-from analysis.tables.sealed_json import seal
 from orchestrator.cli import main
 from orchestrator.storage import Attempt, Store
 from orchestrator.storage.status import status_of
@@ -25,8 +25,8 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "other JSON": lambda data: b"[1]",
     "another message": lambda data: data.replace(b"once", b"ONCE").replace(b"again", b"AGAIN"),
     "without a seal": lambda data: data.replace(b"content_sha256", b"content_sha999"),
-    "of something else": lambda data: seal({"status": "failed"}),
-    "of another program": lambda data: seal({"number": 2, "started_at": 3, "finished_at": None, "run": {}}),
+    "of something else": lambda data: dump_checksummed({"status": "failed"}),
+    "of another program": lambda data: dump_checksummed({"number": 2, "started_at": 3, "finished_at": None, "run": {}}),
 }
 
 

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from analysis.tables.checksummed_json import dump_checksummed
 from analysis.tables.schema import Kind
-from analysis.tables.sealed_json import seal
 from orchestrator.cli import main
 from orchestrator.commands.sweep import check_fingerprint
 from orchestrator.config import resolve
@@ -157,7 +157,7 @@ def test_thresholds_that_nobody_wrote_down_are_missed_in_words(store: Store) -> 
     del content["content_sha256"]
     for entry in content["records"].values():  # as an earlier version wrote it
         del entry["decisions"]
-    store.root.write("manifest.json", seal(content))
+    store.root.write("manifest.json", dump_checksummed(content))
     delete(store, "record-")
 
     restored, without = store.compact().problems

@@ -133,7 +133,7 @@ def executed(run: RunSpec, folder: Path, warm: RunCache) -> Finished:
         run,
         store,
         group=ProcessGroup.current(),
-        warm=warm,
+        cache=warm,
         control=GoOn(),
         attempt=1,
         layout=ComputeOptions(),

@@ -174,7 +174,7 @@ def _execute(context: WorkerContext, store: Store, cache: RunCache, work: Work) 
             work.run,
             store,
             group=context.group,
-            warm=cache,
+            cache=cache,
             control=WorkerControl(context, work),
             attempt=work.attempt,
             layout=context.setup.layout,

@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from analysis.tables.attempts import Attempt, file_name
+from analysis.tables.checksummed_json import dump_checksummed
 from analysis.tables.read import read
 from analysis.tables.schema import Corrupt
-from analysis.tables.sealed_json import seal
 from tests.analysis.frames import csv, rows, write_compacted, write_run
 
 SCORES = {"a": [0.8, 0.81], "b": [0.7, 0.72]}
@@ -28,7 +28,7 @@ def cells(folder: Path, listed: list[dict[str, object]]) -> None:
 def write_attempt(folder: Path, columns: dict[str, object], attempt: Attempt) -> None:
     path = folder / file_name(attempt.number)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(seal({**asdict(attempt), "run": columns}))
+    path.write_bytes(dump_checksummed({**asdict(attempt), "run": columns}))
 
 
 def test_a_compacted_directory_is_read_with_its_experiment(tmp_path: Path) -> None:

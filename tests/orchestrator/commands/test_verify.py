@@ -264,10 +264,10 @@ def test_a_proposal_is_given_back_as_it_was(out: Path) -> None:
 
 
 def test_results_of_an_earlier_version_are_whole(out: Path) -> None:
-    from analysis.tables.sealed_json import seal, unseal
+    from analysis.tables.checksummed_json import dump_checksummed, load_checksummed
 
-    content = unseal((out / "cells.json").read_bytes(), "")
-    (out / "cells.json").write_bytes(seal({"cells": content["cells"]}))
+    content = load_checksummed((out / "cells.json").read_bytes(), "")
+    (out / "cells.json").write_bytes(dump_checksummed({"cells": content["cells"]}))
     (out / "notes.json").write_text('{"notes": ["as earlier versions wrote it"]}')
     assert found(out, code=0)["damage"] == []
     assert Store.open(out).notes() == ("as earlier versions wrote it",)

@@ -11,14 +11,14 @@ from analysis.tables.schema import Corrupt, sha256
 CHECKSUM = "content_sha256"
 
 
-def seal(content: Mapping[str, Any]) -> bytes:
+def dump_checksummed(content: Mapping[str, Any]) -> bytes:
     """Return the file's bytes: indented JSON with the SHA-256 of the content's canonical form under CHECKSUM."""
     whole = {**content, CHECKSUM: _digest(content)}
     text = json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False, default=str)
     return (text + "\n").encode("utf-8", "backslashreplace")
 
 
-def unseal(data: bytes, name: str) -> dict[str, Any]:
+def load_checksummed(data: bytes, name: str) -> dict[str, Any]:
     """Return the content of a file. Raises Corrupt, naming the file, if it is not JSON or its checksum is wrong."""
     try:
         content = json.loads(data)
@@ -33,7 +33,7 @@ def unseal(data: bytes, name: str) -> dict[str, Any]:
 def holds(data: bytes, content: Mapping[str, Any]) -> bool:
     """Return whether these are the intact bytes of a file with this content."""
     try:
-        return _digest(unseal(data, "")) == _digest(content)
+        return _digest(load_checksummed(data, "")) == _digest(content)
     except Corrupt:
         return False
 
