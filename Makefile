@@ -5,14 +5,22 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest --durations 15
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: sweep test test-faults test-soak format lint check benchmarks cluster-test clean
+.PHONY: sweep test test-fast test-ray test-faults test-soak types format lint check benchmarks cluster-test clean
 
 sweep: $(VENV)/.quickstart          ## the quick start: 3 models x 7 seeds on the bundled sample
 	$(BIN)/orchestrate sweep quickstart
 
 test: lint                          ## format, lint, types, tests: six minutes on two cores
+	+$(MAKE) --no-print-directory --jobs 3 test-fast test-ray types
+
+test-fast: $(VENV)/.dev             ## the tests without Ray, a process a core
 	$(PYTEST) -m "not (ray or fault or soak)" --numprocesses auto --dist worksteal
-	$(BIN)/mypy & types=$$!; $(PYTEST) -m "ray and not (fault or soak)"; tests=$$?; wait $$types && exit $$tests
+
+test-ray: $(VENV)/.dev              ## those that start Ray, one after another: they wait more than they compute
+	$(PYTEST) -m "ray and not (fault or soak)" -q
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
 
 test-faults: $(VENV)/.dev           ## one real case of each kind of fault: eight minutes; FAULT_SEED=n deals the same again
 	$(PYTEST) -m "fault and not soak"
@@ -24,8 +32,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
-check: lint                         ## format, lint and types alone
-	$(BIN)/mypy
+check: lint types                   ## format, lint and types alone
 
 format: $(VENV)/.dev                ## rewrite files as `make test` wants them
 	$(BIN)/ruff format .

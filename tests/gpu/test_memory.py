@@ -16,7 +16,7 @@ import torch
 from orchestrator.config.run_spec import RunSpec
 from orchestrator.executors.events import EpochReported, Event, RunFailed, RunFinished
 from orchestrator.executors.in_process import InProcess
-from orchestrator.executors.ray_lanes.worker_loop import Memory
+from orchestrator.executors.ray_lanes.memory_leak import Memory
 from orchestrator.storage import Store
 from tests.gpu.comparing import CURVE
 from tests.trainables.runs import tiny_run

@@ -22,6 +22,12 @@ class Rows:
     def __init__(self, task: Task) -> None:
         self._task = task
         self.spoiled = False
+        self.unreadable: list[str] = []
+
+    def pytest_collectreport(self, report: Any) -> None:
+        """Note a file that cannot be imported: pytest then ends with the code of a session that was interrupted."""
+        if report.failed:
+            self.unreadable.append(f"{report.nodeid or 'tests'}: {str(report.longrepr).strip().splitlines()[-1][:400]}")
 
     def pytest_collection_modifyitems(self, session: Any, config: Any, items: list[Any]) -> None:
         """Leave out what an earlier pass did, and leave what is compiled to the last."""
@@ -54,6 +60,8 @@ def measure(task: Task) -> None:
     code = pytest.main([*OPTIONS, "-m", "gpu", *files], plugins=[rows])
     if rows.spoiled:
         raise SpoiledDevice("a test")
+    if rows.unreadable:
+        raise RuntimeError(f"tests cannot be imported: {'; '.join(rows.unreadable)}")
     task.is_whole = code != pytest.ExitCode.INTERRUPTED
     allowed = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
     if code not in (*allowed, pytest.ExitCode.INTERRUPTED):
