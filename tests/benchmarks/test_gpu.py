@@ -44,26 +44,19 @@ def rows(out: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (out / ROWS).read_text().splitlines()]
 
 
+@pytest.mark.fault
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize(
-    "sections",
-    [
-        pytest.param(("correctness",), marks=pytest.mark.fault),  # every test of tests/gpu: half of the time
-        tuple(name for name in schedule.SECTIONS if name != "correctness"),
-    ],
-    ids=["correctness", "all others"],
-)
-def test_a_rehearsal_measures_every_section_that_a_processor_can_do(sections: tuple[str, ...], tmp_path: Path) -> None:
-    ended = command(tmp_path / "out", "--rehearse", "--minutes", "4", "--only", ",".join(sections))
+def test_a_rehearsal_measures_every_section_that_a_processor_can_do(tmp_path: Path) -> None:
+    ended = command(tmp_path / "out", "--rehearse", "--minutes", "4")
     assert ended.returncode == 0, ended.stdout + ended.stderr
     found = rows(tmp_path / "out")
     measured = {row["section"] for row in found if row["kind"] == "row" and row["result"] in ("measured", "passed")}
-    assert measured == set(sections)
+    assert measured == set(schedule.SECTIONS)
     assert not [row for row in found if row.get("result") == "failed"], (tmp_path / "out" / LOG).read_text()[-3000:]
     shown = (tmp_path / "out" / PAGE).read_text()
     assert "no number here is a result" in shown
     assert "ray not installed" in shown
-    assert ("needs bitsandbytes" in shown) == ("recipes" in sections)
+    assert "needs bitsandbytes" in shown
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted([ROWS, PAGE, LOG])
 
 
@@ -89,6 +82,7 @@ def test_what_it_cannot_do_is_exit_2(tmp_path: Path, arguments: tuple[str, ...],
     assert reason in ended.stderr
 
 
+@pytest.mark.fault
 def test_a_budget_that_is_too_short_leaves_sections_out_and_a_later_call_takes_them(tmp_path: Path) -> None:
     out = tmp_path / "out"
     short = command(out, "--rehearse", "--minutes", "0.01", "--only", "forecast,grid")
