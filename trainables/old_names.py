@@ -57,17 +57,22 @@ ATTRIBUTES = {
     "Pristine": ("trainables.modeling.pretrained", "PretrainedModel"),
 }
 MEMBERS = {"vary": "augment", "decide": "apply_thresholds", "piece_outputs": "token_outputs"}  # of a task
+FOR_TYPES = re.compile(r"^if (?:typing\.)?TYPE_CHECKING:\n(?:[ \t]+.*\n|\n)*", re.MULTILINE)
 
 
 def provide(source: str) -> None:
-    """Make the modules that this source imports by an old name importable; no others are imported."""
+    """Make the modules that this source imports by an old name importable; no others are imported.
+
+    What it imports for types alone is never imported, and may be as heavy as torch.
+    """
+    source = FOR_TYPES.sub("", source)
     for old, new in MODULES.items():
         package, _, name = old.rpartition(".")
         if package in source and _asks_for(source, package, name):
             module = sys.modules[old] = importlib.import_module(new)
             setattr(_package(package), name, module)
     for old, (home, new) in ATTRIBUTES.items():
-        if old in source:
+        if re.search(rf"\bimport\s*(?:\([^)]*|[^\n(]*)\b{old}\b|\.{old}\b", source):
             module = importlib.import_module(home)
             setattr(module, old, getattr(module, new))
 

@@ -156,6 +156,23 @@ def test_an_old_name_that_never_was_is_no_module(tmp_path: Path) -> None:
         registry.load("task", str(path))
 
 
+def test_what_a_user_s_file_of_before_imports_for_types_alone_loads_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "task.py"
+    path.write_text(
+        "from __future__ import annotations\n"
+        "from typing import TYPE_CHECKING\n\n"
+        "if TYPE_CHECKING:\n"
+        "    from trainables.modeling.pretrained import ModelSource, Pristine\n\n"
+        "    from trainables.engine.models import quiet\n\n\n"
+        "def build_model(source: ModelSource) -> Pristine: ...\n\n\n"
+        "TASK = (build_model,)\n"
+    )
+    script = f"import sys\nfrom trainables import registry\nregistry.load('task', {str(path)!r})\n"
+    script += "assert 'torch' not in sys.modules\n"
+    finished = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (finished.returncode, finished.stderr) == (0, "")
+
+
 def test_a_user_s_variant_and_task_of_before_keep_their_members_names(tmp_path: Path) -> None:
     variant, task = tmp_path / "variant.py", tmp_path / "task.py"
     variant.write_text(
