@@ -10,6 +10,7 @@ Precision = Literal["fp32", "bf16", "fp16"]
 Schedule = Literal["linear", "constant", "cosine", "plateau"]
 Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+Column = str | Annotated[int, Field(strict=True)]  # a column by its name, or by its number: 1 is the first, -1 the last
 
 
 class Frozen(BaseModel):
@@ -94,10 +95,17 @@ class DataConfig(Frozen):
     path: str | None = None
     hub: str | None = None
     revision: str | None = None
-    format: Literal["json", "jsonl", "csv", "tsv", "parquet", "conll", "text"] | None = None
-    columns: dict[str, str | Annotated[tuple[str, ...], Field(min_length=1)]] = Field(
+    format: Literal["json", "jsonl", "csv", "tsv", "parquet", "conll", "conllu", "text"] | None = None
+    delimiter: str | None = Field(default=None, min_length=1, max_length=1, description="null: recognised")
+    encoding: str | None = Field(default=None, description="as Python names it, e.g. cp1252; null: UTF-8, or its mark")
+    quoting: Literal["csv", "none"] | None = Field(
+        default=None, description="csv: quotes enclose cells; none: quotes are text; null: recognised"
+    )
+    header: bool | None = Field(default=None, description="whether the first row names the columns; null: recognised")
+    columns: dict[str, Column | Annotated[tuple[Column, ...], Field(min_length=1)]] = Field(
         default_factory=dict,
-        description="field of the task -> column of the file; labels can have a column of 0 and 1 for each label",
+        description="field of the task -> column of the file, by name or by number from 1; "
+        "labels can have a column of 0 and 1 for each label",
     )
     limit: int | None = Field(default=None, ge=1, description="only the first items; results are stamped not real")
     test: bool | None = Field(default=None, description="read the data set's own test part; null: the data set decides")

@@ -15,7 +15,8 @@ from orchestrator.errors import CorruptResults, UserError
 from orchestrator.storage.find_results import find_run
 from trainables.config import DataConfig
 from trainables.data.dataset import DataError, Item
-from trainables.data.items import Columns, read_items, sources
+from trainables.data.how_read import Columns
+from trainables.data.items import read_items, sources
 from trainables.data.load import load_corpus
 from trainables.modeling.remote_code import HubCode
 from trainables.modeling.saved_model import DamagedWeights, NotSaved, exported, fetched, saved_task

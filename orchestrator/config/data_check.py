@@ -58,7 +58,7 @@ def check_data(resolved: ResolvedExperiment, *, strict: bool = False) -> DataFac
 def _facts_of(config: RunConfig, drawn: Sequence[tuple[int, int | None]]) -> DataFacts:
     """Return the facts about one data set, split with every (seed, fold)."""
     task: Task = registry.load("task", config.task).configured(config.task_options)
-    corpus = load_corpus(config.data)
+    corpus = load_corpus(config.data, task.fields)
     task.check(corpus.items)
     labels = task.label_space(corpus.items)
     _check_metric(config.metric, labels)

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from orchestrator.config.absolute_paths import anchored, file_hashes, named_code, require_permission
 from orchestrator.config.adapt_runs import adaptations, check_initial_weights, initial_weights
 from orchestrator.config.error_messages import Check, suggestion
-from orchestrator.config.experiment import Experiment
+from orchestrator.config.experiment import TASK, Experiment
 from orchestrator.config.load import Loaded
 from orchestrator.config.recipes import check_compatible, control_of, incompatible_here, recipe_of, subject_of
 from orchestrator.config.run_spec import RunSpec, System, system_name, tuning_of
@@ -104,7 +104,7 @@ def resolve(loaded: Loaded, *, must_be_available: bool = True) -> ResolvedExperi
     configs = {name: model.config for name, model in presets.items()}
     check_compatible(check, recipes, _subjects(presets, experiment))
     trains = {name: train_of(check, name, experiment) for name in experiment.models}
-    experiment = with_fingerprints(check, experiment)
+    experiment = with_fingerprints(check, experiment, task)
     hashes = check.attempt(("split", "ids"), lambda: file_hashes(experiment))
     if task is not None:
         metric = metric_of(check, experiment, task)
@@ -175,24 +175,28 @@ def _model_path(check: Check, name: str) -> KeyPath:
     return ("models", written.index(name)) if isinstance(written, list) and name in written else ("models", name)
 
 
-def with_fingerprints(check: Check, experiment: Experiment, skipped: Collection[KeyPath] = ()) -> Experiment:
+def with_fingerprints(
+    check: Check, experiment: Experiment, task: Task | None, skipped: Collection[KeyPath] = ()
+) -> Experiment:
     """Return the experiment with its data, and the text its models are adapted to, pinned to their content.
 
-    Data that a Python file reads cannot be pinned without running the file: `skipped` names such data.
+    Data that a Python file reads cannot be pinned without running the file: `skipped` names such data. Without a task
+    nothing is known about the fields that it needs.
     """
     changed: dict[str, Any] = {}
     if ("data", "name") not in skipped:
-        changed["data"] = _pinned(check, experiment.data, ("data",))
+        changed["data"] = _pinned(check, experiment.data, ("data",), () if task is None else task.fields)
     if experiment.adapt is not None and ("adapt", "data", "name") not in skipped:
-        text = _pinned(check, experiment.adapt.data, ("adapt", "data"))
+        adapt: Task = registry.load("task", TASK)
+        text = _pinned(check, experiment.adapt.data, ("adapt", "data"), adapt.fields)
         changed["adapt"] = experiment.adapt.model_copy(update={"data": text})
     return experiment.model_copy(update=changed)
 
 
-def _pinned(check: Check, config: DataConfig, path: KeyPath) -> DataConfig:
+def _pinned(check: Check, config: DataConfig, path: KeyPath, fields: tuple[str, ...]) -> DataConfig:
     """Add the content's hash; report a problem if the file already names another one."""
     fingerprint: str | None = check.attempt(
-        path, lambda: load.fingerprint(config.model_copy(update={"fingerprint": None}))
+        path, lambda: load.fingerprint(config.model_copy(update={"fingerprint": None}), fields)
     )
     if fingerprint is not None and config.fingerprint not in (None, fingerprint):
         check.add(
@@ -336,17 +340,19 @@ def _without_running_code(loaded: Loaded) -> tuple[Experiment, tuple[str, ...]]:
         name: recipe_of(check, name, {variant: options for variant, options in recipe.items() if not is_path(variant)})
         for name, recipe in experiment.recipes.items()
     }
+    task: Task | None = None
     if ("task",) not in skipped:
         plain = (model for model in resolved.values() if model.config.name and not model.config.trust_remote_code)
         check_compatible(check, recipes, [partial(subject_of, model, experiment.task) for model in plain])
-        task: Task = registry.load("task", experiment.task)
+        task = registry.load("task", experiment.task)
+        assert task is not None
         experiment = with_objective(experiment, task)
         task_options(check, experiment, task)
         if ("compare", "metric") not in skipped:
             metric_of(check, experiment, task)
     for name in experiment.models:
         train_of(check, name, experiment)
-    experiment = with_fingerprints(check, experiment, skipped)
+    experiment = with_fingerprints(check, experiment, task, skipped)
     check.attempt(("split", "ids"), lambda: file_hashes(experiment))
     check_references(check, experiment)
     check.finish()

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from trainables.data.how_read import HowRead
+
 Item = dict[str, Any]
 Parts = Mapping[str, Sequence[int]]
 
@@ -19,12 +21,13 @@ class DataError(ValueError):
 class Reading:
     """What a reader returns: items in order and, if the source has its own split, the item indices of each part.
 
-    `notes` are remarks on this copy of the data that every report must repeat.
+    `notes` are remarks on this copy of the data that every report must repeat. `how` says how each file was read.
     """
 
     items: list[Item]
     parts: Parts | None = None
     notes: tuple[str, ...] = ()
+    how: tuple[HowRead, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,8 @@ class Corpus:
     Each item has a unique `id` (str or int), the fields that its task needs, and possibly a `cluster` (the group that
     it shares with other items). `fingerprint` is the SHA-256 (hex) of the source's bytes and of the settings for
     reading it.
-    `parts` maps "train", "validation", "test" to item indices. `notes` are remarks that every report must repeat.
+    `parts` maps "train", "validation", "test" to item indices. `notes` are remarks that every report must repeat, and
+    `how` says how each file was read (empty for a data set with a reader of its own).
     """
 
     name: str
@@ -43,6 +47,7 @@ class Corpus:
     parts: Parts | None = None
     notes: tuple[str, ...] = ()
     source: str = ""
+    how: tuple[HowRead, ...] = ()
 
     def __len__(self) -> int:
         return len(self.items)

@@ -5,6 +5,7 @@ Data sets of the Hugging Face Hub are pinned to a commit. Heavy libraries are im
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from dataclasses import replace
@@ -16,7 +17,8 @@ import numpy as np
 from trainables import registry
 from trainables.config import DataConfig
 from trainables.data.dataset import Corpus, DataError, Dataset, HubSource, Item, Reading
-from trainables.data.items import Columns, mapped, read_items
+from trainables.data.how_read import Columns, HowRead, ReadOptions
+from trainables.data.items import items_of, mapped
 from trainables.system.disk_cache import file_sha256, files_sha256, text_sha256
 from trainables.system.hub_access import commit, is_offline
 
@@ -76,31 +78,40 @@ def _named(value: Any, feature: Any) -> Any:
     return names[value] if isinstance(value, int) and 0 <= value < len(names) else value
 
 
-READING = 1  # increase this when the same bytes give different items, so that fingerprints change
+READING = 2  # of files that the first version of the readers read otherwise, so that fingerprints change
+FIRST_READING = 1
 
 
-def load_corpus(data: DataConfig, *, offline: bool = False) -> Corpus:
-    """Read the items. Raises DataError, with file, row and reason, if the data cannot be found or used."""
+def load_corpus(data: DataConfig, fields: tuple[str, ...] = (), *, offline: bool = False) -> Corpus:
+    """Read the items; `fields` are those that the task needs, which helps to recognise how a file is meant.
+
+    Raises DataError, with file, row and reason, if the data cannot be found or used.
+    """
     dataset = _dataset(data)
     location = locate(data, offline=offline)
-    reading = _as_asked(_read(data, dataset, location, offline), data.test, location)
+    reading = _as_asked(_read(data, fields, dataset, location, offline), data.test, location)
     items, parts = reading.items, reading.parts
     notes = (*(dataset.notes if dataset else ()), *reading.notes)
     if data.limit is not None and data.limit < len(items):
         notes = (*notes, f"only the first {data.limit} of {len(items)} items: not a real result")
         items, parts = items[: data.limit], None
-    actual = fingerprint(data, offline=offline)
+    actual = fingerprint(data, fields, offline=offline)
     if data.fingerprint not in (None, actual):
         raise DataError(
             f"{location}: its content changed: fingerprint {actual[:12]}, expected {str(data.fingerprint)[:12]}"
         )
-    return Corpus(data.label, items, actual, parts, notes, str(location))
+    return Corpus(data.label, items, actual, parts, notes, str(location), reading.how)
 
 
-def fingerprint(data: DataConfig, *, offline: bool = False) -> str:
+_SETTINGS = ("delimiter", "encoding", "quoting", "header")  # part of the fingerprint where they are set
+
+
+def fingerprint(data: DataConfig, fields: tuple[str, ...] = (), *, offline: bool = False) -> str:
     """Return the SHA-256 (hex) of the source (the files' bytes, or the hub commit) and the settings it is read with."""
-    settings = {"columns": data.columns, "format": data.format, "limit": data.limit, "reading": READING}
     location, dataset = locate(data, offline=offline), _dataset(data)
+    reading = READING if _is_read_otherwise(data, fields, dataset, location) else FIRST_READING
+    settings = {"columns": data.columns, "format": data.format, "limit": data.limit, "reading": reading}
+    settings |= {name: value for name in _SETTINGS if (value := getattr(data, name)) is not None}
     separate = isinstance(location, Path) and dataset is not None and dataset.test is not None
     if data.test is False and not separate:  # else the choice of files shows it
         settings["test"] = False
@@ -112,6 +123,24 @@ def fingerprint(data: DataConfig, *, offline: bool = False) -> str:
     else:
         source = file_sha256(location)
     return text_sha256(json.dumps([source, settings], sort_keys=True))
+
+
+def _is_read_otherwise(
+    data: DataConfig, fields: tuple[str, ...], dataset: Dataset | None, location: Path | str
+) -> bool:
+    """Return whether the first version of the readers made other items of this file."""
+    if isinstance(location, str) or _has_reader(data, dataset, location):
+        return False
+    state = location.stat()
+    return _is_changed(location, data.model_dump_json(), fields, state.st_mtime_ns, state.st_size)
+
+
+@functools.lru_cache(maxsize=32)
+def _is_changed(path: Path, data: str, fields: tuple[str, ...], modified: int, size: int) -> bool:
+    """Read a file to see it; the cache holds while its time and size stay the same."""
+    how = HowRead(str(path))
+    items_of(path, _options(DataConfig.model_validate_json(data), fields), how)
+    return how.changed
 
 
 def locate(data: DataConfig, *, offline: bool = False) -> Path | str:
@@ -198,15 +227,27 @@ def _commit(data: DataConfig, repository: str, offline: bool) -> str:
     return pinned
 
 
-def _read(data: DataConfig, dataset: Dataset | None, location: Path | str, offline: bool) -> Reading:
+def _has_reader(data: DataConfig, dataset: Dataset | None, location: Path) -> bool:
+    """Return whether the data set's own reader reads this file or folder."""
+    return dataset is not None and not data.columns and (location.is_dir() or dataset.files == (location.name,))
+
+
+def _options(data: DataConfig, fields: tuple[str, ...]) -> ReadOptions:
+    return ReadOptions(data.format, data.delimiter, data.encoding, data.quoting, data.header, data.columns, fields)
+
+
+def _read(
+    data: DataConfig, fields: tuple[str, ...], dataset: Dataset | None, location: Path | str, offline: bool
+) -> Reading:
     if isinstance(location, str):
         return _read_hub(data, dataset, location, offline)
-    if dataset is not None and not data.columns and (location.is_dir() or dataset.files == (location.name,)):
+    if dataset is not None and _has_reader(data, dataset, location):
         reading = dataset.read(location)
         if dataset.test is None or not dataset.with_test(data.test):
             return reading
         return _with_test(reading, dataset.test.read(location))
-    return Reading(read_items(location, data.format, data.columns))
+    how = HowRead(str(location))
+    return Reading(items_of(location, _options(data, fields), how), notes=tuple(how.notes), how=(how,))
 
 
 def _read_hub(data: DataConfig, dataset: Dataset | None, repository: str, offline: bool) -> Reading:

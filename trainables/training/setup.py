@@ -96,7 +96,7 @@ def prepare(config: RunConfig, device: torch.device, cache: RunCache, init_from:
     plan = plan_of(applied)
     if cache.changed("system", _system_key(config)):
         drop_graphs()
-    corpus = cache.get("corpus", _data_key(config), lambda: load_corpus(config.data))
+    corpus = cache.get("corpus", (_data_key(config), task.fields), lambda: load_corpus(config.data, task.fields))
     labels = cache.get("labels", _labels_key(config, task), lambda: _labels(task, corpus))
     split = split_for(task, corpus, config.split, config.split_seed, config.fold)
     task.check_split(corpus.items, split, labels)

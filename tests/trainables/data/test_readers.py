@@ -10,10 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from trainables.data import readers
 from trainables.data.dataset import DataError
 from trainables.data.items import read_items
-from trainables.data.readers import read_rows
+from trainables.data.readers import read_rows, text
 
 ITEMS = [
     {"id": 7, "words": ["The", "bus", "shall"], "labels": ["O", "Power", "O"]},
@@ -123,7 +122,11 @@ GOOD = '{"id": 1, "words": ["x"], "labels": ["O"]}\n'
         ("a.csv", "id,words\n1,x\n2\n", r"row 3: 1 values for 2 columns"),
         ("a.csv", "id,id\n1,x\n", r"row 1: the column names must be distinct"),
         ("a.csv", 'id,words\n1,"x\n', r"row \d+: unexpected end of data"),
-        ("a.csv", "text,words\n1,x\n", r"row 2: words must be a JSON list, or the file needs a sentence_id column"),
+        (
+            "a.csv",
+            "text,words\n1,x\n",
+            r"row 2: words is 'x', neither a list nor a word of .*; give lists, or one word",
+        ),
         ("a.conll", "The O\nbus\n", r"row 2: a CoNLL line needs a word and a label, got 'bus'"),
         ("a.parquet", "not parquet at all", r"not a readable Parquet file"),
         ("a.dat", "x", r"unknown format '\.dat'"),
@@ -154,7 +157,7 @@ def test_bytes_that_are_not_utf8_are_located(tmp_path: Path, name: str) -> None:
 
 
 def test_an_endless_line_is_refused_before_it_fills_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readers, "MAX_ROW_BYTES", 1000)
+    monkeypatch.setattr(text, "MAX_ROW_BYTES", 1000)
     path = _write(tmp_path / "a.jsonl", GOOD + "x" * 1001)
     with pytest.raises(DataError, match="row 2: longer than 1,000 bytes"):
         read_items(path)

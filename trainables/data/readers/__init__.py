@@ -1,0 +1,109 @@
+"""Read the rows of a file: one file per family of formats; `read_rows` recognises which one.
+
+Start with `read_rows` below. `text.py` opens and decodes; `json_rows.py`, `delimited.py`, `conll.py` and `arrow.py`
+each read one family, and note in a `HowRead` (`data/how_read.py`) what they recognised. May import `data/how_read.py`
+and `data/dataset.py`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from trainables.data.dataset import DataError
+from trainables.data.how_read import HowRead, Reader, ReadOptions, Row
+from trainables.data.readers.arrow import read_parquet
+from trainables.data.readers.conll import looks_like_conll, read_conll
+from trainables.data.readers.delimited import read_csv, read_tsv
+from trainables.data.readers.json_rows import read_json, read_jsonl
+from trainables.data.readers.text import MAX_ROW_BYTES, lines, suffixes
+
+__all__ = ["MAX_ROW_BYTES", "Row", "format_of", "read_rows", "recognised"]
+
+_FORMATS = {
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".parquet": "parquet",
+    ".conll": "conll",
+    ".bio": "conll",
+    ".iob": "conll",
+    ".iob2": "conll",
+    ".conllu": "conllu",
+    ".txt": "text",
+}
+_EXECUTABLE = (".pkl", ".pickle", ".pt", ".pth", ".bin", ".npy", ".npz", ".joblib", ".dill")
+_LOOKED_AT = 200  # lines at the start of a text file that decide whether it is CoNLL
+
+
+def read_rows(
+    path: Path, format: str | None = None, *, options: ReadOptions | None = None, how: HowRead | None = None
+) -> Iterator[Row]:
+    """Yield (row number, row) of a file, in order; numbers count lines from 1, or list elements for JSON and Parquet.
+
+    If no format is given, the file's name and content decide; `.gz`, `.bz2` and `.xz` files are decompressed. `how`
+    gets what was recognised. Raises DataError for a file that cannot be read, a format that can run code, or a row
+    that is broken, not in its encoding, or larger than MAX_ROW_BYTES.
+    """
+    options = options or ReadOptions(format=format)
+    how = how or HowRead(str(path))
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    how.format = recognised(path, options)
+    rows = _READERS[how.format](path, options, how)
+    first = next(rows, None)
+    if first is None:
+        raise DataError(f"{path}: the file holds no rows")
+    yield from itertools.chain([first], rows)
+
+
+def format_of(path: Path) -> str:
+    """Return the format of a file by its name. Raises DataError for an unknown format or one that can run code."""
+    suffix = "".join(suffixes(path)[-1:])
+    if suffix in _EXECUTABLE:
+        raise DataError(
+            f"{path}: {suffix} files can run code when they are loaded; give JSON, CSV, TSV, Parquet or CoNLL"
+        )
+    if suffix not in _FORMATS:
+        raise DataError(f"{path}: unknown format {suffix!r}; set data.format to one of {', '.join(sorted(_READERS))}")
+    return _FORMATS[suffix]
+
+
+def recognised(path: Path, options: ReadOptions) -> str:
+    """Return the format: the given one, or by the file's name and, where that leaves it open, its first lines."""
+    if options.format is not None:
+        return options.format
+    if "words" in options.fields and set(suffixes(path)) & {name for name in _FORMATS if "conll" in _FORMATS[name]}:
+        return next(_FORMATS[name] for name in suffixes(path) if "conll" in _FORMATS.get(name, ""))
+    named = format_of(path)
+    if "words" in options.fields and named in ("text", "tsv", "csv") and _is_conll(path, options):
+        return "conll"
+    return named
+
+
+def _is_conll(path: Path, options: ReadOptions) -> bool:
+    """Return whether the first lines of a file are words with labels and not a table with a header."""
+    start = [text for _, text in itertools.islice(lines(path, options, HowRead(str(path))), _LOOKED_AT)]
+    return looks_like_conll(start)
+
+
+def _read_text(path: Path, options: ReadOptions, how: HowRead) -> Iterator[Row]:
+    """Read one text per line; empty lines are left out."""
+    for number, line in lines(path, options, how):
+        if line.strip():
+            yield number, {"text": line}
+
+
+_READERS: Mapping[str, Reader] = {
+    "json": read_json,
+    "jsonl": read_jsonl,
+    "csv": read_csv,
+    "tsv": read_tsv,
+    "parquet": read_parquet,
+    "conll": read_conll,
+    "conllu": read_conll,
+    "text": _read_text,
+}
