@@ -42,7 +42,7 @@ _LOOKED_AT = 200  # lines at the start of a text file that decide whether it is 
 def read_rows(
     path: Path, format: str | None = None, *, options: ReadOptions | None = None, how: HowRead | None = None
 ) -> Iterator[Row]:
-    """Yield (row number, row) of a file, in order; numbers count lines from 1, or list elements for JSON and Parquet.
+    """Return (row number, row) of a file, in order; numbers count lines from 1, or list elements for JSON and Parquet.
 
     If no format is given, the file's name and content decide; `.gz`, `.bz2` and `.xz` files are decompressed. `how`
     gets what was recognised. Raises DataError for a file that cannot be read, a format that can run code, or a row
@@ -53,7 +53,10 @@ def read_rows(
     if not path.is_file():
         raise DataError(f"{path}: no such file")
     how.format = recognised(path, options)
-    rows = _READERS[how.format](path, options, how)
+    return _not_empty(path, _READERS[how.format](path, options, how))
+
+
+def _not_empty(path: Path, rows: Iterator[Row]) -> Iterator[Row]:
     first = next(rows, None)
     if first is None:
         raise DataError(f"{path}: the file holds no rows")

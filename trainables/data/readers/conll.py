@@ -153,7 +153,7 @@ def _header(path: Path, plain: Sequence[_Line], layout: _Layout, options: ReadOp
         return first
     known = any(cell.lower() in _WORD_NAMES for cell in cells) and len(set(cells)) == len(cells)
     others = {layout.cells(line.text)[-1] for line in plain[1:]}
-    return first if known and others and cells[-1] not in others else None
+    return first if known and others and cells[-1] not in others and not _TAG.fullmatch(cells[-1]) else None
 
 
 def _with_columns(
