@@ -64,7 +64,7 @@ def read_conll(path: Path, options: ReadOptions, how: HowRead) -> Iterator[Row]:
     plain = [line for line in all_lines if not line.marked] or all_lines
     if not plain:
         return
-    layout = _layout(path, plain, options)
+    layout = _layout(path, plain, options, how.format == "conllu")
     header = _header(path, plain, layout, options)
     body = [line for line in plain if line is not header]
     if not body:
@@ -109,7 +109,7 @@ def _have_tabs(plain: Sequence[_Line]) -> bool:
     return sum("\t" in line.text for line in plain) > len(plain) / 2
 
 
-def _layout(path: Path, plain: Sequence[_Line], options: ReadOptions) -> _Layout:
+def _layout(path: Path, plain: Sequence[_Line], options: ReadOptions, universal: bool) -> _Layout:
     given = None if options.delimiter == " " else options.delimiter
     delimiter = ("\t" if _have_tabs(plain) else None) if options.delimiter is None else given
     widths = Counter(len(_cells(line.text, delimiter)) for line in plain)
@@ -121,7 +121,7 @@ def _layout(path: Path, plain: Sequence[_Line], options: ReadOptions) -> _Layout
             f"{path}: row {first.number}: a CoNLL line needs a word and a label, got {first.text[:60]!r}; "
             "set data.delimiter if something else than tabs or blanks separates them"
         )
-    return _Layout(delimiter, width, numbered or options.format == "conllu")
+    return _Layout(delimiter, width, numbered or universal)
 
 
 def _counts_words(first_cells: Sequence[tuple[_Line, str]]) -> bool:
