@@ -6,8 +6,6 @@ separator between, which is decided for a whole column. Text is never executed.
 
 from __future__ import annotations
 
-import ast
-import json
 import math
 import re
 import unicodedata
@@ -20,21 +18,17 @@ from typing import Any
 
 import numpy as np
 
+from trainables.data.cells import parsed_list
 from trainables.data.dataset import Item
 
-MAXIMUM_CELL = 100_000  # characters of one list written as text: far above any list of labels
 SEPARATORS = ("|", ";", ",")
 """What may stand between labels in one cell, the least likely part of a name first."""
 
 _MISSING = {"NAType", "NaTType"}  # pandas' marks, known by name so that pandas need not be imported
 _TRUE, _FALSE = {"1", "true", "t", "yes", "y"}, {"0", "false", "f", "no", "n"}
 _HIDDEN = {"--", "?", "??", "n/a", "#n/a", "na", "nan", "null", "unlabeled", "unlabelled"}  # tasks refuse - and -1
-_QUOTED = r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
-_ELEMENT = rf"(?:{_QUOTED}|[-+]?[\d.][\w.+-]*|True|False)"
-_LISTS = tuple(
-    re.compile(rf"{_ELEMENT}(?:{between}{_ELEMENT})*{end}", re.DOTALL)
-    for between, end in ((r"\s*,\s*", r"\s*,?"), (r"\s+", ""))  # as Python writes a list, and as numpy does
-)
+_BRACKETS = {"[": "]", "(": ")", "{": "}"}
+_NUMBERS = re.compile(r"[\s\d.,+-]+")
 _SHOWN = 3
 
 
@@ -141,18 +135,18 @@ def _is_missing(value: Any) -> bool:
 
 def _values_of_text(text: str, separator: str | None) -> list[Any]:
     if _is_bracketed(text):
-        return listed(text)
+        return _elements(text)
     return _cut(text, separator)
 
 
 def _is_bracketed(text: str) -> bool:
-    """Return whether a text is a list: in brackets, or in others if quotes or numbers show that they are no name."""
+    """Return whether a text is a list: in [ ], or in ( ) or { } where quotes or numbers show that it is no name."""
     stripped = text.strip()
-    if stripped[:1] == "[" and len(stripped) > 1:
+    if stripped[:1] == "[":
         return True
     inner = stripped[1:-1].strip()
-    listing = inner[:1] in ("'", '"', "") or bool(re.fullmatch(r"[\s\d.,]+", inner))
-    return stripped[:1] + stripped[-1:] in ("()", "{}") and listing and len(stripped) > 1
+    is_list = inner[:1] in ("'", '"', "") or bool(_NUMBERS.fullmatch(inner))
+    return len(stripped) > 1 and _BRACKETS.get(stripped[0]) == stripped[-1] and is_list
 
 
 def _cut(text: str, separator: str | None) -> list[str]:
@@ -160,49 +154,27 @@ def _cut(text: str, separator: str | None) -> list[str]:
     return [label.strip() for label in labels if label.strip()]
 
 
-def listed(text: str) -> list[Any]:
-    """Return the list that a text holds, as JSON, Python or numpy write it, or with bare names: `[joy, anger]`.
-
-    Raises ValueError for anything else, for nested lists, and for more than MAXIMUM_CELL characters. Nothing runs.
-    """
-    if len(text) > MAXIMUM_CELL:
-        raise ValueError(f"a list of {len(text):,} characters is too long (at most {MAXIMUM_CELL:,})")
-    text = text.strip()
-    try:
-        values = json.loads(text)
-    except (ValueError, RecursionError):
-        return _elements(text)
-    if not isinstance(values, list):
-        raise ValueError(f"must be a list, got {_short(text)}")
-    return values
-
-
 def _elements(text: str) -> list[Any]:
-    """Return the elements of a list in Python's or numpy's writing, with commas or white space between."""
-    wrong = ValueError(f"must be a list such as ['a', 'b'], got {_short(text)}")
+    """Return the elements of a list in brackets: JSON, Python's form, NumPy's form, or bare names with commas."""
+    text = text.strip()
+    if _BRACKETS[text[0]] != text[-1]:
+        raise ValueError(f"a list of labels has no closing bracket: {_short(text)}")
     inner = text[1:-1].strip()
-    bare = re.sub(_QUOTED, "", inner, flags=re.DOTALL)
-    if text[:1] + text[-1:] not in ("[]", "()", "{}") or re.search(r"[][{}()]|\.\.\.", bare):
-        raise wrong
-    if bare == inner and not re.fullmatch(r"[\s\d.,+-]*", inner):
-        return [name.strip() for name in inner.split(",")]
-    if inner and not any(form.fullmatch(inner) for form in _LISTS):
-        raise wrong
-    return [_literal(element) for element in re.findall(_ELEMENT, inner, re.DOTALL)]
-
-
-def _literal(text: str) -> Any:
+    if re.fullmatch(r"[\s\d.]+", inner):
+        return [float(number) for number in inner.split()]  # as NumPy writes them
+    if not re.search(r"""[][(){}'"]""", inner) and not _NUMBERS.fullmatch(inner):
+        return [name.strip() for name in inner.split(",") if name.strip()]
     try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text
+        return parsed_list(f"[{inner}]")
+    except ValueError as error:
+        raise ValueError(f"a list of labels {error}: {_short(text)}") from error
 
 
 def _names(values: Sequence[Any]) -> list[str]:
+    for value in values:
+        if isinstance(value, list | tuple | np.ndarray) or not isinstance(class_of(value), str | int):
+            raise ValueError(f"a label must be text or a whole number, got {_short(repr(value))}")
     classes = [class_of(value) for value in values]
-    wrong = next((value for value in classes if not isinstance(value, str | int)), classes)
-    if wrong is not classes:
-        raise ValueError(f"a label must be text or a whole number, got {wrong!r}")
     names = [str(name) for name in classes]
     if len(names) > 1 and set(names) <= {"0", "1", "true", "false"} and len(set(names)) < len(names):
         raise ValueError(f"a vector of 0 and 1 needs the names of its {len(names)} labels, got {_short(str(values))}")
