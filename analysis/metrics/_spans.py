@@ -2,8 +2,8 @@
 
 Default mode: any tag that cannot continue the entity before it starts a new one, so `I-NP I-NP` is an entity
 (Tjong Kim Sang and De Meulder 2003, conlleval). Strict mode: an entity starts with B- and continues with I- of its
-type; where the labels have E-/S- (or their BILOU names L-/U-), it must end with E- or be a single S-. In both, a
-word without a prediction belongs to no entity, like `O`.
+type; where the labels have E-/S- (or their BILOU names L-/U-), it must end with E- or be a single S-, and M- of BMES is
+I-. In both, a word without a prediction belongs to no entity, like `O`.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from analysis.metrics._classes import OUTSIDE, micro
 
 Span = tuple[str, int, int]
 Reading = Callable[[Sequence[str], bool], set[Span]]  # tags of one item, whether the labels have E- or S-
-_TAG = re.compile(r"([BIESLU])-.+|O")
-_IOBES = {"L": "E", "U": "S"}
+_TAG = re.compile(r"([BIESLUM])-.+|O")
+_IOBES = {"L": "E", "U": "S", "M": "I"}
 
 
 def applies(labels: Collection[str]) -> bool:
-    """Return whether every label is `O` or a position (B, I, E, S, L, U), a hyphen and a type, and one is not `O`."""
+    """Return whether every label is `O` or a position (B, I, E, S, L, U, M), a hyphen and a type, and one is not `O`."""
     return all(_TAG.fullmatch(str(label)) for label in labels) and any(str(label) != "O" for label in labels)
 
 

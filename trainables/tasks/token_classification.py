@@ -213,7 +213,8 @@ class TokenClassification:
         """Return all metrics; span metrics only if every label is a tag such as B-X. A NaN is an AssertionError."""
         gold, predicted = _texts(predictions["gold"]), _texts(predictions["predicted"])
         items = predictions["item"].to_numpy()
-        spans = [name for name in _SPAN_METRICS if _metric(name).applies(set(gold))]
+        labels = {label for label in (*gold, *predicted) if label is not None}
+        spans = [name for name in _SPAN_METRICS if _metric(name).applies(labels)]
         scores = {name: _metric(name).score(gold, predicted, items) for name in (*_WORD_METRICS, *spans)}
         scores |= {name: _metric(name).score(gold, predictions["pieces"].tolist(), items) for name in _TOKEN_METRICS}
         assert all(np.isfinite(value) for value in scores.values()), f"a score is not finite: {scores}"

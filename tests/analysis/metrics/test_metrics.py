@@ -110,6 +110,20 @@ def test_entities_do_not_reach_over_the_end_of_a_sentence() -> None:
     assert span_f1.METRIC.score(["B-A", "I-A"], ["B-A", "O"], [0, 1]) == pytest.approx(2 / 3)
 
 
+@pytest.mark.parametrize(
+    "tags", ["S-A O B-A I-A E-A B-B E-B", "U-A O B-A I-A L-A B-B L-B", "S-A O B-A M-A E-A B-B E-B"]
+)
+def test_iobes_bilou_and_bmes_hold_the_same_entities_in_both_modes(tags: str) -> None:
+    """Entities by hand: A at word 0, A at words 2 to 4, B at words 5 and 6; the prediction has the last of them only."""
+    gold = tags.split()
+    predicted = ["O", "O", "B-A", "O", "O", *gold[5:]]
+    assert span_f1.METRIC.applies(set(gold))
+    for metric in (span_f1.METRIC, span_f1_strict.METRIC):
+        assert metric.score(gold, gold, [0] * 7) == 1.0
+    assert span_f1_strict.METRIC.score(gold, predicted, [0] * 7) == pytest.approx(2 * 1 / (1 + 3))
+    assert span_f1.METRIC.score(gold, predicted, [0] * 7) == pytest.approx(2 * 1 / (2 + 3))
+
+
 def test_span_f1_refuses_plain_labels_instead_of_reading_their_first_letter() -> None:
     assert not span_f1.METRIC.applies(set(GOLD))
     assert not span_f1.METRIC.applies({"O"})

@@ -133,6 +133,12 @@ def test_span_scores_exist_only_for_tags() -> None:
     assert scores["span_f1_strict"] == 0.0
 
 
+def test_a_predicted_label_that_is_no_tag_leaves_out_span_scores_and_does_not_stop_the_run() -> None:
+    scores = TASK.score(_table(["B-NP", "I-NP", "O"], ["B-NP", "Other", "O"]))
+    assert "span_f1" not in scores
+    assert scores["accuracy"] == pytest.approx(2 / 3)
+
+
 def test_scores_survive_the_result_tables(tmp_path: Path) -> None:
     items = tiny_items(6)
     features = TASK.encode(items, _tokenizer(tmp_path / "model"), LABELS, 16)
