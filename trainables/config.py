@@ -107,6 +107,13 @@ class DataConfig(Frozen):
         description="field of the task -> column of the file, by name or by number from 1; "
         "labels can have a column of 0 and 1 for each label",
     )
+    label_names: Annotated[tuple[str, ...], Field(min_length=2)] | None = Field(
+        default=None, description="names of the classes that the data numbers from 0, or gives as a vector of 0 and 1"
+    )
+    outside: str | None = Field(default=None, description="label of words outside every entity; null: O")
+    scheme: Literal["iob1", "io", "ioe1", "ioe2"] | None = Field(
+        default=None, description="how entities are tagged, converted to IOB2; null: IOB2 or IOBES, as they are"
+    )
     limit: int | None = Field(default=None, ge=1, description="only the first items; results are stamped not real")
     test: bool | None = Field(default=None, description="read the data set's own test part; null: the data set decides")
     fingerprint: str | None = None

@@ -20,7 +20,8 @@ class ReadOptions:
 
     `columns` maps a field of the task to its column, by name or number (1 is the first, -1 the last), or to several
     columns of 0 and 1. `fields` are the item fields that the task needs: they decide what is looked for, so a text
-    file is CoNLL for a task that needs `words`. `part` is the column that holds each row's part (train, test, ...).
+    file is CoNLL for a task that needs `words`. `part` is the column that holds each row's part (train, test, ...), and
+    `label_names` are the names of a vector of 0 and 1.
     """
 
     format: str | None = None
@@ -31,6 +32,7 @@ class ReadOptions:
     columns: Columns = field(default_factory=dict)
     fields: tuple[str, ...] = ()
     part: str | None = None
+    label_names: tuple[str, ...] | None = None
 
 
 @dataclass

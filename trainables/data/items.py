@@ -11,6 +11,7 @@ from typing import Any
 
 from trainables.data.dataset import DataError, Item
 from trainables.data.how_read import Column, Columns, HowRead, ReadOptions, Row
+from trainables.data.labels import are_vectors, class_of, is_one, label_list, separator_notes, separator_of
 from trainables.data.readers import read_rows
 from trainables.data.words import word_items
 
@@ -67,12 +68,14 @@ def sources(columns: Columns) -> list[Column]:
 
 
 def marked(row: Mapping[str, Any], columns: Iterable[str]) -> list[str]:
-    """Return the columns that hold 1 (or true), in order. Raises ValueError if one holds neither 1 nor 0."""
-    columns = list(columns)
-    wrong = next((column for column in columns if row[column] not in (0, 1, "0", "1")), None)
-    if wrong is not None:
-        raise ValueError(f"{wrong} must be 0 or 1, got {row[wrong]!r}")
-    return [column for column in columns if row[column] in (1, "1")]
+    """Return the columns that hold 1, in any writing (`is_one`), in order. Raises ValueError for other values."""
+    chosen = []
+    for column in columns:
+        try:
+            chosen += [column] if is_one(row[column]) else []
+        except ValueError as error:
+            raise ValueError(f"{column} {error}") from error
+    return chosen
 
 
 def _renamed(path: Path, rows: Iterable[Row], columns: Columns, how: HowRead) -> Iterator[Row]:
@@ -89,9 +92,34 @@ def _renamed(path: Path, rows: Iterable[Row], columns: Columns, how: HowRead) ->
 
 def _shaped(path: Path, rows: Iterator[Row], options: ReadOptions, how: HowRead) -> Iterator[Row]:
     """Yield the rows with every field in the form that tasks take."""
-    if not options.fields or {"words", "labels"} & set(options.fields):
+    fields = options.fields
+    if not fields or "words" in fields:
         return word_items(path, rows, options, how)
+    if "labels" in fields:
+        return _with_label_lists(path, rows, options, how)
+    if "label" in fields:
+        return ((number, {**row, "label": class_of(_own(row, "label", "labels"))}) for number, row in rows)
     return rows
+
+
+def _own(row: Item, field: str, other: str) -> Any:
+    """Return a field, or the one that has the same meaning under the other number."""
+    return row[field] if field in row else row.get(other)
+
+
+def _with_label_lists(path: Path, rows: Iterator[Row], options: ReadOptions, how: HowRead) -> Iterator[Row]:
+    """Yield the rows with `labels` as lists; the whole column decides what separates labels in one text."""
+    table = list(rows)
+    cells = [_own(row, "labels", "label") for _, row in table]
+    names = options.label_names if are_vectors(cells, options.label_names) else None
+    separator = None if names else separator_of(cells)
+    how.remarks += separator_notes(cells, separator)
+    for (number, row), cell in zip(table, cells, strict=True):
+        try:
+            labels = label_list(cell, names, separator)
+        except ValueError as error:
+            raise DataError(f"{path}: row {number}: {error}") from error
+        yield number, {**row, "labels": labels}
 
 
 def _describe_columns(item: Item, options: ReadOptions, how: HowRead) -> None:

@@ -110,6 +110,16 @@ def _never_apart(cut: Sequence[Sequence[str]]) -> tuple[str, ...]:
     )
 
 
+def are_vectors(cells: Iterable[Any], names: Sequence[str] | None) -> bool:
+    """Return whether every cell that is not missing is a vector of 0 and 1 for these names."""
+    if names is None:
+        return False
+    try:
+        return all(label_list(cell, names) is not None or _is_missing(cell) for cell in cells)
+    except ValueError:
+        return False
+
+
 def label_list(value: Any, known_names: Sequence[str] | None = None, separator: str | None = None) -> list[str] | None:
     """Return the labels of one cell of a multi-label column; None where they are missing (null, NaN).
 
@@ -177,7 +187,9 @@ def _names(values: Sequence[Any]) -> list[str]:
     classes = [class_of(value) for value in values]
     names = [str(name) for name in classes]
     if len(names) > 1 and set(names) <= {"0", "1", "true", "false"} and len(set(names)) < len(names):
-        raise ValueError(f"a vector of 0 and 1 needs the names of its {len(names)} labels, got {_short(str(values))}")
+        raise ValueError(
+            f"a vector of 0 and 1 needs data.label_names, the names of its {len(names)} labels, got {_short(str(values))}"
+        )
     return names
 
 

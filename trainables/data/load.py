@@ -17,6 +17,7 @@ import numpy as np
 from trainables import registry
 from trainables.config import DataConfig
 from trainables.data.dataset import Corpus, DataError, Dataset, HubSource, Item, Reading
+from trainables.data.declared import as_declared
 from trainables.data.how_read import Columns, HowRead, ReadOptions
 from trainables.data.items import items_of, mapped
 from trainables.system.disk_cache import file_sha256, files_sha256, text_sha256
@@ -90,8 +91,9 @@ def load_corpus(data: DataConfig, fields: tuple[str, ...] = (), *, offline: bool
     dataset = _dataset(data)
     location = locate(data, offline=offline)
     reading = _as_asked(_read(data, fields, dataset, location, offline), data.test, location)
-    items, parts = reading.items, reading.parts
-    notes = (*(dataset.notes if dataset else ()), *reading.notes)
+    declared, parts = as_declared(reading.items, data, fields), reading.parts
+    items = declared.items
+    notes = (*(dataset.notes if dataset else ()), *reading.notes, *declared.notes)
     if data.limit is not None and data.limit < len(items):
         notes = (*notes, f"only the first {data.limit} of {len(items)} items: not a real result")
         items, parts = items[: data.limit], None
@@ -103,7 +105,15 @@ def load_corpus(data: DataConfig, fields: tuple[str, ...] = (), *, offline: bool
     return Corpus(data.label, items, actual, parts, notes, str(location), reading.how)
 
 
-_SETTINGS = ("delimiter", "encoding", "quoting", "header")  # part of the fingerprint where they are set
+_SETTINGS = (
+    "delimiter",
+    "encoding",
+    "quoting",
+    "header",
+    "label_names",
+    "outside",
+    "scheme",
+)  # part of the fingerprint where they are set
 
 
 def fingerprint(data: DataConfig, fields: tuple[str, ...] = (), *, offline: bool = False) -> str:
@@ -139,8 +149,9 @@ def _is_read_otherwise(
 def _is_changed(path: Path, data: str, fields: tuple[str, ...], modified: int, size: int) -> bool:
     """Read a file to see it; the cache holds while its time and size stay the same."""
     how = HowRead(str(path))
-    items_of(path, _options(DataConfig.model_validate_json(data), fields), how)
-    return how.changed
+    config = DataConfig.model_validate_json(data)
+    items = items_of(path, _options(config, fields), how)
+    return how.changed or as_declared(items, config, fields).changed
 
 
 def locate(data: DataConfig, *, offline: bool = False) -> Path | str:
@@ -233,7 +244,11 @@ def _has_reader(data: DataConfig, dataset: Dataset | None, location: Path) -> bo
 
 
 def _options(data: DataConfig, fields: tuple[str, ...]) -> ReadOptions:
-    return ReadOptions(data.format, data.delimiter, data.encoding, data.quoting, data.header, data.columns, fields)
+    return ReadOptions(
+        **{name: getattr(data, name) for name in ("format", "delimiter", "encoding", "quoting", "header", "columns")},
+        fields=fields,
+        label_names=data.label_names,
+    )
 
 
 def _read(

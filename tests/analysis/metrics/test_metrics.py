@@ -114,7 +114,7 @@ def test_entities_do_not_reach_over_the_end_of_a_sentence() -> None:
     "tags", ["S-A O B-A I-A E-A B-B E-B", "U-A O B-A I-A L-A B-B L-B", "S-A O B-A M-A E-A B-B E-B"]
 )
 def test_iobes_bilou_and_bmes_hold_the_same_entities_in_both_modes(tags: str) -> None:
-    """Entities by hand: A at word 0, A at words 2 to 4, B at words 5 and 6; the prediction has the last of them only."""
+    """Entities by hand: A at word 0, A at words 2 to 4, B at words 5 and 6; the prediction has only the last one."""
     gold = tags.split()
     predicted = ["O", "O", "B-A", "O", "O", *gold[5:]]
     assert span_f1.METRIC.applies(set(gold))
