@@ -187,9 +187,8 @@ def _names(values: Sequence[Any]) -> list[str]:
     classes = [class_of(value) for value in values]
     names = [str(name) for name in classes]
     if len(names) > 1 and set(names) <= {"0", "1", "true", "false"} and len(set(names)) < len(names):
-        raise ValueError(
-            f"a vector of 0 and 1 needs data.label_names, the names of its {len(names)} labels, got {_short(str(values))}"
-        )
+        needed = f"the names of its {len(names)} labels (data.label_names)"
+        raise ValueError(f"a vector of 0 and 1 needs {needed}, got {_short(str(values))}")
     return names
 
 

@@ -59,7 +59,7 @@ def test_a_number_without_a_name_is_refused(tmp_path: Path, label: Any, reason: 
 
 def test_a_vector_without_names_is_refused_with_the_key_that_gives_them(tmp_path: Path) -> None:
     path = _written(tmp_path, [{"text": "a", "labels": [0, 1, 0]}])
-    with pytest.raises(DataError, match=r"row 1: .*needs data.label_names, the names of its 3 labels"):
+    with pytest.raises(DataError, match=r"row 1: .*needs the names of its 3 labels \(data.label_names\)"):
         load_corpus(DataConfig(path=path), MULTIPLE)
 
 
