@@ -5,7 +5,9 @@ Several columns of 0 and 1 can become one field: the list of the columns that ho
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +34,24 @@ def items_of(path: Path, options: ReadOptions, how: HowRead) -> list[Item]:
     rows = read_rows(path, options=options, how=how)
     if how.format not in _OWN_COLUMNS:
         rows = _renamed(path, rows, options.columns, how)
-    items = [item for _, item in _unique(path, _shaped(path, rows, options, how))]
+    with collector_paused():
+        items = [item for _, item in _unique(path, _shaped(path, rows, options, how))]
     if not items:
         raise DataError(f"{path}: the file holds no items")
     _describe_columns(items[0], options, how)
     return items
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Pause Python's search for garbage: it would look through millions of new rows again and again."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def mapped(row: Mapping[str, Any], columns: Columns) -> dict[str, Any]:

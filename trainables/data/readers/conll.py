@@ -6,11 +6,13 @@ every line must have as many cells as the others; a first column that counts the
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from trainables.data.dataset import DataError
 from trainables.data.how_read import HowRead, ReadOptions, Row
@@ -26,18 +28,18 @@ _SENTENCE_ID = re.compile(r"#\s*sent_id\s*=\s*(.+)")
 _MOSTLY = 0.9  # share of the sentences that begin with a `#` line above which these lines are comments
 
 
-@dataclass(frozen=True)
-class _Line:
-    """A line of a sentence; `sentence` counts from 0, `first` marks a sentence's first line, comments included."""
+class _Line(NamedTuple):
+    """A line of a sentence; `sentence` counts from 0, `first` marks a sentence's first line, comments included.
+
+    `marked` lines begin with `#`.
+    """
 
     number: int
     text: str
+    cells: list[str]
     sentence: int
     first: bool
-
-    @property
-    def marked(self) -> bool:
-        return self.text.lstrip(" ").startswith("#")
+    marked: bool
 
 
 @dataclass(frozen=True)
@@ -51,20 +53,19 @@ class _Layout:
     label: int | None = -1
     declared: bool = False
 
-    def cells(self, text: str) -> list[str]:
-        return _cells(text, self.delimiter)
-
 
 def read_conll(path: Path, options: ReadOptions, how: HowRead) -> Iterator[Row]:
     """Yield one row per sentence with `words` and `labels`, and `id` if every sentence has a `sent_id` of its own.
 
     Raises DataError for a file whose lines do not have the same number of cells, or whose columns are unclear.
     """
-    all_lines = list(_numbered(lines(path, options, how)))
+    texts = list(lines(path, options, how))
+    delimiter = _delimiter([text for _, text in texts], options)
+    all_lines = list(_split(texts, delimiter))
     plain = [line for line in all_lines if not line.marked] or all_lines
     if not plain:
         return
-    layout = _layout(path, plain, options, how.format == "conllu")
+    layout = _layout(path, plain, delimiter, options, how.format == "conllu")
     header = _header(path, plain, layout, options)
     body = [line for line in plain if line is not header]
     if not body:
@@ -79,23 +80,23 @@ def read_conll(path: Path, options: ReadOptions, how: HowRead) -> Iterator[Row]:
 
 def looks_like_conll(texts: Sequence[str]) -> bool:
     """Return whether lines from the start of a file are words with labels: short lines, and empty ones between them."""
-    rows = list(_numbered(enumerate(texts, start=1)))
+    rows = _split(enumerate(texts, start=1), _delimiter(texts, ReadOptions()))
     plain = [line for line in rows if not line.marked]
     if len(plain) < 2 or plain[-1].sentence == 0:
         return any(text.startswith("-DOCSTART-") for text in texts)
-    delimiter = "\t" if _have_tabs(plain) else None
-    widths = Counter(len(_cells(line.text, delimiter)) for line in plain)
-    width, count = widths.most_common(1)[0]
+    width, count = Counter(len(line.cells) for line in plain).most_common(1)[0]
     return 2 <= width <= 20 and count >= _MOSTLY * len(plain)
 
 
-def _numbered(texts: Iterator[tuple[int, str]] | enumerate[str]) -> Iterator[_Line]:
+def _split(texts: Iterable[tuple[int, str]], delimiter: str | None) -> Iterator[_Line]:
+    """Yield the lines of all sentences with their cells; empty lines and -DOCSTART- end a sentence."""
     sentence, first = 0, True
     for number, text in texts:
-        if not text.strip() or text.split()[0] == "-DOCSTART-":
+        if not text.strip() or text.startswith("-DOCSTART-"):
             sentence, first = sentence + (not first), True
             continue
-        yield _Line(number, text, sentence, first)
+        marked = text.lstrip(" ").startswith("#")
+        yield _Line(number, text, _cells(text, delimiter), sentence, first, marked)
         first = False
 
 
@@ -105,16 +106,20 @@ def _cells(text: str, delimiter: str | None) -> list[str]:
     return [cell.strip(" ") for cell in text.split(delimiter)]
 
 
-def _have_tabs(plain: Sequence[_Line]) -> bool:
-    return sum("\t" in line.text for line in plain) > len(plain) / 2
+def _delimiter(texts: Sequence[str], options: ReadOptions) -> str | None:
+    """Return what separates cells: as the user says, tabs if most lines have them, else None: blanks."""
+    if options.delimiter is not None:
+        return None if options.delimiter == " " else options.delimiter
+    plain = [text for text in texts if text.strip() and not text.startswith(("#", "-DOCSTART-"))]
+    return "\t" if 2 * sum("\t" in text for text in plain) > len(plain) else None
 
 
-def _layout(path: Path, plain: Sequence[_Line], options: ReadOptions, universal: bool) -> _Layout:
-    given = None if options.delimiter == " " else options.delimiter
-    delimiter = ("\t" if _have_tabs(plain) else None) if options.delimiter is None else given
-    widths = Counter(len(_cells(line.text, delimiter)) for line in plain)
+def _layout(
+    path: Path, plain: Sequence[_Line], delimiter: str | None, options: ReadOptions, universal: bool
+) -> _Layout:
+    widths = Counter(len(line.cells) for line in plain)
     width = max(widths, key=lambda count: (widths[count], count))
-    numbered = width > 2 and _counts_words([(line, _cells(line.text, delimiter)[0]) for line in plain])
+    numbered = width > 2 and _counts_words(plain)
     if width < 2 and (not options.fields or "labels" in options.fields):
         first = plain[0]
         raise DataError(
@@ -124,35 +129,32 @@ def _layout(path: Path, plain: Sequence[_Line], options: ReadOptions, universal:
     return _Layout(delimiter, width, numbered or universal)
 
 
-def _counts_words(first_cells: Sequence[tuple[_Line, str]]) -> bool:
-    """Return whether the first cells count the words, in each sentence or through the whole file."""
-    words = [(line.sentence, cell) for line, cell in first_cells if not re.search(r"\d[-.]\d", cell)]
-    if not all(_NUMBER.fullmatch(cell) for _, cell in first_cells) or len(words) < 2:
+def _counts_words(plain: Sequence[_Line]) -> bool:
+    """Return whether the first cells count the words from 0 or 1, in each sentence or through the whole file."""
+    if not all(_NUMBER.fullmatch(line.cells[0]) for line in plain):
         return False
-    numbers = [int(cell) for _, cell in words]
-    if numbers == list(range(numbers[0], numbers[0] + len(numbers))):
-        return numbers[0] in (0, 1)
-    expected, previous = 0, -1
-    base = numbers[0]
-    for (sentence, _), number in zip(words, numbers, strict=True):
-        expected = base if sentence != previous else expected + 1
-        previous = sentence
-        if number != expected:
-            return False
-    return base in (0, 1)
+    words = [(line.sentence, int(line.cells[0])) for line in plain if line.cells[0].isdecimal()]
+    if len(words) < 2 or words[0][1] not in (0, 1):
+        return False
+    first = words[0][1]
+    in_file = all(number == first + index for index, (_, number) in enumerate(words))
+    return in_file or all(
+        number == (first if sentence != before else previous + 1)
+        for (before, previous), (sentence, number) in itertools.pairwise([(-1, 0), *words])
+    )
 
 
 def _header(path: Path, plain: Sequence[_Line], layout: _Layout, options: ReadOptions) -> _Line | None:
     """Return the line that names the columns, if there is one: as the user says, else recognised."""
     first = plain[0]
-    cells = layout.cells(first.text)
+    cells = first.cells
     if options.header is not None:
         return first if options.header else None
     named = [name for field, name in options.columns.items() if isinstance(name, str) and name != field]
     if named and not layout.numbered and all(name in cells for name in named):
         return first
     known = any(cell.lower() in _WORD_NAMES for cell in cells) and len(set(cells)) == len(cells)
-    others = {layout.cells(line.text)[-1] for line in plain[1:]}
+    others = {line.cells[-1] for line in plain[1:]}
     return first if known and others and cells[-1] not in others and not _TAG.fullmatch(cells[-1]) else None
 
 
@@ -162,8 +164,9 @@ def _with_columns(
     unknown = [field for field in options.columns if field not in ("words", "labels")]
     if unknown:
         raise DataError(f"data.columns: a CoNLL file has words and labels, no {unknown[0]}")
-    names = UNIVERSAL if header is None else layout.cells(header.text)
-    names = names if header is not None or (layout.numbered and layout.width == len(UNIVERSAL)) else ()
+    names: Sequence[str] = () if header is None else header.cells
+    if header is None and layout.numbered and layout.width == len(UNIVERSAL):
+        names = UNIVERSAL
     chosen = {
         field: _index(path, field, written, names, layout.width)
         for field, written in options.columns.items()
@@ -192,13 +195,13 @@ def _default_label(body: Sequence[_Line], layout: _Layout, word: int) -> int:
         return layout.width - 1
     if layout.width == len(UNIVERSAL):
         return _UPOS
-    rows = [cells for line in body if len(cells := layout.cells(line.text)) == layout.width]
+    rows = [line.cells for line in body if len(line.cells) == layout.width]
     tags = (column for column in range(word + 1, layout.width) if all(_TAG.fullmatch(row[column]) for row in rows))
     return next(tags, layout.width - 1)
 
 
 def _require_words(path: Path, body: Sequence[_Line], layout: _Layout, word: int) -> None:
-    different = {cells[word] for line in body if len(cells := layout.cells(line.text)) > word}
+    different = {line.cells[word] for line in body if len(line.cells) > word}
     if len(different) == 1 and len(body) > 3:
         raise DataError(
             f"{path}: column {word + 1} is {next(iter(different))!r} in every row, so it is not the word; "
@@ -208,11 +211,13 @@ def _require_words(path: Path, body: Sequence[_Line], layout: _Layout, word: int
 
 def _comments(all_lines: Sequence[_Line], body: Sequence[_Line], layout: _Layout) -> list[_Line]:
     """Return the lines that begin with `#` and are no words."""
+    if not any(line.marked for line in all_lines):
+        return []
     sentences = {line.sentence for line in all_lines}
     begin = sum(line.first and line.marked for line in all_lines)
     mostly = len(sentences) > 1 and begin >= _MOSTLY * len(sentences)
     column = -1 if layout.label is None else layout.label
-    labels = {cells[column] for line in body if len(cells := layout.cells(line.text)) == layout.width}
+    labels = {line.cells[column] for line in body if len(line.cells) == layout.width}
     before = True  # whether only comments of this sentence came before
     comments = []
     for line in all_lines:
@@ -225,7 +230,7 @@ def _comments(all_lines: Sequence[_Line], body: Sequence[_Line], layout: _Layout
 
 
 def _is_comment(line: _Line, layout: _Layout, labels: set[str], expected: bool, before: bool, column: int) -> bool:
-    cells = layout.cells(line.text)
+    cells = line.cells
     if layout.numbered or expected:
         return True
     if len(cells) != layout.width:
@@ -240,23 +245,20 @@ def _sentence_ids(comments: Sequence[_Line]) -> dict[int, str]:
 
 
 def _sentences(path: Path, body: Sequence[_Line], layout: _Layout, ids: dict[int, str], how: HowRead) -> Iterator[Row]:
-    sentences: dict[int, list[_Line]] = {}
-    for line in body:
-        sentences.setdefault(line.sentence, []).append(line)
-    whole = set(sentences) <= set(ids)
+    whole = {line.sentence for line in body} <= set(ids)
     left_out = 0
-    for number, rows in sentences.items():
+    for number, group in itertools.groupby(body, lambda line: line.sentence):
+        rows = list(group)
         words: list[str] = []
         labels: list[str] = []
         for line in rows:
-            cells = _checked(path, line, layout, len(layout.cells(rows[0].text)))
+            cells = _checked(path, line, layout, len(rows[0].cells))
             if layout.numbered and re.fullmatch(r"\d+[-.]\d+", cells[0]):
                 left_out += 1
                 continue
             words.append(cells[layout.word])
             labels += [] if layout.label is None else [cells[layout.label]]
-            split = line.text.split()
-            how.changed = how.changed or [split[0], split[-1]] != [words[-1], *labels[-1:]]
+            how.changed = how.changed or _reads_otherwise(line.text, words[-1], labels)
         if words:
             own = {"id": ids[number]} if whole else {}
             yield rows[0].number, {**own, "words": words, **({} if layout.label is None else {"labels": labels})}
@@ -264,9 +266,15 @@ def _sentences(path: Path, body: Sequence[_Line], layout: _Layout, ids: dict[int
         how.remarks.append(f"{left_out} lines of multiword tokens and empty nodes (such as 1-2, 3.1) are left out")
 
 
+def _reads_otherwise(text: str, word: str, labels: Sequence[str]) -> bool:
+    """Return whether the first version of this reader made another word or label of a line: its first and last one."""
+    split = text.split()
+    return split[0] != word or (bool(labels) and split[-1] != labels[-1])
+
+
 def _checked(path: Path, line: _Line, layout: _Layout, in_sentence: int) -> list[str]:
     """Return the cells of a line. Raises DataError if they are not as many as in the other lines."""
-    cells = layout.cells(line.text)
+    cells = line.cells
     while len(cells) > layout.width and not cells[-1]:
         cells.pop()
     usual = in_sentence if layout.declared and in_sentence > max(layout.word, layout.label or 0) else layout.width
@@ -295,5 +303,5 @@ def _describe(how: HowRead, layout: _Layout, header: _Line | None, comments: Seq
     if comments:
         how.remarks.append(f"{len(comments)} comment lines are left out, the first in row {comments[0].number}")
     if header is not None:
-        how.remarks.append(f"row {header.number} names the columns: {', '.join(layout.cells(header.text))}")
+        how.remarks.append(f"row {header.number} names the columns: {', '.join(header.cells)}")
     how.changed = how.changed or bool(comments) or header is not None
