@@ -21,7 +21,7 @@ from trainables.data.batching import Indices
 from trainables.data.dataset import DataError, Item
 from trainables.data.features import Features, Ragged
 from trainables.data.splits import Split
-from trainables.tasks._labels import SEPARATOR, given_to_all, one_answer, require_known
+from trainables.tasks._labels import SEPARATOR, given_to_all, one_answer, require_learnable
 from trainables.tasks._prompts import (
     Prompt,
     Writer,
@@ -123,8 +123,8 @@ class LabelGeneration:
         return [frozenset(self._names(item)) for item in items]
 
     def check_split(self, items: Sequence[Item], split: Split, labels: Sequence[str]) -> None:
-        """Raise DataError if an evaluated item has a label that no training item has."""
-        require_known(items, split, self._names)
+        """Raise DataError if no training item has a label or, with exactly one each, all have the same."""
+        require_learnable(items, split, self._names, fewest=2 if self._nothing is None else 1)
 
     def unlabelled(self, items: Sequence[Item], labels: Sequence[str]) -> list[Item]:
         """Return texts, or pairs of texts, with an arbitrary label."""

@@ -30,7 +30,7 @@ from trainables.tasks._labels import (
     on_device,
     one_answer,
     positive_weights,
-    require_known,
+    require_learnable,
 )
 from trainables.tasks._texts import column, encode_texts, have_pairs, require_texts, text_fault
 
@@ -112,8 +112,8 @@ class MultiLabelClassification:
         return [frozenset(_names(item)) for item in items]
 
     def check_split(self, items: Sequence[Item], split: Split, labels: Sequence[str]) -> None:
-        """Raise DataError if an evaluated item has a label that no training item has."""
-        require_known(items, split, _names)
+        """Raise DataError if no training item has a label."""
+        require_learnable(items, split, _names)
 
     def unlabelled(self, items: Sequence[Item], labels: Sequence[str]) -> list[Item]:
         """Return texts, or pairs of texts, without labels."""

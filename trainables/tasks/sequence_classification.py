@@ -20,7 +20,7 @@ from trainables.data.batching import Indices
 from trainables.data.dataset import DataError, Item
 from trainables.data.features import Features, Ragged
 from trainables.data.splits import Split
-from trainables.tasks._labels import balanced, label_fault, on_device, one_answer, require_known
+from trainables.tasks._labels import balanced, label_fault, on_device, one_answer, require_learnable
 from trainables.tasks._texts import column, encode_texts, have_pairs, require_texts, text_fault
 
 if TYPE_CHECKING:
@@ -94,8 +94,8 @@ class SequenceClassification:
         return [frozenset({str(item["label"])}) for item in items]
 
     def check_split(self, items: Sequence[Item], split: Split, labels: Sequence[str]) -> None:
-        """Raise DataError if an evaluated item has a class that no training item has."""
-        require_known(items, split, lambda item: [str(item["label"])])
+        """Raise DataError if all training items have the same class."""
+        require_learnable(items, split, lambda item: [str(item["label"])], fewest=2)
 
     def unlabelled(self, items: Sequence[Item], labels: Sequence[str]) -> list[Item]:
         """Return texts, or pairs of texts, with an arbitrary class."""

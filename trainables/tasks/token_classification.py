@@ -20,7 +20,7 @@ from trainables.data.batching import Indices
 from trainables.data.dataset import DataError, Item
 from trainables.data.features import Features, Ragged
 from trainables.data.splits import Split
-from trainables.tasks._labels import MOSTLY, NEARLY_ALL, require_known
+from trainables.tasks._labels import MOSTLY, NEARLY_ALL, require_learnable
 from trainables.tasks._words import kept_words, require_word_ids, split_text, word_counts, word_fault, word_of_token
 
 if TYPE_CHECKING:
@@ -93,8 +93,8 @@ class TokenClassification:
         """Return None: a sentence holds words of many labels, so the split is not stratified."""
 
     def check_split(self, items: Sequence[Item], split: Split, labels: Sequence[str]) -> None:
-        """Raise DataError if an evaluated item has a label that no training item has."""
-        require_known(items, split, lambda item: item["labels"])
+        """Raise DataError if all training words have the same label."""
+        require_learnable(items, split, lambda item: item["labels"], fewest=2)
 
     def unlabelled(self, items: Sequence[Item], labels: Sequence[str]) -> list[Item]:
         """Return items with `words`, from their `text` split at white space where they have none."""

@@ -173,15 +173,15 @@ def test_two_systems_that_are_the_same_are_refused_with_both_names(tmp_path: Pat
     assert "'one' and 'two' are the same system under two names" in result.stderr
 
 
-def test_a_label_that_the_training_part_lacks_is_found_before_any_run(tmp_path: Path) -> None:
+def test_training_items_that_all_have_one_label_are_found_before_any_run(tmp_path: Path) -> None:
     path = write_experiment(tmp_path, split={"ids": "ids.json"})
-    items = tiny_items(6)
+    items = [{**item, "labels": ["O"] * len(item["words"])} for item in tiny_items(6)]
     items[5] = {"id": 5, "words": ["odd"], "labels": ["Rare"]}
     (tmp_path / "items.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items))
     (tmp_path / "ids.json").write_text(json.dumps({"train": [0, 1, 2, 3], "validation": [4, 5]}))
     result = CliRunner().invoke(main, ["sweep", str(path), "--in-process"])
     assert result.exit_code == 2
-    assert "no training item has the label 'Rare'" in result.stderr
+    assert "the training items have only the label 'O': nothing can be learned" in result.stderr
     assert not Path("results").exists()
 
 
@@ -213,6 +213,9 @@ def test_overlap_of_training_and_evaluation_items_is_a_warning_and_an_error_when
     strict = runner.invoke(main, ["sweep", path, "--in-process", "--strict"])
     assert strict.exit_code == 2
     assert "(--strict)" in strict.stderr
+    dry = runner.invoke(main, ["sweep", path, "--strict", "--dry-run"])
+    assert (dry.exit_code, "(--strict)" in dry.stderr) == (2, True)
+    assert runner.invoke(main, ["sweep", path, "--dry-run"]).exit_code == 0
 
 
 def test_a_file_of_the_users_that_cannot_be_imported_is_their_problem_and_not_a_bug(tmp_path: Path) -> None:

@@ -229,12 +229,14 @@ def test_fewer_than_two_labels_are_refused() -> None:
         TASK.check(items)
 
 
-def test_a_label_that_training_lacks_is_refused() -> None:
+def test_training_items_without_any_label_are_refused_and_a_label_that_they_lack_is_not() -> None:
     items = tiny_label_sets(8)
     items[7] = {**items[7], "labels": ["rare"]}
     split = make_split(items, SplitConfig(), 42, parts={"train": range(6), "validation": [6, 7]})
-    with pytest.raises(DataError, match="validation item 7: no training item has the label 'rare'"):
-        TASK.check_split(items, split, TASK.label_space(items))
+    TASK.check_split(items, split, TASK.label_space(items))
+    without = [{**item, "labels": []} for item in items[:6]] + items[6:]
+    with pytest.raises(DataError, match="the training items have no label: nothing can be learned; change the split"):
+        TASK.check_split(without, split, TASK.label_space(items))
 
 
 @pytest.mark.parametrize("options", [{"threshold": 1.0}, {"threshold": "best"}, {"largest_weight": 0.5}, {"cut": 1}])
@@ -244,7 +246,8 @@ def test_an_option_out_of_range_is_refused(options: dict[str, Any]) -> None:
 
 
 def test_without_a_test_part_a_tenth_of_training_tunes_the_thresholds() -> None:
-    corpus = Corpus("tweets", tiny_label_sets(100), "0")
+    tweets = [{**item, "cluster": f"page {number // 2}"} for number, item in enumerate(tiny_label_sets(100))]
+    corpus = Corpus("tweets", tweets, "0")
     tuned = split_for(TASK, corpus, SplitConfig(), 42)
     assert [len(tuned.part(name)) for name in ("train", "calibration", "validation")] == [72, 8, 20]
     fixed = split_for(TASK.configured({"threshold": 0.4}), corpus, SplitConfig(), 42)

@@ -208,12 +208,14 @@ def test_one_class_only_is_refused() -> None:
         TASK.check([{"id": 0, "words": ["a"], "labels": ["O"]}])
 
 
-def test_a_label_that_training_lacks_is_refused() -> None:
+def test_training_on_one_label_is_refused_and_a_label_that_training_lacks_is_not() -> None:
     items = tiny_items(8)
     items[7] = {"id": 7, "words": ["x"], "labels": ["Rare"]}
     split = make_split(items, SplitConfig(), 42, parts={"train": range(6), "validation": [6, 7]})
-    with pytest.raises(DataError, match="validation item 7: no training item has the label 'Rare'"):
-        TASK.check_split(items, split, TASK.label_space(items))
+    TASK.check_split(items, split, TASK.label_space(items))
+    outside = [{**item, "labels": ["O"] * len(item["words"])} for item in items[:6]] + items[6:]
+    with pytest.raises(DataError, match="the training items have only the label 'O': nothing can be learned"):
+        TASK.check_split(outside, split, TASK.label_space(items))
 
 
 def test_a_tokenizer_that_would_misread_words_is_refused(tmp_path: Path) -> None:
