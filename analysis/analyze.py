@@ -11,7 +11,14 @@ from typing import Any
 import pandas as pd
 
 from analysis.comparison.all_pairs import compare_all
-from analysis.comparison.design import Design, data_sets_design, design_warnings, read_design, splits_vary
+from analysis.comparison.design import (
+    KNOWN_CLUSTERS,
+    Design,
+    data_sets_design,
+    design_warnings,
+    read_design,
+    splits_vary,
+)
 from analysis.comparison.failure_sensitivity import score_failures
 from analysis.comparison.item_counts import ItemCounts, NotShared, read_item_counts
 from analysis.comparison.requested_tests import describe_all, run_optional
@@ -130,7 +137,8 @@ def _study(results: Results, config: CompareConfig) -> _Study:
         return _study_over_data_sets(results, config)
     runs, metric = with_metric(results.runs, config.metric)
     items, why_not = _item_counts(runs, results.predictions, metric, config)
-    design = read_design(runs, config, items, why_not)
+    known_clusters = any(text.endswith(KNOWN_CLUSTERS) for text in results.warnings)
+    design = read_design(runs, config, items, why_not, known_clusters)
     tasks = pd.DataFrame(columns=list(TASK_COLUMNS))
     return _Study(replace(results, runs=runs), metric, design, items, tasks, design_warnings(design, items))
 

@@ -70,6 +70,10 @@ class SplitConfig(Frozen):
     calibration: Fraction | None = Field(
         default=None, description="share of the training part that only tunes thresholds; null: 0.1 if needed"
     )
+    clusters: Literal["whole", "divided"] | None = Field(
+        default=None,
+        description="items that share a cluster stay in one part (whole), or are drawn singly (divided); null: whole",
+    )
     train_items: int | None = Field(
         default=None, ge=1, description="train on this many items only, drawn with the split's seed; stamped not real"
     )

@@ -37,6 +37,8 @@ NEW_SPLITS = (
     "These recipes under new train/test draws of this data (resampled unit: splits or folds; corrected resampled t, "
     "Nadeau and Bengio 2003)."
 )
+KNOWN_CLUSTERS = "for these, the scores are not about new clusters"
+"""How a sweep's note ends that says that evaluation items share a cluster with training items."""
 OVER_DATA_SETS = (
     "These recipes over tasks like these (resampled unit: data sets, seeds averaged first; Wilcoxon signed-rank over "
     "data sets, Demsar 2006)."
@@ -69,13 +71,21 @@ def splits_vary(runs: pd.DataFrame) -> bool:
 
 
 def read_design(
-    runs: pd.DataFrame, config: CompareConfig, items: ItemCounts | None, why_not: str | None = None
+    runs: pd.DataFrame,
+    config: CompareConfig,
+    items: ItemCounts | None,
+    why_not: str | None = None,
+    known_clusters: bool = False,
 ) -> Design:
-    """Return the design of the scored runs; a `config.primary` other than auto fixes the test in advance."""
+    """Return the design of the scored runs; a `config.primary` other than auto fixes the test in advance.
+
+    `known_clusters` says that some evaluation items share a cluster with training items.
+    """
     varied = splits_vary(runs)
     method = primary_method(config, varied, has_items=items is not None)
     scored = runs[runs["score"].notna()]
-    return Design(method, varied, _evaluation_to_train(scored), _claim(method, items), None if varied else why_not)
+    claim = _claim(method, items, known_clusters)
+    return Design(method, varied, _evaluation_to_train(scored), claim, None if varied else why_not)
 
 
 def primary_method(config: CompareConfig, splits_vary: bool, has_items: bool) -> Method:
@@ -92,16 +102,22 @@ def data_sets_design() -> Design:
     return Design("wilcoxon", False, None, OVER_DATA_SETS)
 
 
-def _claim(method: Method, items: ItemCounts | None) -> str:
+def _claim(method: Method, items: ItemCounts | None, known_clusters: bool) -> str:
     if method == "corrected_resampled_t":
         return NEW_SPLITS
     if method != "multi_bootstrap" or items is None:
         return FIXED_SPLIT
     return (
-        f"These recipes on new items from this distribution, with new training seeds (resampled units: "
+        f"These recipes on {_new(items, known_clusters)}, with new training seeds (resampled units: "
         f"{items.num_units} {items.unit}, and seeds; multi-bootstrap, Sellam et al. 2022). Tests over seeds alone are "
         "conditional on this split."
     )
+
+
+def _new(items: ItemCounts, known_clusters: bool) -> str:
+    if known_clusters:
+        return "new items from this distribution, some of them from clusters that training knows"
+    return "new clusters of items from this distribution" if items.clustered else "new items from this distribution"
 
 
 def _evaluation_to_train(scored: pd.DataFrame) -> float | None:
@@ -135,8 +151,8 @@ def _few_units(items: ItemCounts) -> list[str]:
     if items.num_units >= FEWEST_CLUSTERS:
         return []
     return [
-        f"only {items.num_units} {items.unit} are resampled, fewer than {FEWEST_CLUSTERS}: the interval over new items "
-        "is unreliable"
+        f"only {items.num_units} {items.unit} are resampled, fewer than {FEWEST_CLUSTERS}: the interval over new "
+        f"{items.unit} is unreliable"
     ]
 
 

@@ -63,6 +63,7 @@ class _Reference:
 def read_item_counts(runs: pd.DataFrame, predictions: pd.DataFrame, metric: str) -> ItemCounts:
     """Return the counts of all scored runs, over the same items in the same order.
 
+    Runs that an earlier version recorded may have smaller clusters than others; the largest ones are resampled.
     Raises NotShared where a run lacks predictions, runs were evaluated on different items, the metric cannot be
     computed from predictions, or a recorded score is not the score of the predictions beside it.
     """
@@ -77,7 +78,10 @@ def read_item_counts(runs: pd.DataFrame, predictions: pd.DataFrame, metric: str)
     if missing:
         raise NotShared(f"{len(missing)} of {len(scored)} runs have no item predictions, first {names[missing[0]]}")
     labels = labels_of(predictions["labels"].dropna().tolist()[:1]) if "labels" in predictions.columns else ()
-    reference = _reference(frame.iloc[_ordered(frame, rows[names[scored[0]]])], labels)
+    of_runs = [rows[str(names[run])] for run in scored]
+    as_long = [own for own in of_runs if len(own) == len(of_runs[0])]
+    coarsest = min(as_long, key=lambda own: _num_units(frame.iloc[own]))
+    reference = _reference(frame.iloc[_ordered(frame, coarsest)], labels)
     counts = []
     for run in scored:
         own = frame.iloc[_ordered(frame, rows[names[run]])]
@@ -145,6 +149,12 @@ def _ordered(frame: pd.DataFrame, rows: Any) -> Codes:
     items, positions = frame["item"].to_numpy()[rows], frame["position"].to_numpy()[rows]
     order: Codes = np.asarray(rows, dtype=np.int64)[np.lexsort((positions, items))]
     return order
+
+
+def _num_units(own: pd.DataFrame) -> int:
+    """Return how many units one run's items form: the fewer, the larger its clusters."""
+    clusters = own["cluster"].to_numpy()
+    return len(np.unique(clusters[clusters >= 0])) + len(np.unique(own["item"].to_numpy()[clusters < 0]))
 
 
 def _reference(first: pd.DataFrame, label_space: tuple[str, ...]) -> _Reference:

@@ -138,7 +138,8 @@ def sweep(console: Console, experiment: str, dry_run: bool, no_analyze: bool, **
     chosen = options.sweep_options(values)
     resolved = resolve(loaded, must_be_available=not dry_run)
     if dry_run:
-        _show_plan(console, resolved, out=chosen.out, lanes=chosen.layout.lanes, max_runs=chosen.max_runs)
+        limits: dict[str, Any] = {"max_runs": chosen.max_runs, "strict": chosen.strict}
+        _show_plan(console, resolved, out=chosen.out, lanes=chosen.layout.lanes, **limits)
         return 0
     for note in resolved.notes:
         console.warning(note)

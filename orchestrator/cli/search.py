@@ -34,6 +34,7 @@ def search(console: Console, experiment: str, then_sweep: bool, dry_run: bool, n
     from orchestrator.commands.search import search as execute
     from orchestrator.commands.search import with_winners
     from orchestrator.commands.sweep import sweep
+    from orchestrator.config.data_check import check_data
     from orchestrator.config.resolve import resolve
     from orchestrator.console.live import shown
     from orchestrator.console.search_summary import report, show_plan
@@ -43,7 +44,7 @@ def search(console: Console, experiment: str, then_sweep: bool, dry_run: bool, n
     chosen = options.sweep_options(values)
     resolved = resolve(loaded, must_be_available=not dry_run)
     if dry_run:
-        show_plan(console, resolved)
+        show_plan(console, resolved, check_data(resolved, strict=chosen.strict))
         return 0
     for note in resolved.notes:
         console.warning(note)

@@ -183,13 +183,14 @@ def plan(
     out: str | None = None,
     lanes: int | None = None,
     max_runs: int = resolve.MAXIMUM_RUNS,
+    strict: bool = False,
 ) -> SweepPlan:
     """Plan a sweep: read the data and the results directory, start nothing and write nothing.
 
-    Raises UserError or DataError for what would also stop the sweep.
+    Raises UserError or DataError for what would also stop the sweep, which may be `strict`.
     """
     cells = (*resolved.adaptations, *resolve.grid_runs(resolved, max_runs))
-    facts = check_data(resolved)
+    facts = check_data(resolved, strict=strict)
     store = Store.open(out or default_out(resolved.experiment.experiment))
     recorded = store.recorded()
     pending = tuple(resolve.pending(cells, recorded))

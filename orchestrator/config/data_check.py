@@ -2,25 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
+from itertools import groupby
 
+from analysis.comparison.design import KNOWN_CLUSTERS
 from orchestrator.config.resolve import ResolvedExperiment
 from orchestrator.errors import UserError
+from orchestrator.units import plural
 from trainables import registry
 from trainables.config import RunConfig
-from trainables.data.dataset import Corpus, DataError
+from trainables.data.dataset import Corpus, DataError, Item
+from trainables.data.leakage import GOLD, Contents, Overlap
 from trainables.data.load import load_corpus
 from trainables.data.splits import Split, split_for
 from trainables.protocols.task import Task
+
+MOST_NAMED = 3
+
+
+@dataclass(frozen=True)
+class UnseenLabel:
+    """A label that no training item of one split has, and how many items of `part` have it: the model misses it there.
+
+    `split` names the split by its fold or seed; empty if there is only one.
+    """
+
+    label: str
+    part: str
+    items: int
+    split: str
 
 
 @dataclass(frozen=True)
 class DataFacts:
     """What is known about the data before the first run.
 
-    `duplicates` counts evaluation items that are also training items, in the worst split. `adapt` has the same facts
-    about the text that models are adapted to.
+    `duplicates` counts evaluation items that are also training items; with `near_duplicates`, `short_duplicates`,
+    `repeated` and `known_clusters` (`trainables/data/leakage.py`) it is the worst number of any split. `adapt` has the
+    same facts about the text that models are adapted to.
     """
 
     items: int
@@ -30,14 +52,47 @@ class DataFacts:
     duplicates: int
     notes: tuple[str, ...]
     adapt: DataFacts | None = None
+    near_duplicates: int = 0
+    short_duplicates: int = 0
+    repeated: int = 0
+    known_clusters: int = 0
+    unseen_labels: tuple[UnseenLabel, ...] = ()
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """Notes that every reader of the results must see."""
         adapt = () if self.adapt is None else tuple(f"adapt: {note}" for note in self.adapt.notes)
-        if not self.duplicates:
-            return (*self.notes, *adapt)
-        return (*self.notes, *adapt, f"{self.duplicates} evaluation items are also training items: scores are too high")
+        return (*self.notes, *adapt, *self._about_overlap(), *_about_unseen(self.unseen_labels))
+
+    def _about_overlap(self) -> Iterator[str]:
+        if self.duplicates:
+            are = "is also a training item" if self.duplicates == 1 else "are also training items"
+            yield f"{_items(self.duplicates)} {are}: scores are too high"
+        if self.near_duplicates:
+            differ = "differs from a training item" if self.near_duplicates == 1 else "differ from training items"
+            yield f"{_items(self.near_duplicates)} {differ} only in case, punctuation or numbers"
+        if self.short_duplicates:
+            repeat = "repeats a training item" if self.short_duplicates == 1 else "repeat training items"
+            yield f"{_items(self.short_duplicates)} {repeat}, but so short (one or two words) that it means nothing"
+        if self.repeated:
+            repeat = "repeats another one" if self.repeated == 1 else "repeat others"
+            yield f"{_items(self.repeated)} {repeat} of the same part: not independent, so intervals are too narrow"
+        if self.known_clusters:
+            share = "shares a cluster" if self.known_clusters == 1 else "share a cluster"
+            of_all = f"{self.known_clusters} of {_items(self.evaluation_items)}"
+            yield f"{of_all} {share} with training items: {KNOWN_CLUSTERS}"
+
+
+def _items(number: int) -> str:
+    return plural(number, "evaluation item")
+
+
+def _about_unseen(unseen: Sequence[UnseenLabel]) -> Iterator[str]:
+    """Yield a sentence for each label that a split's training items lack, with the splits and the items it costs."""
+    for label, group in groupby(sorted(unseen, key=lambda one: one.label), key=lambda one: one.label):
+        places = [f"{plural(one.items, f'{one.part} item')}{f' of {one.split}' * bool(one.split)}" for one in group]
+        more = f" and in {len(places) - MOST_NAMED} more splits" if len(places) > MOST_NAMED else ""
+        yield f"no training item has the label {label!r}: it is missed in {', '.join(places[:MOST_NAMED])}{more}"
 
 
 def check_data(resolved: ResolvedExperiment, *, strict: bool = False) -> DataFacts:
@@ -58,6 +113,7 @@ def check_data(resolved: ResolvedExperiment, *, strict: bool = False) -> DataFac
 def _facts_of(config: RunConfig, drawn: Sequence[tuple[int, int | None]]) -> DataFacts:
     """Return the facts about one data set, split with every (seed, fold)."""
     task: Task = registry.load("task", config.task).configured(config.task_options)
+    gold = getattr(task, "gold", GOLD)
     corpus = load_corpus(config.data, task.fields)
     task.check(corpus.items)
     labels = task.label_space(corpus.items)
@@ -69,10 +125,42 @@ def _facts_of(config: RunConfig, drawn: Sequence[tuple[int, int | None]]) -> Dat
     first = splits[0]
     if config.split.train_items is not None:
         notes = (*notes, f"trained on {len(first.train)} items only (split.train_items): not a real result")
-    notes = (*notes, *_labels_without_items(task, corpus, first))
-    evaluated = len(first.validation) + len(first.test)
-    duplicates = max(split.duplicates for split in splits)
-    return DataFacts(len(corpus), len(labels), len(first.train), evaluated, duplicates, notes)
+    notes = (*notes, *_labels_without_items(task, corpus, splits))
+    contents = Contents.of(corpus.items, task.fields, gold)
+    overlap = reduce(Overlap.worst, [contents.overlap(split) for split in splits])
+    labels_of = [_labels_in(item, gold, frozenset(labels)) for item in corpus.items]
+    names = _names(drawn)
+    unseen = [one for name, split in zip(names, splits, strict=True) for one in _unseen(labels_of, split, name)]
+    return DataFacts(
+        items=len(corpus),
+        labels=len(labels),
+        train_items=len(first.train),
+        evaluation_items=len(first.validation) + len(first.test),
+        notes=notes,
+        unseen_labels=tuple(unseen),
+        **vars(overlap),
+    )
+
+
+def _names(drawn: Sequence[tuple[int, int | None]]) -> list[str]:
+    """Name each split by what differs between them: its fold, its seed or both."""
+    seeds = len({seed for seed, _ in drawn}) > 1
+    folds = len({fold for _, fold in drawn}) > 1
+    return [f"{f'seed {seed}' * seeds} {f'fold {fold}' * folds}".strip() for seed, fold in drawn]
+
+
+def _labels_in(item: Item, gold: Sequence[str], known: frozenset[str]) -> frozenset[str]:
+    """Return the labels of an item: those of the label space that stand in its fields with the right answers."""
+    values = [item[name] for name in gold if name in item]
+    flat = [entry for value in values for entry in (value if isinstance(value, list | tuple) else (value,))]
+    return known & {str(entry) for entry in flat}
+
+
+def _unseen(labels_of: Sequence[frozenset[str]], split: Split, name: str) -> Iterator[UnseenLabel]:
+    seen = frozenset().union(*(labels_of[index] for index in split.train))
+    for part in ("validation", "test"):
+        absent = Counter(label for index in split.part(part) for label in labels_of[index] - seen)
+        yield from (UnseenLabel(label, part, number, name) for label, number in sorted(absent.items()))
 
 
 def _check_metric(name: str | None, labels: Sequence[str]) -> None:
@@ -84,11 +172,12 @@ def _check_metric(name: str | None, labels: Sequence[str]) -> None:
         raise DataError(f"compare.metric: {name} cannot score these {len(labels)} labels: {shown}")
 
 
-def _labels_without_items(task: Task, corpus: Corpus, split: Split) -> tuple[str, ...]:
-    """Return a note for each label that no reported item has: nothing will be known about it."""
+def _labels_without_items(task: Task, corpus: Corpus, splits: Sequence[Split]) -> tuple[str, ...]:
+    """Return a note for each label that no reported item of any split has: nothing will be known about it."""
     strata = task.strata(corpus.items)
     if strata is None:
         return ()
-    part = "test" if len(split.test) else "validation"
-    absent = set().union(*strata) - set().union(*(strata[index] for index in split.part(part)))
+    part = "test" if len(splits[0].test) else "validation"
+    reported = {int(index) for split in splits for index in split.part(part)}
+    absent = set().union(*strata) - set().union(*(strata[index] for index in reported))
     return tuple(f"no {part} item has the label {label!r}: its F1 cannot be above 0" for label in sorted(absent))

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from trainables import registry
-from trainables.config import DataConfig, Frozen, ModelConfig, RunConfig
+from trainables.config import DataConfig, Frozen, ModelConfig, RunConfig, SplitConfig
 
 IDENTITY_VERSION = 1
 TUNING_VERSION = 2  # of runs that tune thresholds; before 2 (not part of ids), untuned scores chose the epoch
@@ -84,7 +84,7 @@ class RunSpec(Frozen):
             "model": _model_identity(config.model),
             "variants": {self._content(name): options for name, options in config.variants.items()},
             "train": config.train.model_dump(mode="json"),
-            "split": config.split.model_dump(mode="json", exclude={"seed", "ids", "fold"}),
+            "split": _split_identity(config.split),
             "split_ids": None if config.split.ids is None else self._content(config.split.ids),
             "metric": None if config.metric is None else self._content(config.metric),
             "direction": None if config.direction == "maximize" else config.direction,
@@ -125,6 +125,12 @@ def _data_identity(data: DataConfig, content: Any) -> dict[str, Any]:
     assert data.fingerprint is not None, "a run is identified by its data's fingerprint; resolve the experiment first"
     name = None if data.name is None else content(data.name)
     return {"id": name or data.hub, "fingerprint": data.fingerprint, "limit": data.limit}
+
+
+def _split_identity(split: SplitConfig) -> dict[str, Any]:
+    """Identify how a split is drawn; clusters were divided before there was a choice, so that this is left out."""
+    unused = {"seed", "ids", "fold", *(() if split.clusters == "whole" else ("clusters",))}
+    return split.model_dump(mode="json", exclude=unused)
 
 
 def _model_identity(model: ModelConfig) -> dict[str, Any]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import asdict
 from typing import Any
 
 import click
 
 from orchestrator.commands.search import SearchResult, search_settings
+from orchestrator.config.data_check import DataFacts
 from orchestrator.config.resolve import ResolvedExperiment
 from orchestrator.config.search_space import space_of
 from orchestrator.console import text
@@ -58,9 +60,11 @@ def document(result: SearchResult) -> list[dict[str, Any]]:
     ]
 
 
-def show_plan(console: Console, resolved: ResolvedExperiment) -> None:
-    """Print what a search would try. Raises UserError if the experiment has no search."""
+def show_plan(console: Console, resolved: ResolvedExperiment, facts: DataFacts) -> None:
+    """Print what a search would try, on which data. Raises UserError if the experiment has no search."""
     settings = search_settings(resolved)
+    for line in facts.warnings:
+        console.warning(line)
     planned: list[dict[str, Any]] = []
     for system in resolved.systems:
         epochs, space = system.config.train.epochs, space_of(settings, system)
@@ -73,7 +77,8 @@ def show_plan(console: Console, resolved: ResolvedExperiment) -> None:
         }
         planned.append({**entry, "own": dict(space.own), "parameters": parameters, "unsupported": system.unsupported})
     if console.as_json:
-        console.document({"search": settings.model_dump(mode="json"), "systems": planned})
+        content = {"search": settings.model_dump(mode="json"), "systems": planned, "data": asdict(facts)}
+        console.document({**content, "warnings": list(facts.warnings)})
         return
     for plan in planned:
         console.data(f"{plan['system']}: {plan['trials']} trials of at most {plural(plan['epochs'], 'epoch')}")

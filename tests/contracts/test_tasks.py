@@ -52,7 +52,7 @@ def sample(task: Task, number: int) -> Item:
         "label": label,
         "labels": [label] if "words" not in task.fields else [label if word == words[2] else "O" for word in words],
         "question": f"what is the {words[1]} ?",
-        "context": sentence,
+        "context": f"{sentence} {number}",
         "answers": {"text": [words[2]], "answer_start": [sentence.index(words[2])]} if number % 3 else _no_answer(),
     }
     missing = set(task.fields) - set(known)

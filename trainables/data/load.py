@@ -16,6 +16,7 @@ import numpy as np
 
 from trainables import registry
 from trainables.config import DataConfig
+from trainables.data.clusters import without_blank_clusters
 from trainables.data.dataset import Corpus, DataError, Dataset, HubSource, Item, Reading
 from trainables.data.declared import as_declared
 from trainables.data.how_read import Columns, HowRead, ReadOptions
@@ -92,7 +93,7 @@ def load_corpus(data: DataConfig, fields: tuple[str, ...] = (), *, offline: bool
     location = locate(data, offline=offline)
     reading = _as_asked(_read(data, fields, dataset, location, offline), data.test, location)
     declared, parts = as_declared(reading.items, data, fields), reading.parts
-    items = declared.items
+    items = without_blank_clusters(declared.items)
     notes = (*(dataset.notes if dataset else ()), *reading.notes, *declared.notes)
     if data.limit is not None and data.limit < len(items):
         notes = (*notes, f"only the first {data.limit} of {len(items)} items: not a real result")

@@ -24,7 +24,7 @@ NOTE = "trained and scored on articles of the SQuAD 2.0 development file: these 
 def read(location: Path) -> Reading:
     """Read the questions of the file in a folder, and their parts from the article split beside it. Raises DataError.
 
-    A question's `cluster` is its paragraph, `<title>/<number>`, whose questions share a context.
+    A question's `cluster` is its article; `paragraph`, `<title>/<number>`, is the smaller unit that shares a context.
     """
     source = location / FILE
     items = list(_questions(source, _json(source)))
@@ -63,7 +63,8 @@ def _questions(path: Path, document: dict[str, Any]) -> Iterator[Item]:
 def _question(question: dict[str, Any], title: str, paragraph: str, context: str) -> Item:
     return {
         "id": question["id"],
-        "cluster": paragraph,
+        "cluster": title,
+        "paragraph": paragraph,
         "title": title,
         "context": context,
         "question": question["question"],

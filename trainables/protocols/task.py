@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 class Task(Protocol):
     """Turns items into features, a model's outputs into a loss and into predictions, and predictions into metrics.
 
-    `fields` are the item fields that it needs besides `id`. `metrics` are all names that `score` may return, with
-    `primary_metric` first, which chooses the best epoch; `minimized` are the metrics for which less is better.
+    `fields` are the item fields that it needs besides `id`. If right answers are in other fields than `label`, `labels`
+    and `answers`, an attribute `gold` names them, so that items are compared by their input alone. `metrics` are all
+    names that `score` may return, with `primary_metric` first, which chooses the best epoch; `minimized` are the
+    metrics for which less is better.
     `targets` are the columns that only the loss reads; all others go to the model's forward. `token_outputs` are the
     outputs with one value per token, which the loop crops to the feature's length; all others have a fixed width.
     `tunes` says whether thresholds are tuned, on data set aside for that. `whole_vocabulary` keeps embedding rows that
@@ -65,7 +67,7 @@ class Task(Protocol):
         """Return each item's labels that every part should hold in proportion; None if splits are not stratified."""
 
     def check_split(self, items: Sequence[Item], split: Split, labels: Sequence[str]) -> None:
-        """Raise DataError for a split that cannot be used, e.g. if the training part lacks an evaluation label."""
+        """Raise DataError for a split that cannot be used, e.g. if nothing can be learned from the training part."""
 
     def unlabelled(self, items: Sequence[Item], labels: Sequence[str]) -> list[Item]:
         """Return items for `encode` of which only the input is known; an arbitrary label stands where one is required.

@@ -7,7 +7,6 @@ windows, T tokens, N best starts and ends.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -226,12 +225,6 @@ def first_answer(item: Item) -> tuple[int, int] | None:
         return None
     start = int(answers["answer_start"][0])
     return start, start + len(answers["text"][0])
-
-
-def cluster(item: Item) -> str:
-    """Return what a question shares with others: its own `cluster` field, or else a hash of its context."""
-    given = item.get("cluster")
-    return hashlib.sha256(item["context"].encode()).hexdigest()[:12] if given is None else str(given)
 
 
 def gold(item: Item) -> str:

@@ -16,6 +16,7 @@ from pydantic import Field
 
 from trainables.config import Frozen
 from trainables.data.batching import Indices
+from trainables.data.clusters import cluster_of
 from trainables.data.dataset import DataError, Item
 from trainables.data.features import Features, Ragged
 from trainables.data.splits import Split
@@ -25,7 +26,6 @@ from trainables.tasks._answers import (
     BestAnswers,
     answers_of,
     best_score,
-    cluster,
     gold,
     item_scores,
     official_scores,
@@ -62,7 +62,7 @@ class QuestionAnswering:
     """Items have `question`, `context` and `answers`: lists `text` and `answer_start` (characters), empty for none.
 
     The first answer is trained on; in scoring all are equally right. A `cluster` is what questions share: the data's
-    own, or else their context.
+    own, or else their article (`title`), or else their context.
     """
 
     options: Options = field(default_factory=Options)
@@ -200,7 +200,7 @@ class QuestionAnswering:
         table = pd.DataFrame(
             {
                 "item": [str(item["id"]) for item in asked],
-                "cluster": [cluster(item) for item in asked],
+                "cluster": [cluster_of(item, self.fields) for item in asked],
                 "gold": [gold(item) for item in asked],
                 "answer": _texts(asked, features, answers),
                 "no_answer_score": answers.no_answer_score,

@@ -23,7 +23,8 @@ from trainables.data.batch_loader import BatchLoader
 from trainables.data.batching import Indices, evaluation_batches, shard
 from trainables.data.dataset import Item
 from trainables.data.features import Ragged
-from trainables.data.splits import Split, divide
+from trainables.data.splits import Split
+from trainables.data.stratification import divide
 from trainables.protocols.task import Task
 from trainables.system.attention_kernels import chosen_kernels
 from trainables.system.precision import autocast

@@ -1,4 +1,4 @@
-"""Splits are disjoint, cover every item, depend on the seed alone, and say how many items occur on both sides."""
+"""Splits are disjoint, cover every item, and depend on the seed alone."""
 
 from __future__ import annotations
 
@@ -140,13 +140,6 @@ def test_the_ids_fingerprint_is_of_the_meaning_and_not_of_the_layout(tmp_path: P
     two.write_text('{"validation": ["3"],\n "train": [2, 1]}', encoding="utf-8")
     three.write_text('{"train": [1, 3], "validation": [2]}', encoding="utf-8")
     assert ids_fingerprint(one) == ids_fingerprint(two) != ids_fingerprint(three)
-
-
-def test_items_on_both_sides_are_counted_by_their_words() -> None:
-    items = _items(10)
-    items[9] = {"id": 9, "words": items[0]["words"], "labels": ["Power"], "cluster": "other"}
-    split = make_split(items, SplitConfig(), 42, parts={"train": range(8), "validation": [8, 9]})
-    assert split.duplicates == 1
 
 
 def test_too_few_items_are_refused() -> None:

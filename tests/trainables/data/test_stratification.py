@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from trainables.config import SplitConfig
-from trainables.data.splits import Indices, Strata, divide, make_split
+from trainables.data.splits import make_split
+from trainables.data.stratification import Indices, Strata, divide
 
 SHARES = {"joy": 0.4, "anger": 0.3, "love": 0.1, "trust": 0.03}
 

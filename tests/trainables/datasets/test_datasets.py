@@ -10,6 +10,7 @@ import pytest
 from trainables import registry
 from trainables.config import DataConfig, SplitConfig
 from trainables.data.dataset import Corpus, DataError, Dataset
+from trainables.data.leakage import Contents
 from trainables.data.load import load_corpus
 from trainables.data.splits import make_split
 
@@ -72,4 +73,5 @@ def test_cr_ecss_is_the_published_data_set() -> None:
     assert (len(items), len(words), len(labels)) == (875, 31_443, 19)
     assert (labels["O"], labels["OBDH"], labels["Nonconformity"]) == (21_556, 909, 189)
     assert sum(not word.strip() for word in words) == 927
-    assert make_split(items, SplitConfig(validation=0.213), 42).duplicates == 0
+    split = make_split(items, SplitConfig(validation=0.213), 42)
+    assert Contents.of(items, ("words", "labels")).overlap(split).duplicates == 0

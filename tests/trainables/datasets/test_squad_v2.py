@@ -1,4 +1,4 @@
-"""SQuAD 2.0 in its own JSON: paragraphs are clusters, articles are parts, and what is broken is named."""
+"""SQuAD 2.0 in its own JSON: articles are clusters, and parts consist of them, and what is broken is named."""
 
 from __future__ import annotations
 
@@ -41,10 +41,11 @@ def _read(folder: Path, document: Any, fit: list[str] | None = None) -> Corpus:
     return load_corpus(_write(folder, document, fit or ["Normans"], ["Force"]), offline=True)
 
 
-def test_questions_keep_their_answers_and_share_their_paragraph(tmp_path: Path) -> None:
+def test_questions_keep_their_answers_and_share_their_article(tmp_path: Path) -> None:
     corpus = _read(tmp_path, _document())
     assert [item["id"] for item in corpus.items] == ["a", "b", "c"]
-    assert [item["cluster"] for item in corpus.items] == ["Normans/0", "Normans/0", "Force/0"]
+    assert [item["cluster"] for item in corpus.items] == ["Normans", "Normans", "Force"]
+    assert [item["paragraph"] for item in corpus.items] == ["Normans/0", "Normans/0", "Force/0"]
     assert corpus.items[0]["answers"] == {"text": ["France", "France"], "answer_start": [9, 9]}
     assert corpus.items[1]["answers"] == {"text": [], "answer_start": []}
     assert {name: list(rows) for name, rows in (corpus.parts or {}).items()} == {"train": [0, 1], "validation": [2]}
@@ -100,7 +101,8 @@ def test_squad_v2_is_the_published_development_set_in_two_parts() -> None:
     corpus = _real()
     answerable = [bool(item["answers"]["text"]) for item in corpus.items]
     assert (len(corpus), sum(answerable)) == (11_873, 5_928)
-    assert len({item["cluster"] for item in corpus.items}) == 1_204
+    assert len({item["paragraph"] for item in corpus.items}) == 1_204
+    assert len({item["cluster"] for item in corpus.items}) == 35
     parts = corpus.parts or {}
     assert {name: len(rows) for name, rows in parts.items()} == {"train": 5_795, "validation": 6_078}
     assert sum(not answerable[row] for row in parts["validation"]) == 3_168
