@@ -80,7 +80,7 @@ def read_item_counts(runs: pd.DataFrame, predictions: pd.DataFrame, metric: str)
     labels = labels_of(predictions["labels"].dropna().tolist()[:1]) if "labels" in predictions.columns else ()
     of_runs = [rows[str(names[run])] for run in scored]
     as_long = [own for own in of_runs if len(own) == len(of_runs[0])]
-    coarsest = min(as_long, key=lambda own: _num_units(frame.iloc[own]))
+    coarsest = min(as_long, key=lambda own: _num_units(frame, own))
     reference = _reference(frame.iloc[_ordered(frame, coarsest)], labels)
     counts = []
     for run in scored:
@@ -151,10 +151,10 @@ def _ordered(frame: pd.DataFrame, rows: Any) -> Codes:
     return order
 
 
-def _num_units(own: pd.DataFrame) -> int:
+def _num_units(frame: pd.DataFrame, rows: Any) -> int:
     """Return how many units one run's items form: the fewer, the larger its clusters."""
-    clusters = own["cluster"].to_numpy()
-    return len(np.unique(clusters[clusters >= 0])) + len(np.unique(own["item"].to_numpy()[clusters < 0]))
+    clusters, items = frame["cluster"].to_numpy()[rows], frame["item"].to_numpy()[rows]
+    return len(np.unique(clusters[clusters >= 0])) + len(np.unique(items[clusters < 0]))
 
 
 def _reference(first: pd.DataFrame, label_space: tuple[str, ...]) -> _Reference:

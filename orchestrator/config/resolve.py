@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from orchestrator.config.absolute_paths import anchored, file_hashes, named_code, require_permission
 from orchestrator.config.adapt_runs import adaptations, check_initial_weights, initial_weights
+from orchestrator.config.cluster_choice import with_clusters
 from orchestrator.config.error_messages import Check, suggestion
 from orchestrator.config.experiment import TASK, Experiment
 from orchestrator.config.load import Loaded
@@ -24,10 +25,8 @@ from orchestrator.config.search_space import check_search
 from orchestrator.config.yaml_file import KeyPath
 from orchestrator.errors import UserError
 from trainables import models, registry
-from trainables.config import DataConfig, ModelConfig, RunConfig, SplitConfig, TrainConfig
+from trainables.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from trainables.data import load
-from trainables.data.dataset import DataError
-from trainables.data.splits import clusters_to_keep
 from trainables.protocols.task import Task
 from trainables.protocols.variant import Subject, unsupported_on
 from trainables.registry import is_path
@@ -114,7 +113,8 @@ def resolve(loaded: Loaded, *, must_be_available: bool = True) -> ResolvedExperi
         experiment = with_objective(experiment, task)
     check_references(check, experiment)
     check.finish()
-    experiment = with_clusters(experiment, task.configured(options))
+    experiment = with_clusters(check, experiment, task.configured(options))
+    check.finish()
     adapted, direction = adaptations(experiment, configs, hashes), experiment.compare.direction
 
     def system(model: str, recipe: str) -> System:
@@ -194,29 +194,6 @@ def with_fingerprints(
         text = _pinned(check, experiment.adapt.data, ("adapt", "data"), adapt.fields)
         changed["adapt"] = experiment.adapt.model_copy(update={"data": text})
     return experiment.model_copy(update=changed)
-
-
-def with_clusters(experiment: Experiment, task: Task) -> Experiment:
-    """Return the experiment with `split.clusters` filled in, for its data and for the text it adapts models to.
-
-    Whether a draw keeps clusters whole belongs to a run's id, and depends on whether the data have any.
-    """
-    changed: dict[str, Any] = {"split": _with_clusters(experiment.split, experiment.data, task)}
-    if experiment.adapt is not None:
-        text: Task = registry.load("task", TASK)
-        split = _with_clusters(experiment.adapt.split, experiment.adapt.data, text)
-        changed["adapt"] = experiment.adapt.model_copy(update={"split": split})
-    return experiment.model_copy(update=changed)
-
-
-def _with_clusters(split: SplitConfig, data: DataConfig, task: Task) -> SplitConfig:
-    if split.clusters is not None:
-        return split
-    try:
-        whole = clusters_to_keep(task, load.load_corpus(data, task.fields), split) is not None
-    except DataError:  # the data check reads the same data next, and reports it with file and row
-        whole = False
-    return split.model_copy(update={"clusters": "whole"}) if whole else split
 
 
 def _pinned(check: Check, config: DataConfig, path: KeyPath, fields: tuple[str, ...]) -> DataConfig:

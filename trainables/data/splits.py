@@ -84,11 +84,11 @@ def clusters_to_keep(task: Divided, corpus: Corpus, split: SplitConfig) -> Indic
     """
     drawn = draws(split, corpus.parts, task.tunes)
     if split.clusters is not None and not drawn:
-        raise DataError("split.clusters: the parts of these data are given and nothing is drawn; remove the key")
+        raise DataError("the parts of these data are given: split.clusters decides nothing; remove it")
     clusters = shared_clusters(corpus.items, task.fields) if drawn else None
     if split.clusters is not None and clusters is None:
         raise DataError(
-            "split.clusters: no two items share a cluster; name the column that holds it in "
+            "no two items share a cluster: split.clusters decides nothing; name the column that holds it in "
             "data.columns (cluster: COLUMN), or remove the key"
         )
     return None if split.clusters == "divided" else clusters

@@ -153,10 +153,12 @@ def test_fewer_clusters_than_parts_are_refused_with_the_remedy(settings: SplitCo
 @pytest.mark.parametrize("clusters", ["whole", "divided"])
 def test_a_choice_that_decides_nothing_is_refused(clusters: Any) -> None:
     alone = [{**item, "cluster": None} for item in _documents()]
-    with pytest.raises(DataError, match=r"split.clusters: no two items share a cluster; .*data.columns"):
+    with pytest.raises(
+        DataError, match=r"no two items share a cluster: split.clusters decides nothing; .*data.columns"
+    ):
         _drawn(alone, SplitConfig(clusters=clusters))
     parts: Parts = {"train": range(150), "validation": range(150, 200)}
-    with pytest.raises(DataError, match=r"split.clusters: the parts of these data are given and nothing is drawn"):
+    with pytest.raises(DataError, match="the parts of these data are given: split.clusters decides nothing; remove it"):
         _drawn(_documents(), SplitConfig(clusters=clusters), parts=parts)
 
 
