@@ -10,6 +10,7 @@ import pytest
 
 from analysis import registry
 from analysis.analyze import analyze_results
+from analysis.comparison.design import KNOWN_CLUSTERS
 from analysis.comparison.item_counts import NotShared, read_item_counts
 from analysis.config import CompareConfig
 from analysis.inference.interface import TestOptions
@@ -125,6 +126,33 @@ def test_whole_clusters_are_resampled_and_few_of_them_are_said() -> None:
     assert "25 clusters of items" in together.claim
     few = analyze_results(study(hits, clusters=[f"{k // 20}" for k in range(200)]), options=QUICK)
     assert any("only 10 clusters of items" in text for text in few.warnings)
+
+
+def test_a_claim_over_clusters_says_so_and_says_less_if_training_knows_the_clusters() -> None:
+    results = study(draw_hits(5, items=60), clusters=[f"article {k // 2}" for k in range(60)])
+    found = analyze_results(results, options=QUICK)
+    assert found.claim.startswith("These recipes on new clusters of items from this distribution, with new training")
+    assert "30 clusters of items" in found.claim
+    note = f"4 of 60 evaluation items share a cluster with training items: {KNOWN_CLUSTERS}"
+    known = analyze_results(replace(results, warnings=(*results.warnings, note)), options=QUICK)
+    assert known.claim.startswith(
+        "These recipes on new items from this distribution, some of them from clusters that training knows, with new"
+    )
+
+
+def test_runs_with_smaller_clusters_of_an_earlier_version_are_analysed_with_the_others() -> None:
+    """Questions of one data set: earlier runs name the paragraph as the cluster, later ones the article."""
+    articles, paragraphs = [f"article {k // 8}" for k in range(240)], [f"paragraph {k // 2}" for k in range(240)]
+    later = study(draw_hits(5, items=240), clusters=articles)
+    expected = analyze_results(later, options=QUICK)
+    earlier = [name for name in later.runs["run_id"] if str(name).endswith(("-0", "-3"))]
+    predictions = later.predictions.copy()
+    for name in earlier:
+        predictions.loc[predictions["run_id"] == name, "cluster"] = paragraphs
+    mixed = analyze_results(replace(later, predictions=predictions), options=QUICK)
+    assert "30 clusters of items" in mixed.claim
+    assert mixed.comparisons["primary_method"].tolist() == ["multi_bootstrap"]
+    pd.testing.assert_frame_equal(mixed.comparisons, expected.comparisons)
 
 
 def test_items_that_share_nothing_stay_units_of_their_own() -> None:

@@ -158,7 +158,9 @@ def test_a_choice_that_decides_nothing_is_refused(clusters: Any) -> None:
     ):
         _drawn(alone, SplitConfig(clusters=clusters))
     parts: Parts = {"train": range(150), "validation": range(150, 200)}
-    with pytest.raises(DataError, match="the parts of these data are given: split.clusters decides nothing; remove it"):
+    with pytest.raises(
+        DataError, match=r"the parts of these data are given: split\.clusters decides nothing; remove it"
+    ):
         _drawn(_documents(), SplitConfig(clusters=clusters), parts=parts)
 
 

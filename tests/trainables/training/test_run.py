@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 
@@ -211,3 +212,18 @@ def test_epochs_are_reported_as_they_end(tmp_path: Path) -> None:
     listener = StopAt(10**9)
     outcome = run(tiny_run(tmp_path), control=listener)
     assert [row["epoch"] for row in listener.rows] == list(outcome.epochs["epoch"]) == [1, 2, 3]
+
+
+def test_a_label_that_no_training_item_has_is_scored_as_a_miss(tmp_path: Path) -> None:
+    """Of 4 validation items with one word each, none of the labels but O is known: their F1 is that of three misses."""
+    config = tiny_run(tmp_path, split=SplitConfig(ids=str(tmp_path / "ids.json")))
+    (tmp_path / "ids.json").write_text(json.dumps({"train": list(range(24)), "validation": [24, 25, 26, 27]}))
+    data = Path(str(config.data.path))
+    rows = [
+        {"id": 24 + number, "words": ["odd"], "labels": [label]} for number, label in enumerate(["X", "Y", "X", "O"])
+    ]
+    data.write_text(data.read_text() + "".join(json.dumps(row) + "\n" for row in rows))
+    outcome = run(config)
+    assert outcome.predictions["gold"].tolist() == ["X", "Y", "X", "O"]
+    assert outcome.predictions["correct"].tolist()[:3] == [False, False, False]
+    assert outcome.columns["score"] == 0.0
