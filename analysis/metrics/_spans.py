@@ -25,7 +25,7 @@ _IOBES = {"L": "E", "U": "S", "M": "I"}
 
 
 def applies(labels: Collection[str]) -> bool:
-    """Return whether every label is `O` or a position (B, I, E, S, L, U, M), a hyphen and a type, and one is not `O`."""
+    """Return whether every label is `O` or `B-X` (or I-, E-, S-, L-, U-, M-), and one is not `O`."""
     return all(_TAG.fullmatch(str(label)) for label in labels) and any(str(label) != "O" for label in labels)
 
 

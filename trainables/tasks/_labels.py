@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import AfterValidator, Field
 
 from trainables.data.dataset import DataError, Item
 from trainables.data.splits import Split
@@ -21,19 +23,54 @@ if TYPE_CHECKING:
 
 NEARLY_ALL, MOSTLY = 0.99, 0.9  # shares from which a model counts as collapsed
 OUTSIDE = "O"  # F1 metrics leave this label out: in tagging it means "none"
+HIDDEN = ("-1", "-")  # what usually marks a hidden or missing label: GLUE's -1, and SNLI's - where annotators disagree
+
+Names = tuple[str | Annotated[int, Field(strict=True)], ...]
+HiddenLabels = Annotated[
+    Names | list[str | Annotated[int, Field(strict=True)]] | None,
+    AfterValidator(lambda labels: None if labels is None else tuple(map(str, labels))),
+    Field(
+        description="labels that mark hidden or missing ones, whose items are refused; null: -1 and -; []: none, so "
+        "that these are labels like any other",
+    ),
+]
 
 
 def label_fault(label: Any) -> str | None:
-    """Return why a label cannot be used, or None. Numbers are labels too, except -1, which marks a hidden label."""
-    if isinstance(label, bool) or not isinstance(label, str | int):
+    """Return why a label cannot be used, or None. Whole numbers are labels too."""
+    if isinstance(label, bool | float):
+        return (
+            f"a label must be text or a whole number, got {label!r}: write it as text, such as '{str(label).lower()}'"
+        )
+    if isinstance(label, list | tuple | dict):
+        return (
+            f"a label must be text or a whole number, got {label!r}; several labels are for multi_label_classification"
+        )
+    if not isinstance(label, str | int):
         return f"a label must be text or a whole number, got {label!r}"
-    if str(label) == "-1":
-        return "the label -1 marks hidden labels, which cannot be learned or scored"
     if not str(label).strip() or not str(label).isprintable():
         return "a label is empty or holds a control character"
     if label == OUTSIDE:
         return "a class cannot be called 'O': F1 leaves that name out; rename it"
     return None
+
+
+def require_visible(
+    items: Sequence[Item], labels_of: Callable[[Item], Sequence[Any]], hidden: Sequence[Any] | None
+) -> None:
+    """Raise DataError naming the first item with a hidden label, and how many there are; by default those of HIDDEN."""
+    names = {str(label) for label in (HIDDEN if hidden is None else hidden)}
+    numbers = [number for number, item in enumerate(items) if names & set(map(str, labels_of(item)))]
+    if not numbers:
+        return
+    number, item = numbers[0] + 1, items[numbers[0]]
+    label = next(label for label in map(str, labels_of(item)) if label in names)
+    others = [name for name in map(str, hidden or ()) if name != label]
+    raise DataError(
+        f"item {number} (id {item.get('id')!r}): the label {label} marks hidden labels, which cannot be learned or "
+        f"scored ({len(numbers):,} of {len(items):,} items have one): remove these items; if it is a label like any other, "
+        f"write task_options: {{hidden: {json.dumps(others, ensure_ascii=False)}}}"
+    )
 
 
 def require_learnable(

@@ -21,7 +21,14 @@ from trainables.data.batching import Indices
 from trainables.data.dataset import DataError, Item
 from trainables.data.features import Features, Ragged
 from trainables.data.splits import Split
-from trainables.tasks._labels import SEPARATOR, given_to_all, one_answer, require_learnable
+from trainables.tasks._labels import (
+    SEPARATOR,
+    HiddenLabels,
+    given_to_all,
+    one_answer,
+    require_learnable,
+    require_visible,
+)
 from trainables.tasks._prompts import (
     Prompt,
     Writer,
@@ -61,6 +68,7 @@ class Options(Frozen):
     instruction: str | None = Field(
         default=None, description="the request before the text; null: a built-in one that names all labels"
     )
+    hidden: HiddenLabels = None
 
 
 @dataclass(frozen=True)
@@ -104,6 +112,7 @@ class LabelGeneration:
             reason = text_fault(item, pairs) or answer_fault(item, self.fields[1], self.options.labels)
             if reason:
                 raise DataError(f"item {number} (id {item.get('id')!r}): {reason}")
+        require_visible(items, self._names, self.options.hidden)
         labels = self.label_space(items)
         if len(labels) < 2:
             raise DataError(f"there are fewer than two labels ({', '.join(labels) or 'none'}): nothing can be learned")

@@ -22,6 +22,7 @@ from trainables.data.dataset import DataError, Item
 from trainables.data.features import Features, Ragged
 from trainables.data.splits import Split
 from trainables.tasks._labels import (
+    HiddenLabels,
     as_texts,
     best_threshold,
     given_to_all,
@@ -31,6 +32,7 @@ from trainables.tasks._labels import (
     one_answer,
     positive_weights,
     require_learnable,
+    require_visible,
 )
 from trainables.tasks._texts import column, encode_texts, have_pairs, require_texts, text_fault
 
@@ -56,6 +58,7 @@ class Options(Frozen):
     )
     largest_weight: float = Field(default=10.0, ge=1, description="balanced weights lie between this and its inverse")
     at_least_one: bool = Field(default=False, description="an item below all thresholds gets its most probable label")
+    hidden: HiddenLabels = None
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,7 @@ class MultiLabelClassification:
             reason = text_fault(item, pairs) or _labels_fault(item)
             if reason:
                 raise DataError(f"item {number} (id {item.get('id')!r}): {reason}")
+        require_visible(items, _names, self.options.hidden)
         labels = self.label_space(items)
         if len(labels) < 2:
             names = ", ".join(labels) or "none"

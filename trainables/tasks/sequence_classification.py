@@ -1,6 +1,6 @@
 """Sequence classification: one class per text or pair of texts (sentiment, paraphrase, entailment, topic).
 
-Items have `text`, for pairs also `text_pair`, and `label`. Empty texts and hidden labels (-1) are refused.
+Items have `text`, for pairs also `text_pair`, and `label`. Empty texts and hidden labels (-1 and -) are refused.
 """
 
 from __future__ import annotations
@@ -20,7 +20,15 @@ from trainables.data.batching import Indices
 from trainables.data.dataset import DataError, Item
 from trainables.data.features import Features, Ragged
 from trainables.data.splits import Split
-from trainables.tasks._labels import balanced, label_fault, on_device, one_answer, require_learnable
+from trainables.tasks._labels import (
+    HiddenLabels,
+    balanced,
+    label_fault,
+    on_device,
+    one_answer,
+    require_learnable,
+    require_visible,
+)
 from trainables.tasks._texts import column, encode_texts, have_pairs, require_texts, text_fault
 
 if TYPE_CHECKING:
@@ -40,6 +48,7 @@ class Options(Frozen):
     class_weights: Literal["none", "balanced"] = Field(
         default="none", description="balanced: items / (classes x items of the class), from the training part"
     )
+    hidden: HiddenLabels = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +87,7 @@ class SequenceClassification:
             reason = text_fault(item, pairs) or _label_fault(item)
             if reason:
                 raise DataError(f"item {number} (id {item.get('id')!r}): {reason}")
+        require_visible(items, lambda item: [item["label"]], self.options.hidden)
         labels = self.label_space(items)
         if len(labels) < 2:
             raise DataError(f"there is only one class ({', '.join(labels) or 'none'}): nothing can be learned")

@@ -216,6 +216,9 @@ def test_a_template_that_drops_the_request_is_refused(tmp_path: Path) -> None:
         ({}, [{"id": 7, "text": "a"}], r"item 1 \(id 7\): there is no label; map a column"),
         ({}, [{"id": 7, "text": "", "label": "a"}], "text is empty"),
         ({}, [{"id": 7, "text": "a", "label": -1}], "-1 marks hidden labels"),
+        ({"form": "multi"}, [{"id": 7, "text": "a", "labels": ["-"]}], r"- marks hidden labels.*1 of 1 items"),
+        ({"hidden": ["?"]}, [{"id": 7, "text": "a", "label": "?"}], r"\? marks hidden labels"),
+        ({"hidden": []}, [{"id": 7, "text": "a", "label": "-"}], r"fewer than two labels \(-\)"),
         ({}, [{"id": 7, "text": "a", "label": "x"}], r"fewer than two labels \(x\)"),
         (
             {"labels": ["x", "y"]},

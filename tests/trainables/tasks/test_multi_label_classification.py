@@ -223,6 +223,13 @@ def test_an_item_that_cannot_be_used_is_named(change: dict[str, Any], reason: st
         TASK.check([good, {**good, "id": 1, **change}])
 
 
+def test_a_hidden_label_can_be_allowed() -> None:
+    items = [{"id": 0, "text": "a", "labels": ["-", "data"]}, {"id": 1, "text": "b", "labels": []}]
+    with pytest.raises(DataError, match=r"the label - marks hidden labels.*1 of 2 items"):
+        TASK.check(items)
+    TASK.configured({"hidden": []}).check(items)
+
+
 def test_fewer_than_two_labels_are_refused() -> None:
     items = [{"id": 0, "text": "a", "labels": ["data"]}, {"id": 1, "text": "b", "labels": []}]
     with pytest.raises(DataError, match=r"fewer than two labels \(data\)"):

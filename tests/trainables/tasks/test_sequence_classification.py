@@ -180,8 +180,10 @@ def test_a_split_holds_the_classes_in_proportion() -> None:
         ({"label": None}, "there is no label; map a column to it with data.columns"),
         ({"label": -1}, "-1 marks hidden labels"),
         ({"label": "-1"}, "-1 marks hidden labels"),
-        ({"label": True}, "a label must be text or a whole number, got True"),
-        ({"label": 0.5}, "a label must be text or a whole number, got 0.5"),
+        ({"label": "-"}, "the label - marks hidden labels"),
+        ({"label": True}, "a label must be text or a whole number, got True: write it as text, such as 'true'"),
+        ({"label": 0.5}, "a label must be text or a whole number, got 0.5: write it as text, such as '0.5'"),
+        ({"label": ["a", "b"]}, "several labels are for multi_label_classification"),
         ({"label": " "}, "a label is empty or holds a control character"),
         ({"label": "O"}, "a class cannot be called 'O'"),
     ],
@@ -190,6 +192,37 @@ def test_an_item_that_cannot_be_used_is_named(change: dict[str, Any], reason: st
     good = {"id": 0, "text": "a b", "text_pair": "c", "label": "same"}
     with pytest.raises(DataError, match=reason):
         TASK.check([good, {**good, "id": 1, **change}])
+
+
+def _labelled(*labels: Any) -> list[dict[str, Any]]:
+    return [{"id": f"q{number}", "text": "a b", "label": label} for number, label in enumerate(labels)]
+
+
+def test_hidden_labels_are_counted_and_the_first_is_named_with_the_remedy() -> None:
+    """SNLI writes - where its annotators do not agree, GLUE -1 where the label is secret."""
+    with pytest.raises(DataError) as error:
+        TASK.check(_labelled("neutral", "entailment", "-", "neutral", -1))
+    assert str(error.value) == (
+        "item 3 (id 'q2'): the label - marks hidden labels, which cannot be learned or scored (2 of 5 items have one): "
+        "remove these items; if it is a label like any other, write task_options: {hidden: []}"
+    )
+
+
+def test_sentiment_from_minus_one_to_one_is_allowed_on_request() -> None:
+    items = _labelled(-1, 0, 1, -1)
+    allowed = TASK.configured({"hidden": []})
+    allowed.check(items)
+    assert allowed.label_space(items) == ("-1", "0", "1")
+
+
+def test_other_marks_of_hidden_labels_can_be_named() -> None:
+    task = TASK.configured({"hidden": ["?", -1]})
+    task.check(_labelled("a", "-", "b"))
+    for hidden in ("?", -1, "-1"):
+        with pytest.raises(DataError, match=r"2 \(id 'q1'\): the label .*1 of 3 items"):
+            task.check(_labelled("a", hidden, "b"))
+    assert task.options.model_dump(mode="json")["hidden"] == ["?", "-1"]
+    assert TASK.options.model_dump(mode="json")["hidden"] is None
 
 
 def test_one_class_only_is_refused() -> None:
