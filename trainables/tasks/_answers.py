@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from analysis.metrics import answers
 from trainables import registry
+from trainables.data.answers import span_of
 from trainables.data.dataset import DataError, Item
 from trainables.data.features import Ragged
 
@@ -214,17 +215,21 @@ def _answer_fault(context: str, text: Any, start: Any) -> str | None:
         return f"an answer must be text, got {text!r}"
     if not isinstance(start, int) or isinstance(start, bool) or start < 0:
         return f"an offset must be a whole number of characters, got {start!r}"
-    actual = context[start : start + len(text)]
-    return None if actual == text else f"its answer {text!r} is not at character {start} of the context, {actual!r} is"
+    if span_of(context, text, start) is not None:
+        return None
+    actual, elsewhere = context[start : start + len(text)], context.find(text.strip())
+    remedy = f"; the answer is at character {elsewhere}" if elsewhere >= 0 else "; the context does not hold the answer"
+    return f"its answer {text!r} is not at character {start} of the context, {actual!r} is{remedy}"
 
 
 def first_answer(item: Item) -> tuple[int, int] | None:
-    """Return where the first gold answer begins and ends (exclusive), in characters; None for no answer."""
+    """Return where the words of the first gold answer begin and end (exclusive), in characters; None for no answer."""
     answers = item["answers"]
     if not answers["text"]:
         return None
-    start = int(answers["answer_start"][0])
-    return start, start + len(answers["text"][0])
+    span = span_of(item["context"], answers["text"][0], int(answers["answer_start"][0]))
+    assert span is not None, "require_sound has checked the answer"
+    return span
 
 
 def gold(item: Item) -> str:

@@ -68,8 +68,8 @@ def require_visible(
     others = [name for name in map(str, hidden or ()) if name != label]
     raise DataError(
         f"item {number} (id {item.get('id')!r}): the label {label} marks hidden labels, which cannot be learned or "
-        f"scored ({len(numbers):,} of {len(items):,} items have one): remove these items; if it is a label like any other, "
-        f"write task_options: {{hidden: {json.dumps(others, ensure_ascii=False)}}}"
+        f"scored ({len(numbers):,} of {len(items):,} items have one): remove these items; if it is a label like any "
+        f"other, write task_options: {{hidden: {json.dumps(others, ensure_ascii=False)}}}"
     )
 
 

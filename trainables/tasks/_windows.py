@@ -5,6 +5,7 @@ A window follows the whole question; a chunk has the special tokens that its mod
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -70,19 +71,36 @@ def windows_of(
 def answer_tokens(windows: Windows, items: Sequence[Item]) -> NDArray[np.int32]:
     """Return the first and last token of each window's answer, [F, 2]: the first gold answer, if it is there whole.
 
-    Otherwise, and for a question without an answer, both are NO_ANSWER.
+    These are the tokens that hold some of its characters; a tokenizer may leave out others, such as a zero-width space.
+    In a window without the whole answer, and for a question without one, both are NO_ANSWER.
     """
     tokens = np.full((len(windows.item), 2), NO_ANSWER, dtype=np.int32)
-    for window, index in enumerate(windows.item):
-        answer = first_answer(items[index])
-        if answer is None:
-            continue
-        visible = np.flatnonzero(windows.start.row(window) >= 0)
-        start, end = windows.start.row(window)[visible], windows.end.row(window)[visible]
-        if len(visible) and start[0] <= answer[0] and answer[1] <= end[-1]:
-            tokens[window, 0] = visible[np.searchsorted(start, answer[0], side="right") - 1]
-            tokens[window, 1] = visible[np.searchsorted(end, answer[1], side="left")]
+    bounds = np.flatnonzero(np.diff(windows.item, prepend=-1, append=len(items)))
+    for first, after in itertools.pairwise(bounds):
+        answer = first_answer(items[windows.item[first]])
+        if answer is not None:
+            tokens[first:after] = _of_question(windows, range(first, after), answer)
     return tokens
+
+
+def _of_question(windows: Windows, own: range, answer: tuple[int, int]) -> NDArray[np.int32]:
+    """Return the answer's first and last token in each of a question's windows, [windows, 2], NO_ANSWER without."""
+    held = np.array([_overlapping(windows, window, answer) for window in own])  # tokens [:, :2], characters [:, 2:]
+    present = held[:, 0] != NO_ANSWER
+    if not present.any():
+        return np.full((len(own), 2), NO_ANSWER, dtype=np.int32)
+    whole = (held[:, 2] == held[present, 2].min()) & (held[:, 3] == held[present, 3].max()) & present
+    return np.where(whole[:, None], held[:, :2], NO_ANSWER).astype(np.int32)
+
+
+def _overlapping(windows: Windows, window: int, answer: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Return the first and last token that hold characters of the answer, and where these two begin and end."""
+    visible = np.flatnonzero(windows.start.row(window) >= 0)
+    start, end = windows.start.row(window)[visible], windows.end.row(window)[visible]
+    first, last = np.searchsorted(end, answer[0], side="right"), np.searchsorted(start, answer[1], side="left") - 1
+    if first > last:
+        return NO_ANSWER, NO_ANSWER, 0, 0
+    return int(visible[first]), int(visible[last]), int(start[first]), int(end[last])
 
 
 def window_counts(

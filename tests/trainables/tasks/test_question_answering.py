@@ -86,6 +86,74 @@ def test_a_window_without_the_answer_points_at_its_first_piece() -> None:
     assert _encoded(items=long).facts["answers_in_no_window"] == 1
 
 
+VOLTAGE = "The power bus shall provide a voltage. "
+
+
+def _trained_spans(context: str, text: str, start: int, family: Family, max_length: int = 64) -> list[str | None]:
+    """What each window is trained to mark, as the context writes it; None for no answer."""
+    items = [{"id": "q", "question": "What?", "context": context, "answers": {"text": [text], "answer_start": [start]}}]
+    task = TASK.configured({"stride": 4})
+    task.check(items)
+    features = task.encode(items, tiny_tokenizer(family), (), max_length)
+    spans: list[str | None] = []
+    for window in range(len(features)):
+        first, last = (int(features.columns[name].values[window]) for name in TASK.targets)
+        begin, end = features.extra["start"].row(window)[first], features.extra["end"].row(window)[last]
+        spans.append(context[begin:end].strip() if last else None)
+    assert features.facts["answers_in_no_window"] == int(not any(spans))
+    return spans
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    ("text", "start", "trained"),
+    [
+        ("voltage", 30, "voltage"),
+        (" power ", 3, "power"),
+        (" power ", 4, "power"),
+        ("power", 3, "power"),
+        ("power  bus\n", 4, "power bus"),
+        ("voltage. ", 30, "voltage."),
+        ("The ", 0, "The"),
+    ],
+)
+def test_white_space_around_an_answer_is_no_part_of_it(text: str, start: int, trained: str, family: Family) -> None:
+    assert _trained_spans(VOLTAGE, text, start, family) == [trained]
+
+
+@pytest.mark.parametrize(
+    ("context", "text", "start", "trained"),
+    [
+        ("A high voltage\u200b", "voltage\u200b", 7, "voltage"),
+        ("\ufeffThe power bus", "\ufeffThe", 0, "The"),
+        ("The power\u200b bus shall", "\u200b bus", 9, "bus"),
+    ],
+)
+def test_characters_without_a_token_do_not_move_an_answer_or_lose_it(
+    context: str, text: str, start: int, trained: str
+) -> None:
+    """BERT's tokenizer leaves out zero-width spaces and byte-order marks; the other families have tokens for them."""
+    assert _trained_spans(context, text, start, "bert") == [trained]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_an_answer_that_a_window_cuts_is_learned_only_where_it_is_whole(family: Family) -> None:
+    context = "The tank shall withstand the launch loads and the power bus shall provide a regulated voltage of 28 V"
+    spans = _trained_spans(context, "a regulated voltage of 28 V", 74, family, 24)
+    assert len(spans) > 1
+    assert set(spans) <= {None, "a regulated voltage of 28 V"}
+    assert spans[0] is None
+
+
+def test_a_wrong_offset_is_refused_with_the_right_one() -> None:
+    item = {**ITEMS[1], "context": VOLTAGE, "answers": {"text": ["power"], "answer_start": [5]}}
+    with pytest.raises(DataError, match=r"'power' is not at character 5 .*'ower ' is; the answer is at character 4"):
+        TASK.check([item])
+    item = {**item, "answers": {"text": ["current"], "answer_start": [5]}}
+    with pytest.raises(DataError, match="the context does not hold the answer"):
+        TASK.check([item])
+
+
 def test_segments_are_there_for_the_tokenizers_that_tell_them_apart() -> None:
     assert "token_type_ids" not in _encoded("roberta").columns
     features = _encoded("bert")
