@@ -27,7 +27,8 @@ from orchestrator.errors import UserError
 from trainables import models, registry
 from trainables.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from trainables.data import load
-from trainables.protocols.task import Task
+from trainables.data.dataset import Corpus
+from trainables.protocols.task import DecidedByData, Task
 from trainables.protocols.variant import Subject, unsupported_on
 from trainables.registry import is_path
 from trainables.system.hardware import Hardware, training_hardware
@@ -109,7 +110,7 @@ def resolve(loaded: Loaded, *, must_be_available: bool = True) -> ResolvedExperi
     hashes = check.attempt(("split", "ids"), lambda: file_hashes(experiment))
     if task is not None:
         metric = metric_of(check, experiment, task)
-        options = task_options(check, experiment, task)
+        options = _decided_by_data(check, experiment, task, task_options(check, experiment, task))
         experiment = with_objective(experiment, task)
     check_references(check, experiment)
     check.finish()
@@ -246,6 +247,19 @@ def task_options(check: Check, experiment: Experiment, task: Task) -> dict[str, 
         return {}
     configured = check.attempt(("task_options",), lambda: task.configured(written), options)
     return {} if configured is None else dict(configured.options.model_dump(mode="json"))
+
+
+def _decided_by_data(check: Check, experiment: Experiment, task: Task, options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options with those filled in that the data decide, so that they are part of a run's id."""
+    configured = task.configured(options)
+    if experiment.data.fingerprint is None or not isinstance(configured, DecidedByData):
+        return options
+    corpus: Corpus | None = check.attempt(("data",), lambda: load.load_corpus(experiment.data, task.fields))
+    if corpus is None:
+        return options
+    decided, notes = configured.decided(corpus.items)
+    check.notes += notes
+    return dict(decided.options.model_dump(mode="json"))
 
 
 def _control(experiment: Experiment, model: str, recipe: str) -> str | None:

@@ -1,4 +1,7 @@
-"""Brings the labels of items into the form that the user declares: names of classes, the outside label, the scheme."""
+"""Brings labels into the form that the user declares: names of classes, the outside label, the scheme of tags.
+
+Answers to questions get the white space of their contexts.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from trainables.config import DataConfig
+from trainables.data.answers import Answers
+from trainables.data.answers import normalized as in_context
 from trainables.data.dataset import DataError, Item
 from trainables.data.labels import are_vectors, label_list, label_notes
 from trainables.data.tags import Tags, normalized
@@ -18,13 +23,16 @@ def as_declared(items: list[Item], data: DataConfig, fields: Sequence[str]) -> T
 
     `fields` are those that the task needs. Raises DataError for a declaration that the labels contradict.
     """
+    answers = in_context(items) if "answers" in fields else Answers(items)
+    items = answers.items
     wanted = [field for field in _LABEL_FIELDS if field in fields]
     if data.label_names is not None:
         items = _named(items, data.label_names, wanted)
     tags = normalized(items, data.outside, data.scheme) if "words" in fields or not fields else Tags(items)
     if (data.outside is not None or data.scheme is not None) and fields and "words" not in fields:
         raise DataError("data.outside and data.scheme are for tasks with one label per word: remove them")
-    return Tags(tags.items, (*tags.notes, *label_notes(tags.items, wanted)), tags.changed)
+    notes = (*answers.notes, *tags.notes, *label_notes(tags.items, wanted))
+    return Tags(tags.items, notes, answers.changed or tags.changed)
 
 
 def _named(items: Sequence[Item], names: Sequence[str], fields: Sequence[str]) -> list[Item]:

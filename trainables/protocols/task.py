@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 from trainables.config import Frozen
 from trainables.data.batching import Indices
@@ -131,4 +131,16 @@ class Task(Protocol):
         class), although no gold value is that of more than nine in ten items; if it predicts the same for all items,
         any difference between gold values is enough. With several labels per text, a run also collapsed if nine in ten
         of its predicted labels are ones that nearly every text gets, although fewer than half of the texts have them.
+        """
+
+
+@runtime_checkable
+class DecidedByData(Protocol):
+    """A task with options of which null means that the data decide. They are filled in before runs get their ids."""
+
+    def decided(self, items: Sequence[Item]) -> tuple[Task, tuple[str, ...]]:
+        """Return the task with these options filled in from all items, and notes that say what was decided.
+
+        Items are not checked yet. Null must stay where an older version did what the data decide now, so that the ids
+        of such runs do not change.
         """

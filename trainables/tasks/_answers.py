@@ -222,6 +222,12 @@ def _answer_fault(context: str, text: Any, start: Any) -> str | None:
     return f"its answer {text!r} is not at character {start} of the context, {actual!r} is{remedy}"
 
 
+def has_answer(item: Item) -> bool:
+    """Return whether a question has an answer; False also for one that cannot be read."""
+    answers = item.get("answers")
+    return isinstance(answers, Mapping) and bool(answers.get("text"))
+
+
 def first_answer(item: Item) -> tuple[int, int] | None:
     """Return where the words of the first gold answer begin and end (exclusive), in characters; None for no answer."""
     answers = item["answers"]

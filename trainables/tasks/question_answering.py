@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from trainables.config import Frozen
 from trainables.data.batching import Indices
@@ -27,6 +27,7 @@ from trainables.tasks._answers import (
     answers_of,
     best_score,
     gold,
+    has_answer,
     item_scores,
     official_scores,
     require_sound,
@@ -55,6 +56,21 @@ class Options(Frozen):
         default=0.0, description="empty answer where the null score minus the best span's score is above this"
     )
     tune_threshold: bool = Field(default=False, description="choose that threshold by F1 on data that is not reported")
+    no_answer: Literal["never", "allowed"] | None = Field(
+        default=None,
+        description="never: each question gets an answer (SQuAD 1.1); null: never if each has one in the data",
+    )
+
+    @model_validator(mode="after")
+    def _threshold_is_used(self) -> Options:
+        if self.no_answer == "never" and self.sets_threshold:
+            raise ValueError("no_answer: never uses no threshold: remove it, or write no_answer: allowed")
+        return self
+
+    @property
+    def sets_threshold(self) -> bool:
+        """Whether the user chose a threshold on "no answer", or has it tuned."""
+        return self.tune_threshold or self.no_answer_threshold != 0.0
 
 
 @dataclass(frozen=True)
@@ -103,6 +119,16 @@ class QuestionAnswering:
     def fitted(self, items: Sequence[Item], labels: Sequence[str]) -> QuestionAnswering:
         """Return this task unchanged: nothing is learned from the training part."""
         return self
+
+    def decided(self, items: Sequence[Item]) -> tuple[QuestionAnswering, tuple[str, ...]]:
+        """Return this task with `no_answer: never` if every question has an answer, and a note that says so.
+
+        It stays as it is where the user chose, also by a threshold.
+        """
+        if self.options.no_answer is not None or self.options.sets_threshold or not all(map(has_answer, items)):
+            return self, ()
+        note = "every question has an answer, so each gets one (task_options.no_answer: allowed permits none)"
+        return replace(self, options=self.options.model_copy(update={"no_answer": "never"})), (note,)
 
     def check(self, items: Sequence[Item]) -> None:
         """Raise DataError naming the first question that cannot be used, or if no question has an answer."""
@@ -187,8 +213,8 @@ class QuestionAnswering:
         """Return one row per question. `gold` are the distinct gold answers, one per line, empty for none.
 
         `answer` is the best span over all windows, as written in the context; `no_answer_score` is how far the null
-        score exceeds the span's (in logits). `predicted` is the answer, or empty where that is above the threshold.
-        `item_score` is the F1 of `predicted`.
+        score exceeds the span's (in logits). `predicted` is the answer, or empty where that is above the threshold
+        (never with `no_answer: never`). `item_score` is the F1 of `predicted`.
         """
         import pandas as pd
 
@@ -221,7 +247,8 @@ class QuestionAnswering:
         return self._answered(predictions, thresholds[THRESHOLD]) if thresholds else predictions
 
     def _answered(self, table: pd.DataFrame, threshold: float) -> pd.DataFrame:
-        predicted = np.where(table["no_answer_score"] > threshold, "", table["answer"])
+        none = table["no_answer_score"] > threshold if self.options.no_answer != "never" else False
+        predicted = np.where(none, "", table["answer"])
         exact, overlap = (item_scores(table["gold"], predicted, name) for name in SCORED)
         return table.assign(predicted=predicted, correct=exact == 1, item_score=overlap)
 

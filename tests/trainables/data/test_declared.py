@@ -25,6 +25,19 @@ def _labels(data: DataConfig, fields: tuple[str, ...]) -> list[Any]:
     return [item["labels" if "labels" in fields else "label"] for item in load_corpus(data, fields).items]
 
 
+@pytest.mark.parametrize(("text", "changed"), [("Berlin", False), ("Berlin ", True)])
+def test_answers_have_the_white_space_of_their_context_and_the_fingerprint_says_so(
+    tmp_path: Path, text: str, changed: bool
+) -> None:
+    row = {"question": "q", "context": "In Berlin .", "answers": {"text": [text], "answer_start": [3]}}
+    data, fields = DataConfig(path=_written(tmp_path, [row])), ("question", "context", "answers")
+    corpus = load_corpus(data, fields)
+    assert corpus.items[0]["answers"] == {"text": ["Berlin"], "answer_start": [3]}
+    assert len(corpus.notes) == int(changed)
+    as_written = fingerprint(data, ("question",))
+    assert (corpus.fingerprint != as_written) is changed
+
+
 @pytest.mark.parametrize("labels", [["0", "1", "0"], [0, 1, 0], [0.0, 1.0, 0.0]])
 def test_class_numbers_get_names(tmp_path: Path, labels: list[Any]) -> None:
     path = _written(tmp_path, [{"text": "a", "label": label} for label in labels])

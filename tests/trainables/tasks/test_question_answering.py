@@ -154,6 +154,15 @@ def test_a_wrong_offset_is_refused_with_the_right_one() -> None:
         TASK.check([item])
 
 
+def test_a_question_without_answer_in_the_scores_gets_its_best_span_where_one_is_demanded() -> None:
+    features = _encoded()
+    silent = _outputs(features)  # of which every third question scores highest at CLS
+    predicted = SHORT.predictions(ITEMS, features, silent, ())["predicted"]
+    assert (predicted == "").tolist() == [True, False, False] * 3
+    never = TASK.configured({"stride": 16, "no_answer": "never"})
+    assert (never.predictions(ITEMS, features, silent, ())["predicted"] != "").all()
+
+
 def test_segments_are_there_for_the_tokenizers_that_tell_them_apart() -> None:
     assert "token_type_ids" not in _encoded("roberta").columns
     features = _encoded("bert")

@@ -185,6 +185,17 @@ def test_the_threshold_is_tuned_for_f1_and_decides_other_questions() -> None:
     assert (TUNED.tunes, TASK.tunes) == (True, False)
 
 
+def test_every_question_gets_an_answer_where_none_may_be_empty() -> None:
+    """SQuAD 1.1: the span is the answer, however high the null score is."""
+    never = TASK.configured({"no_answer": "never"})
+    table = never.apply_thresholds(_table([["x"], ["y"]], ["x", "z"], [7.5, -1.0]), {"no_answer_threshold": 0.0})
+    assert table["predicted"].tolist() == ["x", "z"]
+    assert table["item_score"].tolist() == [1.0, 0.0]
+    assert TASK.score(table)["exact_match"] == 0.5
+    allowed = TASK.configured({"no_answer": "allowed"}).apply_thresholds(table, {"no_answer_threshold": 0.0})
+    assert allowed["predicted"].tolist() == ["", "z"]
+
+
 def test_where_answering_nothing_is_best_the_tuned_threshold_says_so() -> None:
     table = _table([[], ["x"]], ["y", "z"], [-3.0, -5.0])
     decided = TUNED.apply_thresholds(table, TUNED.tune(table))
