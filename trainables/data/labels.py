@@ -206,25 +206,25 @@ def label_notes(items: Sequence[Item], fields: Sequence[str]) -> tuple[str, ...]
     Alike are names that differ only in white space, case, invisible characters, or the writing of a number.
     """
     counts = Counter(chain.from_iterable(_labels(item.get(field)) for item in items for field in fields))
-    by_key: dict[str, list[Any]] = {}
+    by_key: dict[str, list[str]] = {}
     for label in counts:
         by_key.setdefault(_key(label), []).append(label)
     alike = [sorted(names, key=lambda name: -counts[name]) for names in by_key.values() if len(names) > 1]
     notes = (_alike_note(alike, counts),) if alike else ()
     if any(item.get("words") is not None for item in items):  # `-` may be a part of speech there, or mean outside
         return notes
-    hidden = [label for label in counts if str(label).strip().casefold() in _HIDDEN]
+    hidden = [label for label in counts if label.strip() == str(None) or label.strip().casefold() in _HIDDEN]
     return (*notes, *(_hidden_note(label, counts[label]) for label in hidden))
 
 
-def _labels(value: Any) -> list[Any]:
-    if isinstance(value, list | tuple):
-        return [label for label in value if isinstance(label, str | int)]
-    return [value] if isinstance(value, str | int) else []
+def _labels(value: Any) -> list[str]:
+    """Return the labels of a field as tasks name them: 1 and '1' are one class."""
+    values = value if isinstance(value, list | tuple) else (value,)
+    return [str(label) for label in values if isinstance(label, str | int)]
 
 
-def _key(label: Any) -> str:
-    visible = "".join(mark for mark in str(label) if mark.isascii() or unicodedata.category(mark) != "Cf")
+def _key(label: str) -> str:
+    visible = "".join(mark for mark in label if mark.isascii() or unicodedata.category(mark) != "Cf")
     text = " ".join(unicodedata.normalize("NFC", visible).split()).casefold()
     try:
         return str(float(text))
@@ -232,7 +232,7 @@ def _key(label: Any) -> str:
         return text
 
 
-def _alike_note(alike: Sequence[Sequence[Any]], counts: Mapping[Any, int]) -> str:
+def _alike_note(alike: Sequence[Sequence[str]], counts: Mapping[str, int]) -> str:
     shown = [" / ".join(f"{name!r} ({counts[name]:,})" for name in names[:4]) for names in alike[:_SHOWN]]
     more = f", and {len(alike) - _SHOWN:,} more" if len(alike) > _SHOWN else ""
     return (
@@ -240,7 +240,7 @@ def _alike_note(alike: Sequence[Sequence[Any]], counts: Mapping[Any, int]) -> st
     )
 
 
-def _hidden_note(label: Any, count: int) -> str:
+def _hidden_note(label: str, count: int) -> str:
     items = "item has" if count == 1 else "items have"
     return f"{count:,} {items} the label {label!r}, a class like any other; if it means a missing label, remove them"
 

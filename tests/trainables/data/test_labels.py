@@ -178,7 +178,7 @@ def test_lists_of_labels_are_looked_at_too() -> None:
     assert "'joy' (1) / 'Joy' (1)" in label_notes(items, ("labels",))[0]
 
 
-@pytest.mark.parametrize("label", ["?", "N/A", "nan", "NULL"])
+@pytest.mark.parametrize("label", ["?", "N/A", "nan", "NULL", "None"])
 def test_a_label_that_looks_like_a_missing_one_is_said(label: str) -> None:
     items = [{"label": "pos"}, {"label": label}, {"label": label}]
     assert label_notes(items, ("label",)) == (
@@ -188,6 +188,7 @@ def test_a_label_that_looks_like_a_missing_one_is_said(label: str) -> None:
 
 def test_sound_labels_get_no_note() -> None:
     assert label_notes([{"label": "neg"}, {"label": 1}, {"label": "none"}, {}], ("label",)) == ()
+    assert label_notes([{"label": 1}, {"label": "1"}], ("label",)) == ()
     assert label_notes([{"words": ["a"], "labels": ["?"]}], ("labels",)) == ()
 
 
