@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 Precision = Literal["fp32", "bf16", "fp16"]
 Schedule = Literal["linear", "constant", "cosine", "plateau"]
@@ -118,6 +118,14 @@ class DataConfig(Frozen):
     scheme: Literal["iob1", "io", "ioe1", "ioe2"] | None = Field(
         default=None, description="how entities are tagged, converted to IOB2; null: IOB2 or IOBES, as they are"
     )
+    drop_labels: (
+        Annotated[
+            tuple[Column, ...],
+            Field(min_length=1),
+            AfterValidator(lambda labels: tuple(str(label) for label in labels)),
+        ]
+        | None
+    ) = Field(default=None, description="items with one of these labels are left out, e.g. ['-'] of SNLI")
     limit: int | None = Field(default=None, ge=1, description="only the first items; results are stamped not real")
     test: bool | None = Field(default=None, description="read the data set's own test part; null: the data set decides")
     fingerprint: str | None = None

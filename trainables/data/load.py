@@ -19,6 +19,7 @@ from trainables.config import DataConfig
 from trainables.data.clusters import without_blank_clusters
 from trainables.data.dataset import Corpus, DataError, Dataset, HubSource, Item, Reading
 from trainables.data.declared import as_declared
+from trainables.data.dropped import without_labels
 from trainables.data.how_read import Columns, HowRead, ReadOptions
 from trainables.data.items import items_of, mapped
 from trainables.system.disk_cache import file_sha256, files_sha256, text_sha256
@@ -92,9 +93,10 @@ def load_corpus(data: DataConfig, fields: tuple[str, ...] = (), *, offline: bool
     dataset = _dataset(data)
     location = locate(data, offline=offline)
     reading = _as_asked(_read(data, fields, dataset, location, offline), data.test, location)
-    declared, parts = as_declared(reading.items, data, fields), reading.parts
+    kept = without_labels(reading.items, reading.parts, data.drop_labels)
+    declared, parts = as_declared(kept.items, data, fields), kept.parts
     items = without_blank_clusters(declared.items)
-    notes = (*(dataset.notes if dataset else ()), *reading.notes, *declared.notes)
+    notes = (*(dataset.notes if dataset else ()), *reading.notes, *kept.notes, *declared.notes)
     if data.limit is not None and data.limit < len(items):
         notes = (*notes, f"only the first {data.limit} of {len(items)} items: not a real result")
         items, parts = items[: data.limit], None
@@ -114,6 +116,7 @@ _SETTINGS = (
     "label_names",
     "outside",
     "scheme",
+    "drop_labels",
 )  # part of the fingerprint where they are set
 
 

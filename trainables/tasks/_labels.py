@@ -68,8 +68,9 @@ def require_visible(
     others = [name for name in map(str, hidden or ()) if name != label]
     raise DataError(
         f"item {number} (id {item.get('id')!r}): the label {label} marks hidden labels, which cannot be learned or "
-        f"scored ({len(numbers):,} of {len(items):,} items have one): remove these items; if it is a label like any "
-        f"other, write task_options: {{hidden: {json.dumps(others, ensure_ascii=False)}}}"
+        f"scored ({len(numbers):,} of {len(items):,} items have one): leave these items out with data: "
+        f"{{drop_labels: [{json.dumps(label, ensure_ascii=False)}]}}; or, if it is a label like any other, write "
+        f"task_options: {{hidden: {json.dumps(others, ensure_ascii=False)}}}"
     )
 
 

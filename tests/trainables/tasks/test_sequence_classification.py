@@ -204,7 +204,8 @@ def test_hidden_labels_are_counted_and_the_first_is_named_with_the_remedy() -> N
         TASK.check(_labelled("neutral", "entailment", "-", "neutral", -1))
     assert str(error.value) == (
         "item 3 (id 'q2'): the label - marks hidden labels, which cannot be learned or scored (2 of 5 items have one): "
-        "remove these items; if it is a label like any other, write task_options: {hidden: []}"
+        'leave these items out with data: {drop_labels: ["-"]}; or, if it is a label like any other, write '
+        "task_options: {hidden: []}"
     )
 
 
