@@ -71,13 +71,20 @@ def word_fault(item: Item) -> str | None:
             return f"{name} must be a list, got {type(values).__name__}"
         wrong = next((value for value in values if not isinstance(value, str)), None)
         if wrong is not None or any(value is None for value in values):
-            hidden = " (-1 marks hidden labels, which cannot be learned or scored)" if wrong == -1 else ""
-            return f"{name} must hold text only, got {wrong!r}{hidden}"
+            return f"{name} must hold text only, got {wrong!r}{_remedy(name, wrong)}"
     if len(words or ()) != len(labels or ()):
         return f"{len(words or ())} words but {len(labels or ())} labels"
     if not any(word.strip() for word in words or ()):
         return "its words are white space only"
     return "a label is empty or holds a control character" if not all(map(_is_label, labels or ())) else None
+
+
+def _remedy(name: str, wrong: Any) -> str:
+    if name != "labels" or not isinstance(wrong, int):
+        return ""
+    if wrong == -1:
+        return " (-1 marks hidden labels, which cannot be learned or scored)"
+    return "; numbers of classes need data.label_names"
 
 
 def _is_label(label: str) -> bool:

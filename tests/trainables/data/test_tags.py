@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from analysis.metrics import span_f1_strict
 from trainables.data.dataset import DataError
 from trainables.data.tags import Tags, normalized
 
@@ -95,6 +96,24 @@ def test_iob1_is_converted_by_its_rule() -> None:
     tags = normalized(_items("I-PER I-PER O I-LOC B-LOC I-LOC I-ORG", "O I-LOC"), scheme="iob1")
     assert _labels(tags) == ["B-PER I-PER O B-LOC B-LOC I-LOC B-ORG", "O B-LOC"]
     assert tags.notes == ("labels are converted from IOB1 to IOB2 (data.scheme)",)
+
+
+@pytest.mark.parametrize(
+    ("labels", "scheme", "unconverted", "converted"),
+    [
+        ("I-PER I-PER O I-LOC B-LOC", "iob1", 1.0, 2 * 2 / (2 + 3)),
+        ("I-PER I-PER O I-LOC", "io", 0.0, 2 * 1 / (1 + 2)),
+        ("I-PER E-PER O E-LOC", "ioe2", 0.0, 2 * 1 / (1 + 2)),
+    ],
+)
+def test_strict_span_f1_is_right_after_the_conversion(
+    labels: str, scheme: str, unconverted: float, converted: float
+) -> None:
+    """All entities but the first are predicted. Unconverted, strict mode sees one of IOB1, none of others."""
+    for gold, score in ((labels, unconverted), (_labels(normalized(_items(labels), scheme=scheme))[0], converted)):
+        words = gold.split()
+        predicted = ["O", "O", *words[2:]]
+        assert span_f1_strict.METRIC.score(words, predicted, [0] * len(words)) == pytest.approx(score)
 
 
 def test_other_schemes_are_converted_by_their_rules() -> None:

@@ -191,6 +191,7 @@ def test_the_outside_label_comes_first() -> None:
         ({"words": ["a", 3]}, "words must hold text only, got 3"),
         ({"labels": ["O", None]}, "labels must hold text only, got None"),
         ({"labels": ["O", -1]}, "-1 marks hidden labels"),
+        ({"labels": [0, 3]}, "labels must hold text only, got 0; numbers of classes need data.label_names"),
         ({"labels": ["O"]}, "2 words but 1 labels"),
         ({"words": [" ", "\n"]}, "its words are white space only"),
         ({"labels": ["O", " "]}, "a label is empty"),
