@@ -22,13 +22,14 @@ def with_clusters(check: Check, experiment: Experiment, task: Task) -> Experimen
     """Return the experiment with `split.clusters` filled in, for its data and for the text it adapts models to.
 
     It stays null where nothing is drawn, or no two items share a cluster: then ids are what they were before clusters.
-    Reports data that cannot be read, and a choice in the file that decides nothing.
+    Raises InvalidExperiment for data that cannot be read, and for a choice in the file that decides nothing.
     """
     changed: dict[str, Any] = {"split": _with_clusters(check, (), experiment.split, experiment.data, task)}
     if experiment.adapt is not None:
         text: Task = registry.load("task", TASK)
         split = _with_clusters(check, ("adapt",), experiment.adapt.split, experiment.adapt.data, text)
         changed["adapt"] = experiment.adapt.model_copy(update={"split": split})
+    check.finish()
     return experiment.model_copy(update=changed)
 
 

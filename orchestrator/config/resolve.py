@@ -7,7 +7,7 @@ the code that it names, and says what that leaves unchecked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Container, Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -29,7 +29,7 @@ from trainables.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from trainables.data import load
 from trainables.data.dataset import Corpus
 from trainables.protocols.task import DecidedByData, Task
-from trainables.protocols.variant import Subject, unsupported_on
+from trainables.protocols.variant import Applied, Subject, unsupported_on
 from trainables.registry import is_path
 from trainables.system.hardware import Hardware, training_hardware
 
@@ -115,7 +115,6 @@ def resolve(loaded: Loaded, *, must_be_available: bool = True) -> ResolvedExperi
     check_references(check, experiment)
     check.finish()
     experiment = with_clusters(check, experiment, task.configured(options))
-    check.finish()
     adapted, direction = adaptations(experiment, configs, hashes), experiment.compare.direction
 
     def system(model: str, recipe: str) -> System:
@@ -135,8 +134,7 @@ def resolve(loaded: Loaded, *, must_be_available: bool = True) -> ResolvedExperi
         )
         applied, name = recipes[recipe].applied, system_name(model, recipe)
         unsupported = unsupported_on(machine, applied) or incompatible_here(applied, presets[model], experiment.task)
-        control = _control(experiment, model, recipe) or control_of(applied)
-        return System(name, model, recipe, control, config, start, unsupported)
+        return System(name, model, recipe, _control(experiment, name, recipe, applied), config, start, unsupported)
 
     systems = tuple(system(model, recipe) for recipe in experiment.recipes for model in experiment.models)
     unique = tuple({run.run_id: run for run in adapted.values()}.values())
@@ -262,9 +260,10 @@ def _decided_by_data(check: Check, experiment: Experiment, task: Task, options: 
     return dict(decided.options.model_dump(mode="json"))
 
 
-def _control(experiment: Experiment, model: str, recipe: str) -> str | None:
+def _control(experiment: Experiment, system: str, recipe: str, applied: Sequence[Applied]) -> str | None:
+    """Return the kind of control that a system is: as the experiment says, or else by its variants; None if none."""
     controls = experiment.compare.controls
-    return controls.get(system_name(model, recipe), controls.get(recipe))
+    return controls.get(system, controls.get(recipe)) or control_of(applied)
 
 
 def _subjects(presets: Mapping[str, models.ResolvedModel], experiment: Experiment) -> list[Callable[[bool], Subject]]:
