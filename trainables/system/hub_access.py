@@ -36,12 +36,23 @@ def commit(repository: str, revision: str | None, kind: Kind, offline: bool = Fa
         current = _ask_hub(repository, revision, kind)
         if current is not None:
             return current
-    from huggingface_hub import constants
-
-    folder = f"{kind}s--{repository.replace('/', '--')}"
-    reference = Path(constants.HF_HUB_CACHE) / folder / "refs" / (revision or "main")
+    reference = _cached(repository, kind) / "refs" / (revision or "main")
     cached = reference.read_text(encoding="utf-8").strip() if reference.is_file() else ""
     return cached if is_commit(cached) else None
+
+
+def cached_snapshot(repository: str, commit: str | None, kind: Kind = "model") -> Path | None:
+    """Return the folder of a repository's files in the local cache at this commit; None if they are not there."""
+    if not is_commit(commit):
+        return None
+    folder = _cached(repository, kind) / "snapshots" / str(commit)
+    return folder if folder.is_dir() else None
+
+
+def _cached(repository: str, kind: Kind) -> Path:
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE) / f"{kind}s--{repository.replace('/', '--')}"
 
 
 def _ask_hub(repository: str, revision: str | None, kind: Kind) -> str | None:

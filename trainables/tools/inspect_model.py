@@ -1,6 +1,6 @@
 """Inspects a model on the meta device, before any resource is used.
 
-Called in a fresh process (`system/fresh_process.py`) with `{"model": ModelConfig, "task": name, "max_length": n}`.
+Called in a fresh process (`system/fresh_process.py`) with `{"model": ModelConfig, "task": name}`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import transformers
 from trainables import registry
 from trainables.config import ModelConfig
 from trainables.modeling.hf_errors import ModelError, code_of, explained, origin, quiet
+from trainables.modeling.limits import max_tokens
 from trainables.modeling.pretrained import ModelSource
 from trainables.modeling.tokenizer import align, builds_vocabulary, load_tokenizer
 from trainables.modeling.unpadding import stack_of
@@ -39,7 +40,7 @@ def inspect_model(request: dict[str, Any]) -> dict[str, Any]:
     """Return facts about one model for one task, or `error` in words.
 
     The facts: `parameters`, `attentions` (kernels the architecture has), `attention` (the default), `has_biases`,
-    `layers` (None: not a stack of blocks), `unpads` (its blocks can do without padding), `max_positions`, `vocabulary`
+    `layers` (None: not a stack of blocks), `unpads` (its blocks can do without padding), `max_tokens`, `vocabulary`
     and `tokenizer_size` (None: built from the data), `problems` (what would make a run fail or mislead), and `remarks`
     (special ids of the model that are replaced by its tokenizer's).
     """
@@ -49,7 +50,7 @@ def inspect_model(request: dict[str, Any]) -> dict[str, Any]:
         module: Any = task.build_model(MetaSource(config), _LABELS).module
         tokenizer = None if builds_vocabulary(config) else load_tokenizer(config)
         facts = _facts(module, tokenizer)
-        facts["problems"] = [*_problems(facts, request.get("max_length", 0)), *_encoding_problems(task, tokenizer)]
+        facts["problems"] = _encoding_problems(task, tokenizer)
         facts["remarks"] = _remarks(config, tokenizer)
     except (ModelError, OSError, ValueError, ImportError, RuntimeError) as error:
         return {"name": config.name, "error": str(error)}
@@ -67,7 +68,7 @@ def _facts(module: Any, tokenizer: Any) -> dict[str, Any]:
         "has_biases": any(name.endswith(".bias") and "norm" not in name.lower() for name in body),
         "layers": getattr(configuration, "num_hidden_layers", None),
         "unpads": stack_of(module) is not None,
-        "max_positions": max_positions(configuration),
+        "max_tokens": max_tokens(configuration.to_dict()),
         "vocabulary": module.get_input_embeddings().num_embeddings,
         "tokenizer_size": None if tokenizer is None else len(tokenizer),
     }
@@ -79,25 +80,6 @@ def _remarks(config: ModelConfig, tokenizer: Any) -> list[str]:
     with quiet(), explained(config):
         configuration = transformers.AutoConfig.from_pretrained(config.source, **origin(config))
     return list(align(configuration, tokenizer))
-
-
-def max_positions(configuration: Any) -> int | None:
-    """Return how many tokens an item may have; RoBERTa's positions start after the padding index."""
-    positions = getattr(configuration, "max_position_embeddings", None)
-    architecture = getattr(configuration, "encoder_type", configuration.model_type)
-    if positions is not None and architecture in ("roberta", "xlm-roberta", "camembert"):
-        positions -= configuration.pad_token_id + 1
-    return positions
-
-
-def _problems(facts: dict[str, Any], max_length: int) -> list[str]:
-    problems = []
-    if facts["tokenizer_size"] is not None and facts["tokenizer_size"] > facts["vocabulary"]:
-        sizes = f"{facts['tokenizer_size']} tokens, the model {facts['vocabulary']} embeddings"
-        problems.append(f"the tokenizer has {sizes}: they do not belong together")
-    if facts["max_positions"] is not None and max_length > facts["max_positions"]:
-        problems.append(f"train.max_length is {max_length}, but the model has {facts['max_positions']} positions")
-    return problems
 
 
 def _encoding_problems(task: Any, tokenizer: Any) -> list[str]:

@@ -23,7 +23,6 @@ from trainables.modeling.hf_errors import first_line
 from trainables.system.hardware import this_machine
 from trainables.system.memory import peak_memory_gib, reset_peak_memory
 from trainables.system.precision import autocast
-from trainables.tools.inspect_model import max_positions
 from trainables.training.distributed import ProcessGroup
 from trainables.training.evaluation import forward_inputs
 from trainables.training.optimizer import OptimizerStep
@@ -57,9 +56,6 @@ def probe(
     train = config.train.model_copy(update={"max_length": length})
     try:
         prepared = prepare(config.model_copy(update={"model": model, "train": train}), device, cache)
-        positions = max_positions(prepared.model.config)
-        if positions is not None and length > positions:
-            return Probe(length, precision, "failed", f"the model has {positions} positions")
         with prepared.around():
             return _steps(prepared, config.model_copy(update={"model": model, "train": train}), steps, device)
     except (MemoryError, torch.OutOfMemoryError) as error:

@@ -21,6 +21,7 @@ from trainables.data.dataset import Corpus
 from trainables.data.features import Features, Ragged
 from trainables.data.load import load_corpus
 from trainables.data.splits import PARTS, Split, split_for
+from trainables.modeling.limits import require_length
 from trainables.modeling.pretrained import ModelSource, PretrainedModel, instantiate
 from trainables.modeling.tokenizer import training_texts
 from trainables.modeling.vocabulary_trimming import TrimmedModel
@@ -177,7 +178,9 @@ def _trimmed_model(
 
     def build() -> TrimmedModel:
         features = load_features(task, corpus, config.model, labels, train.max_length)
-        return TrimmedModel.of(features, whole(), task.whole_vocabulary)
+        pretrained = whole()
+        require_length(config.model.name, pretrained.module.config.to_dict(), train.max_length)
+        return TrimmedModel.of(features, pretrained, task.whole_vocabulary)
 
     return cache.get("trimmed", key, build)
 

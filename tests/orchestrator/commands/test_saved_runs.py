@@ -176,5 +176,5 @@ def test_a_probe_says_which_lengths_and_precisions_stay_finite(tmp_path: Path) -
     assert result.exit_code == 3  # the experiment's own precision does not work at 512
     assert found[32, "fp32"]["result"] == "finite"
     assert found[32, "fp32"]["loss"] > 0
-    assert "160 positions" in found[512, "fp32"]["reason"]
+    assert "at most 160 tokens" in found[512, "fp32"]["reason"]
     assert found[32, "fp16"]["result"] in ("finite", "not here")
