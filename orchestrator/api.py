@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypedDict, TypeVar, Unpack
 from orchestrator import html_tables
 from orchestrator.config import load
 from orchestrator.config.experiment import render_seeds
-from orchestrator.config.load import Loaded
+from orchestrator.config.loaded import Loaded
 from orchestrator.config.overrides import Changes
 from orchestrator.config.plain_values import document_of
 from orchestrator.config.run_spec import system_name

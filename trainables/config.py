@@ -12,6 +12,12 @@ Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Column = str | Annotated[int, Field(strict=True)]  # a column by its name, or by its number: 1 is the first, -1 the last
 
+# Larger values are typing errors: nobody trains that long, on so many items at once or on so long ones.
+MAXIMUM_EPOCHS = 100_000
+MAXIMUM_STEPS = 1_000_000_000
+MAXIMUM_BATCH_SIZE = 1_000_000
+MAXIMUM_TOKENS = 10_000_000
+
 
 class Frozen(BaseModel):
     """A frozen value that allows no unknown keys, no NaN or infinity, and no silent conversion."""
@@ -22,28 +28,32 @@ class Frozen(BaseModel):
 class EarlyStopping(Frozen):
     """Stop when the primary validation metric has not improved for `patience` epochs."""
 
-    patience: int = Field(ge=1)
+    patience: int = Field(ge=1, le=MAXIMUM_EPOCHS)
 
 
 class TrainConfig(Frozen):
     """How a model is trained. `batch_size` is global: items per optimizer step over all workers."""
 
-    epochs: int = Field(default=3, ge=1)
-    batch_size: int = Field(default=16, ge=1)
+    epochs: int = Field(default=3, ge=1, le=MAXIMUM_EPOCHS)
+    batch_size: int = Field(default=16, ge=1, le=MAXIMUM_BATCH_SIZE)
     learning_rate: Positive = 5e-5
     weight_decay: float = Field(default=0.01, ge=0)
     betas: tuple[Fraction, Fraction] = (0.9, 0.999)
     epsilon: Positive = 1e-8
     schedule: Schedule = "linear"
-    warmup: float = Field(default=0.0, ge=0, description="number of steps if at least 1, share of all steps if below 1")
+    warmup: float = Field(
+        default=0.0, ge=0, le=MAXIMUM_STEPS, description="number of steps if at least 1, share of all steps if below 1"
+    )
     plateau_factor: float = Field(
         default=0.1, gt=0, lt=1, description="for schedule plateau: factor that reduces the learning rate"
     )
     plateau_patience: int = Field(
-        default=1, ge=0, description="for schedule plateau: epochs without improvement before that"
+        default=1, ge=0, le=MAXIMUM_EPOCHS, description="for schedule plateau: epochs without improvement before that"
     )
     clip: Positive | None = Field(default=1.0, description="largest global L2 norm of the gradient; null: no clipping")
-    max_length: int = Field(default=128, ge=4, description="tokens per item, special tokens included")
+    max_length: int = Field(
+        default=128, ge=4, le=MAXIMUM_TOKENS, description="tokens per item, special tokens included"
+    )
     dropout: Fraction | None = Field(default=None, description="null: as in the checkpoint's configuration")
     early_stopping: EarlyStopping | None = None
 
@@ -90,7 +100,10 @@ class SplitConfig(Frozen):
 
 
 class DataConfig(Frozen):
-    """Where the items come from: exactly one of a data set's name, a file or a Hugging Face Hub id.
+    """Where the items come from: a data set's `name`, a file or folder (`path`), or a Hugging Face Hub id (`hub`).
+
+    Beside `path` or `hub`, which exclude each other, `name` says which data set, or whose `.py` file, reads what is
+    there; any other name is only a label.
 
     `fingerprint` is the SHA-256 of the content, filled in when an experiment is resolved.
     """

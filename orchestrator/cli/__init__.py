@@ -70,11 +70,11 @@ def validate(console: Console, experiment: str, file_only: bool, **values: Any) 
 
     Python files that it names are not run, and what depends on them is not checked, unless --run-code is given.
     """
-    from orchestrator.config.resolve import look
+    from orchestrator.config.look import look
     from orchestrator.config.yaml_file import dump
 
     run_code = values["run_code"]
-    loaded = options.loaded(experiment, values)
+    loaded = options.loaded(experiment, values, file_only)
     checked, notes = (loaded.experiment, ()) if file_only else look(loaded, run_code=run_code)
     for note in notes:
         console.warning(note)

@@ -142,7 +142,7 @@ def _connected(config: ClusterFile | None, address: str | None) -> Iterator[Jobs
 def _parsed(verb: str, arguments: list[str]) -> dict[str, Any]:
     """Parse the options of the command that will run there, so that mistakes show here."""
     from orchestrator.cluster.jobs import VERBS
-    from orchestrator.config.error_messages import suggestion
+    from orchestrator.config.key_names import suggestion
 
     program = click.get_current_context().find_root().command
     assert isinstance(program, click.Group)

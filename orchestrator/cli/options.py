@@ -9,7 +9,7 @@ import click
 
 if TYPE_CHECKING:
     from orchestrator.commands.sweep import SweepOptions
-    from orchestrator.config.load import Loaded
+    from orchestrator.config.loaded import Loaded
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -85,7 +85,7 @@ def output_options(command: Command) -> Command:
     return _with(options, command)
 
 
-def loaded(experiment: str, values: dict[str, Any]) -> Loaded:
+def loaded(experiment: str, values: dict[str, Any], file_only: bool = False) -> Loaded:
     """Read the experiment, taking the values of `changes_options` out of a command's arguments."""
     from orchestrator.config.load import load
     from orchestrator.config.overrides import Changes
@@ -98,7 +98,7 @@ def loaded(experiment: str, values: dict[str, Any]) -> Loaded:
         limit=values.pop("limit"),
         settings=values.pop("settings"),
     )
-    return load(experiment, changes, run_code=values.pop("run_code"))
+    return load(experiment, changes, run_code=values.pop("run_code"), file_only=file_only)
 
 
 def sweep_options(values: dict[str, Any]) -> SweepOptions:

@@ -17,7 +17,7 @@ import yaml
 
 from orchestrator import ray_private
 from orchestrator.config import yaml_file
-from orchestrator.config.error_messages import suggestion
+from orchestrator.config.key_names import suggestion
 from orchestrator.config.yaml_file import Document, KeyPath
 from orchestrator.errors import InvalidExperiment, Problem
 

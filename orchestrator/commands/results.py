@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from analysis.tables.read import read
 from analysis.tables.schema import METRIC_PREFIXES, Corrupt
 from orchestrator import html_tables
-from orchestrator.config.error_messages import suggestion
+from orchestrator.config.key_names import suggestion
 from orchestrator.errors import UserError
 from orchestrator.storage import Attempt, Store
 from orchestrator.storage.status import Status, status_of

@@ -20,7 +20,7 @@ from trainables.config import DataConfig, SplitConfig
 from trainables.data.splits import ids_fingerprint
 
 if TYPE_CHECKING:
-    from orchestrator.config.load import Loaded
+    from orchestrator.config.loaded import Loaded
 
 
 AdaptType = TypeVar("AdaptType", Adapt, AdaptOverride)

@@ -9,14 +9,17 @@ from __future__ import annotations
 import difflib
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from types import UnionType
-from typing import Annotated, Any, TypeGuard, Union, get_args, get_origin
+from dataclasses import replace
+from functools import partial
+from typing import Any, TypeGuard
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from orchestrator.config.yaml_file import Document, KeyPath
+from orchestrator.config.key_names import LONGEST_TO_COMPARE, unknown_key
+from orchestrator.config.yaml_file import Document, KeyPath, dotted
 from orchestrator.errors import InvalidExperiment, Problem
 from trainables import registry
 from trainables.registry import Kind, UnknownName
@@ -39,8 +42,30 @@ _EXPECTED: dict[str, str] = {
     "less_than_equal": "at most {le}",
     "less_than": "below {lt}",
 }
+_SIZES: dict[str, str] = {
+    "too_long": "at most {max_length} entries",
+    "too_short": "at least {min_length}",
+    "string_too_long": "at most {max_length} characters",
+    "string_too_short": "at least {min_length} character",
+}
 _TYPES = frozenset({"int_type", "float_type", "string_type", "bool_type", "literal_error", "dict_type", "model_type"})
 _ELSEWHERE = ("path", "hub")
+MOST_OF_A_SECTION = 20
+_BOOLEANS = {
+    **dict.fromkeys(("yes", "y", "on", "1", "true"), "true"),
+    **dict.fromkeys(("no", "n", "off", "0", "false"), "false"),
+}
+_GROUPED = re.compile(r"[0-9]{1,3}([_, ][0-9]{3})+")
+_PERCENT = re.compile(r"([0-9]+(\.[0-9]+)?) ?%")
+_OF_A_NUMBER: dict[KeyPath, str] = {
+    ("split",): "validation",
+    ("train", "early_stopping"): "patience",
+    ("search",): "trials",
+}
+_KINDS: tuple[Kind, ...] = ("task", "dataset", "model", "variant")
+
+
+Details = dict[KeyPath, list[ErrorDetails]]
 
 
 def from_validation(
@@ -50,18 +75,41 @@ def from_validation(
 
     `model` is the model that was validated, `at` its position in the document.
     """
-    grouped: dict[KeyPath, list[ErrorDetails]] = {}
-    for details in error.errors():
+    return worded(by_key(error, document, at), document, model, at)
+
+
+def by_key(error: ValidationError, document: Document, at: KeyPath = ()) -> Details:
+    """Return an error's details by the key that they are about."""
+    grouped: Details = {}
+    for details in error.errors(include_url=False):
         grouped.setdefault(_path(details, document, at), []).append(details)
-    return [document.problem(path, _message(path[len(at) :], errors, model)) for path, errors in grouped.items()]
+    return grouped
 
 
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return `; did you mean 'x'? known: x, y`, without the question if no name is close."""
-    names = list(known)
-    near = difflib.get_close_matches(name, names, n=1)
-    question = f"; did you mean {near[0]!r}?" if near else ";"
-    return f"{question} known: {', '.join(names) or 'none'}"
+def worded(grouped: Details, document: Document, model: type[BaseModel], at: KeyPath = ()) -> list[Problem]:
+    """Return one problem per key; of a section with very many, the first ones and how many more there are."""
+    return capped(
+        document,
+        ((path, partial(_message, path[len(at) :], of_key, model)) for path, of_key in grouped.items()),
+    )
+
+
+def capped(document: Document, wrong: Iterable[tuple[KeyPath, Callable[[], str]]]) -> list[Problem]:
+    """Return a problem for each key; beyond MOST_OF_A_SECTION only their number, because each hint takes a while."""
+    problems: list[Problem] = []
+    unsaid: dict[KeyPath, list[KeyPath]] = {}
+    said: Counter[KeyPath] = Counter()
+    for path, message in wrong:
+        section = path[:1] if len(path) > 1 else ()
+        said[section] += 1
+        if said[section] <= MOST_OF_A_SECTION:
+            problems.append(document.problem(path, message()))
+        else:
+            unsaid.setdefault(section, []).append(path)
+    for section, paths in unsaid.items():
+        first = document.problem(paths[0], f"... and {len(paths):,} more")
+        problems.append(replace(first, key=dotted(section)))
+    return problems
 
 
 def _path(details: ErrorDetails, document: Document, at: KeyPath) -> KeyPath:
@@ -69,7 +117,7 @@ def _path(details: ErrorDetails, document: Document, at: KeyPath) -> KeyPath:
     path: list[str | int] = []
     value: Any = document.content
     for part in (*at, *details["loc"]):
-        if isinstance(value, list) and part in value:
+        if isinstance(value, list) and isinstance(part, str) and part in value:
             part = value.index(part)
         if not _holds(value, part):
             return (*path, part) if details["type"] == "missing" else tuple(path)
@@ -89,12 +137,15 @@ def _message(path: KeyPath, errors: Sequence[ErrorDetails], model: type[BaseMode
     if first["type"] == "missing":
         return "is needed"
     if first["type"] == "extra_forbidden":
-        return _unknown_key(path, model)
+        return unknown_key(path, model)
     specific = [details for details in errors if details["type"] not in _TYPES] or errors
+    if specific[0]["type"] in _SIZES:
+        size = _SIZES[specific[0]["type"]].format(**specific[0].get("ctx", {}))
+        return f"must have {size}, got {len(specific[0]['input'])}"
     if specific[0]["type"] not in _EXPECTED:
         return _own_words(specific[0])
     expected = list(dict.fromkeys(_expected(details) for details in specific))
-    return f"must be {' or '.join(expected)}, got {_shown(first['input'])}{_hint(specific)}"
+    return f"must be {' or '.join(expected)}, got {_shown(first['input'])}{_hint(path, specific)}"
 
 
 def _own_words(details: ErrorDetails) -> str:
@@ -113,20 +164,52 @@ def _number(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _hint(errors: Sequence[ErrorDetails]) -> str:
+def _hint(path: KeyPath, errors: Sequence[ErrorDetails]) -> str:
     value = errors[0]["input"]
-    if value is None and errors[0]["type"] in ("dict_type", "model_type"):
-        return "; write {} for an empty one"
-    if not isinstance(value, str):
-        return ""
     kinds = {details["type"] for details in errors}
-    if kinds & {"int_type", "float_type"} and _is_number(value):
-        return "; remove the quotes"
+    if kinds & {"dict_type", "model_type"}:
+        return _mapping_hint(path, value)
+    if not isinstance(value, str) or len(value) > LONGEST_TO_COMPARE:
+        return ""
+    if kinds & {"int_type", "float_type"}:
+        meant = _number_meant(value)
+        if meant is not None:
+            return "; remove the quotes" if meant == value else f"; write {meant}"
+    if "bool_type" in kinds and value.lower() in _BOOLEANS:
+        return f"; write {_BOOLEANS[value.lower()]}"
     options = [
         option for details in errors for option in re.findall(r"'([^']*)'", details.get("ctx", {}).get("expected", ""))
     ]
     near = difflib.get_close_matches(value, options, n=1)
     return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _mapping_hint(path: KeyPath, value: Any) -> str:
+    """Return how to write what stands in place of a mapping."""
+    if value is None:
+        return "; write {} for an empty one"
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    number_key = _OF_A_NUMBER.get(path)
+    if is_number and number_key is not None:
+        return f"; write {{{number_key}: {value}}}"
+    if not isinstance(value, str) or not value or len(value) > LONGEST_TO_COMPARE:
+        return ""
+    if path[-1:] == ("data",):
+        is_file = "/" in value or "." in value
+        return f"; write {{path: {value}}}" if is_file else f"; write {{name: {value}}}"
+    if path[:1] == ("models",) and len(path) == 2:
+        return f"; write {{path: {value}}} for a folder, {{hub: owner/name}} for the hub"
+    return f"; write {{{value}: {{}}}}" if path[:1] == ("recipes",) and len(path) == 2 else ""
+
+
+def _number_meant(text: str) -> str | None:
+    """Return the number that a text stands for, as a file should write it; None if it stands for none."""
+    if _is_number(text) and "_" not in text:
+        return text.strip()
+    if _GROUPED.fullmatch(text.strip()):
+        return re.sub("[_, ]", "", text)
+    percent = _PERCENT.fullmatch(text.strip())
+    return f"{float(percent[1]) / 100:g}" if percent else None
 
 
 def _is_number(text: str) -> bool:
@@ -143,60 +226,22 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _unknown_key(path: KeyPath, model: type[BaseModel]) -> str:
-    key = str(path[-1])
-    known = list(_fields_at(model, path[:-1]))
-    if len(path) > 1 or difflib.get_close_matches(key, known, n=1):
-        return f"unknown key {key!r}{suggestion(key, known)}"
-    sections = reversed(list(model.model_fields))  # of two sections with the key, the first one in the file's order
-    elsewhere = {name: section for section in sections for name in _fields_at(model, (section,))}
-    near = difflib.get_close_matches(key, elsewhere, n=1)
-    if near:
-        return f"unknown key {key!r}; did you mean {near[0]!r} under {elsewhere[near[0]]!r}?"
-    return f"unknown key {key!r}{suggestion(key, known)}"
-
-
-def _fields_at(model: type[BaseModel], path: KeyPath) -> Mapping[str, Any]:
-    """Return the fields of the model at `path` below `model`; {} if no model is there."""
-    annotation: Any = model
-    for part in path:
-        annotation = _inner(annotation, part)
-    inner = _model_in(annotation)
-    return {} if inner is None else inner.model_fields
-
-
-def _inner(annotation: Any, part: str | int) -> Any:
-    model = _model_in(annotation)
-    if model is not None:
-        field = model.model_fields.get(str(part))
-        return None if field is None else field.annotation
-    arguments = get_args(_unwrapped(annotation))
-    return arguments[-1] if arguments else None
-
-
-def _unwrapped(annotation: Any) -> Any:
-    while get_origin(annotation) is Annotated:
-        annotation = get_args(annotation)[0]
-    return annotation
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    annotation = _unwrapped(annotation)
-    if isinstance(annotation, type) and get_origin(annotation) is None and issubclass(annotation, BaseModel):
-        return annotation
-    if get_origin(annotation) in (Union, UnionType):
-        return next((model for model in map(_model_in, get_args(annotation)) if model is not None), None)
-    return None
-
-
 def unknown_names(document: Document) -> list[Problem]:
     """Return one problem for each task, data set, model and variant with a plain name that is not registered."""
-    problems = []
-    for kind, name, path in _written(document.content):
-        known = registry.names(kind)
-        if name.replace("-", "_") not in (entry.replace("-", "_") for entry in known):
-            problems.append(document.problem(path, str(UnknownName(kind, name, known))))
-    return problems
+    known = {kind: registry.names(kind) for kind in _KINDS}
+    plain = {kind: {name.replace("-", "_") for name in names} for kind, names in known.items()}
+    return capped(
+        document,
+        (
+            (path, partial(_unknown, kind, name, known[kind]))
+            for kind, name, path in _written(document.content)
+            if name.replace("-", "_") not in plain[kind]
+        ),
+    )
+
+
+def _unknown(kind: Kind, name: str, known: list[str]) -> str:
+    return str(UnknownName(kind, name, known))
 
 
 def _written(content: Mapping[str, Any]) -> Iterator[tuple[Kind, str, KeyPath]]:
@@ -214,6 +259,8 @@ def _written(content: Mapping[str, Any]) -> Iterator[tuple[Kind, str, KeyPath]]:
 
 
 def _models(models: Any) -> Iterator[tuple[Kind, str, KeyPath]]:
+    if _is_plain(models) and "," not in models:
+        yield "model", models, ("models",)
     if isinstance(models, list):
         for index, name in enumerate(models):
             if _is_plain(name):
@@ -235,16 +282,18 @@ def _is_plain(name: Any) -> TypeGuard[str]:
 
 
 class Check:
-    """Collects problems, each at its line of the document, so that all are reported at once."""
+    """Collects problems, each at its line of the document, so that all are reported at once; `ignores` some keys'."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, ignores: Callable[[KeyPath], bool] = lambda path: False) -> None:
         self.document = document
+        self.ignores = ignores
         self.problems: list[Problem] = []
         self.notes: list[str] = []
 
     def add(self, path: KeyPath, message: str) -> None:
         """Add one problem per line of the message."""
-        self.problems += [self.document.problem(path, line) for line in message.splitlines()]
+        if not self.ignores(path):
+            self.problems += [self.document.problem(path, line) for line in message.splitlines()]
 
     def attempt(self, path: KeyPath, action: Callable[[], Any], model: type[BaseModel] | None = None) -> Any:
         """Return what `action` returns. If it raises ValueError or cannot import a file: add a problem, return None.
@@ -254,11 +303,13 @@ class Check:
         try:
             return action()
         except ValidationError as error:
-            self.problems += from_validation(error, self.document, model or BaseModel, path)
+            details = by_key(error, self.document, path).items()
+            others = {key: of_key for key, of_key in details if not self.ignores(key)}
+            self.problems += worded(others, self.document, model or BaseModel, path)
         except ValueError as error:
             self.add(path, str(error))
         except (ImportError, SyntaxError, NameError, AttributeError, TypeError) as error:
-            if not registry.is_path(str(path[-1])) and not registry.is_path(str(self._written(path))):
+            if not registry.is_path(str(path[-1])) and not registry.is_path(str(self.document.written(path))):
                 raise
             self.add(path, f"the file cannot be imported: {type(error).__name__}: {error}")
         return None
@@ -267,9 +318,3 @@ class Check:
         """Raise InvalidExperiment if there are problems so far."""
         if self.problems:
             raise InvalidExperiment(self.document.source, self.problems)
-
-    def _written(self, path: KeyPath) -> Any:
-        try:
-            return self.document.value(path)
-        except (KeyError, IndexError, TypeError):
-            return None

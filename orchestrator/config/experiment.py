@@ -7,6 +7,7 @@ the JSON Schema for editors is derived from the same models, plus the short form
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Literal
 
@@ -23,7 +24,16 @@ from analysis.config import CompareConfig
 from orchestrator.config.run_spec import RunSpec
 from orchestrator.config.search import Search
 from trainables import registry
-from trainables.config import DataConfig, Frozen, Positive, SplitConfig, TrainConfig
+from trainables.config import (
+    MAXIMUM_BATCH_SIZE,
+    MAXIMUM_EPOCHS,
+    MAXIMUM_TOKENS,
+    DataConfig,
+    Frozen,
+    Positive,
+    SplitConfig,
+    TrainConfig,
+)
 from trainables.protocols.model_preset import PrecisionChoice
 
 TASK = "masked_lm"
@@ -32,11 +42,13 @@ TASK = "masked_lm"
 class AdaptSettings(TrainConfig):
     """How a model is adapted; `train` plays no role. One run, with one seed, serves all seeds."""
 
-    epochs: int = Field(default=5, ge=1)
-    batch_size: int = Field(default=64, ge=1)
+    epochs: int = Field(default=5, ge=1, le=MAXIMUM_EPOCHS)
+    batch_size: int = Field(default=64, ge=1, le=MAXIMUM_BATCH_SIZE)
     learning_rate: Positive = 5e-5
     weight_decay: float = Field(default=0.0, ge=0)
-    max_length: int = Field(default=512, ge=4, description="tokens per chunk, special tokens included")
+    max_length: int = Field(
+        default=512, ge=4, le=MAXIMUM_TOKENS, description="tokens per chunk, special tokens included"
+    )
     mask: float = Field(default=0.15, gt=0, lt=1, description="share of the tokens to predict")
     chunking: Literal["concatenate", "line"] = Field(
         default="concatenate", description="concatenate: full chunks across texts; line: one chunk per text"
@@ -44,7 +56,10 @@ class AdaptSettings(TrainConfig):
     split: SplitConfig = SplitConfig(validation=0.1, seed=42)
     seed: int = Field(default=42, ge=0, lt=2**32)
     keep_epochs: int = Field(
-        default=0, ge=0, description="number of last epochs whose models are kept, too; changes no result"
+        default=0,
+        ge=0,
+        le=MAXIMUM_EPOCHS,
+        description="number of last epochs whose models are kept, too; changes no result",
     )
 
     def train(self) -> TrainConfig:
@@ -76,6 +91,8 @@ class AdaptOverride(AdaptSettings):
 
 
 MAXIMUM_LENGTH = 100
+MAXIMUM_ENTRIES = 1_000  # of models, recipes and the variants of one
+MAXIMUM_PROCESSES = 100_000
 _RUN_ID = re.compile(r"[0-9a-f]{16}")
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 _WITH_FOLDERS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_][A-Za-z0-9_.+-]*)*")
@@ -134,6 +151,7 @@ InitFrom = Annotated[str, AfterValidator(check_init_from)]
 MAXIMUM_SEED = 2**32 - 1
 MAXIMUM_SEEDS = 100_000
 _RANGE = re.compile(r"([0-9]+)\s*-\s*([0-9]+)")
+_OTHER_RANGE = re.compile(r"([0-9]+)\s*(?:\.\.+|:|to|\u2013|\u2014)\s*([0-9]+)")
 
 
 def parse_seeds(written: object) -> tuple[int, ...]:
@@ -146,9 +164,11 @@ def parse_seeds(written: object) -> tuple[int, ...]:
         seeds = [_whole(written)]
     if not seeds:
         raise ValueError("is empty; write at least one seed, e.g. 42-51")
-    twice = sorted({seed for seed in seeds if seeds.count(seed) > 1}) if len(set(seeds)) < len(seeds) else []
+    if len(seeds) > MAXIMUM_SEEDS:
+        raise ValueError(f"has more than {MAXIMUM_SEEDS} seeds")
+    twice = [seed for seed, count in Counter(seeds).items() if count > 1]
     if twice:
-        raise ValueError(f"names {twice[0]} more than once; every seed is one run")
+        raise ValueError(f"names {min(twice)} more than once; every seed is one run")
     if max(seeds) > MAXIMUM_SEED:
         raise ValueError(f"must be at most {MAXIMUM_SEED}, got {max(seeds)}")
     return tuple(seeds)
@@ -169,6 +189,8 @@ def _from_text(text: str) -> list[int]:
     seeds: list[int] = []
     for part in filter(None, (part.strip() for part in text.split(","))):
         seeds += _part(part)
+        if len(seeds) > MAXIMUM_SEEDS:
+            raise ValueError(f"has more than {MAXIMUM_SEEDS} seeds")
     return seeds
 
 
@@ -177,7 +199,9 @@ def _part(part: str) -> Iterable[int]:
         return [int(part)]
     match = _RANGE.fullmatch(part)
     if match is None:
-        raise ValueError(f"must be whole numbers >= 0 and ranges such as 42-51, got {part[:40]!r}")
+        other = _OTHER_RANGE.fullmatch(part[:40])
+        hint = f"; write {other[1]}-{other[2]}" if other else ""
+        raise ValueError(f"must be whole numbers >= 0 and ranges such as 42-51, got {part[:40]!r}{hint}")
     first, last = int(match[1][:20]), int(match[2][:20])
     if last < first:
         raise ValueError(f"has a range that runs backwards: {part[:40]}")
@@ -245,25 +269,40 @@ class ModelEntry(TrainConfig):
 class Resources(Frozen):
     """How runs are computed. None of it changes a result or a run's identity."""
 
-    workers_per_run: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+    workers_per_run: Annotated[int, Field(ge=1, le=MAXIMUM_PROCESSES)] | Literal["auto"] = Field(
         default="auto", description="processes that train one run together"
     )
-    lanes: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(default="auto", description="runs at the same time")
-    gpus_per_worker: Annotated[float, Field(ge=0)] | Literal["auto"] = Field(
+    lanes: Annotated[int, Field(ge=1, le=MAXIMUM_PROCESSES)] | Literal["auto"] = Field(
+        default="auto", description="runs at the same time"
+    )
+    gpus_per_worker: Annotated[float, Field(ge=0, le=MAXIMUM_PROCESSES)] | Literal["auto"] = Field(
         default="auto", description="auto: one if the cluster has GPUs, else none; below one: shared"
     )
-    accumulation: int = Field(default=1, ge=1, description="parts that each step's global batch is split into")
-    checkpoint_minutes: float = Field(default=10.0, gt=0, description="training time between two checkpoints")
+    accumulation: int = Field(
+        default=1, ge=1, le=MAXIMUM_BATCH_SIZE, description="parts that each step's global batch is split into"
+    )
+    checkpoint_minutes: float = Field(
+        default=10.0, gt=0, le=1_000_000, description="training time between two checkpoints"
+    )
 
 
 def _mapping_of_models(written: Any) -> Any:
-    """Turn a list of names into a mapping without overrides. Raises ValueError for a name that is there twice."""
-    if not isinstance(written, list) or not all(isinstance(name, str) for name in written):
+    """Turn one name, or a list of names, into a mapping without overrides. Raises ValueError for what is no name."""
+    if isinstance(written, str) and "," in written:
+        raise ValueError(
+            f"must be a list of names; write [{', '.join(filter(None, map(str.strip, written.split(','))))}]"
+        )
+    names = [written] if isinstance(written, str) else written
+    if not isinstance(names, list):
         return written
-    twice = next((name for name in written if written.count(name) > 1), None)
-    if twice is not None:
-        raise ValueError(f"names {twice!r} more than once")
-    return {name: {} for name in written}
+    other = next((name for name in names if not isinstance(name, str)), None)
+    if other is not None:
+        remedy = "; to give a model settings of its own, write a mapping: {minilm-l6: {epochs: 2}}"
+        raise ValueError(f"must be a list of names, got {other!r:.40}{remedy if isinstance(other, dict) else ''}")
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise ValueError(f"names {twice[0]!r} more than once")
+    return {name: {} for name in names}
 
 
 class Experiment(Frozen):
@@ -275,9 +314,11 @@ class Experiment(Frozen):
     task_options: dict[str, Any] = Field(default_factory=dict, description="settings of the task; see its file")
     data: DataConfig
     split: SplitConfig = SplitConfig()
-    models: Annotated[dict[ModelName, ModelEntry], BeforeValidator(_mapping_of_models)] = Field(min_length=1)
-    recipes: dict[Name, dict[str, dict[str, Any]]] = Field(
-        default={"default": {}}, min_length=1, description="name -> variant -> its options"
+    models: Annotated[dict[ModelName, ModelEntry], BeforeValidator(_mapping_of_models)] = Field(
+        min_length=1, max_length=MAXIMUM_ENTRIES
+    )
+    recipes: dict[Name, Annotated[dict[str, dict[str, Any]], Field(max_length=MAXIMUM_ENTRIES)]] = Field(
+        default={"default": {}}, min_length=1, max_length=MAXIMUM_ENTRIES, description="name -> variant -> its options"
     )
     seeds: Annotated[tuple[int, ...], BeforeValidator(parse_seeds)] = Field(
         default=DEFAULT_SEEDS, description="42-51, or 1,2,5-7, or a list"
@@ -291,7 +332,10 @@ class Experiment(Frozen):
     search: Search | None = Field(default=None, description="what `orchestrate search` varies; a sweep ignores it")
     resources: Resources = Resources()
     keep_epochs: int = Field(
-        default=0, ge=0, description="number of last epochs whose models every run keeps; changes no result"
+        default=0,
+        ge=0,
+        le=MAXIMUM_EPOCHS,
+        description="number of last epochs whose models every run keeps; changes no result",
     )
     save: Save = Field(default="none", description="which runs keep their best weights; changes no result")
 
@@ -307,8 +351,9 @@ def json_schema() -> dict[str, Any]:
         entry["properties"][key].pop("default", None)
     properties = schema["properties"]
     properties["models"] = {
-        "description": "names, or a mapping from each name to what differs for this model",
+        "description": "a name, a list of names, or a mapping from each name to what differs for this model",
         "anyOf": [
+            {"type": "string", "pattern": "^[^,]+$"},
             {"type": "array", "items": {"type": "string"}, "minItems": 1, "uniqueItems": True},
             properties["models"],
         ],

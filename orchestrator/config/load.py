@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import re
-from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from analysis.tables.experiment_file import EXPERIMENT, MARK, says_how
 from analysis.yaml_text import plain_or_old_text
 from orchestrator.config import yaml_file
-from orchestrator.config.error_messages import from_validation, suggestion, unknown_names
+from orchestrator.config.error_messages import unknown_names
 from orchestrator.config.experiment import Experiment
+from orchestrator.config.key_names import suggestion
+from orchestrator.config.loaded import Loaded
 from orchestrator.config.overrides import Changes
+from orchestrator.config.validation import validated
 from orchestrator.config.yaml_file import Document
 from orchestrator.errors import InvalidExperiment, UserError
 
@@ -25,29 +24,18 @@ SUFFIXES = (".yaml", ".yml")
 _RUN_ID = re.compile(r"[0-9a-f]{16}")
 
 
-@dataclass(frozen=True)
-class Loaded:
-    """An experiment, the document it was read from, and the folder that its relative paths start at.
-
-    `may_run_code` says whether the code it names may run: always for the user's own file, for the file of a results
-    directory only if the user allows it.
-    """
-
-    experiment: Experiment
-    document: Document
-    folder: Path
-    may_run_code: bool = True
-
-
-def load(name_or_path: str, changes: Changes = NO_CHANGES, *, run_code: bool = False) -> Loaded:
+def load(
+    name_or_path: str, changes: Changes = NO_CHANGES, *, run_code: bool = False, file_only: bool = False
+) -> Loaded:
     """Read an experiment and apply the command line's changes. Raises UserError, with every problem.
 
     Relative paths in a file start at the file's folder; in a built-in experiment, at the working directory. `run_code`
-    lets the file of a results directory run the code that it names.
+    lets the file of a results directory run the code that it names. With `file_only`, the problems are those of the
+    file itself, and not of the data and models that it names.
     """
     document, folder, is_own = _read(name_or_path)
     document = changes.apply(document)
-    return Loaded(validate(document), document, folder, is_own or run_code)
+    return Loaded(validate(document, None if file_only else folder), document, folder, is_own or run_code)
 
 
 def is_results(folder: Path) -> bool:
@@ -55,13 +43,20 @@ def is_results(folder: Path) -> bool:
     return (folder / "cells.json").is_file() or (folder / "runs").is_dir()
 
 
-def validate(document: Document) -> Experiment:
-    """Return the experiment that a document describes. Raises InvalidExperiment with every problem of every key."""
-    try:
-        return Experiment.model_validate_json(json.dumps(document.content))
-    except ValidationError as error:
-        problems = [*from_validation(error, document, Experiment), *unknown_names(document)]
-        raise InvalidExperiment(document.source, problems) from None
+def validate(document: Document, folder: Path | None = None) -> Experiment:
+    """Return the experiment that a document describes. Raises InvalidExperiment with every problem of every key.
+
+    If there are problems and `folder` is given, where relative paths start, they include those of the names, models and
+    data that the document names, as far as these can be looked up without running code or asking a hub.
+    """
+    result = validated(document)
+    if result.experiment is not None and not result.problems:
+        return result.experiment
+    if result.experiment is None or folder is None:
+        raise InvalidExperiment(document.source, [*result.problems, *unknown_names(document)])
+    from orchestrator.config.look import remaining_problems  # heavy, and only needed here
+
+    raise InvalidExperiment(document.source, [*result.problems, *remaining_problems(result, document, folder)])
 
 
 def came_with_results(path: Path) -> bool:
@@ -90,10 +85,10 @@ def _document(path: Path, source: str) -> Document:
     There, what is a number only in YAML 1.2 was text (`analysis/tables/experiment_file.py`). If that is not a valid
     experiment, someone has edited the file since, and it is read like any user's file.
     """
-    document = yaml_file.read(path, source)
+    document = yaml_file.readable(path, source)
     if not _is_old(path):
         return document
-    as_written = yaml_file.read(path, source, plain_or_old_text)
+    as_written = yaml_file.readable(path, source, plain_or_old_text)
     return as_written if as_written.content != document.content and _is_valid(as_written) else document
 
 
@@ -115,7 +110,7 @@ def _is_valid(document: Document) -> bool:
 
 def name_in(path: Path) -> str:
     """Return the experiment's name that a file states. Raises InvalidExperiment for a file that states none."""
-    document = _document(path, str(path))
+    document = _document(path, str(path)).checked()
     name = document.content.get("experiment")
     if not isinstance(name, str):
         raise InvalidExperiment(document.source, [document.problem(("experiment",), "is needed")])

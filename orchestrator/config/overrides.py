@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.config import yaml_file
-from orchestrator.config.error_messages import suggestion
+from orchestrator.config.key_names import suggestion
+from orchestrator.config.search import Distribution
 from orchestrator.config.yaml_file import Document, KeyPath
 from orchestrator.errors import InvalidExperiment, Problem
+
+PARAMETERS = ["search", "parameters"]
 
 
 @dataclass(frozen=True)
@@ -56,15 +59,18 @@ def _parsed(setting: str) -> tuple[str, Any]:
 
 
 def _set(document: Document, key: str, value: Any) -> Document:
-    if key.startswith("models.") and isinstance(document.content.get("models"), list):
+    if key.startswith("models.") and isinstance(document.content.get("models"), list | str):
         document = document.replaced(("models",), _by_name(document), document.source)
     return document.replaced(_split_key(key, document.content), value, f"--set {key}")
 
 
 def _split_key(key: str, content: Any) -> KeyPath:
-    """Cut a dotted key where the content has keys, because a model's name may hold dots itself."""
+    """Cut a dotted key where the content has keys, because a model's name may hold dots itself, as a search's do."""
     path: list[str] = []
     parts = key.split(".")
+    if parts[:2] == PARAMETERS:
+        last = len(parts) - 1 if parts[-1] in Distribution.model_fields else len(parts)
+        return (*PARAMETERS, *filter(None, [".".join(parts[2:last])]), *parts[last:])
     while parts:
         length = 1
         if isinstance(content, dict):
@@ -79,7 +85,8 @@ def _by_name(document: Document) -> dict[str, Any]:
     models = document.content.get("models")
     if isinstance(models, dict):
         return models
-    return {str(name): {} for name in models} if isinstance(models, list) else {}
+    names = [models] if isinstance(models, str) else models
+    return {str(name): {} for name in names} if isinstance(names, list) else {}
 
 
 def _models(document: Document, chosen: Sequence[str]) -> Any:

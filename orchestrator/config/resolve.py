@@ -1,8 +1,8 @@
 """Resolves an experiment: looks up names, pins models and data, names the systems, lists the runs.
 
 Nothing here imports torch or requests a resource; all wrong names are reported at once, each with its line. The runs
-of the grid have a fixed order; resuming subtracts those that are recorded. `look` checks an experiment without running
-the code that it names, and says what that leaves unchecked.
+of the grid have a fixed order; resuming subtracts those that are recorded. `look.py` checks an experiment without
+running the code that it names.
 """
 
 from __future__ import annotations
@@ -13,15 +13,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from orchestrator.config.absolute_paths import anchored, file_hashes, named_code, require_permission
+from orchestrator.config.absolute_paths import anchored, file_hashes, require_permission
 from orchestrator.config.adapt_runs import adaptations, check_initial_weights, initial_weights
 from orchestrator.config.cluster_choice import with_clusters
-from orchestrator.config.error_messages import Check, suggestion
+from orchestrator.config.error_messages import Check
 from orchestrator.config.experiment import TASK, Experiment
-from orchestrator.config.load import Loaded
+from orchestrator.config.key_names import setting_suggestion, suggestion
+from orchestrator.config.loaded import Loaded
+from orchestrator.config.model_limits import check_limits
 from orchestrator.config.recipes import check_compatible, control_of, incompatible_here, recipe_of, subject_of
 from orchestrator.config.run_spec import RunSpec, System, system_name, tuning_of
-from orchestrator.config.search_space import check_search
+from orchestrator.config.search_space import check_parameter_names, check_search
 from orchestrator.config.yaml_file import KeyPath
 from orchestrator.errors import UserError
 from trainables import models, registry
@@ -30,7 +32,6 @@ from trainables.data import load
 from trainables.data.dataset import Corpus
 from trainables.protocols.task import DecidedByData, Task
 from trainables.protocols.variant import Applied, Subject, unsupported_on
-from trainables.registry import is_path
 from trainables.system.hardware import Hardware, training_hardware
 
 Direction = Literal["maximize", "minimize"]
@@ -105,7 +106,7 @@ def resolve(loaded: Loaded, *, must_be_available: bool = True) -> ResolvedExperi
     presets = {name: model_of(check, name, experiment, must_be_available) for name in experiment.models}
     configs = {name: model.config for name, model in presets.items()}
     check_compatible(check, recipes, _subjects(presets, experiment))
-    trains = {name: train_of(check, name, experiment) for name in experiment.models}
+    trains = trains_of(check, experiment, presets)
     experiment = with_fingerprints(check, experiment, task)
     hashes = check.attempt(("split", "ids"), lambda: file_hashes(experiment))
     if task is not None:
@@ -145,22 +146,30 @@ def resolve(loaded: Loaded, *, must_be_available: bool = True) -> ResolvedExperi
 
 def model_of(check: Check, name: str, experiment: Experiment, must_be_available: bool) -> models.ResolvedModel:
     """Return the model to load, pinned to a commit or to the hash of its weights, and the preset it comes from."""
+    resolved = preset_of(check, name, experiment)
+    if not resolved.config.name:
+        return resolved
+    if must_be_available:
+        config = check.attempt(_model_path(check, name), lambda: models.pin(resolved.config)) or _NO_MODEL.config
+        return replace(resolved, config=config)
+    try:
+        return replace(resolved, config=models.pin(resolved.config))
+    except ValueError as error:
+        check.notes.append(f"{error}; until then its runs cannot be told apart from those of another revision")
+        return resolved
+
+
+def preset_of(check: Check, name: str, experiment: Experiment) -> models.ResolvedModel:
+    """Return the model to load as the file and its preset say, without asking a hub; _NO_MODEL if it has a problem."""
     chosen = experiment.models[name].model_overrides()
     preset = str(chosen.pop("path")) if str(chosen.get("path", "")).endswith(".py") else name
-    path = _model_path(check, name)
-    resolved: models.ResolvedModel | None = check.attempt(path, lambda: models.resolved(preset, chosen))
+    resolved: models.ResolvedModel | None = check.attempt(
+        _model_path(check, name), lambda: models.resolved(preset, chosen)
+    )
     if resolved is None:
         return _NO_MODEL
     check.notes += resolved.notes
-    config = resolved.config.model_copy(update={"name": name})
-    if must_be_available:
-        config = check.attempt(path, lambda: models.pin(config)) or _NO_MODEL.config
-        return replace(resolved, config=config)
-    try:
-        return replace(resolved, config=models.pin(config))
-    except ValueError as error:
-        check.notes.append(f"{error}; until then its runs cannot be told apart from those of another revision")
-        return replace(resolved, config=config)
+    return replace(resolved, config=resolved.config.model_copy(update={"name": name}))
 
 
 def train_of(check: Check, name: str, experiment: Experiment) -> TrainConfig:
@@ -169,6 +178,15 @@ def train_of(check: Check, name: str, experiment: Experiment) -> TrainConfig:
     path = _model_path(check, name)
     config: TrainConfig = check.attempt(path, lambda: TrainConfig.model_validate_json(merged.model_dump_json()))
     return config
+
+
+def trains_of(
+    check: Check, experiment: Experiment, presets: Mapping[str, models.ResolvedModel]
+) -> dict[str, TrainConfig]:
+    """Return the settings that each model is trained with, after checking that the model can read such items."""
+    trains = {name: train_of(check, name, experiment) for name in experiment.models}
+    check_limits(check, experiment, presets, trains)
+    return trains
 
 
 def _model_path(check: Check, name: str) -> KeyPath:
@@ -240,7 +258,7 @@ def task_options(check: Check, experiment: Experiment, task: Task) -> dict[str, 
     written, options = experiment.task_options, type(task.options)
     unknown = [name for name in written if name not in options.model_fields]
     for name in unknown:
-        check.add(("task_options", name), f"unknown option {name!r}{suggestion(name, list(options.model_fields))}")
+        check.add(("task_options", name), f"unknown option {name!r}{setting_suggestion(name, options.model_fields)}")
     if unknown:
         return {}
     configured = check.attempt(("task_options",), lambda: task.configured(written), options)
@@ -272,8 +290,10 @@ def _subjects(presets: Mapping[str, models.ResolvedModel], experiment: Experimen
 
 
 def check_references(check: Check, experiment: Experiment) -> None:
-    """Check that controls name existing systems or recipes, and that no model starts from two sets of weights."""
+    """Check that controls and searches name what exists, and that no model starts from two sets of weights."""
     check_initial_weights(check, experiment)
+    if experiment.search is not None:
+        check_parameter_names(check, experiment.search)
     systems = [system_name(model, recipe) for recipe in experiment.recipes for model in experiment.models]
     known = list(dict.fromkeys([*experiment.recipes, *systems]))
     for name in experiment.compare.controls:
@@ -328,51 +348,3 @@ def pending(grid: Iterable[RunSpec], recorded: Container[str]) -> list[RunSpec]:
     A failure is an attempt, so failed cells are pending.
     """
     return [run for run in grid if run.run_id not in recorded and run.unsupported is None]
-
-
-def look(loaded: Loaded, *, run_code: bool) -> tuple[Experiment, tuple[str, ...]]:
-    """Resolve an experiment to check it; the code that it names runs only if `run_code`. Returns it with notes.
-
-    Raises InvalidExperiment as `resolve` does.
-    """
-    if run_code or not named_code(anchored(loaded.experiment, loaded.folder)):
-        resolved = resolve(loaded, must_be_available=False)
-        return resolved.experiment, resolved.notes
-    return _without_running_code(loaded)
-
-
-def _without_running_code(loaded: Loaded) -> tuple[Experiment, tuple[str, ...]]:
-    """Resolve as far as possible without running code that the experiment names; the notes say what is left out.
-
-    Raises InvalidExperiment with every problem that can be seen this way.
-    """
-    check = Check(loaded.document)
-    experiment = anchored(loaded.experiment, loaded.folder)
-    code = named_code(experiment)
-    skipped = {part.path for part in code}
-    models = [name for name in experiment.models if ("models", name) not in skipped]
-    resolved = {name: model_of(check, name, experiment, False) for name in models}
-    recipes = {
-        name: recipe_of(check, name, {variant: options for variant, options in recipe.items() if not is_path(variant)})
-        for name, recipe in experiment.recipes.items()
-    }
-    task: Task | None = None
-    if ("task",) not in skipped:
-        plain = (model for model in resolved.values() if model.config.name and not model.config.trust_remote_code)
-        check_compatible(check, recipes, [partial(subject_of, model, experiment.task) for model in plain])
-        task = registry.load("task", experiment.task)
-        assert task is not None
-        experiment = with_objective(experiment, task)
-        task_options(check, experiment, task)
-        if ("compare", "metric") not in skipped:
-            metric_of(check, experiment, task)
-    for name in experiment.models:
-        train_of(check, name, experiment)
-    experiment = with_fingerprints(check, experiment, task, skipped)
-    check.attempt(("split", "ids"), lambda: file_hashes(experiment))
-    check_references(check, experiment)
-    check.finish()
-    left_out = (
-        f"not checked, because it is code: {part} (and what depends on it); --run-code runs it" for part in code
-    )
-    return experiment, (*check.notes, *left_out)

@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from analysis.registry import Entries
-from trainables.config import Frozen, Positive
+from trainables.config import MAXIMUM_EPOCHS, Frozen, Positive
 from trainables.registry import UnknownName
 
 Kind = Literal["searcher", "scheduler"]
@@ -123,10 +123,12 @@ class Search(Frozen):
     The budget (`trials`, `hours`) is not part of a trial's identity: a larger one goes on where a smaller one ended.
     """
 
-    parameters: Annotated[dict[str, Distribution], Field(min_length=1)] = Field(
+    parameters: Annotated[dict[str, Distribution], Field(min_length=1, max_length=1_000)] = Field(
         description="train.KEY, task_options.KEY or recipes.NAME.VARIANT.OPTION -> the values it can take"
     )
-    trials: int = Field(default=20, ge=1, description="for every system; the first one is the file's own settings")
+    trials: int = Field(
+        default=20, ge=1, le=1_000_000, description="for every system; the first one is the file's own settings"
+    )
     hours: Positive | None = Field(
         default=None, description="time during which new trials start, pauses excluded; null: no limit"
     )
@@ -139,9 +141,12 @@ class Search(Frozen):
         default=None, description="whether to maximize or minimize `metric`; null: the usual direction"
     )
     reduction_factor: int = Field(
-        default=3, ge=2, description="asha, asha_stopping, hyperband: one in this many trials goes on"
+        default=3,
+        ge=2,
+        le=MAXIMUM_EPOCHS,
+        description="asha, asha_stopping, hyperband: one in this many trials goes on",
     )
-    min_epochs: int = Field(default=1, ge=1, description="no trial ends before this epoch")
+    min_epochs: int = Field(default=1, ge=1, le=MAXIMUM_EPOCHS, description="no trial ends before this epoch")
     seed: int = Field(default=0, ge=0, lt=2**32, description="seed of the proposals, and of every trial's run")
 
     @field_validator("searcher", "scheduler")

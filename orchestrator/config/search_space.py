@@ -10,7 +10,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from orchestrator.config.error_messages import Check, suggestion
+from orchestrator.config.error_messages import Check
+from orchestrator.config.key_names import setting_suggestion, suggestion
 from orchestrator.config.run_spec import System, content_id
 from orchestrator.config.search import Distribution, Search
 from trainables import registry
@@ -67,6 +68,18 @@ def check_search(
             problem for system in concerned for problem in _problems(system, key, distribution, subjects[system.model])
         ):
             check.add((*at, key), problem)
+
+
+def check_parameter_names(check: Check, search: Search) -> None:
+    """Report every parameter that no system can have, whatever its model, task and recipe."""
+    settings = [f"train.{name}" for name in TrainConfig.model_fields]
+    for key in search.parameters:
+        part, _, rest = key.partition(".")
+        path = ("search", "parameters", key)
+        if part not in PARTS or not rest:
+            check.add(path, _no_part(key, settings))
+        elif part == "train" and rest.partition(".")[0] not in TrainConfig.model_fields:
+            check.add(path, f"no system has the setting {key!r}{setting_suggestion(key, settings)}")
 
 
 def with_values(config: RunConfig, values: Mapping[str, Any]) -> RunConfig:
@@ -158,11 +171,15 @@ def _check_names(check: Check, path: tuple[str, ...], distribution: Distribution
 
 
 def _why_no_system(key: str, systems: Sequence[System]) -> str:
-    part, _, rest = key.partition(".")
-    if part not in PARTS or not rest:
-        return f"must begin with {', '.join(f'{name}.' for name in PARTS)}, got {key!r}"
+    part = key.partition(".")[0]
     known = sorted({name for system in systems for name in _keys(system.config, part, system.recipe)})
-    return f"no system has the setting {key!r}{suggestion(key, known)}"
+    return f"no system has the setting {key!r}{setting_suggestion(key, known)}"
+
+
+def _no_part(key: str, settings: Sequence[str]) -> str:
+    question, _, _ = setting_suggestion(key, settings).partition("? known")
+    meant = f"{question}?" if "did you mean" in question else ""
+    return f"must begin with {', '.join(f'{name}.' for name in PARTS)}, got {key!r}{meant}"
 
 
 def _keys(config: RunConfig, part: str, recipe: str) -> list[str]:

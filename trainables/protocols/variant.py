@@ -185,7 +185,7 @@ def _conflicts(variant: Variant, recipe: Mapping[str, Any]) -> list[str]:
 def _unknown_option(variant: Variant, option: str) -> str:
     known = list(variant.options.model_fields)
     close = difflib.get_close_matches(option, known, n=1)
-    hint = f"; did you mean '{close[0]}'?" if close else ""
+    hint = f"; did you mean '{close[0]}'?" if close else ";"
     return f"{variant.name} has no option '{option}'{hint} known: {', '.join(known) or 'none'}"
 
 

@@ -29,7 +29,9 @@ def test_built_in_experiments_satisfy_it(name: str) -> None:
     assert is_valid(built_in_document(name).content)
 
 
-@pytest.mark.parametrize("text", ["seeds: 1,2,5-7", "seeds: [1, 2]", "seeds: 3", "models: {a: {learning_rate: 1e-5}}"])
+@pytest.mark.parametrize(
+    "text", ["seeds: 1,2,5-7", "seeds: [1, 2]", "seeds: 3", "models: {a: {learning_rate: 1e-5}}", "models: minilm-l6"]
+)
 def test_every_way_to_write_a_key_satisfies_it(text: str) -> None:
     key = text.partition(":")[0]
     document = parse("\n".join([*(line for line in MINIMAL.splitlines() if not line.startswith(key)), text]), "f")
@@ -38,10 +40,29 @@ def test_every_way_to_write_a_key_satisfies_it(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["epohcs: 3", "seeds: []", "seeds: x", "train: {epochs: 0}", "split: {seed: sometimes}", "recipes: {a: }"]
+    "text",
+    [
+        "epohcs: 3",
+        "seeds: []",
+        "seeds: x",
+        "train: {epochs: 0}",
+        "train: {epochs: 1e21}",
+        "split: {seed: sometimes}",
+        "recipes: {a: }",
+    ],
 )
 def test_mistakes_do_not_satisfy_it(text: str) -> None:
     assert not is_valid(parse(MINIMAL + text, "f").content)
+
+
+def test_a_name_beside_a_path_is_accepted_and_described() -> None:
+    text = MINIMAL.replace("{name: requirements-sample}", "{name: ./read.py, path: items.jsonl}")
+    document = parse(text, "f")
+    assert is_valid(document.content)
+    assert validate(document).data.path == "items.jsonl"
+    described = json_schema()["$defs"]["DataConfig"]["description"]
+    assert "exactly one" not in described
+    assert "`.py` file, reads what is" in described
 
 
 def test_the_resolved_file_satisfies_it() -> None:

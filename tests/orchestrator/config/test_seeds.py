@@ -41,6 +41,11 @@ def test_the_ways_to_write_seeds(written: object, seeds: tuple[int, ...]) -> Non
         ("-1", "must be whole numbers >= 0"),
         ("a", "must be whole numbers >= 0"),
         ("1-999999999", "more than 100000 seeds"),
+        (",".join(f"{start}-{start + 99_999}" for start in range(0, 4_000_000_000, 100_000)), "more than 100000 seeds"),
+        (list(range(100_001)), "more than 100000 seeds"),
+        ([*range(50_000), 7], "names 7 more than once"),
+        ("1..10", r"got '1\.\.10'; write 1-10"),
+        ("1:10", "got '1:10'; write 1-10"),
         (2**32, "must be at most 4294967295"),
     ],
 )
