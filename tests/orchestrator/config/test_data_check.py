@@ -159,7 +159,7 @@ def test_runs_on_data_without_shared_clusters_and_on_given_parts_keep_their_ids(
 def test_text_that_models_are_adapted_to_keeps_its_clusters_whole_too(tmp_path: Path) -> None:
     pages = [{"text": MANY.format(n, n), "cluster": f"page {n // 5}"} for n in range(50)]
     (tmp_path / "pages.jsonl").write_text("".join(json.dumps(page) + "\n" for page in pages), encoding="utf-8")
-    experiment = _texts(tmp_path, _plain(), adapt={"data": {"path": "pages.jsonl"}})
+    experiment = _texts(tmp_path, _plain(), adapt={"data": {"path": "pages.jsonl"}, "max_length": 64})
     assert [run.config.split.clusters for run in experiment.adaptations] == ["whole"] * len(experiment.adaptations)
     assert experiment.experiment.split.clusters is None
     assert experiment.adaptations
