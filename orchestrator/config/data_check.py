@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import groupby
+from typing import Literal
 
 from analysis.comparison.design import KNOWN_CLUSTERS
 from orchestrator.config.resolve import ResolvedExperiment
@@ -41,8 +42,9 @@ class DataFacts:
     """What is known about the data before the first run.
 
     `duplicates` counts evaluation items that are also training items; with `near_duplicates`, `short_duplicates`,
-    `repeated` and `known_clusters` (`trainables/data/leakage.py`) it is the worst number of any split. `adapt` has the
-    same facts about the text that models are adapted to.
+    `repeated` and `known_clusters` (`trainables/data/leakage.py`) it is the worst number of any split. `clusters` says
+    whether they stay whole; None if no two items share one, or nothing is drawn. `adapt` has the same facts about the
+    text that models are adapted to.
     """
 
     items: int
@@ -57,6 +59,7 @@ class DataFacts:
     repeated: int = 0
     known_clusters: int = 0
     unseen_labels: tuple[UnseenLabel, ...] = ()
+    clusters: Literal["whole", "divided"] | None = None
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -138,6 +141,7 @@ def _facts_of(config: RunConfig, drawn: Sequence[tuple[int, int | None]]) -> Dat
         evaluation_items=len(first.validation) + len(first.test),
         notes=notes,
         unseen_labels=tuple(unseen),
+        clusters=config.split.clusters,
         **vars(overlap),
     )
 

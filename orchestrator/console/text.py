@@ -72,9 +72,10 @@ def plan(planned: SweepPlan) -> str:
     recorded = planned.runs - len(planned.pending) - left_out
     left = f", {left_out} unsupported on this machine" if left_out else ""
     sizes = f"{facts.items} items, {facts.labels} labels"
+    clusters = f", clusters {facts.clusters}" if facts.clusters else ""
     lines = [
         ["experiment", planned.experiment + (f": {planned.question}" if planned.question else "")],
-        ["data", f"{sizes}; {facts.train_items} train, {facts.evaluation_items} evaluate"],
+        ["data", f"{sizes}; {facts.train_items} train, {facts.evaluation_items} evaluate{clusters}"],
         ["results", planned.out],
         ["runs", f"{planned.runs} in the grid, {recorded} recorded, {len(planned.pending)} to do{left}"],
         ["metric", planned.metric],
