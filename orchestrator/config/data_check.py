@@ -43,8 +43,8 @@ class DataFacts:
 
     `duplicates` counts evaluation items that are also training items; with `near_duplicates`, `short_duplicates`,
     `repeated` and `known_clusters` (`trainables/data/leakage.py`) it is the worst number of any split. `clusters` says
-    whether they stay whole; None if no two items share one, or nothing is drawn. `adapt` has the same facts about the
-    text that models are adapted to.
+    whether they stay whole; None if no two items share one, or nothing is drawn. `first_duplicate` has the ids of the
+    first duplicate and of its training item. `adapt` has the same facts about the text that models are adapted to.
     """
 
     items: int
@@ -60,6 +60,7 @@ class DataFacts:
     known_clusters: int = 0
     unseen_labels: tuple[UnseenLabel, ...] = ()
     clusters: Literal["whole", "divided"] | None = None
+    first_duplicate: tuple[str, str] | None = None
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -67,10 +68,15 @@ class DataFacts:
         adapt = () if self.adapt is None else tuple(f"adapt: {note}" for note in self.adapt.notes)
         return (*self.notes, *adapt, *self._about_overlap(), *_about_unseen(self.unseen_labels))
 
+    @property
+    def also_trained(self) -> str:
+        """How many evaluation items are duplicates, in words."""
+        are = "is also a training item" if self.duplicates == 1 else "are also training items"
+        return f"{_items(self.duplicates)} {are}"
+
     def _about_overlap(self) -> Iterator[str]:
         if self.duplicates:
-            are = "is also a training item" if self.duplicates == 1 else "are also training items"
-            yield f"{_items(self.duplicates)} {are}: scores are too high"
+            yield f"{self.also_trained}: scores are too high"
         if self.near_duplicates:
             differ = "differs from a training item" if self.near_duplicates == 1 else "differ from training items"
             yield f"{_items(self.near_duplicates)} {differ} only in case, punctuation or numbers"
@@ -106,8 +112,10 @@ def check_data(resolved: ResolvedExperiment, *, strict: bool = False) -> DataFac
     experiment = resolved.experiment
     seeds = experiment.seeds if experiment.split.seed == "run" else (experiment.split.seed,)
     facts = _facts_of(resolved.systems[0].config, [(seed, fold) for seed in seeds for fold in resolved.folds])
-    if strict and facts.duplicates:
-        raise UserError(f"data: {facts.duplicates} evaluation items are also training items; remove them (--strict)")
+    if strict and facts.first_duplicate is not None:
+        item, trained = facts.first_duplicate
+        example = f"the first is item {item!r}, the same as training item {trained!r}"
+        raise UserError(f"data: {facts.also_trained}; remove them (--strict): {example}")
     if not resolved.adaptations:
         return facts
     return replace(facts, adapt=_facts_of(adapt := resolved.adaptations[0].config, [(adapt.split_seed, None)]))
@@ -132,6 +140,7 @@ def _facts_of(config: RunConfig, drawn: Sequence[tuple[int, int | None]]) -> Dat
     contents = Contents.of(corpus.items, task.fields, gold)
     overlap = reduce(Overlap.worst, [contents.overlap(split) for split in splits])
     labels_of = [_labels_in(item, gold, frozenset(labels)) for item in corpus.items]
+    pairs = (pair for split in splits if (pair := contents.first_duplicate(split)) is not None)
     names = _names(drawn)
     unseen = [one for name, split in zip(names, splits, strict=True) for one in _unseen(labels_of, split, name)]
     return DataFacts(
@@ -142,8 +151,13 @@ def _facts_of(config: RunConfig, drawn: Sequence[tuple[int, int | None]]) -> Dat
         notes=notes,
         unseen_labels=tuple(unseen),
         clusters=config.split.clusters,
+        first_duplicate=next(((_id(corpus, one), _id(corpus, other)) for one, other in pairs), None),
         **vars(overlap),
     )
+
+
+def _id(corpus: Corpus, index: int) -> str:
+    return str(corpus.items[index]["id"])
 
 
 def _names(drawn: Sequence[tuple[int, int | None]]) -> list[str]:

@@ -94,6 +94,15 @@ class Contents:
             known_clusters=int(np.isin(self.cluster[evaluated], self.cluster[split.train]).sum()),
         )
 
+    def first_duplicate(self, split: Split) -> tuple[int, int] | None:
+        """Return the first evaluation item that `overlap` counts as a duplicate, and the training item that it is."""
+        evaluated = np.concatenate([split.validation, split.test])
+        same = np.isin(self.exact[evaluated], self.exact[split.train]) & ~self.is_short[evaluated]
+        if not same.any():
+            return None
+        item = int(evaluated[np.argmax(same)])
+        return item, int(split.train[np.argmax(self.exact[split.train] == self.exact[item])])
+
 
 class _Numbers:
     """Gives equal lists of texts equal numbers."""

@@ -112,6 +112,10 @@ def test_what_would_be_tried_can_be_seen_without_trying(tmp_path: Path) -> None:
     assert "recipes.cheap.lora.rank: integer 2 to 4; the file has 16" in result.stdout
     assert "train.batch_size: one of 4, 8; the file has 16" in result.stdout
     planned = document(invoke("search", str(path), "--dry-run", "--json"))
+    assert "evaluation items are also training items" in planned["warnings"][0]
+    assert planned["data"]["duplicates"] == 6
+    strict = invoke("search", str(path), "--dry-run", "--strict")
+    assert (strict.exit_code, "(--strict)" in strict.stderr) == (2, True)
     assert [(row["system"], row["rungs"], len(row["parameters"])) for row in planned["systems"]] == [
         ("tiny", [1, 3], 2),
         ("slow", [1, 3], 3),

@@ -56,7 +56,10 @@ def test_a_column_with_the_row_number_hides_no_duplicate(tmp_path: Path) -> None
         "3 evaluation items are also training items: scores are too high",
         "1 evaluation item differs from a training item only in case, punctuation or numbers",
     )
-    with pytest.raises(UserError, match=r"3 evaluation items are also training items; remove them \(--strict\)"):
+    refused = (
+        r"3 evaluation items are also training items; remove them \(--strict\): the first is item '10', the same as"
+    )
+    with pytest.raises(UserError, match=f"{refused} training item '0'"):
         check_data(_texts(tmp_path, items, split=split), strict=True)
 
 
