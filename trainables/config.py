@@ -112,7 +112,7 @@ class DataConfig(Frozen):
     path: str | None = None
     hub: str | None = None
     revision: str | None = None
-    format: Literal["json", "jsonl", "csv", "tsv", "parquet", "conll", "conllu", "text"] | None = None
+    format: Literal["json", "jsonl", "csv", "tsv", "parquet", "arrow", "conll", "conllu", "text"] | None = None
     delimiter: str | None = Field(default=None, min_length=1, max_length=1, description="null: recognised")
     encoding: str | None = Field(default=None, description="as Python names it, e.g. cp1252; null: UTF-8, or its mark")
     quoting: Literal["csv", "none"] | None = Field(

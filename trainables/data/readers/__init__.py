@@ -1,8 +1,9 @@
 """Read the rows of a file: one file per family of formats; `read_rows` recognises which one.
 
 Start with `read_rows` below. `text.py` opens and decodes; `json_rows.py`, `delimited.py`, `conll.py` and `arrow.py`
-each read one family, and note in a `HowRead` (`data/how_read.py`) what they recognised. May import `data/how_read.py`
-and `data/dataset.py`.
+each read one family, and note in a `HowRead` (`data/how_read.py`) what they recognised. `dialect.py` recognises
+delimiters and quotes, `json_shapes.py` the forms of one JSON object. May import `data/how_read.py` and
+`data/dataset.py`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from trainables.data.dataset import DataError
 from trainables.data.how_read import HowRead, Reader, ReadOptions, Row
-from trainables.data.readers.arrow import read_parquet
+from trainables.data.readers.arrow import is_saved, read_arrow, read_parquet
 from trainables.data.readers.conll import looks_like_conll, read_conll
 from trainables.data.readers.delimited import read_csv, read_tsv
 from trainables.data.readers.json_rows import read_json, read_jsonl
@@ -25,9 +26,15 @@ _FORMATS = {
     ".json": "json",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
+    ".jsonlines": "jsonl",
     ".csv": "csv",
     ".tsv": "tsv",
+    ".tab": "tsv",
     ".parquet": "parquet",
+    ".pq": "parquet",
+    ".arrow": "arrow",
+    ".feather": "arrow",
+    ".ipc": "arrow",
     ".conll": "conll",
     ".bio": "conll",
     ".iob": "conll",
@@ -44,13 +51,15 @@ def read_rows(
 ) -> Iterator[Row]:
     """Return (row number, row) of a file, in order; numbers count lines from 1, or list elements for JSON and Parquet.
 
-    If no format is given, the file's name and content decide; `.gz`, `.bz2` and `.xz` files are decompressed. `how`
-    gets what was recognised. Raises DataError for a file that cannot be read, a format that can run code, or a row
-    that is broken, not in its encoding, or larger than MAX_ROW_BYTES.
+    A folder that `datasets` saved counts as a file. If no format is given, the file's name and content decide; `.gz`,
+    `.bz2` and `.xz` files are decompressed. `how` gets what was recognised. Raises DataError for a file that cannot be
+    read, a format that can run code, or a row that is broken, not in its encoding, or larger than MAX_ROW_BYTES.
     """
     options = options or ReadOptions(format=format)
     how = how or HowRead(str(path))
-    if not path.is_file():
+    if path.is_dir() and not is_saved(path):
+        raise DataError(f"{path}: a folder that `save_to_disk` did not write; give the file in it")
+    if not path.exists():
         raise DataError(f"{path}: no such file")
     how.format = recognised(path, options)
     return _not_empty(path, _READERS[how.format](path, options, how))
@@ -77,6 +86,8 @@ def format_of(path: Path) -> str:
 
 def recognised(path: Path, options: ReadOptions) -> str:
     """Return the format: the given one, or by the file's name and, where that leaves it open, its first lines."""
+    if path.is_dir():
+        return "arrow"
     if options.format is not None:
         return options.format
     if "words" in options.fields and set(suffixes(path)) & {name for name in _FORMATS if "conll" in _FORMATS[name]}:
@@ -106,6 +117,7 @@ _READERS: Mapping[str, Reader] = {
     "csv": read_csv,
     "tsv": read_tsv,
     "parquet": read_parquet,
+    "arrow": read_arrow,
     "conll": read_conll,
     "conllu": read_conll,
     "text": _read_text,
