@@ -39,6 +39,32 @@ def parsed_list(cell: str) -> list[Any]:
     return value
 
 
+def parsed(cell: str) -> Any:
+    """Return the JSON or Python value that a cell holds, also one with NumPy arrays in it. Raises ValueError."""
+    text = cell.strip()
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("is nested too deeply") from error
+    except ValueError:
+        if len(text) > LONGEST_LIST:
+            raise ValueError(f"is longer than {LONGEST_LIST:,} characters and not JSON") from None
+    try:
+        if _lacks_commas(text):
+            raise SyntaxError("text side by side, which Python would join")
+        return ast.literal_eval(_Arrays().visit(ast.parse(text.replace("\n", " "), mode="eval")))
+    except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
+        raise ValueError("is neither JSON nor a Python value") from error
+
+
+class _Arrays(ast.NodeTransformer):
+    """Replaces `array([...], dtype=...)`, as NumPy writes an array within a dict, by its list."""
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        is_array = isinstance(node.func, ast.Name) and node.func.id == "array" and len(node.args) == 1
+        return self.visit(node.args[0]) if is_array else node
+
+
 def _python_list(text: str) -> list[Any]:
     if len(text) > LONGEST_LIST:
         raise ValueError(f"is longer than {LONGEST_LIST:,} characters and not JSON")

@@ -11,6 +11,7 @@ Row = tuple[int, dict[str, Any]]
 Column = str | int
 Columns = Mapping[str, Column | Sequence[Column]]
 Quoting = Literal["csv", "none"]
+LEFT_OUT = "\0"  # begins the name of a column that counts in positions but is left out of items
 HIDDEN_PART = "\0part"  # the column of a part that no file can have: what a format with parts of its own fills in
 
 

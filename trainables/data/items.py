@@ -6,15 +6,18 @@ Several columns of 0 and 1 can become one field: the list of the columns that ho
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Iterator, Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from trainables.data.dataset import DataError, Item
-from trainables.data.how_read import Column, Columns, HowRead, ReadOptions, Row
+from trainables.data.how_read import HIDDEN_PART, LEFT_OUT, Column, Columns, HowRead, ReadOptions, Row
 from trainables.data.labels import are_vectors, class_of, is_one, label_list, separator_notes, separator_of
+from trainables.data.questions import question_items
 from trainables.data.readers import read_rows
+from trainables.data.spans import has_spans, span_items
 from trainables.data.words import word_items
 
 _OWN_COLUMNS = ("conll", "conllu")  # formats whose reader takes `columns` itself
@@ -38,6 +41,7 @@ def items_of(path: Path, options: ReadOptions, how: HowRead) -> list[Item]:
         items = [item for _, item in _unique(path, _shaped(path, rows, options, how))]
     if not items:
         raise DataError(f"{path}: the file holds no items")
+    _require_fields(path, items, options, how)
     _describe_columns(items[0], options, how)
     return items
 
@@ -74,7 +78,11 @@ def _named(column: Column, names: list[str]) -> str:
         return str(column)
     if isinstance(column, int) and 1 <= abs(column) <= len(names):
         return names[column - 1 if column > 0 else column]
-    raise ValueError(f"no column {column!r}; there are: {', '.join(map(str, names))}")
+    raise ValueError(f"no column {column!r}; there are: {_listed(names)}")
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(str(name) for name in names if not str(name).startswith(LEFT_OUT))
 
 
 def sources(columns: Columns) -> list[Column]:
@@ -99,22 +107,40 @@ def _renamed(path: Path, rows: Iterable[Row], columns: Columns, how: HowRead) ->
         try:
             fields = mapped(row, columns)
         except ValueError as error:
-            raise DataError(f"{path}: row {number}: {error}") from error
+            raise DataError(f"{path}: row {number}: {error}{_other_reading(list(row), how)}") from error
         if gone is None:
-            gone = {*(_named(column, list(row)) for column in sources(columns)), *columns} - {how.part or ""}
+            left_out = {name for name in row if name.startswith(LEFT_OUT) and name != HIDDEN_PART}
+            gone = {*(_named(column, list(row)) for column in sources(columns)), *columns, *left_out} - {how.part or ""}
         yield number, {**{name: value for name, value in row.items() if name not in gone}, **fields}
 
 
 def _shaped(path: Path, rows: Iterator[Row], options: ReadOptions, how: HowRead) -> Iterator[Row]:
     """Yield the rows with every field in the form that tasks take."""
     fields = options.fields
+    if "question" in fields:
+        return question_items(path, rows, options, how)
     if not fields or "words" in fields:
-        return word_items(path, rows, options, how)
+        return _word_items(path, rows, options, how)
     if "labels" in fields:
         return _with_label_lists(path, rows, options, how)
     if "label" in fields:
         return ((number, {**row, "label": class_of(_own(row, "label", "labels"))}) for number, row in rows)
     return rows
+
+
+def _word_items(path: Path, rows: Iterator[Row], options: ReadOptions, how: HowRead) -> Iterator[Row]:
+    """Yield items with words: from spans if the task needs words and the rows are texts with spans."""
+    first = next(rows, None)
+    if first is None:
+        return
+    rows = itertools.chain([first], rows)
+    if "words" in options.fields and "words" not in first[1]:
+        table = list(rows)
+        if has_spans(table):
+            yield from span_items(path, table, options, how)
+            return
+        rows = iter(table)
+    yield from word_items(path, rows, options, how)
 
 
 def _own(row: Item, field: str, other: str) -> Any:
@@ -135,6 +161,37 @@ def _with_label_lists(path: Path, rows: Iterator[Row], options: ReadOptions, how
         except ValueError as error:
             raise DataError(f"{path}: row {number}: {error}") from error
         yield number, {**row, "labels": labels}
+
+
+def _require_fields(path: Path, items: Sequence[Item], options: ReadOptions, how: HowRead) -> None:
+    """Raise DataError for a field that no item has, with the columns and why they may be others than expected."""
+    for field in options.fields:
+        if any(item.get(field) is not None for item in items) or any(
+            item.get(_INSTEAD.get(field, field)) for item in items
+        ):
+            continue
+        names = [name for name in items[0] if name not in (*options.fields, "id")]
+        raise DataError(
+            f"{path}: there is no column {field!r}; there are: {_listed(names)}; name the column, "
+            f"e.g. `data: {{columns: {{{field}: {_example(names, how)}}}}}`{_other_reading(names, how)}"
+        )
+
+
+_INSTEAD = {"words": "text", "question": "text"}  # what a task takes where there are no labels: it makes words of text
+
+
+def _example(names: Sequence[str], how: HowRead) -> str:
+    return "2" if how.header is False else repr(next(iter(names), "COLUMN"))
+
+
+def _other_reading(names: Sequence[str], how: HowRead) -> str:
+    """Return why a table may have other columns than it seems: its first row is an item, or another delimiter."""
+    shown = [name for name in names if not name.startswith(LEFT_OUT)]
+    if how.format not in ("csv", "tsv"):
+        return ""
+    if how.header and len(shown) <= 1:
+        return "; if something else separates the cells, set data.delimiter"
+    return "; if the first row is an item and not a header, set `data: {header: false}`" if how.header else ""
 
 
 def _describe_columns(item: Item, options: ReadOptions, how: HowRead) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from trainables.data.dataset import DataError, Dataset, HubSource, Item, Parts, Reading
+from trainables.data.questions import answers_in, questions_in
 
 FILE = "dev-v2.0.json.gz"
 ARTICLES = "article_split.json"
@@ -52,10 +53,8 @@ def _questions(path: Path, document: dict[str, Any]) -> Iterator[Item]:
     position = "data"
     try:
         for article in document["data"]:
-            for number, paragraph in enumerate(article["paragraphs"]):
-                position = f"{article['title']}/{number}"
-                for question in paragraph["qas"]:
-                    yield _question(question, article["title"], position, paragraph["context"])
+            for position, context, question in questions_in(article):
+                yield _question(question, article["title"], position, context)
     except (KeyError, TypeError) as error:
         raise DataError(f"{path}: {position}: not in SQuAD's form: {error}") from error
 
@@ -68,7 +67,7 @@ def _question(question: dict[str, Any], title: str, paragraph: str, context: str
         "title": title,
         "context": context,
         "question": question["question"],
-        "answers": {name: [answer[name] for answer in question["answers"]] for name in ("text", "answer_start")},
+        "answers": answers_in(question),
     }
 
 

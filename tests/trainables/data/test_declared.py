@@ -109,7 +109,7 @@ def test_a_fingerprint_changes_with_what_is_declared_and_with_tags_that_are_resp
     data = DataConfig(path=plain)
     assert fingerprint(data, TAGGING) == fingerprint(data)
     assert fingerprint(data.model_copy(update={"outside": "B-X"}), TAGGING) != fingerprint(data)
-    other = _written(tmp_path, [{"words": ["a", "b"], "labels": ["B_X", "I_X"]}], "other.jsonl")
+    other = _written(tmp_path, [{"text": "a b", "words": ["a", "b"], "labels": ["B_X", "I_X"]}], "other.jsonl")
     assert fingerprint(DataConfig(path=other), TAGGING) != fingerprint(DataConfig(path=other), ("text",))
     assert _labels(DataConfig(path=other), TAGGING) == [["B-X", "I-X"]]
 
