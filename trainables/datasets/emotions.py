@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from trainables.data.dataset import DataError, Dataset, HeldOut, Item, Reading
+from trainables.data.how_read import ReadOptions
 from trainables.data.items import marked
 from trainables.data.readers import read_rows
 
 TRAIN, DEV, TEST = "2018-E-c-En-train.txt", "2018-E-c-En-dev.txt", "2018-E-c-En-test-gold.txt"
+TSV = ReadOptions(format="tsv", delimiter="\t", quoting="none")  # the files hold quotes literally
 
 
 def read(location: Path) -> Reading:
@@ -27,7 +29,7 @@ def read_test(location: Path) -> list[Item]:
 
 def _items(path: Path) -> Iterator[Item]:
     """Yield the tweets; columns besides ID and Tweet are the labels, 0 or 1, and the files do not quote."""
-    for line, row in read_rows(path, "tsv"):
+    for line, row in read_rows(path, options=TSV):
         if "ID" not in row or "Tweet" not in row:
             raise DataError(f"{path}: row {line}: needs the columns ID and Tweet; there are: {', '.join(row)}")
         try:

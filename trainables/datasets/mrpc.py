@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from trainables.data.dataset import DataError, Dataset, HeldOut, HubSource, Item, Reading
+from trainables.data.how_read import ReadOptions
 from trainables.data.readers import read_rows
 
 TRAIN, TEST, DEV_IDS = "msr_paraphrase_train.txt", "msr_paraphrase_test.txt", "dev_ids.tsv"
 LABELS = ("not_paraphrase", "paraphrase")
 _COLUMNS = ("Quality", "#1 ID", "#2 ID", "#1 String", "#2 String")
 _HUB_LABELS = {"not_equivalent": LABELS[0], "equivalent": LABELS[1]}
+TSV = ReadOptions(format="tsv", delimiter="\t", quoting="none")  # the files hold quotes literally
 
 
 def read(location: Path) -> Reading:
@@ -38,7 +40,7 @@ def read_test(location: Path) -> list[Item]:
 
 
 def _items(path: Path) -> Iterator[Item]:
-    for line, row in read_rows(path, "tsv"):
+    for line, row in read_rows(path, options=TSV):
         absent = [name for name in _COLUMNS if name not in row]
         if absent:
             raise DataError(f"{path}: row {line}: no column {absent[0]!r}; there are: {', '.join(row)}")

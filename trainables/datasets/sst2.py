@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from trainables.data.dataset import DataError, Dataset, HeldOut, HubSource, Item, Reading
+from trainables.data.how_read import ReadOptions
 from trainables.data.readers import read_rows
 
 TRAIN, DEV, TEST = "train.tsv.gz", "dev.tsv", "test_labelled.tsv"
 LABELS = ("negative", "positive")
+TSV = ReadOptions(format="tsv", delimiter="\t", quoting="none")  # the files hold quotes literally
 
 
 def read(location: Path) -> Reading:
@@ -27,7 +29,7 @@ def read_test(location: Path) -> list[Item]:
 def _items(path: Path, part: str) -> list[Item]:
     return [
         {"id": f"{part}/{number}", "text": row.get("sentence"), "label": _label(path, line, row.get("label"))}
-        for number, (line, row) in enumerate(read_rows(path, "tsv"))
+        for number, (line, row) in enumerate(read_rows(path, options=TSV))
     ]
 
 

@@ -1,47 +1,175 @@
-"""Reads CSV and TSV files with a header."""
+"""Reads tables in text files, CSV and its relatives, by the names of their header or by number."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from trainables.data.dataset import DataError
-from trainables.data.how_read import HowRead, ReadOptions, Row
+from trainables.data.how_read import LEFT_OUT, HowRead, ReadOptions, Row
+from trainables.data.readers.dialect import Dialect, dialect_of, fits, is_blank, reader_of
 from trainables.data.readers.text import lines
+
+_NAMES = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "vertical bar", " ": "blank"}
+Numbered = Callable[[], Iterator[tuple[int, list[str]]]]  # the rows from the start at each call, with their numbers
 
 
 def read_csv(path: Path, options: ReadOptions, how: HowRead) -> Iterator[Row]:
-    """Yield the rows of a CSV file by the names of its header."""
-    return _rows(path, options, how, ",", csv.QUOTE_MINIMAL)
+    """Yield the rows of a file whose cells are separated by commas, or by what the file shows. Quotes enclose cells."""
+    return _rows(path, options, how, ",")
 
 
 def read_tsv(path: Path, options: ReadOptions, how: HowRead) -> Iterator[Row]:
-    """Yield the rows of a TSV file by the names of its header."""
-    return _rows(path, options, how, "\t", csv.QUOTE_NONE)
+    """Yield the rows of a file whose cells are separated by tabs, or by what the file shows.
+
+    Quotes are text, unless the file shows that they enclose cells.
+    """
+    return _rows(path, options, how, "\t")
 
 
-def _rows(path: Path, options: ReadOptions, how: HowRead, delimiter: str, quoting: int) -> Iterator[Row]:
-    texts = (line + "\n" for _, line in lines(path, options, how))
-    reader = csv.reader(texts, delimiter=delimiter, quoting=quoting, strict=True)  # type: ignore[arg-type]
-    header: list[str] | None = None
-    how.delimiter = delimiter
+@dataclass(frozen=True)
+class _Columns:
+    """The name of each column; those that begin with LEFT_OUT are not for items. `header` is the row of names."""
+
+    names: Sequence[str]
+    header: int | None
+
+
+def _rows(path: Path, options: ReadOptions, how: HowRead, usual: str) -> Iterator[Row]:
+    texts = [text for _, text in lines(path, options, how)]
+    dialect = dialect_of(texts, usual, options)
+
+    def numbered() -> Iterator[tuple[int, list[str]]]:
+        return _numbered(path, itertools.islice(texts, dialect.skipped, None), dialect)
+
+    columns = _columns(path, numbered, options, how)
+    if columns is None:
+        return
+    _describe(how, dialect, columns, usual, options)
+    width, empty = len(columns.names), 0
+    for number, values in numbered():
+        if number == columns.header or (width > 1 and is_blank(values)):
+            continue
+        if not fits(values, width):
+            raise DataError(_ragged(path, number, values, columns, dialect))
+        if width > 1 and not any(map(str.strip, values)):
+            empty += 1
+            continue
+        yield number, dict(zip(columns.names, values, strict=False))
+    if empty:
+        how.changed = True
+        how.notes.append(f"{empty} rows without any text are left out")
+
+
+def _numbered(path: Path, texts: Iterator[str], dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows but empty lines, each with the number of its last line."""
+    reader = reader_of(texts, dialect.delimiter, dialect.quoting)
+    line = dialect.skipped
     try:
         for values in reader:
-            if not values:
-                continue
-            if header is None:
-                header = _header(path, values)
-                continue
-            if len(values) != len(header):
-                raise DataError(f"{path}: row {reader.line_num}: {len(values)} values for {len(header)} columns")
-            yield reader.line_num, dict(zip(header, values, strict=True))
+            line = dialect.skipped + reader.line_num  # type: ignore[attr-defined]
+            if values:
+                yield line, values
     except csv.Error as error:
-        raise DataError(f"{path}: row {reader.line_num}: {error}") from error
+        line = dialect.skipped + reader.line_num  # type: ignore[attr-defined]
+        raise DataError(f"{path}: row {line}: {error}{_advice(error, dialect)}") from error
 
 
-def _header(path: Path, values: list[str]) -> list[str]:
-    names = [value.strip() for value in values]
-    if len(set(names)) < len(names) or not all(names):
-        raise DataError(f"{path}: row 1: the column names must be distinct and not empty: {', '.join(names)}")
-    return names
+def _advice(error: csv.Error, dialect: Dialect) -> str:
+    reason = str(error)
+    if "new-line character" in reason:
+        return "; save the file with the line ends of Unix or Windows"
+    if "field larger" in reason or dialect.quoting == "none":
+        return ""
+    return "; a quote inside a cell in quotes must be doubled; if quotes are text, set `data: {quoting: none}`"
+
+
+def _columns(path: Path, numbered: Numbered, options: ReadOptions, how: HowRead) -> _Columns | None:
+    """Return the names of the columns; None if the file has no rows. Raises DataError for names that are unclear."""
+    header_row, header = next((row for row in numbered() if not is_blank(row[1])), (0, []))
+    if not header:
+        return None
+    if options.header is False:
+        return _Columns([str(number) for number in range(1, len(header) + 1)], None)
+    names = [name.strip() for name in header]
+    while len(names) > 1 and not names[-1] and all(fits(values, len(names) - 1) for _, values in numbered()):
+        names.pop()
+        how.remarks.append("the delimiter at the end of each row begins no column")
+    if all(names) and _has_row_names(numbered, header_row, len(names)):
+        names.insert(0, "")
+    named = [name for name in names if name]
+    repeated = next((name for name in named if named.count(name) > 1), None)
+    if repeated is not None:
+        places = " and ".join(str(place) for place, name in enumerate(names, start=1) if name == repeated)
+        raise DataError(
+            f"{path}: row {header_row}: the column names must be distinct, but columns {places} are both "
+            f"{repeated!r}; rename one{_HEADER_ADVICE}"
+        )
+    for position, name in enumerate(names):
+        if not name:
+            names[position] = _left_out(path, header_row, position, numbered, how)
+    return _Columns(names, header_row)
+
+
+def _has_row_names(numbered: Numbered, header: int, width: int) -> bool:
+    """Return whether every row has one number more than the header has names, at its start, as R writes tables."""
+    filled = False
+    for number, values in numbered():
+        if number == header or is_blank(values):
+            continue
+        if len(values) != width + 1 or not values[0].strip().isdecimal():
+            return False
+        filled = filled or bool(values[-1].strip())
+    return filled
+
+
+_HEADER_ADVICE = "; if the first row is an item, set `data: {header: false}` and give columns by number"
+
+
+def _left_out(path: Path, header: int, position: int, numbered: Numbered, how: HowRead) -> str:
+    """Return the name of a column without one, which is left out: an index or an empty column. Raises DataError."""
+    cells = [values[position].strip() for row, values in numbered() if row != header and len(values) > position]
+    if not any(cells):
+        how.remarks.append(f"column {position + 1} has no name and is empty: left out")
+    elif position == 0 and all(cell.isdecimal() for cell in cells) and len(set(cells)) == len(cells):
+        how.remarks.append(f"column 1 has no name and counts the rows ({cells[0]} to {cells[-1]}): an index, left out")
+    else:
+        raise DataError(
+            f"{path}: row {header}: the column names must be distinct and not empty, but column {position + 1} has no "
+            f"name; name it{_HEADER_ADVICE}"
+        )
+    return f"{LEFT_OUT}{position + 1}"
+
+
+def _ragged(path: Path, number: int, values: list[str], columns: _Columns, dialect: Dialect) -> str:
+    reason = f"{path}: row {number}: {len(values)} values for {len(columns.names)} columns"
+    if len(values) < len(columns.names):
+        return f"{reason}; {_separated(dialect)}, and every row needs all of them; see whether a line is cut in two"
+    if dialect.quoting == "csv":
+        return f'{reason}; a cell with a {_name(dialect.delimiter)} inside must stand in double quotes ("...")'
+    return f"{reason}; {_separated(dialect)}; if quotes enclose cells, set `data: {{quoting: csv}}`"
+
+
+def _separated(dialect: Dialect) -> str:
+    return f"cells are separated by {_name(dialect.delimiter)}s (data.delimiter)"
+
+
+def _name(delimiter: str) -> str:
+    return _NAMES.get(delimiter, repr(delimiter))
+
+
+def _describe(how: HowRead, dialect: Dialect, columns: _Columns, usual: str, options: ReadOptions) -> None:
+    how.delimiter, how.quoting, how.header = dialect.delimiter, dialect.quoting, columns.header is not None
+    if dialect.skipped:
+        how.remarks.append(f"row 1 says that cells are separated by {_name(dialect.delimiter)}s")
+    elif options.delimiter is None and dialect.delimiter != usual:
+        how.remarks.append(f"cells are separated by {_name(dialect.delimiter)}s, though the file's name says {usual!r}")
+    if dialect.has_quotes and options.quoting is None and dialect.delimiter != ",":
+        other = "none" if dialect.quoting == "csv" else "csv"
+        meaning = "enclose cells and are not text" if dialect.quoting == "csv" else "are text"
+        how.remarks.append(f"quotes {meaning}; `data: {{quoting: {other}}}` reads them otherwise")
+    how.changed = how.changed or dialect.delimiter != usual or dialect.skipped > 0
+    how.changed = how.changed or (usual == "\t" and dialect.quoting == "csv")

@@ -80,11 +80,20 @@ def _utf8_lines(path: Path, file: IO[bytes]) -> Iterator[tuple[int, str]]:
         _require_short(path, number, len(line))
         if number == 1:
             line = line.removeprefix(codecs.BOM_UTF8)
+        if b"\0" in line:
+            raise DataError(_with_zero_bytes(path, number))
         try:
             yield number, line.decode("utf-8").rstrip("\r\n")
         except UnicodeDecodeError as error:
             place = f"row {number}: byte {error.start + 1} (0x{line[error.start]:02x}) is not UTF-8"
             raise DataError(f"{path}: {place}; {_REMEDY}") from error
+
+
+def _with_zero_bytes(path: Path, number: int) -> str:
+    return (
+        f"{path}: row {number}: holds zero bytes, which no text has; if the file is UTF-16, set "
+        "`data: {encoding: utf-16-le}`, else it is damaged"
+    )
 
 
 _REMEDY = "save the file as UTF-8, or name its encoding, e.g. `data: {encoding: cp1252}`"
@@ -96,11 +105,15 @@ def _other_lines(path: Path, file: IO[bytes], codec: str) -> Iterator[tuple[int,
         while line := text.readline(MAX_ROW_BYTES + 1):
             number += 1
             _require_short(path, number, len(line))
+            if "\0" in line:
+                raise DataError(_with_zero_bytes(path, number))
             yield number, line.rstrip("\r\n")
     except UnicodeError as error:
         raise DataError(f"{path}: row {number + 1} or soon after it: not {codec}: {error}; check data.encoding") from (
             error
         )
+    finally:
+        text.detach()
 
 
 def _require_short(path: Path, number: int, length: int) -> None:
