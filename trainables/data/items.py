@@ -9,6 +9,7 @@ import gc
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from trainables.data.how_read import HIDDEN_PART, LEFT_OUT, Column, Columns, How
 from trainables.data.labels import are_vectors, class_of, is_one, label_list, separator_notes, separator_of
 from trainables.data.questions import question_items
 from trainables.data.readers import read_rows
+from trainables.data.span_forms import UNDERSTOOD
 from trainables.data.spans import has_spans, span_items
 from trainables.data.words import word_items
 
@@ -140,6 +142,9 @@ def _word_items(path: Path, rows: Iterator[Row], options: ReadOptions, how: HowR
             yield from span_items(path, table, options, how)
             return
         rows = iter(table)
+        if not any("words" in row for _, row in table):
+            yield from rows
+            return
     yield from word_items(path, rows, options, how)
 
 
@@ -165,33 +170,40 @@ def _with_label_lists(path: Path, rows: Iterator[Row], options: ReadOptions, how
 
 def _require_fields(path: Path, items: Sequence[Item], options: ReadOptions, how: HowRead) -> None:
     """Raise DataError for a field that no item has, with the columns and why they may be others than expected."""
+    learns = bool({"label", "labels", "answers"} & set(options.fields))
     for field in options.fields:
-        if any(item.get(field) is not None for item in items) or any(
-            item.get(_INSTEAD.get(field, field)) for item in items
-        ):
+        instead = field if learns else _INSTEAD.get(field, field)
+        if any(item.get(field) is not None or item.get(instead) is not None for item in items):
             continue
-        names = [name for name in items[0] if name not in (*options.fields, "id")]
+        names = [name for name in items[0] if name != "id" and items[0][name] is not None]
+        similar = get_close_matches(field, [name.lower() for name in names], 1)
+        example = next((repr(name) for name in names if name.lower() in similar), "COLUMN")
+        example = "2" if how.header is False else example
         raise DataError(
             f"{path}: there is no column {field!r}; there are: {_listed(names)}; name the column, "
-            f"e.g. `data: {{columns: {{{field}: {_example(names, how)}}}}}`{_other_reading(names, how)}"
+            f"e.g. `data: {{columns: {{{field}: {example}}}}}`{_other_reading(names, how)}{_spans_advice(field, names)}"
         )
 
 
-_INSTEAD = {"words": "text", "question": "text"}  # what a task takes where there are no labels: it makes words of text
-
-
-def _example(names: Sequence[str], how: HowRead) -> str:
-    return "2" if how.header is False else repr(next(iter(names), "COLUMN"))
+_INSTEAD = {"words": "text", "question": "text"}  # what a task that only predicts takes where these are missing
 
 
 def _other_reading(names: Sequence[str], how: HowRead) -> str:
-    """Return why a table may have other columns than it seems: its first row is an item, or another delimiter."""
-    shown = [name for name in names if not name.startswith(LEFT_OUT)]
-    if how.format not in ("csv", "tsv"):
+    """Return why a file may have other columns than it seems: its first row is an item, or another delimiter."""
+    if how.format == "text":
+        return "; a text file has one text per line; for one word per line, set `data: {format: conll}`"
+    if how.format not in ("csv", "tsv") or not how.header:
         return ""
-    if how.header and len(shown) <= 1:
+    shown = [name for name in names if not name.startswith(LEFT_OUT)]
+    if len(shown) <= 1:
         return "; if something else separates the cells, set data.delimiter"
-    return "; if the first row is an item and not a header, set `data: {header: false}`" if how.header else ""
+    return "; if the first row is an item and not a header, set `data: {header: false}`"
+
+
+def _spans_advice(field: str, names: Sequence[str]) -> str:
+    if field not in ("words", "labels") or "text" not in names:
+        return ""
+    return f"; a text needs words, or spans, none of which were recognised: {UNDERSTOOD}"
 
 
 def _describe_columns(item: Item, options: ReadOptions, how: HowRead) -> None:

@@ -191,7 +191,7 @@ def _whole(start: Any) -> Any:
 
 def _describe(how: HowRead, counts: Counter[str]) -> None:
     if counts["articles"]:
-        how.remarks.append(f"{counts['articles']} articles in SQuAD's form")
+        how.remarks.append(f"{counts['articles']} articles or paragraphs in SQuAD's form")
     if counts["titled"]:
         how.columns.setdefault("cluster", "the article's title")
     if counts["located"]:

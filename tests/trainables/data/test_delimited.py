@@ -118,12 +118,11 @@ def test_the_line_that_a_spreadsheet_writes_above_a_table_names_the_delimiter(tm
     assert how.remarks == ["row 1 says that cells are separated by semicolons"]
 
 
-@pytest.mark.parametrize("first", ["0", "1"])
-def test_an_index_without_a_name_is_left_out_and_said(tmp_path: Path, first: str) -> None:
-    second = str(int(first) + 1)
+@pytest.mark.parametrize(("first", "second"), [("0", "1"), ("1", "2"), ("9", "4"), ("0", "0"), ("0.0", "1.0")])
+def test_an_index_without_a_name_is_left_out_and_said(tmp_path: Path, first: str, second: str) -> None:
     items, how = _read(tmp_path, "a.csv", f",text,label\n{first},a,x\n{second},b,y\n")
     assert items == [{"text": "a", "label": "x", "id": 2}, {"text": "b", "label": "y", "id": 3}]
-    assert how.remarks == [f"column 1 has no name and counts the rows ({first} to {second}): an index, left out"]
+    assert how.remarks == [f"column 1 has no name and holds whole numbers ({first}, ...): an index, left out"]
 
 
 def test_a_column_number_counts_an_index_that_is_left_out(tmp_path: Path) -> None:
@@ -194,6 +193,7 @@ def test_encodings(tmp_path: Path, encoding: str, given: str | None) -> None:
             "Good film,pos\nBad film,neg\n",
             r"there is no column 'text'; there are: Good film, pos.*header: false",
         ),
+        ("a.csv", "Text,Label\na,x\nb,y\n", r"there is no column 'text'; .* `data: \{columns: \{text: 'Text'\}\}`"),
         ("a.csv", "text~label\na~x\n", r"there is no column 'text'; there are: text~label.*set data.delimiter"),
     ],
 )

@@ -51,7 +51,7 @@ def test_the_official_file_of_squad_2(tmp_path: Path) -> None:
         {"id": "q2", **shared, "question": "When?", "answers": NONE, "is_impossible": True},
     ]
     assert how.columns["cluster"] == "the article's title"
-    assert "1 articles in SQuAD's form" in how.remarks
+    assert "1 articles or paragraphs in SQuAD's form" in how.remarks
 
 
 def test_the_official_file_of_squad_1(tmp_path: Path) -> None:

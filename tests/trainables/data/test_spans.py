@@ -189,6 +189,16 @@ def test_a_span_that_cannot_be_understood_is_refused_with_its_row(tmp_path: Path
         _items(tmp_path, [{"text": "Ada Bobs", "spans": spans}])
 
 
+@pytest.mark.parametrize("row", [{"text": "Ada"}, {"text": "Ada", "label": []}, {"text": "Ada", "labels": "27"}])
+def test_texts_of_which_none_has_words_or_spans_are_refused_with_a_form_that_is_understood(
+    tmp_path: Path, row: Any
+) -> None:
+    with pytest.raises(
+        DataError, match=r"there is no column 'words'; .*; a text needs words, or spans, .*\[start, end"
+    ):
+        _items(tmp_path, [row])
+
+
 @pytest.mark.parametrize(
     ("start", "unit"),
     [(11, r"offsets count bytes"), (6, r"offsets count UTF-16 units"), (5, r"offsets must count characters from 0")],

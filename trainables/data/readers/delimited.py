@@ -94,24 +94,32 @@ def _columns(path: Path, numbered: Numbered, options: ReadOptions, how: HowRead)
         return None
     if options.header is False:
         return _Columns([str(number) for number in range(1, len(header) + 1)], None)
+    names = _names(header, header_row, numbered, how)
+    _require_distinct(path, header_row, names)
+    for position, name in enumerate(names):
+        if not name:
+            names[position] = _left_out(path, header_row, position, numbered, how)
+    return _Columns(names, header_row)
+
+
+def _names(header: Sequence[str], header_row: int, numbered: Numbered, how: HowRead) -> list[str]:
+    """Return the names of a header, without the empty end that a delimiter makes, and with a place for row names."""
     names = [name.strip() for name in header]
     while len(names) > 1 and not names[-1] and all(fits(values, len(names) - 1) for _, values in numbered()):
         names.pop()
+    if len(names) < len(header):
         how.remarks.append("the delimiter at the end of each row begins no column")
-    if all(names) and _has_row_names(numbered, header_row, len(names)):
-        names.insert(0, "")
-    named = [name for name in names if name]
-    repeated = next((name for name in named if named.count(name) > 1), None)
+    return ["", *names] if all(names) and _has_row_names(numbered, header_row, len(names)) else names
+
+
+def _require_distinct(path: Path, header_row: int, names: Sequence[str]) -> None:
+    repeated = next((name for name in names if name and names.count(name) > 1), None)
     if repeated is not None:
         places = " and ".join(str(place) for place, name in enumerate(names, start=1) if name == repeated)
         raise DataError(
             f"{path}: row {header_row}: the column names must be distinct, but columns {places} are both "
             f"{repeated!r}; rename one{_HEADER_ADVICE}"
         )
-    for position, name in enumerate(names):
-        if not name:
-            names[position] = _left_out(path, header_row, position, numbered, how)
-    return _Columns(names, header_row)
 
 
 def _has_row_names(numbered: Numbered, header: int, width: int) -> bool:
@@ -134,8 +142,8 @@ def _left_out(path: Path, header: int, position: int, numbered: Numbered, how: H
     cells = [values[position].strip() for row, values in numbered() if row != header and len(values) > position]
     if not any(cells):
         how.remarks.append(f"column {position + 1} has no name and is empty: left out")
-    elif position == 0 and all(cell.isdecimal() for cell in cells) and len(set(cells)) == len(cells):
-        how.remarks.append(f"column 1 has no name and counts the rows ({cells[0]} to {cells[-1]}): an index, left out")
+    elif position == 0 and all(cell.removesuffix(".0").isdecimal() for cell in cells):
+        how.remarks.append(f"column 1 has no name and holds whole numbers ({cells[0]}, ...): an index, left out")
     else:
         raise DataError(
             f"{path}: row {header}: the column names must be distinct and not empty, but column {position + 1} has no "

@@ -31,11 +31,8 @@ _DECODER = json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=_
 
 def read_jsonl(path: Path, options: ReadOptions, how: HowRead) -> Iterator[Row]:
     """Yield the object of each line; empty lines are left out. A file that is one JSON list is read as that."""
-    if not _is_lines(path, options):
-        how.remarks.append("the file is one JSON value, not one object per line")
-        yield from _whole_rows(path, options, how)
-        return
-    yield from _line_rows(path, options, how)
+    rows = _line_rows if _is_lines(path, options) else _whole_rows
+    return rows(path, options, how)
 
 
 def read_json(path: Path, options: ReadOptions, how: HowRead) -> Iterator[Row]:
