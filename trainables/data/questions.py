@@ -26,20 +26,26 @@ Given = list[tuple[Any, Any]]  # text and start of each answer; a start can be N
 def question_items(path: Path, rows: Iterator[Row], options: ReadOptions, how: HowRead) -> Iterator[Row]:
     """Yield one item per question, with `answers` as lists `text` and `answer_start`.
 
-    `cluster` is the article's title where there is one. An answer without a start is located if its text occurs once
-    in the context. Raises DataError with row and remedy for answers that are not understood.
+    `cluster` is the title where there are several articles; of one article, the task takes the context. An answer
+    without a start is located if its text occurs once in the context. Raises DataError with row and remedy for answers
+    that are not understood.
     """
     counts: Counter[str] = Counter()
     expects_answers = not options.fields or ANSWERS in options.fields
-    for number, row in rows:
+    table = list(rows)
+    have_articles = len({title for _, row in table if (title := _title(row))}) > 1
+    for number, row in table:
         if "paragraphs" in row or "qas" in row:
-            for question in _asked(path, number, row):
-                yield number, _item(path, number, question, expects_answers, counts)
             counts["articles"] += 1
-            continue
-        item = _item(path, number, row, expects_answers, counts)
-        how.changed = how.changed or item != row
-        yield number, item
+            questions = list(_asked(path, number, row))
+        else:
+            questions = [row]
+        for question in questions:
+            item = _clustered(question, counts) if have_articles else dict(question)
+            if expects_answers:
+                item = _answered(path, number, item, counts)
+            how.changed = how.changed or item != row
+            yield number, item
     _describe(how, counts)
 
 
@@ -84,27 +90,39 @@ def _asked(path: Path, number: int, row: Mapping[str, Any]) -> Iterator[Item]:
         raise DataError(f"{path}: row {number}: {position}: not in SQuAD's form: {error!r}") from error
 
 
-def _item(path: Path, number: int, row: Mapping[str, Any], expects_answers: bool, counts: Counter[str]) -> Item:
-    item = dict(row)
-    if row.get("title") not in (None, "") and row.get("cluster") is None:
-        item["cluster"] = row["title"]
-        counts["titled"] += 1
-    if not expects_answers:
-        return item
-    if _is_as_tasks_take_it(row.get(ANSWERS)) and not row.get("is_impossible"):
+def _title(row: Mapping[str, Any]) -> str | None:
+    title = row.get("title")
+    return title.strip() or None if isinstance(title, str) else None
+
+
+def _clustered(row: Item, counts: Counter[str]) -> Item:
+    if _title(row) is None or row.get("cluster") is not None:
+        return dict(row)
+    counts["titled"] += 1
+    return {**row, "cluster": row["title"]}
+
+
+def _is_impossible(row: Mapping[str, Any]) -> bool:
+    return str(row.get("is_impossible")).lower() in ("true", "1")
+
+
+def _answered(path: Path, number: int, item: Item, counts: Counter[str]) -> Item:
+    """Return an item with its answers as tasks take them. Raises DataError where they are not understood."""
+    if _is_as_tasks_take_it(item.get(ANSWERS)) and not _is_impossible(item):
         return item
     try:
-        given = _given(row)
+        given = _given(item)
         if given is None:
             return item
-        if row.get("is_impossible") in (True, "True", "true", 1, "1") and given:
+        if _is_impossible(item) and given:
             counts["impossible"] += 1
             given = []
-        located = [_located(row.get("context"), text, start, counts) for text, start in given]
+        located = [_located(item.get("context"), text, start, counts) for text, start in given]
     except ValueError as error:
         raise DataError(f"{path}: row {number}: {error}") from error
-    item[ANSWERS] = {"text": [text for text, _ in located], "answer_start": [start for _, start in located]}
-    return {name: value for name, value in item.items() if name not in (*_TEXT_COLUMNS, *_START_COLUMNS)}
+    used = () if isinstance(item.get(ANSWERS), Mapping) else (*_TEXT_COLUMNS, *_START_COLUMNS)
+    answers = {"text": [text for text, _ in located], "answer_start": [start for _, start in located]}
+    return {**{name: value for name, value in item.items() if name not in used}, ANSWERS: answers}
 
 
 def _is_as_tasks_take_it(value: Any) -> bool:
@@ -121,7 +139,7 @@ def _given(row: Mapping[str, Any]) -> Given | None:
         return _pairs(_value(row[ANSWERS]), _value(start))
     name = next((name for name in _TEXT_COLUMNS if name in row), None)
     if name is None:
-        return [] if row.get("is_impossible") else None
+        return [] if _is_impossible(row) else None
     return _pairs(_value(row[name]), _value(start))
 
 

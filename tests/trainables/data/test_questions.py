@@ -44,14 +44,27 @@ def test_the_official_file_of_squad_2(tmp_path: Path) -> None:
         },
     ]
     article = {"title": "Ada", "paragraphs": [{"context": CONTEXT, "qas": asked}]}
-    items, how = _items(_written(tmp_path, {"version": "v2.0", "data": [article]}))
+    other = {
+        "title": "Bo",
+        "paragraphs": [{"context": "Bo.", "qas": [{"id": "q3", "question": "Who?", "answers": []}]}],
+    }
+    items, how = _items(_written(tmp_path, {"version": "v2.0", "data": [article, other]}))
     shared = {"cluster": "Ada", "title": "Ada", "paragraph": "Ada/0", "context": CONTEXT}
     assert items == [
         {"id": "q1", **shared, "question": "Where?", "answers": LONDON},
         {"id": "q2", **shared, "question": "When?", "answers": NONE, "is_impossible": True},
+        {
+            "id": "q3",
+            "cluster": "Bo",
+            "title": "Bo",
+            "paragraph": "Bo/0",
+            "context": "Bo.",
+            "question": "Who?",
+            "answers": NONE,
+        },
     ]
     assert how.columns["cluster"] == "the article's title"
-    assert "1 articles or paragraphs in SQuAD's form" in how.remarks
+    assert "2 articles or paragraphs in SQuAD's form" in how.remarks
 
 
 def test_the_official_file_of_squad_1(tmp_path: Path) -> None:
@@ -94,7 +107,7 @@ def test_each_form_of_no_answer(tmp_path: Path, answers: Any) -> None:
 def test_flat_rows_of_datasets_and_what_pandas_makes_of_them(tmp_path: Path) -> None:
     rows = {
         "id": ["a", "b"],
-        "title": ["Ada", "Ada"],
+        "title": ["Ada", "Bo"],
         "context": [CONTEXT, CONTEXT],
         "question": ["Where?", "When?"],
         "answers": [LONDON, NONE],
@@ -102,10 +115,9 @@ def test_flat_rows_of_datasets_and_what_pandas_makes_of_them(tmp_path: Path) -> 
     frame = datasets.Dataset.from_dict(rows)
     frame.to_parquet(tmp_path / "a.parquet")
     frame.to_pandas().to_csv(tmp_path / "a.csv", index=False)
-    shared = {"title": "Ada", "context": CONTEXT, "cluster": "Ada"}
     expected = [
-        {"id": "a", "question": "Where?", "answers": LONDON, **shared},
-        {"id": "b", "question": "When?", "answers": NONE, **shared},
+        {"id": "a", "title": "Ada", "cluster": "Ada", "context": CONTEXT, "question": "Where?", "answers": LONDON},
+        {"id": "b", "title": "Bo", "cluster": "Bo", "context": CONTEXT, "question": "When?", "answers": NONE},
     ]
     for name in ("a.parquet", "a.csv"):
         items, how = _items(tmp_path / name)
@@ -115,6 +127,19 @@ def test_flat_rows_of_datasets_and_what_pandas_makes_of_them(tmp_path: Path) -> 
 
 def test_a_file_that_is_as_before_keeps_its_fingerprint(tmp_path: Path) -> None:
     assert not _items(_written(tmp_path, [{**ROW, "id": "x", "answers": LONDON}]))[1].changed
+
+
+def test_one_article_alone_is_no_cluster(tmp_path: Path) -> None:
+    items, how = _items(_written(tmp_path, [{**ROW, "id": "x", "title": "Ada", "answers": LONDON}]))
+    assert items == [{**ROW, "id": "x", "title": "Ada", "answers": LONDON}]
+    assert not how.changed
+
+
+def test_answers_of_a_question_that_is_marked_impossible_are_left_out_and_counted(tmp_path: Path) -> None:
+    rows = [{**ROW, "answers": LONDON, "is_impossible": mark} for mark in (True, False, "True", "False")]
+    items, how = _items(_written(tmp_path, rows))
+    assert [item["answers"] for item in items] == [NONE, LONDON, NONE, LONDON]
+    assert how.notes == ["2 questions are marked impossible: their answers are left out"]
 
 
 def test_an_answer_without_a_start_is_located_where_it_occurs_once(tmp_path: Path) -> None:
