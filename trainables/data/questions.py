@@ -26,26 +26,30 @@ Given = list[tuple[Any, Any]]  # text and start of each answer; a start can be N
 def question_items(path: Path, rows: Iterator[Row], options: ReadOptions, how: HowRead) -> Iterator[Row]:
     """Yield one item per question, with `answers` as lists `text` and `answer_start`.
 
-    `cluster` is the title where there are several articles; of one article, the task takes the context. An answer
-    without a start is located if its text occurs once in the context. Raises DataError with row and remedy for answers
-    that are not understood.
+    A question of SQuAD's files has the title of its article as `cluster`, or its paragraph if there is one article
+    only. An answer without a start is located if its text occurs once in the context. Raises DataError with row and
+    remedy for answers that are not understood.
     """
     counts: Counter[str] = Counter()
     expects_answers = not options.fields or ANSWERS in options.fields
     table = list(rows)
-    have_articles = len({title for _, row in table if (title := _title(row))}) > 1
+    articles = {str(row.get("title")) for _, row in table if "paragraphs" in row}
+    cluster = "title" if len(articles) > 1 else "paragraph"
     for number, row in table:
         if "paragraphs" in row or "qas" in row:
             counts["articles"] += 1
-            questions = list(_asked(path, number, row))
+            questions = [
+                {**question, "cluster": question[cluster]} if cluster in question and articles else question
+                for question in _asked(path, number, row)
+            ]
         else:
             questions = [row]
         for question in questions:
-            item = _clustered(question, counts) if have_articles else dict(question)
-            if expects_answers:
-                item = _answered(path, number, item, counts)
+            item = _answered(path, number, question, counts) if expects_answers else dict(question)
             how.changed = how.changed or item != row
             yield number, item
+    if articles:
+        how.columns["cluster"] = "the article's title" if cluster == "title" else "the paragraph of the only article"
     _describe(how, counts)
 
 
@@ -67,13 +71,13 @@ def answers_in(question: Mapping[str, Any]) -> dict[str, list[Any]]:
 def _asked(path: Path, number: int, row: Mapping[str, Any]) -> Iterator[Item]:
     """Yield the questions of an article, or of a paragraph on its own, as rows."""
     part = {HIDDEN_PART: row[HIDDEN_PART]} if HIDDEN_PART in row else {}
-    titled = row.get("title") not in (None, "")
+    title = {"title": row["title"]} if row.get("title") not in (None, "") else {}
     article = row if "paragraphs" in row else {"paragraphs": [row]}
     position = str(row.get("title", "a paragraph"))
     try:
         for paragraph, context, question in questions_in({"title": "", **article}):
             position = f"paragraph {paragraph}, question {question.get('id')!r}"
-            names = {"title": row["title"], "paragraph": paragraph} if titled else {}
+            names = {**title, "paragraph": paragraph} if title and "paragraphs" in row else title
             impossible = {"is_impossible": True} if question.get("is_impossible") else {}
             answers = {ANSWERS: question[ANSWERS]} if ANSWERS in question else {}
             identity = {"id": question["id"]} if "id" in question else {}
@@ -88,18 +92,6 @@ def _asked(path: Path, number: int, row: Mapping[str, Any]) -> Iterator[Item]:
             }
     except (KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{path}: row {number}: {position}: not in SQuAD's form: {error!r}") from error
-
-
-def _title(row: Mapping[str, Any]) -> str | None:
-    title = row.get("title")
-    return title.strip() or None if isinstance(title, str) else None
-
-
-def _clustered(row: Item, counts: Counter[str]) -> Item:
-    if _title(row) is None or row.get("cluster") is not None:
-        return dict(row)
-    counts["titled"] += 1
-    return {**row, "cluster": row["title"]}
 
 
 def _is_impossible(row: Mapping[str, Any]) -> bool:
@@ -210,8 +202,6 @@ def _whole(start: Any) -> Any:
 def _describe(how: HowRead, counts: Counter[str]) -> None:
     if counts["articles"]:
         how.remarks.append(f"{counts['articles']} articles or paragraphs in SQuAD's form")
-    if counts["titled"]:
-        how.columns.setdefault("cluster", "the article's title")
     if counts["located"]:
         how.notes.append(
             f"{counts['located']} answers have no start: each text occurs once in its context and is there"

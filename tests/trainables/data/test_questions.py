@@ -116,23 +116,29 @@ def test_flat_rows_of_datasets_and_what_pandas_makes_of_them(tmp_path: Path) -> 
     frame.to_parquet(tmp_path / "a.parquet")
     frame.to_pandas().to_csv(tmp_path / "a.csv", index=False)
     expected = [
-        {"id": "a", "title": "Ada", "cluster": "Ada", "context": CONTEXT, "question": "Where?", "answers": LONDON},
-        {"id": "b", "title": "Bo", "cluster": "Bo", "context": CONTEXT, "question": "When?", "answers": NONE},
+        {"id": "a", "title": "Ada", "context": CONTEXT, "question": "Where?", "answers": LONDON},
+        {"id": "b", "title": "Bo", "context": CONTEXT, "question": "When?", "answers": NONE},
     ]
     for name in ("a.parquet", "a.csv"):
         items, how = _items(tmp_path / name)
         assert items == expected
-        assert how.changed  # the article was no cluster before
+        assert how.changed == (name == "a.csv")  # whose cells hold lists as text
 
 
 def test_a_file_that_is_as_before_keeps_its_fingerprint(tmp_path: Path) -> None:
     assert not _items(_written(tmp_path, [{**ROW, "id": "x", "answers": LONDON}]))[1].changed
 
 
-def test_one_article_alone_is_no_cluster(tmp_path: Path) -> None:
-    items, how = _items(_written(tmp_path, [{**ROW, "id": "x", "title": "Ada", "answers": LONDON}]))
-    assert items == [{**ROW, "id": "x", "title": "Ada", "answers": LONDON}]
-    assert not how.changed
+def test_the_paragraphs_of_the_only_article_are_the_clusters(tmp_path: Path) -> None:
+    paragraphs = [{"context": text, "qas": [{"id": text, "question": "q", "answers": []}]} for text in ("a", "b")]
+    items, how = _items(_written(tmp_path, {"data": [{"title": "Ada", "paragraphs": paragraphs}]}))
+    assert [(item["cluster"], item["title"]) for item in items] == [("Ada/0", "Ada"), ("Ada/1", "Ada")]
+    assert how.columns["cluster"] == "the paragraph of the only article"
+
+
+def test_paragraphs_on_their_own_have_no_cluster(tmp_path: Path) -> None:
+    rows = [{"context": CONTEXT, "qas": [{"id": "x", "question": "Where?", "answers": ["London"]}]}]
+    assert _items(_written(tmp_path, rows))[0] == [{**ROW, "id": "x", "answers": LONDON}]
 
 
 def test_answers_of_a_question_that_is_marked_impossible_are_left_out_and_counted(tmp_path: Path) -> None:
