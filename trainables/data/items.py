@@ -191,7 +191,7 @@ _INSTEAD = {"words": "text", "question": "text"}  # what a task that only predic
 def _other_reading(names: Sequence[str], how: HowRead) -> str:
     """Return why a file may have other columns than it seems: its first row is an item, or another delimiter."""
     if how.format == "text":
-        return "; a text file has one text per line; for one word per line, set `data: {format: conll}`"
+        return "; a text file has one text per line: for a table set data.format to csv or tsv, for words to conll"
     if how.format not in ("csv", "tsv") or not how.header:
         return ""
     shown = [name for name in names if not name.startswith(LEFT_OUT)]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -80,7 +81,7 @@ class _Counts:
         if self.cut:
             yield f"{self.cut} of {self.spans} spans begin or end within a word: the whole word is labelled"
         if self.overlapping:
-            yield f"{self.overlapping} of {self.spans} spans overlap a longer one and are left out"
+            yield f"{self.overlapping} of {self.spans} spans share a word with a longer one and are left out"
         if self.no_word:
             yield f"{self.no_word} of {self.spans} spans hold no word of their text and are left out"
         for reason, count in self.left_out.items():
@@ -89,7 +90,8 @@ class _Counts:
 
 def words_of(text: str) -> list[Place]:
     """Return where the words of a text are: runs of letters, digits and marks, and every other character but blanks."""
-    joined = "".join(sorted({char for char in text if char in _JOINING or unicodedata.category(char)[0] == "M"}))
+    others = () if text.isascii() else set(text)
+    joined = "".join(sorted(char for char in others if char in _JOINING or unicodedata.category(char)[0] == "M"))
     inside = rf"[^\W{_EAST_ASIAN}]" + (f"|[{re.escape(joined)}]" if joined else "")
     pattern = rf"[{_EAST_ASIAN}]|(?:{inside})+|[^\w\s{_INVISIBLE}]"
     return [match.span() for match in re.finditer(pattern, text)]
@@ -120,7 +122,7 @@ def _tokens(row: Mapping[str, Any], text: str) -> tuple[list[Place], list[str]]:
             raise ValueError(f"a token lies outside the text, which has {len(text)} characters")
     else:
         places = words_of(text)
-    places = [(start, end) for start, end in places if text[start:end].strip()]
+    places = sorted((start, end) for start, end in places if text[start:end].strip())
     return places, [text[start:end] for start, end in places]
 
 
@@ -141,19 +143,16 @@ def _has_tokens(rows: Sequence[Row]) -> bool:
 def _tags(text: str, places: Sequence[Place], spans: Sequence[Span], counts: _Counts) -> list[str]:
     """Return the tag of each word. Of overlapping spans the longest stays; of equally long ones the first."""
     tags = [OUTSIDE] * len(places)
-    kept: list[Span] = []
+    starts, ends = [start for start, _ in places], [end for _, end in places]
     counts.spans += len(spans)
     for span in sorted(spans, key=lambda span: (span.start - span.end, span.start)):
-        inside = [index for index, (start, end) in enumerate(places) if start < span.end and end > span.start]
+        inside = range(bisect_right(ends, span.start), bisect_left(starts, span.end))
         if not inside:
             counts.no_word += 1
             continue
-        if any(span.start < other.end and other.start < span.end for other in kept) or any(
-            tags[index] != OUTSIDE for index in inside
-        ):
+        if any(tags[index] != OUTSIDE for index in inside):
             counts.overlapping += 1
             continue
-        kept.append(span)
         counts.cut += places[inside[0]][0] < span.start or places[inside[-1]][1] > span.end
         for position, index in enumerate(inside):
             tags[index] = f"{'I' if position else 'B'}-{span.label}"

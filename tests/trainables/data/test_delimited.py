@@ -169,7 +169,14 @@ def test_a_cell_can_be_as_long_as_a_row(tmp_path: Path, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize(
     ("encoding", "given"),
-    [("cp1252", "cp1252"), ("latin-1", "latin-1"), ("utf-16", None), ("utf-8-sig", None), ("utf-16-le", "utf-16-le")],
+    [
+        ("utf-16", "utf-16-le"),
+        ("cp1252", "cp1252"),
+        ("latin-1", "latin-1"),
+        ("utf-16", None),
+        ("utf-8-sig", None),
+        ("utf-16-le", "utf-16-le"),
+    ],
 )
 def test_encodings(tmp_path: Path, encoding: str, given: str | None) -> None:
     content = "text,label\nGrüße, naïve,x\n".replace("Grüße, naïve", '"Grüße, naïve"').encode(encoding)
@@ -201,6 +208,22 @@ def test_a_table_that_cannot_be_read_is_explained(tmp_path: Path, name: str, con
     with pytest.raises(DataError, match=reason) as caught:
         _read(tmp_path, name, content)
     assert name in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("a.jsonl", {"delimiter": ";"}),
+        ("a.json", {"header": False}),
+        ("a.txt", {"quoting": "none"}),
+        ("a.conll", {"quoting": "csv"}),
+        ("a.parquet", {"encoding": "cp1252"}),
+    ],
+)
+def test_a_setting_that_a_format_does_not_have_is_refused(tmp_path: Path, name: str, options: dict[str, Any]) -> None:
+    (setting,) = options
+    with pytest.raises(DataError, match=rf"data.{setting}: .*{name} is read as \w+, which has no {setting}; remove it"):
+        _read(tmp_path, name, "{}", **options)
 
 
 def test_utf16_without_a_mark_is_refused_and_not_read_as_letters_and_zeros(tmp_path: Path) -> None:

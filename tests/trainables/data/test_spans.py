@@ -140,7 +140,7 @@ def test_of_overlapping_spans_the_longest_stays_and_the_others_are_counted(tmp_p
     spans = [[0, 3, "CITY"], [0, 13, "ORG"], [0, 13, "ORG"], [9, 13, "X"]]
     items, how = _items(tmp_path, [{"text": "New York Post", "spans": spans}])
     assert _tagged(items) == [(["New", "York", "Post"], ["B-ORG", "I-ORG", "I-ORG"])]
-    assert how.notes == ["2 of 3 spans overlap a longer one and are left out"]
+    assert how.notes == ["2 of 3 spans share a word with a longer one and are left out"]
 
 
 def test_white_space_at_the_ends_of_a_span_belongs_to_no_word(tmp_path: Path) -> None:

@@ -46,6 +46,14 @@ _EXECUTABLE = (".pkl", ".pickle", ".pt", ".pth", ".bin", ".npy", ".npz", ".jobli
 _LOOKED_AT = 200  # lines at the start of a text file that decide whether it is CoNLL
 
 
+_SETTINGS = {
+    "delimiter": ("csv", "tsv", "conll", "conllu"),
+    "header": ("csv", "tsv", "conll", "conllu"),
+    "quoting": ("csv", "tsv"),
+    "encoding": ("csv", "tsv", "conll", "conllu", "json", "jsonl", "text"),
+}
+
+
 def read_rows(
     path: Path, format: str | None = None, *, options: ReadOptions | None = None, how: HowRead | None = None
 ) -> Iterator[Row]:
@@ -62,6 +70,7 @@ def read_rows(
     if not path.exists():
         raise DataError(f"{path}: no such file")
     how.format = recognised(path, options)
+    _require_used(path, options, how.format)
     return _not_empty(path, _READERS[how.format](path, options, how))
 
 
@@ -70,6 +79,15 @@ def _not_empty(path: Path, rows: Iterator[Row]) -> Iterator[Row]:
     if first is None:
         raise DataError(f"{path}: the file holds no rows")
     yield from itertools.chain([first], rows)
+
+
+def _require_used(path: Path, options: ReadOptions, format: str) -> None:
+    """Raise DataError for a setting that this format does not have: it would do nothing."""
+    for name, formats in _SETTINGS.items():
+        if getattr(options, name) is not None and format not in formats:
+            raise DataError(
+                f"data.{name}: {path} is read as {format}, which has no {name}; remove it, or set data.format"
+            )
 
 
 def format_of(path: Path) -> str:

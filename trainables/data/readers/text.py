@@ -107,7 +107,7 @@ def _other_lines(path: Path, file: IO[bytes], codec: str) -> Iterator[tuple[int,
             _require_short(path, number, len(line))
             if "\0" in line:
                 raise DataError(_with_zero_bytes(path, number))
-            yield number, line.rstrip("\r\n")
+            yield number, (line.removeprefix("\ufeff") if number == 1 else line).rstrip("\r\n")
     except UnicodeError as error:
         raise DataError(f"{path}: row {number + 1} or soon after it: not {codec}: {error}; check data.encoding") from (
             error
