@@ -39,11 +39,12 @@ def items_of(path: Path, options: ReadOptions, how: HowRead) -> list[Item]:
     rows = read_rows(path, options=options, how=how)
     if how.format not in _OWN_COLUMNS:
         rows = _renamed(path, rows, options.columns, how)
+    names: dict[str, None] = {}
     with collector_paused():
-        items = [item for _, item in _unique(path, _shaped(path, rows, options, how))]
+        items = [item for _, item in _unique(path, _shaped(path, _noted(rows, names), options, how))]
     if not items:
         raise DataError(f"{path}: the file holds no items")
-    _require_fields(path, items, options, how)
+    _require_fields(path, items, list(names), options, how)
     _describe_columns(items[0], options, how)
     return items
 
@@ -168,14 +169,24 @@ def _with_label_lists(path: Path, rows: Iterator[Row], options: ReadOptions, how
         yield number, {**row, "labels": labels}
 
 
-def _require_fields(path: Path, items: Sequence[Item], options: ReadOptions, how: HowRead) -> None:
-    """Raise DataError for a field that no item has, with the columns and why they may be others than expected."""
+def _noted(rows: Iterable[Row], names: dict[str, None]) -> Iterator[Row]:
+    """Yield the rows, and note the names of their columns."""
+    for number, row in rows:
+        if row.keys() - names.keys():
+            names.update(dict.fromkeys(row))
+        yield number, row
+
+
+def _require_fields(
+    path: Path, items: Sequence[Item], names: Sequence[str], options: ReadOptions, how: HowRead
+) -> None:
+    """Raise DataError for a field that no item has and no column, with the columns and why they may be others."""
     learns = bool({"label", "labels", "answers"} & set(options.fields))
     for field in options.fields:
         instead = field if learns else _INSTEAD.get(field, field)
-        if any(item.get(field) is not None or item.get(instead) is not None for item in items):
+        other = _SAME.get(field, field) if "words" not in options.fields else field
+        if {field, instead, other} & set(names) or any(item.get(field) is not None for item in items):
             continue
-        names = [name for name in items[0] if name != "id" and items[0][name] is not None]
         similar = get_close_matches(field, [name.lower() for name in names], 1)
         example = next((repr(name) for name in names if name.lower() in similar), "COLUMN")
         example = "2" if how.header is False else example
@@ -185,6 +196,7 @@ def _require_fields(path: Path, items: Sequence[Item], options: ReadOptions, how
         )
 
 
+_SAME = {"label": "labels", "labels": "label"}
 _INSTEAD = {"words": "text", "question": "text"}  # what a task that only predicts takes where these are missing
 
 

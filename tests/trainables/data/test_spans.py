@@ -189,7 +189,9 @@ def test_a_span_that_cannot_be_understood_is_refused_with_its_row(tmp_path: Path
         _items(tmp_path, [{"text": "Ada Bobs", "spans": spans}])
 
 
-@pytest.mark.parametrize("row", [{"text": "Ada"}, {"text": "Ada", "label": []}, {"text": "Ada", "labels": "27"}])
+@pytest.mark.parametrize(
+    "row", [{"text": "Ada"}, {"text": "Ada", "label": []}, {"text": "Ada", "labels": "27"}, {"text": "A", "labels": []}]
+)
 def test_texts_of_which_none_has_words_or_spans_are_refused_with_a_form_that_is_understood(
     tmp_path: Path, row: Any
 ) -> None:
