@@ -39,8 +39,8 @@ def items_of(path: Path, options: ReadOptions, how: HowRead) -> list[Item]:
     rows = read_rows(path, options=options, how=how)
     if how.format not in _OWN_COLUMNS:
         rows = _renamed(path, rows, options.columns, how)
-    names: dict[str, None] = {}
     with collector_paused():
+        names: dict[str, None] = {}
         items = [item for _, item in _unique(path, _shaped(path, _noted(rows, names), options, how))]
     if not items:
         raise DataError(f"{path}: the file holds no items")
