@@ -75,6 +75,12 @@ def test_each_form_in_which_pandas_writes_a_table_is_read_as_pandas_reads_it(tmp
     assert pairs == [("good", "x"), ('a "b"', "y"), ("ü\n", "x")]
 
 
+def test_one_object_with_the_fields_of_the_task_is_one_row(tmp_path: Path) -> None:
+    assert _rows(tmp_path, "a.json", json.dumps(ROWS[0]))[0] == ROWS[:1]
+    renamed = {"body": "a", "label": "x"}
+    assert _rows(tmp_path, "a.json", json.dumps(renamed), columns={"text": "body"})[0] == [renamed]
+
+
 def test_rows_under_ids_keep_them(tmp_path: Path) -> None:
     rows, _ = _rows(tmp_path, "a.json", json.dumps({"q7": ROWS[0], "q9": ROWS[1]}))
     assert rows == [{"id": "q7", **ROWS[0]}, {"id": "q9", **ROWS[1]}]
@@ -106,7 +112,7 @@ def test_a_number_of_any_size_is_kept(tmp_path: Path) -> None:
         ("a.json", '[{"text": "a"}', r"row 1: expected ',' or '\]' .*; the file is cut short"),
         (
             "a.json",
-            '{"text": "a", "label": "x"}',
+            '{"text": "a", "class": "x"}',
             r"must hold one list of objects, but this is one object with the keys",
         ),
         ("a.json", '[["a", "x"]]', r"row 1: expected a JSON object, got list; give objects with a name for each value"),

@@ -8,6 +8,7 @@ quotes literally, also at the start of a cell, while pandas and spreadsheets enc
 from __future__ import annotations
 
 import csv
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -67,9 +68,10 @@ def _width(texts: Texts, delimiter: str, quoting: Quoting) -> int | None:
         header = next(rows, None)
         if header is None:
             return 0
-        width = len(_without_empty_end(header))
+        names = _without_empty_end(header)
+        width = len(names)
         first = next(rows, None)
-        if first is not None and _has_row_name(first, width):
+        if first is not None and all(map(str.strip, names)) and _has_row_name(first, width):
             width += 1
         return width if first is None or (fits(first, width) and all(fits(row, width) for row in rows)) else None
     except csv.Error:
@@ -124,20 +126,16 @@ class _Cells:
 
 def _quoting_of_cells(texts: Texts, delimiter: str, options: ReadOptions) -> Quoting:
     """Return "csv" only if the enclosed cells cannot well be text, and no cell has quotes that enclose nothing."""
-    shown, first = _Cells(), True
-    header_is_enclosed = False
-    for text in texts:
-        cells = text.split(delimiter)
-        if is_blank(cells):
-            continue
-        if not all(_look(cell, shown) for cell in cells):
-            return "none"
-        if first:
-            header_is_enclosed = options.header is not False and all(map(_is_enclosed, cells))
-            first = False
+    rows = (cells for text in texts if not is_blank(cells := text.split(delimiter)))
+    header = next(rows)
+    if options.header is not False and all(map(_is_enclosed, header)) and _width(texts, delimiter, "csv") is not None:
+        return "csv"
+    shown = _Cells()
+    if not all(_look(cell, shown) for cells in itertools.chain([header], rows) for cell in cells):
+        return "none"
     if not shown.enclosed:
         return "none"
-    return "csv" if shown.doubled or header_is_enclosed or shown.all_text or shown.commas else "none"
+    return "csv" if shown.doubled or shown.all_text or shown.commas else "none"
 
 
 def _is_enclosed(cell: str) -> bool:

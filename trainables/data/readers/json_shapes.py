@@ -52,6 +52,8 @@ def _table(path: Path, value: dict[str, Any], options: ReadOptions, how: HowRead
     ):
         how.remarks.append("each key holds the list of a column")
         return [dict(zip(value, row, strict=True)) for row in zip(*columns, strict=True)]
+    if options.fields and set(options.fields) <= {*value, *options.columns}:
+        return [value]  # JSON lines of one line
     raise DataError(
         f"{path}: row 1: a JSON file must hold one list of objects, but this is one object with "
         f"{_shown(value)} (use jsonl for one object per line)"
