@@ -18,7 +18,7 @@ ASKING = ("question", "context", "answers")
 CONTEXT = "Ada met Charles in London, and Charles wrote."
 ROW = {"question": "Where?", "context": CONTEXT}
 LONDON = {"text": ["London"], "answer_start": [19]}
-NONE = {"text": [], "answer_start": []}
+NONE: dict[str, list[Any]] = {"text": [], "answer_start": []}
 
 
 def _items(path: Path, fields: tuple[str, ...] = ASKING, **options: Any) -> tuple[list[Item], HowRead]:
@@ -130,7 +130,9 @@ def test_a_file_that_is_as_before_keeps_its_fingerprint(tmp_path: Path) -> None:
 
 
 def test_the_paragraphs_of_the_only_article_are_the_clusters(tmp_path: Path) -> None:
-    paragraphs = [{"context": text, "qas": [{"id": text, "question": "q", "answers": []}]} for text in ("a", "b")]
+    paragraphs: list[dict[str, Any]] = [
+        {"context": text, "qas": [{"id": text, "question": "q", "answers": []}]} for text in ("a", "b")
+    ]
     items, how = _items(_written(tmp_path, {"data": [{"title": "Ada", "paragraphs": paragraphs}]}))
     assert [(item["cluster"], item["title"]) for item in items] == [("Ada/0", "Ada"), ("Ada/1", "Ada")]
     assert how.columns["cluster"] == "the paragraph of the only article"

@@ -17,7 +17,7 @@ TAGGING = ("words", "labels")
 TEXT = "Ada Lovelace met Babbage, in London."
 WORDS = ["Ada", "Lovelace", "met", "Babbage", ",", "in", "London", "."]
 TAGS = ["B-PER", "I-PER", "O", "B-PER", "O", "O", "B-LOC", "O"]
-TRIPLES = [[0, 12, "PER"], [17, 24, "PER"], [29, 35, "LOC"]]
+TRIPLES: list[list[Any]] = [[0, 12, "PER"], [17, 24, "PER"], [29, 35, "LOC"]]
 
 
 def _items(folder: Path, rows: Any, fields: tuple[str, ...] = TAGGING, **options: Any) -> tuple[list[Item], HowRead]:
