@@ -38,7 +38,7 @@ def _write(folder: Path, document: Any, fit: list[str], held_out: list[str]) -> 
 
 
 def _read(folder: Path, document: Any, fit: list[str] | None = None) -> Corpus:
-    return load_corpus(_write(folder, document, fit or ["Normans"], ["Force"]), offline=True)
+    return load_corpus(_write(folder, document, fit or ["Normans"], ["Force"]), TASK.fields, offline=True)
 
 
 def test_questions_keep_their_answers_and_share_their_article(tmp_path: Path) -> None:
@@ -55,9 +55,14 @@ def test_questions_keep_their_answers_and_share_their_article(tmp_path: Path) ->
 
 
 def test_an_answer_that_is_not_at_its_offset_is_named_by_its_question(tmp_path: Path) -> None:
-    corpus = _read(tmp_path, _document(answers=[{"text": "France", "answer_start": 8}]))
-    with pytest.raises(DataError, match=r"item 1 \(question 'a'\): its answer 'France' is not at character 8"):
+    corpus = _read(tmp_path, _document(answers=[{"text": "France", "answer_start": 7}]))
+    with pytest.raises(DataError, match=r"item 1 \(question 'a'\): its answer 'France' is not at character 7"):
         TASK.check(corpus.items)
+
+
+def test_white_space_before_an_answer_is_no_part_of_it(tmp_path: Path) -> None:
+    corpus = _read(tmp_path, _document(answers=[{"text": " France", "answer_start": 8}]))
+    assert corpus.items[0]["answers"] == {"text": ["France"], "answer_start": [9]}
 
 
 @pytest.mark.parametrize(
