@@ -288,13 +288,20 @@ def analyze(
     *sources: str | Path,
     out: str | Path | None = None,
     compare: Mapping[str, Any] | None = None,
+    score: str | None = None,
+    system: str | Sequence[str] = (),
+    seed: str | None = None,
+    item: str | None = None,
+    ignore: str | Sequence[str] = (),
     generator_seed: int = 0,
 ) -> AnalyzeResult:
     """Compare the systems in results directories or tables, and write tables, figures and the report.
 
-    A source is a results directory, a CSV or Parquet file with system, seed and score, or the name or file of an
-    experiment. Everything is written to the folder `out`. `compare` replaces keys of the experiment's `compare`;
-    `generator_seed` is for resampling.
+    A source is a results directory, a table with system, seed and score (or the export of another tool), or the name or
+    file of an experiment. Everything is written to the folder `out`. `compare` replaces keys of the experiment's
+    `compare`; `generator_seed` is for resampling. In tables of other tools, `score`, `system`, `seed` and `item` name
+    the columns that are not called so (several of `system` are joined), and those of `ignore` may differ between the
+    runs of one system.
 
     >>> compared = analyze("results/tiny", out="comparison", compare={"alpha": 0.1})
     >>> list(compared.verdicts.values()), compared.analysis.alpha
@@ -307,13 +314,15 @@ def analyze(
     Raises UserError for sources that cannot be compared and an `out` that cannot be written, CorruptResults for damaged
     sources.
     """
+    from analysis.tables.read import Columns
     from orchestrator.commands.analyze import analyze as compare_systems
 
     if not sources:
         raise UserError("nothing to analyse: name a results directory, a table or an experiment")
     folder = None if out is None else str(out)
     named = [str(source) for source in sources]
-    return compare_systems(named, out=folder, compare=compare, generator_seed=generator_seed)
+    columns = Columns(score=score, system=_listed(system), seed=seed, item=item, ignore=_listed(ignore))
+    return compare_systems(named, out=folder, compare=compare, columns=columns, generator_seed=generator_seed)
 
 
 @_reports_damage
@@ -377,6 +386,10 @@ def export(run: str, to: str | Path | None = None, *, out: str | Path | None = N
     from orchestrator.commands.export import export as write
 
     return write(run, None if out is None else str(out), None if to is None else str(to))
+
+
+def _listed(names: str | Sequence[str]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names)
 
 
 def _resolved(experiment: Loaded | str | Path, *, must_be_available: bool = True) -> ResolvedExperiment:

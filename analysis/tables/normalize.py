@@ -86,6 +86,8 @@ def _suffix(recipe: Any) -> str:
 
 
 def _key(values: pd.Series[Any]) -> Any:
+    if values.map(lambda value: isinstance(value, str)).any():  # a text that looks like a number stays a text
+        return values.map(str, na_action="ignore").astype(object)
     numbers = pd.to_numeric(values, errors="coerce")
     whole = numbers.isna() | (numbers == numbers.round())
     if bool(whole.all()) and numbers.notna().equals(values.notna()):

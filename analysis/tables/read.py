@@ -1,12 +1,12 @@
-"""Reads result tables as one value, from results directories or from CSV, TSV or Parquet files.
+"""Reads result tables as one value, from results directories or from tables of other tools.
 
-A file may come from another tool: system (or model), seed, score. Tables are also exported as CSV that a spreadsheet
-opens as data: no text cell can start a formula.
+What other tools write is read in `foreign/`. Tables are also exported as CSV that a spreadsheet opens as data: no text
+cell can start a formula.
 """
 
 from __future__ import annotations
 
-import io
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,13 +14,20 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.config import Direction
 from analysis.tables.folder import Folder
+from analysis.tables.foreign import across
+from analysis.tables.foreign.read import SUFFIXES, read_file, read_folder, stem_of, suffix_of
+from analysis.tables.foreign.table import Columns
 from analysis.tables.normalize import KEYS, data_set_labels, normalize
 from analysis.tables.results_directory import SourceResults, is_results_directory, read_directory
-from analysis.tables.schema import EPOCHS, PREDICTIONS, Corrupt, read_parquet
+from analysis.tables.schema import EPOCHS, PREDICTIONS, declares_table, read_parquet
 from analysis.tables.trials import empty_trials
 
-SUFFIXES = (".csv", ".tsv", ".parquet")
+__all__ = ["SUFFIXES", "Columns", "Origin", "Results", "read", "to_csv"]
+
+OWN_FILES = ("runs.parquet", "epochs.parquet", "predictions.parquet", "trials.parquet")
+NO_COLUMNS = Columns()
 # May legitimately differ between two executions, but must be reported if it does.
 _ENVIRONMENT = (
     "device", "hardware", "world_size", "torch_version", "transformers_version", "ray_version", "python_version",
@@ -67,21 +74,38 @@ class Results:
     origins: tuple[Origin, ...] = ()
 
 
-def read(sources: Sequence[str | Path], *, only_runs: bool = False) -> Results:
-    """Read one or more results directories and CSV, TSV or Parquet files as one comparison.
+def read(
+    sources: Sequence[str | Path],
+    *,
+    only_runs: bool = False,
+    columns: Columns = NO_COLUMNS,
+    direction: Direction = "maximize",
+) -> Results:
+    """Read one or more results directories and tables of other tools as one comparison.
 
-    Nothing is dropped silently: `warnings` names all that is not compared. `only_runs` leaves the epochs and
-    predictions of directories unread, and empty. Raises FileNotFoundError for a missing source, Corrupt for a damaged
-    one, and ValueError for runs that must not be compared: two settings of one system on one data set, one cell twice,
-    one data set with different contents. Several data sets can be read together: see
-    `comparison.systems.data_set_means`.
+    Nothing is dropped silently: `warnings` names all that is not compared, and says how tables of other tools were
+    read. `columns` says what their columns mean where their names do not. `only_runs` leaves the epochs and
+    predictions of directories unread, and empty. Raises FileNotFoundError for a missing source, Corrupt for damaged
+    results of this program, and ValueError for tables that cannot be read without guessing and for runs that must not
+    be compared: two settings of one system on one data set, one cell twice, one data set with different contents.
+    Several data sets can be read together: see `comparison.systems.data_set_means`.
     """
     if not sources:
         raise ValueError("nothing to read: name a results directory or a CSV, TSV or Parquet file")
-    parts = [_read(Folder.at(source), only_runs) for source in sources]
+    folders = [Folder.at(source) for source in sources]
+    own = [_is_own(folder) for folder in folders]
+    if all(own) and columns.given:
+        raise ValueError(f"{', '.join(columns.given)} is for tables of other tools, but every source is ours")
+    names = _file_names([folder for folder, is_own in zip(folders, own, strict=True) if not is_own])
+    parts = [
+        _normal(_read_own(folder, only_runs) if is_own else _read_foreign(folder, columns, names.get(folder.path)))
+        for folder, is_own in zip(folders, own, strict=True)
+    ]
     warnings = [warning for part in parts for warning in part.warnings]
     runs = _once(_concatenated([part.runs for part in parts]), warnings)
     _refuse_mixtures(runs)
+    if not all(own):
+        warnings += [*across.similar_names(runs), *across.refuse_two_units(runs, direction)]
     warnings += [*_limits(parts), *_mixed_environment(runs)]
     searched = _searched(parts, warnings)
     first = sorted(parts, key=lambda part: part is not searched)
@@ -133,40 +157,53 @@ def _experiment(files: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
     return {"experiment": " + ".join(names), "compare": shared}
 
 
-def _read(folder: Folder, only_runs: bool) -> SourceResults:
+def _is_own(folder: Folder) -> bool:
+    """Return whether a source holds results of this program. Raises FileNotFoundError if there is no such source."""
     if folder.is_directory():
-        if not is_results_directory(folder):
-            raise ValueError(f"{folder.label()}: is not a results directory: it has neither runs.parquet nor runs/")
-        part = read_directory(folder, only_runs=only_runs)
-    elif folder.is_file():
-        empty = (EPOCHS.empty_table().to_pandas(), PREDICTIONS.empty_table().to_pandas())
-        part = SourceResults(folder.label(), _read_file(folder), *empty)
-    else:
+        return is_results_directory(folder)
+    if not folder.is_file():
         raise FileNotFoundError(f"{folder.label()}: there is no such file or directory")
-    runs, warnings = normalize(part.runs, part.label)
-    return replace(part, runs=runs, warnings=[*part.warnings, *warnings])
+    is_parquet = suffix_of(folder.path) == ".parquet"
+    return is_parquet and (folder.path.rpartition("/")[2] in OWN_FILES or declares_table(folder.content()))
 
 
-def _read_file(folder: Folder) -> pd.DataFrame:
-    """Read the runs of one file. Raises ValueError for another kind of file or no rows, Corrupt for a damaged one."""
-    suffix = "." + folder.path.rsplit(".", 1)[-1].lower()
-    if suffix not in SUFFIXES:
-        raise ValueError(f"{folder.label()}: is neither a results directory nor one of {', '.join(SUFFIXES)}")
-    data = folder.content()
-    if suffix == ".parquet":
-        frame: pd.DataFrame = read_parquet(data, name=folder.label()).to_pandas()
-    else:
-        frame = _delimited(data, "\t" if suffix == ".tsv" else ",", folder.label())
+def _read_own(folder: Folder, only_runs: bool) -> SourceResults:
+    """Read a results directory, or one of its tables. Raises ValueError if it has no rows, Corrupt if damaged."""
+    if folder.is_directory():
+        return read_directory(folder, only_runs=only_runs)
+    frame: pd.DataFrame = read_parquet(folder.content(), name=folder.label()).to_pandas()
     if frame.empty:
         raise ValueError(f"{folder.label()}: holds no runs")
-    return frame
+    return SourceResults(folder.label(), frame, EPOCHS.empty_table().to_pandas(), PREDICTIONS.empty_table().to_pandas())
 
 
-def _delimited(data: bytes, separator: str, label: str) -> pd.DataFrame:
-    try:
-        return pd.read_csv(io.BytesIO(data), sep=separator, encoding="utf-8-sig", skipinitialspace=True)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise Corrupt(f"{label}: {error}") from error
+def _read_foreign(folder: Folder, columns: Columns, named_by: str | None) -> SourceResults:
+    if folder.is_file():
+        return read_file(folder, columns, named_by)
+    results = read_folder(folder, columns)
+    if results is None:
+        raise ValueError(
+            f"{folder.label()}: is not a results directory: it has neither runs.parquet nor runs/, and no tables or "
+            "results of another tool; name a file of runs, or the folder that has them"
+        )
+    return results
+
+
+def _file_names(folders: Sequence[Folder]) -> dict[str, str]:
+    """Return the name of each of several files, without its ending, by path: the system of a file that names none."""
+    files = [folder for folder in folders if folder.is_file()]
+    if len(files) < 2:
+        return {}
+    stems = Counter(stem_of(file.path) for file in files)
+    return {
+        file.path: stem if stems[stem := stem_of(file.path)] == 1 else f"{stem_of(file.path.rpartition('/')[0])}/{stem}"
+        for file in files
+    }
+
+
+def _normal(part: SourceResults) -> SourceResults:
+    runs, warnings = normalize(part.runs, part.label)
+    return replace(part, runs=runs, warnings=[*part.warnings, *warnings])
 
 
 def _stack(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:

@@ -228,6 +228,11 @@ def kind_of(schema: pa.Schema) -> Kind | None:
     return cast("Kind", name)
 
 
+def declares_table(data: bytes) -> bool:
+    """Return whether the bytes of a Parquet file say that it is one of our tables, even if it is damaged."""
+    return _KIND_KEY in data
+
+
 def to_parquet_bytes(table: pa.Table) -> bytes:
     """Return the file's bytes with page checksums and the schema version in the metadata; checks result tables first.
 

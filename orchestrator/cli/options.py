@@ -91,8 +91,8 @@ def loaded(experiment: str, values: dict[str, Any], file_only: bool = False) -> 
     from orchestrator.config.overrides import Changes
 
     changes = Changes(
-        models=_names(values.pop("models")),
-        recipes=_names(values.pop("recipes")),
+        models=split_names(values.pop("models")),
+        recipes=split_names(values.pop("recipes")),
         seeds=values.pop("seeds"),
         data=values.pop("data"),
         limit=values.pop("limit"),
@@ -123,7 +123,8 @@ def sweep_options(values: dict[str, Any]) -> SweepOptions:
     )
 
 
-def _names(text: str | None) -> tuple[str, ...] | None:
+def split_names(text: str | None) -> tuple[str, ...] | None:
+    """Return the names in a list with commas; None for an option that was not given."""
     return None if text is None else tuple(filter(None, (name.strip() for name in text.split(","))))
 
 

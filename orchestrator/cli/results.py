@@ -141,23 +141,41 @@ def forget(console: Console, run: str, out: str | None, yes: bool) -> None:
 @click.option("--direction", type=click.Choice(["maximize", "minimize"]), help="Which scores are better.")
 @click.option("--alpha", type=float, help="Family-wise error rate.")
 @click.option("--rope", type=float, help="Smallest difference that matters.")
+@click.option("--score", metavar="COLUMN", help="In a table of another tool: the column of the scores.")
+@click.option("--system", metavar="COLUMN[,COLUMN]", help="The column of the systems; several are joined.")
+@click.option("--seed", metavar="COLUMN", help="The column of the seeds.")
+@click.option("--item", metavar="COLUMN", help="The column of the items, where a row is the score of one item.")
+@click.option("--ignore", metavar="COLUMN[,COLUMN]", help="Columns that may differ between the runs of one system.")
 @click.option(
     "--generator-seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the resampling."
 )
 @options.json_option
 @command
 def analyze(
-    console: Console, sources: tuple[str, ...], out: str | None, generator_seed: int, **values: str | float | None
+    console: Console,
+    sources: tuple[str, ...],
+    out: str | None,
+    generator_seed: int,
+    score: str | None,
+    system: str | None,
+    seed: str | None,
+    item: str | None,
+    ignore: str | None,
+    **values: str | float | None,
 ) -> None:
-    """Compare systems. SOURCE is a results directory, or a CSV or Parquet file with system, seed and score.
+    """Compare systems. SOURCE is a results directory, or a table with system, seed and score.
 
-    SOURCE can also be the name or file of an experiment with results under results/.
+    SOURCE can also be the name or file of an experiment with results under results/. Tables are CSV, Excel, Parquet or
+    JSON, exports of W&B, MLflow and Optuna, and results of lm-eval, Inspect and the Trainer: see docs/analyze.md.
     """
+    from analysis.tables.read import Columns
     from orchestrator.commands.analyze import analyze
     from orchestrator.console import text
 
+    named, ignored = options.split_names(system) or (), options.split_names(ignore) or ()
+    columns = Columns(score=score, system=named, seed=seed, item=item, ignore=ignored)
     compare = {name: value for name, value in values.items() if value is not None}
-    result = analyze(list(sources), out=out, compare=compare, generator_seed=generator_seed)
+    result = analyze(list(sources), out=out, compare=compare, columns=columns, generator_seed=generator_seed)
     for warning in result.analysis.warnings:
         console.warning(warning)
     if console.as_json:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,8 @@ from analysis.analyze import Analysis, analyze_results
 from analysis.config import CompareConfig
 from analysis.report.write import write
 from analysis.tables.folder import Folder, LinkedOutside
-from analysis.tables.read import SUFFIXES, read
+from analysis.tables.foreign.vocabulary import is_smaller_better
+from analysis.tables.read import SUFFIXES, Columns, Results, read
 from analysis.tables.schema import Corrupt
 from orchestrator import html_tables
 from orchestrator.config.error_messages import from_validation
@@ -78,18 +79,19 @@ def analyze(
     *,
     out: str | None = None,
     compare: Mapping[str, Any] | None = None,
+    columns: Columns | None = None,
     generator_seed: int = 0,
 ) -> AnalyzeResult:
     """Analyse results directories or tables, and write everything to `out`.
 
     A source may also be the name or the file of an experiment with results under `results/`. `compare` replaces single
-    keys of the experiment file's `compare`. Raises UserError for sources that cannot be compared and an `out` that
-    cannot be written, Corrupt for damaged sources.
+    keys of the experiment file's `compare`; `columns` says what the columns of tables of other tools mean. Raises
+    UserError for sources that cannot be compared and an `out` that cannot be written, Corrupt for damaged sources.
     """
     sources = [source_of(source) for source in sources]
     folder = _opened(out) if out else _default_folder(sources)
     try:
-        results = read(sources)
+        results = _read(sources, columns or Columns(), compare or {})
         options = _options(results.experiment, compare or {})
         analysis = analyze_results(results, options=options, generator_seed=generator_seed)
     except (UserError, Corrupt):
@@ -101,6 +103,22 @@ def analyze(
         raise UserError(str(error)) from error
     _write(analysis, folder)
     return AnalyzeResult(analysis, folder.label())
+
+
+def _read(sources: Sequence[str], columns: Columns, compare: Mapping[str, Any]) -> Results:
+    """Read the sources. Raises UserError for scores whose name says that smaller is better, unless that is settled."""
+    metric = compare.get("metric")
+    direction = compare.get("direction")
+    known = replace(columns, metric=metric if isinstance(metric, str) else None)
+    results = read(sources, columns=known, direction="minimize" if direction == "minimize" else "maximize")
+    metrics = results.runs["metric"].dropna().unique().tolist() if "metric" in results.runs.columns else []
+    smaller = [name for name in metrics if is_smaller_better(str(name))]
+    if smaller and direction is None and results.experiment is None:
+        raise UserError(
+            f"of {smaller[0]!r}, smaller values seem to be better: say so with --direction minimize, or deny it with "
+            "--direction maximize"
+        )
+    return results
 
 
 def _opened(out: str) -> Folder:

@@ -273,7 +273,7 @@ def test_the_experiment_file_decides_the_metric_and_alpha(tmp_path: Path) -> Non
 
 def test_scores_of_several_metrics_need_a_choice(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("system,seed,score,metric\na,1,0.5,f1\nb,1,0.6,accuracy\n")
-    with pytest.raises(ValueError, match=r"several metrics \(accuracy, f1\)"):
+    with pytest.raises(ValueError, match=r"several metrics \(accuracy, f1\); name one with --metric"):
         analyze([tmp_path / "x.csv"])
 
 

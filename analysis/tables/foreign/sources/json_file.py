@@ -1,0 +1,71 @@
+"""Reads JSON: a list of records, one record a line, and the results of lm-eval and Inspect."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from analysis.tables.foreign.sources import inspect_log, lm_eval
+from analysis.tables.foreign.table import Refused, Table, as_text
+from analysis.tables.foreign.text_file import decode
+
+
+def read_json(data: bytes, label: str, name: str) -> list[Table]:
+    """Return the tables in a JSON or JSON lines file. `name` is its path, which may name the model.
+
+    Raises Refused for JSON that holds no runs.
+    """
+    content = parse(data, label)
+    if inspect_log.is_log(content):
+        return inspect_log.tables([(content, label)], label)
+    if lm_eval.is_results(content):
+        return [lm_eval.of_results(content, label, name)]
+    if lm_eval.is_samples(content):
+        return [lm_eval.of_samples(content, label, name, None)]
+    if isinstance(content, list) and content and all(isinstance(row, dict) for row in content):
+        return [Table(label, _frame(content))]
+    raise Refused(
+        f"{label}: is not a list of runs: write one JSON object for each run, such as "
+        '{"system": "a", "seed": 1, "score": 0.9}'
+    )
+
+
+def parse(data: bytes, label: str) -> Any:
+    """Return the content of a JSON file, or the list of its lines. Raises Refused, naming the line."""
+    text = decode(data, label)
+    if not text.strip():
+        raise Refused(f"{label}: is empty: it needs one JSON object for each run")
+    try:
+        return json.loads(text)
+    except (json.JSONDecodeError, RecursionError):
+        return list(_lines(text, label))
+
+
+def _lines(text: str, label: str) -> Iterator[Any]:
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            try:
+                yield json.loads(line)
+            except (json.JSONDecodeError, RecursionError) as error:
+                raise Refused(
+                    f"{label}: line {number} is not JSON: {error}; write one JSON object on each line"
+                ) from None
+
+
+def _frame(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    rows = [dict(_flat(record)) for record in records]
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    cells = [[row.get(name) for name in names] for row in rows]
+    return pd.DataFrame(cells, columns=pd.Index(names, dtype=object), dtype=object)
+
+
+def _flat(record: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str | None]]:
+    """Yield the values of a record, those of inner objects as `outer.inner`."""
+    for name, value in record.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", json.dumps(value) if isinstance(value, list) else as_text(value)
