@@ -18,6 +18,7 @@ from analysis.comparison.design import (
     design_warnings,
     read_design,
     splits_vary,
+    stated_claim,
 )
 from analysis.comparison.failure_sensitivity import score_failures
 from analysis.comparison.item_counts import ItemCounts, NotShared, read_item_counts
@@ -104,7 +105,7 @@ def analyze_results(results: Results, *, options: CompareConfig | None = None, g
         comparisons=_comparisons(rows, controls),
         omnibus=describe_all(runs, names, config),
         warnings=tuple(dict.fromkeys(warnings)),
-        claim=design.claim,
+        claim=stated_claim(design, {row["primary_method"] for row in rows}),
         headline=headline(names, rows, study.metric, controls),
         provenance=_provenance(generator_seed, study.items, config),
         sensitivity=sensitivity.pairs,

@@ -13,7 +13,7 @@ import pandas as pd
 from analysis.comparison.design import Design, seeds_needed, seeds_to_decide
 from analysis.comparison.failures import count_failures
 from analysis.comparison.item_counts import ItemCounts
-from analysis.comparison.pair import Family, PairResult, compare
+from analysis.comparison.pair import Family, PairResult, compare, compare_over_items, compare_without_pairs
 from analysis.comparison.verdict import FEWEST_FOR_INTERVALS, FEWEST_FOR_VERDICT, Evidence, decide
 from analysis.config import CompareConfig
 from analysis.inference.holm import holm
@@ -57,10 +57,16 @@ def compare_all(
     grid = score_grid(runs, systems)
     blocks = {pair: grid.blocks(pair) for pair in pairs}
     flips = _flips(blocks, generator_seed) if _has_flips(design) else {}
-    results = [
-        compare(family, a, b, blocks[a, b], np.random.default_rng((generator_seed, number)), flips.get((a, b)))
-        for number, (a, b) in enumerate(pairs)
-    ]
+    results = []
+    for number, (a, b) in enumerate(pairs):
+        shared = len(blocks[a, b].keys)
+        if design.is_flexible and shared == 0:
+            results.append(compare_without_pairs(family, a, b, grid.own(a), grid.own(b)))
+        elif design.is_flexible and shared == 1 and items is not None:
+            results.append(compare_over_items(family, a, b, blocks[a, b]))
+        else:
+            generator = np.random.default_rng((generator_seed, number))
+            results.append(compare(family, a, b, blocks[a, b], generator, flips.get((a, b))))
     return _judged(results, family), results
 
 
@@ -124,7 +130,7 @@ def _growth(row: dict[str, Any], result: PairResult, family: Family) -> Growth |
 
 def _can_grow(row: dict[str, Any], result: PairResult, family: Family) -> bool:
     """Return whether the pair lacks seeds or items: not blocked, not deterministic, not shown to be small."""
-    if family.design.unit != "seed" or result.blocked is not None or result.note is not None:
+    if result.unit != "seed" or result.blocked is not None or result.note is not None:
         return False
     if row["verdict"] not in ("inconclusive", "undecidable"):
         return False
@@ -154,7 +160,7 @@ def _evidence(
         note=result.note,
         blocked=result.blocked,
         needed=needed,
-        unit=family.design.unit,
+        unit=result.unit,
     )
 
 

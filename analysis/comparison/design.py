@@ -7,6 +7,7 @@ needed, power and the smallest detectable effect.
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
@@ -27,6 +28,8 @@ Method = Literal[
     "sign_flip",
     "corrected_resampled_t",
     "wilcoxon",
+    "welch",
+    "items",
 ]
 
 FIXED_SPLIT = (
@@ -44,12 +47,24 @@ OVER_DATA_SETS = (
     "data sets, Demsar 2006)."
 )
 
+UNPAIRED = (
+    "These recipes on this one split, over new training seeds, from runs without a common seed: conditional on this "
+    "split, not a claim about new data (resampled unit: the runs of each system; Welch's t-test, which takes them as "
+    "independent)."
+)
+ONE_SEED = (
+    "These checkpoints on new items from this distribution: not a claim about other training seeds, as there is only "
+    "one (resampled unit: items)."
+)
+_OF_PAIRS = {"welch": UNPAIRED, "items": ONE_SEED}
+
 
 @dataclass(frozen=True)
 class Design:
     """The primary test, the claim it supports, and the ratio of evaluation to training items (None: unknown).
 
-    `why_not_items` says why the verdict does not use item predictions, where it could have.
+    `why_not_items` says why the verdict does not use item predictions, where it could have. `is_flexible`: a pair that
+    the primary test cannot compare, as it has no seed in common or only one, gets the test that fits it.
     """
 
     method: Method
@@ -57,6 +72,7 @@ class Design:
     evaluation_to_train: float | None
     claim: str
     why_not_items: str | None = None
+    is_flexible: bool = False
 
     @property
     def unit(self) -> str:
@@ -84,8 +100,27 @@ def read_design(
     varied = splits_vary(runs)
     method = primary_method(config, varied, has_items=items is not None)
     scored = runs[runs["score"].notna()]
-    claim = _claim(method, items, known_clusters)
-    return Design(method, varied, _evaluation_to_train(scored), claim, None if varied else why_not)
+    return Design(
+        method=method,
+        splits_vary=varied,
+        evaluation_to_train=_evaluation_to_train(scored),
+        claim=_claim(method, items, known_clusters),
+        why_not_items=None if varied else why_not,
+        is_flexible=config.primary == "auto" and not varied and not _are_ours(runs),
+    )
+
+
+def _are_ours(runs: pd.DataFrame) -> bool:
+    """Return whether any run is of this program, whose sweeps give every system the same seeds."""
+    return "settings_id" in runs.columns and bool(runs["settings_id"].notna().any())
+
+
+def stated_claim(design: Design, methods: Collection[str]) -> str:
+    """Return the claim of an analysis whose pairs were compared by these methods."""
+    special = [claim for method, claim in _OF_PAIRS.items() if method in methods]
+    if not special:
+        return design.claim
+    return " ".join([*([design.claim] if set(methods) - set(_OF_PAIRS) else []), *special])
 
 
 def primary_method(config: CompareConfig, splits_vary: bool, has_items: bool) -> Method:

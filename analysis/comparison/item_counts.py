@@ -17,6 +17,7 @@ from analysis.metrics import Answers, Metric, labels_of
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
+ITEM_SCORE = "item_score"  # a column that predictions of other tools have
 _TOLERANCE = 1e-6  # of a score recomputed from its predictions
 
 
@@ -70,7 +71,7 @@ def read_item_counts(runs: pd.DataFrame, predictions: pd.DataFrame, metric: str)
     scored = np.flatnonzero(runs["score"].notna().to_numpy())
     if predictions.empty or "run_id" not in runs.columns or len(scored) == 0:
         raise NotShared("there are no item predictions")
-    definition = _metric(metric)
+    definition = _metric(metric, predictions)
     frame = _coded(_of_scored_part(runs.iloc[scored], predictions), definition.said)
     rows = {str(run_id): own for run_id, own in frame.groupby("run_id", sort=False).indices.items()}
     names = runs["run_id"].astype(str).to_numpy()
@@ -97,12 +98,27 @@ def read_item_counts(runs: pd.DataFrame, predictions: pd.DataFrame, metric: str)
     )
 
 
-def _metric(name: str) -> Metric:
+def _metric(name: str, predictions: pd.DataFrame) -> Metric:
+    """Return the metric that a run's score is: where items have scores of their own, their mean, whatever its name."""
+    if ITEM_SCORE in predictions.columns and predictions[ITEM_SCORE].notna().all():
+        return Metric(name, name, "mean score of the items", _sums, _mean, said=ITEM_SCORE)
     try:
         metric: Metric = registry.load("metric", name)
     except registry.UnknownName:
         raise NotShared(f"{name} cannot be computed from item predictions") from None
     return metric
+
+
+def _sums(scored: Answers) -> Floats:
+    """Return the score and the number of entries of each item."""
+    scores = np.array(scored.predicted, dtype=np.float64)
+    totals = np.bincount(scored.items, weights=scores, minlength=scored.num_items)
+    return np.stack([totals, np.bincount(scored.items, minlength=scored.num_items).astype(np.float64)], axis=1)
+
+
+def _mean(sums: Floats) -> Floats:
+    means: Floats = sums[..., 0] / sums[..., 1]
+    return means
 
 
 def _of_scored_part(scored: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:

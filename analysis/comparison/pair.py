@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from analysis.comparison.design import Design, detectable_errors, smallest_p_of
+from analysis.comparison.design import Design, Method, detectable_errors, smallest_p_of
 from analysis.comparison.failures import Failures, compare_failures
 from analysis.comparison.item_counts import ItemCounts
 from analysis.comparison.verdict import FEWEST_FOR_INTERVALS, FEWEST_FOR_VERDICT
 from analysis.config import CompareConfig
 from analysis.inference import descriptives
 from analysis.inference.interface import TestOptions, TestResult, degenerate, differences
-from analysis.inference.pairing import Blocks, Floats, average_over_seeds
-from analysis.statistics import corrected_resampled_t, multi_bootstrap, paired_t, sign_flip, wilcoxon
+from analysis.inference.pairing import Blocks, Floats, Key, average_over_seeds
+from analysis.statistics import corrected_resampled_t, multi_bootstrap, paired_t, sign_flip, welch, wilcoxon
 
 NO_TEST = TestResult()
 
@@ -25,8 +26,9 @@ NO_TEST = TestResult()
 class PairResult:
     """The reported numbers of one pair (`row`) and what its verdict rests on.
 
-    `n` counts the independent units of the primary test (seeds, splits or data sets); `smallest_p` is the smallest p it
-    could give (0: no such bound); `note` says why it gave none; `blocked` why a verdict would mislead.
+    `n` counts the independent units of the primary test (`unit`: seeds, splits, data sets, runs or items);
+    `smallest_p` is the smallest p it could give (0: no such bound); `note` says why it gave none; `blocked` why a
+    verdict would mislead.
     """
 
     row: dict[str, Any]
@@ -34,7 +36,8 @@ class PairResult:
     smallest_p: float
     note: str | None
     blocked: str | None
-    dropped: tuple[tuple[Any, ...], ...]
+    dropped: tuple[Key, ...]
+    unit: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,23 +71,84 @@ def compare(
     config, design = family.config, family.design
     options = TestOptions(config.alpha, generator, design.evaluation_to_train, config.rope, config.resamples)
     tests = _run_tests(blocks, family, options, flip_p)
-    failures = compare_failures(family.failures[a], family.failures[b], config.allow_unequal_failures)
-    row = {
-        "a": a,
-        "b": b,
+    numbers = {
         "n_pairs": len(blocks.keys),
         "dropped_pairs": len(blocks.dropped),
         **_description(blocks.scores, config),
-        **_test_columns(tests),
-        "smallest_p": smallest_p_of(design.method, tests.n),
         **_sensitivity(blocks.scores, tests, config, family.comparisons),
+    }
+    return _result(family, (a, b), tests, numbers, design.method, design.unit, blocks.dropped)
+
+
+def compare_without_pairs(family: Family, a: str, b: str, first: Floats, second: Floats) -> PairResult:
+    """Compare the scores [n] of a with the scores [m] of b, which share no seed, as independent runs (Welch's t)."""
+    n = min(len(first), len(second))
+    test = welch.unpaired(first, second, family.config.alpha) if n >= FEWEST_FOR_INTERVALS else NO_TEST
+    tests = _Tests(NO_TEST, NO_TEST, NO_TEST, test, n)
+    gain = 1.0 if family.config.direction == "maximize" else -1.0
+    numbers: dict[str, Any] = {
+        **_description(np.empty((0, 2)), family.config),
+        **{f"mean_{side}": _mean(values) for side, values in (("a", first), ("b", second))},
+        **{f"std_{side}": _std(values) for side, values in (("a", first), ("b", second))},
+        "mean_diff": float(first.mean() - second.mean()) if n else None,
+        "a12": descriptives.a12(gain * first, gain * second),
+        **_sensitivity(np.empty((0, 2)), tests, family.config, family.comparisons),
+    }
+    return _result(family, (a, b), tests, {"n_pairs": 0, "dropped_pairs": 0, **numbers}, "welch", "run")
+
+
+def compare_over_items(family: Family, a: str, b: str, blocks: Blocks) -> PairResult:
+    """Compare the only common run of a and b over its items alone: a t-test of the difference on resampled items."""
+    assert family.items is not None
+    assert family.resampled is not None
+    indices = [family.items.index_of[int(row)] for row in blocks.rows[0]]
+    drawn = family.resampled[:, indices[0]] - family.resampled[:, indices[1]]
+    units = family.items.num_units
+    tests = _Tests(NO_TEST, NO_TEST, NO_TEST, _over_items(blocks, drawn, units, family.config.alpha), units)
+    numbers = {
+        "n_pairs": len(blocks.keys),
+        "dropped_pairs": len(blocks.dropped),
+        **_description(blocks.scores, family.config),
+        **_sensitivity(blocks.scores, tests, family.config, family.comparisons),
+    }
+    return _result(family, (a, b), tests, numbers, "items", "item", blocks.dropped)
+
+
+def _over_items(blocks: Blocks, drawn: Floats, units: int, alpha: float) -> TestResult:
+    if units < FEWEST_FOR_INTERVALS:
+        return NO_TEST
+    mean = float(differences(blocks.scores)[0])
+    variance = float(np.var(drawn)) * units / (units - 1)
+    if variance == 0:
+        return TestResult(ci_low=mean, ci_high=mean, note=f"deterministic: difference = {mean:.6g}, no test")
+    plain = paired_t.t_result(mean, math.sqrt(variance), units - 1, alpha)
+    return replace(plain, details=dict(plain.details) | {"variance_items": variance})
+
+
+def _result(
+    family: Family,
+    pair: tuple[str, str],
+    tests: _Tests,
+    numbers: Mapping[str, Any],
+    method: Method,
+    unit: str,
+    dropped: tuple[Key, ...] = (),
+) -> PairResult:
+    a, b = pair
+    failures = compare_failures(family.failures[a], family.failures[b], family.config.allow_unequal_failures)
+    row = {
+        "a": a,
+        "b": b,
+        **numbers,
+        **_test_columns(tests),
+        "smallest_p": smallest_p_of(method, tests.n),
         **_variance(tests.primary, family),
         "failure_difference": failures.difference,
         "failure_p": failures.p,
-        "primary_method": design.method,
+        "primary_method": method,
     }
-    bound = None if design.method == "multi_bootstrap" else smallest_p_of(design.method, tests.n)
-    return PairResult(row, tests.n, bound or 0.0, tests.primary.note, failures.blocked, blocks.dropped)
+    bound = None if method == "multi_bootstrap" else smallest_p_of(method, tests.n)
+    return PairResult(row, tests.n, bound or 0.0, tests.primary.note, failures.blocked, dropped, unit)
 
 
 def _run_tests(blocks: Blocks, family: Family, options: TestOptions, flip_p: float | None) -> _Tests:
@@ -136,8 +200,13 @@ def _with_interval(test: TestResult, paired: TestResult) -> TestResult:
 
 
 def _both(paired: TestResult, flip: TestResult) -> TestResult:
-    """Reject only where both tests do: the larger p (intersection-union)."""
-    return paired if paired.p is None or flip.p is None else TestResult(p=max(paired.p, flip.p))
+    """Reject only where both tests do: the larger p (intersection-union); for a constant difference, that of the flips.
+
+    Without variance there is no paired t, and its p would be smaller than any of the flips.
+    """
+    if flip.p is None:
+        return paired
+    return flip if paired.p is None else TestResult(p=max(paired.p, flip.p))
 
 
 def _description(scores: Floats, config: CompareConfig) -> dict[str, Any]:
@@ -201,7 +270,7 @@ def _sensitivity(scores: Floats, tests: _Tests, config: CompareConfig, compariso
         return {"tost_p": None, "detectable_dz": None, "detectable_difference": None}
     factor = detectable_errors(df, config.alpha / comparisons)
     detectable = None if factor is None else factor * error
-    deviation = float(differences(scores).std(ddof=1))
+    deviation = float(differences(scores).std(ddof=1)) if len(scores) > 1 else 0.0
     tost = None
     if config.rope is not None and tests.n >= FEWEST_FOR_VERDICT:
         tost = paired_t.equivalence_p(tests.primary.details["mean"], error, df, config.rope)

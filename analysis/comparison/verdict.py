@@ -15,10 +15,10 @@ FEWEST_FOR_INTERVALS, FEWEST_FOR_VERDICT, FEWEST_WITHOUT_WARNING = 3, 5, 10
 class Evidence:
     """What is known about one pair: `p_holm` and `smallest_p_holm` come from the primary test, the difference is a - b.
 
-    `n` counts what both systems share: seeds, splits or data sets (`unit`). `smallest_p_holm` is the smallest Holm p
-    possible with that many. `note` says why there is no test; `blocked` why a verdict would mislead; `needed` how many
-    units could decide. `both_p_holm` belong to the paired t and the exact sign-flip, each corrected separately, where
-    the verdict takes both.
+    `n` counts what both systems share: seeds, splits, data sets or items (`unit`); without that, the runs of each.
+    `smallest_p_holm` is the smallest Holm p possible with that many. `note` says why there is no test; `blocked` why a
+    verdict would mislead; `needed` how many units could decide. `both_p_holm` belong to the paired t and the exact
+    sign-flip, each corrected separately, where the verdict takes both.
     """
 
     n: int
@@ -39,7 +39,9 @@ def counted(n: int, unit: str) -> str:
 
 
 def in_common(n: int, unit: str) -> str:
-    """Say how few seeds (splits, data sets) two systems share."""
+    """Say how few seeds (splits, data sets, items) two systems share, or how few runs one of them has."""
+    if unit == "run":  # runs have nothing in common: the smaller number of the two systems
+        return f"only {counted(n, unit)} of one of them"
     return f"only {counted(n, unit)} in common" if n else f"no {unit} in common"
 
 

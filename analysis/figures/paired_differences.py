@@ -24,7 +24,7 @@ def data(analysis: Analysis) -> pd.DataFrame:
 
     With more than 36 pairs, only those with the best system; statistical_tests.csv has all.
     """
-    pairs = analysis.comparisons.dropna(subset="mean_diff")
+    pairs = analysis.comparisons[analysis.comparisons["n_pairs"] > 0].dropna(subset="mean_diff")
     if pairs.empty:
         raise NotApplicable("no two systems share a seed")
     if len(pairs) > MOST_PAIRS:

@@ -39,6 +39,11 @@ class ScoreGrid:
     scores: Floats
     rows: Rows
 
+    def own(self, system: str) -> Floats:
+        """Return the scores of all runs of one system, in the order of their keys."""
+        scores: Floats = self.scores[:, self.systems.index(system)]
+        return scores[~np.isnan(scores)]
+
     def blocks(self, systems: Sequence[str]) -> Blocks:
         """Return the complete blocks of these systems, in the order of their keys."""
         columns = [self.systems.index(system) for system in systems]

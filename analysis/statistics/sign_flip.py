@@ -6,7 +6,15 @@ import math
 
 import numpy as np
 
-from analysis.inference.interface import Floats, StatisticalTest, TestOptions, TestResult, degenerate, differences
+from analysis.inference.interface import (
+    Floats,
+    StatisticalTest,
+    TestOptions,
+    TestResult,
+    blocks,
+    degenerate,
+    differences,
+)
 
 EXACT_UP_TO = 16
 RESAMPLES = 99_999
@@ -16,11 +24,12 @@ _CELLS = 4_000_000  # sums held at a time
 def run(values: Floats, options: TestOptions) -> TestResult:
     """Return the two-sided p of the mean difference of [n, 2] scores: all 2^n flips up to n = 16, else Monte Carlo.
 
-    Monte Carlo gives (1 + b) / (1 + B) (Phipson and Smyth 2010) and needs `options.generator`, else ValueError.
+    A difference that is the same in every pair has a p as well, if the scores vary. Monte Carlo gives
+    (1 + b) / (1 + B) (Phipson and Smyth 2010) and needs `options.generator`, else ValueError.
     """
     difference = differences(values)
     note = degenerate(difference)
-    if note is not None:
+    if note is not None and not _is_shift(values, difference):
         return TestResult(note=note)
     if len(difference) <= EXACT_UP_TO:
         p, resamples = _exact(difference), 2 ** len(difference)
@@ -29,6 +38,15 @@ def run(values: Floats, options: TestOptions) -> TestResult:
     else:
         p, resamples = float(monte_carlo(difference[:, None], options.generator)[0]), RESAMPLES
     return TestResult(statistic=float(np.mean(difference)), p=p, details={"resamples": resamples})
+
+
+def _is_shift(values: Floats, difference: Floats) -> bool:
+    """Return whether scores that vary differ by the same amount in every pair: flipped signs still test that amount.
+
+    Where neither system varies, the pairs are one observation, repeated.
+    """
+    varies = len(difference) > 1 and bool((np.ptp(blocks(values), axis=0) > 0).all())
+    return varies and difference[0] != 0
 
 
 def _exact(difference: Floats) -> float:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from analysis.inference.interface import Floats, StatisticalTest, TestOptions, TestResult, blocks
+from analysis.inference.interface import DECIMALS, Floats, StatisticalTest, TestOptions, TestResult, blocks
 from analysis.statistics.paired_t import t_result
 
 
@@ -16,16 +16,25 @@ def run(values: Floats, options: TestOptions) -> TestResult:
     Positively correlated pairs make it conservative. No p below two rows or where neither system varies.
     """
     scores = blocks(values, systems=2)
-    n = len(scores)
-    if n < 2:
-        return TestResult(note=f"too few rows: {n}")
-    mean = float(scores[:, 0].mean() - scores[:, 1].mean())
-    variances = scores.var(axis=0, ddof=1) / n
-    total = float(variances.sum())
-    if total == 0 or (np.ptp(scores, axis=0) == 0).all():
+    return unpaired(scores[:, 0], scores[:, 1], options.alpha)
+
+
+def unpaired(first: Floats, second: Floats, alpha: float) -> TestResult:
+    """Return t, Welch-Satterthwaite df, p and interval of the difference of the means of [n] and [m] scores.
+
+    No p with fewer than two scores of either, or where neither varies.
+    """
+    sides = [np.round(np.asarray(side, dtype=np.float64), DECIMALS) for side in (first, second)]
+    sizes = [len(side) for side in sides]
+    if min(sizes) < 2:
+        return TestResult(note=f"too few rows: {min(sizes)}")
+    mean = float(sides[0].mean() - sides[1].mean())
+    variances = [float(side.var(ddof=1)) / len(side) for side in sides]
+    total = sum(variances)
+    if total == 0 or all(np.ptp(side) == 0 for side in sides):
         return TestResult(ci_low=mean, ci_high=mean, note=f"deterministic: difference = {mean:.6g}, no test")
-    df = total**2 / float((variances**2).sum() / (n - 1))
-    return t_result(mean, math.sqrt(total), df, options.alpha)
+    df = total**2 / sum(part**2 / (size - 1) for part, size in zip(variances, sizes, strict=True))
+    return t_result(mean, math.sqrt(total), df, alpha)
 
 
 def _smallest_p(n: int, systems: int) -> float:

@@ -138,11 +138,13 @@ def _comparison(analysis: Analysis) -> list[str]:
         return ["Scores are described by mean and standard deviation (n - 1); no pair could be compared."]
     used = sorted({METHODS.get(name, str(name)) for name in pairs["primary_method"].dropna()})
     primary = f" The primary test is the {listing(used)}{_reference(pairs)}." if used else ""
-    paired = "seed (and split and fold, where they vary)" if analysis.unit == "run" else "data set"
+    paired = "paired by seed (and split and fold, where they vary)" if analysis.unit == "run" else "paired by data set"
+    if set(pairs["primary_method"]) == {"welch"}:
+        paired = "without pairs, as they share no seed"
     rope = f" Differences below {analysis.rope:g} count as irrelevant." if exists(analysis.rope) else ""
     return [
         "Scores are described by mean and standard deviation (n - 1 in the denominator). Systems were compared "
-        f"pairwise, paired by {paired}.{primary} Two-sided p-values were "
+        f"pairwise, {paired}.{primary} Two-sided p-values were "
         f"corrected by Holm's method (1979) over {family(analysis)}; the level is {analysis.alpha:g}."
         f"{rope} Effect sizes are Hedges' g_z (1981) and the probability of superiority (Vargha and Delaney, 2000).",
         *(["The Friedman test is reported as a description (Demsar, 2006)."] if "friedman" in analysis.omnibus else []),
@@ -156,6 +158,7 @@ def _reference(pairs: pd.DataFrame) -> str:
         "sign_flip": " (Fisher, 1935)",
         "corrected_resampled_t": " of Nadeau and Bengio (2003)",
         "wilcoxon": " (Wilcoxon, 1945; Demsar, 2006)",
+        "welch": " (Welch, 1947)",
     }
     return notes.get(pairs["primary_method"].iloc[0], "")
 
@@ -186,6 +189,8 @@ BY_METHOD = {
     "Learning 52.",
     "paired_t_and_sign_flip": FISHER,
     "sign_flip": FISHER,
+    "welch": "Welch, B. L. (1947). The generalization of Student's problem when several different population variances "
+    "are involved. Biometrika 34.",
     "wilcoxon": "Wilcoxon, F. (1945). Individual comparisons by ranking methods. Biometrics Bulletin 1.",
 }
 BY_OMNIBUS = {

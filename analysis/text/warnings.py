@@ -53,8 +53,14 @@ def about_pairs(rows: Rows, results: Sequence[PairResult], unit: str) -> list[st
         for row, result in zip(rows, results, strict=True)
         if result.dropped
     ]
-    sizes = sorted({result.n for result in results})
-    return _first(unpaired, "dropped_pairs") + [text for size in sizes if (text := _about_size(size, unit)) is not None]
+    constant = [
+        f"{row['a']} against {row['b']}: the difference is the same for every seed, so only the sign-flip test applies"
+        for row in rows
+        if row["p"] is None and row["p_sign_flip"] is not None and row["primary_p"] is not None
+    ]
+    sizes = sorted({(result.unit, result.n) for result in results})
+    few = [text for own, size in sizes if (text := _about_size(size, own)) is not None]
+    return [*_first(unpaired, "dropped_pairs"), *_first(constant, "std_diff"), *few]
 
 
 def _partnerless(dropped: Sequence[tuple[Any, ...]], unit: str) -> str:

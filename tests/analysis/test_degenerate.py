@@ -28,8 +28,8 @@ CASES: dict[str, tuple[Scores, str, Sequence[str]]] = {
     "identical scores": ({"x": around(0.8, 8), "y": around(0.8, 8)}, "deterministic: difference = 0", ["undecidable"]),
     "constant difference": (
         {"x": around(0.8, 8), "y": around(0.7, 8)},
-        "deterministic: difference = 0.1, no test",
-        ["undecidable"],
+        "x is better than y by 0.1 (95% interval 0.1 to 0.1, Holm p 0.00781)",
+        ["better"],
     ),
     "no spread at all": ({"x": [0.8] * 8, "y": [0.8] * 8}, "seed has no effect", ["undecidable"]),
     "missing seeds": ({"x": around(0.8, 8), "y": [0.7, None, None]}, "failure rates differ", ["undecidable"]),

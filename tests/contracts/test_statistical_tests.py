@@ -168,8 +168,17 @@ def test_a_description_treats_every_system_alike(name: str) -> None:
 
 def test_a_constant_difference_is_called_deterministic() -> None:
     values = np.array([[0.9, 0.8], [0.8, 0.7], [0.3, 0.2]])
-    for name in ("paired_t", "sign_flip", "wilcoxon", "corrected_resampled_t", "tost", "bca", "bayesian_signed_rank"):
+    for name in ("paired_t", "wilcoxon", "corrected_resampled_t", "tost", "bca", "bayesian_signed_rank"):
         assert TESTS[name].run(values, options()).note == "deterministic: difference = 0.1, no test"
+
+
+def test_a_constant_difference_of_scores_that_vary_has_the_smallest_p_of_flipped_signs() -> None:
+    scores = np.array([0.9, 0.8, 0.3, 0.5, 0.4, 0.7, 0.6, 0.2])
+    values = np.stack([scores, scores - 0.1], axis=1)
+    assert TESTS["sign_flip"].run(values, options()).p == 2 / 2**8
+    assert TESTS["sign_flip"].run(values[:3], options()).p == 0.25
+    repeated = np.tile([0.9, 0.8], (8, 1))  # seeds without any effect: one observation, repeated
+    assert TESTS["sign_flip"].run(repeated, options()).note == "deterministic: difference = 0.1, no test"
 
 
 @pytest.mark.parametrize("name", ["sign_flip", *RANDOM])

@@ -117,7 +117,7 @@ def _of_lm_eval(folder: Folder, names: Sequence[str]) -> list[Table]:
             if lm_eval.is_results(content):
                 results[name] = content
         elif file.startswith("samples_") and file.endswith(".jsonl"):
-            samples[name] = json_file.parse(folder.read(name), folder.label(name))
+            samples[name] = json_file.parse(folder.read(name), folder.label(name), by_line=True)
     by_run = {_run(name): content for name, content in results.items()}
     below = f"{folder.path.rpartition('/')[2]}/"
     tables = [

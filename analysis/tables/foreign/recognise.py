@@ -14,7 +14,8 @@ from analysis.tables.foreign.table import Columns, Table, listed, plain_name
 from analysis.tables.foreign.tools import Tool, mlflow, optuna, wandb
 
 TOOLS: tuple[Tool, ...] = (mlflow.TOOL, optuna.TOOL, wandb.TOOL)
-_NUMBERED = re.compile(r"(seed|run|s|r)?[ _-]*[0-9]+", re.IGNORECASE)
+_NUMBERED = re.compile(r"(seed|run|s|r)?[ _-]*([0-9]+)", re.IGNORECASE)
+_OWN = "\0own"  # a column that no table has
 
 
 def recognise(table: Table, columns: Columns) -> Table:
@@ -66,7 +67,9 @@ def _of_seeds(table: Table) -> Table | None:
     seeds = [name for name in table.names if name not in own]
     if len(own) != 1 or len(seeds) < 2 or not all(_NUMBERED.fullmatch(name.strip()) for name in seeds):
         return None
-    long = _melted(table, own, seeds).rename(columns={"system": "seed", own[0]: "system"})
+    turned = replace(table, cells=table.cells.rename(columns={own[0]: _OWN}))
+    long = _melted(turned, [_OWN], seeds).rename(columns={"system": "seed", _OWN: "system"})
+    long["seed"] = long["seed"].map(lambda name: _NUMBERED.sub(r"\2", name.strip()))
     what = f"a wide table with a row for each system and a column for each seed ({listed(seeds)})"
     return replace(table, cells=long, kind=None).noted(f"{table.label}: read as {what}", *_blank(table, seeds))
 

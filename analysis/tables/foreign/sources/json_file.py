@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -18,7 +19,7 @@ def read_json(data: bytes, label: str, name: str) -> list[Table]:
 
     Raises Refused for JSON that holds no runs.
     """
-    content = parse(data, label)
+    content = parse(data, label, by_line=name.endswith(".jsonl"))
     if inspect_log.is_log(content):
         return inspect_log.tables([(content, label)], label)
     if lm_eval.is_results(content):
@@ -33,15 +34,18 @@ def read_json(data: bytes, label: str, name: str) -> list[Table]:
     )
 
 
-def parse(data: bytes, label: str) -> Any:
-    """Return the content of a JSON file, or the list of its lines. Raises Refused, naming the line."""
+def parse(data: bytes, label: str, *, by_line: bool = False) -> Any:
+    """Return the content of a JSON file, or the list of its lines, also where it is not JSON as a whole.
+
+    Raises Refused, naming the line.
+    """
     text = decode(data, label)
     if not text.strip():
         raise Refused(f"{label}: is empty: it needs one JSON object for each run")
-    try:
-        return json.loads(text)
-    except (json.JSONDecodeError, RecursionError):
-        return list(_lines(text, label))
+    if not by_line:
+        with contextlib.suppress(json.JSONDecodeError, RecursionError):
+            return json.loads(text)
+    return list(_lines(text, label))
 
 
 def _lines(text: str, label: str) -> Iterator[Any]:
