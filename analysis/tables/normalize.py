@@ -14,6 +14,7 @@ import pandas as pd
 from analysis.tables.schema import STATUSES
 
 KEYS = ("seed", "split_seed", "fold")
+WITHOUT_SEED = "row "  # what the seed of a run begins with whose table has no seeds
 SCORELESS = ("diverged", "failed")
 MOST_NAMED = 10
 LARGEST_SCORE = 1e100  # squares of larger ones overflow, so they count as infinite

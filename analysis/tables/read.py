@@ -17,7 +17,7 @@ import pandas as pd
 from analysis.config import Direction
 from analysis.tables.folder import Folder
 from analysis.tables.foreign import across
-from analysis.tables.foreign.read import SUFFIXES, read_file, read_folder, stem_of, suffix_of
+from analysis.tables.foreign.read import SUFFIXES, is_known_folder, read_file, read_folder, stem_of, suffix_of
 from analysis.tables.foreign.table import Columns
 from analysis.tables.normalize import KEYS, data_set_labels, normalize
 from analysis.tables.results_directory import SourceResults, is_results_directory, read_directory
@@ -160,11 +160,16 @@ def _experiment(files: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
 def _is_own(folder: Folder) -> bool:
     """Return whether a source holds results of this program. Raises FileNotFoundError if there is no such source."""
     if folder.is_directory():
-        return is_results_directory(folder)
+        return is_results_directory(folder) and not (_has_no_mark(folder) and is_known_folder(folder))
     if not folder.is_file():
         raise FileNotFoundError(f"{folder.label()}: there is no such file or directory")
     is_parquet = suffix_of(folder.path) == ".parquet"
     return is_parquet and (folder.path.rpartition("/")[2] in OWN_FILES or declares_table(folder.content()))
+
+
+def _has_no_mark(folder: Folder) -> bool:
+    """Return whether a folder with `runs/` holds nothing else that a sweep writes: other tools call theirs so, too."""
+    return not any(folder.is_file(name) for name in ("runs.parquet", "cells.json", "experiment.yaml", "manifest.json"))
 
 
 def _read_own(folder: Folder, only_runs: bool) -> SourceResults:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.formatting import METHODS, better, exists, listing, plural, ranges, whole
 from analysis.result import Analysis
+from analysis.tables.normalize import WITHOUT_SEED
 from analysis.text import search
 
 if TYPE_CHECKING:
@@ -74,6 +75,8 @@ def _systems(analysis: Analysis) -> str:
             f"We compared {compared} over {plural(number, 'data set')} ({seeds(analysis)}); the scores of a system's "
             "seeds were averaged first, so that each data set is one observation."
         )
+    if analysis.results.runs["seed"].astype(str).str.startswith(WITHOUT_SEED).all():
+        return f"We compared {compared}{where}{what} by {plural(number, 'run')} without recorded seeds."
     return f"We compared {compared}{where}{what}, each with {plural(number, 'random seed')} ({seeds(analysis)})."
 
 

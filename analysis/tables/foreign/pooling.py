@@ -11,7 +11,8 @@ from analysis.tables.foreign.numbers import could_be_numbers
 from analysis.tables.foreign.roles import Roles
 from analysis.tables.foreign.table import Refused, Table, listed, plain_name
 
-FEWEST_DISTINCT = 0.5  # share of distinct numbers from which a column of numbers looks measured, not chosen
+SHARE_DISTINCT = 0.7  # of the runs of a system, from which a column looks measured and not chosen
+FEWEST_RUNS = 3
 _KNOWN = {*vocabulary.KEYS, *vocabulary.DATA_SET, *vocabulary.KEPT}
 
 
@@ -30,7 +31,7 @@ def refuse_pooled(table: Table, roles: Roles, group: pd.Series[str]) -> list[str
         system = str(differing.index[0])
         shown = listed(list(dict.fromkeys(_shown(value) for value in table.cells[name][group == system])))
         remedy = _remedies(roles, name)
-        if name not in table.settings and not vocabulary.is_setting(name) and _looks_measured(values):
+        if name not in table.settings and not vocabulary.is_setting(name) and _looks_measured(values, group):
             warnings.append(f"{table.label}: column {name!r} is taken for a measurement; if it is a setting: {remedy}")
             continue
         raise Refused(
@@ -117,6 +118,7 @@ def _shown(value: str | None) -> str:
     return "(empty)" if value is None else value
 
 
-def _looks_measured(values: pd.Series[str]) -> bool:
-    """Return whether nearly every run has a value of its own, as a measurement has and a setting has not."""
-    return len(values) > 3 and values.nunique() > FEWEST_DISTINCT * len(values) + 1
+def _looks_measured(values: pd.Series[str], group: pd.Series[str]) -> bool:
+    """Return whether nearly every run of a system has a value of its own, as measurements have and settings have not."""
+    distinct = int(values.groupby(group).nunique(dropna=False).sum())
+    return len(values) > FEWEST_RUNS and distinct > SHARE_DISTINCT * len(values)

@@ -60,6 +60,15 @@ def read_folder(folder: Folder, columns: Columns) -> SourceResults | None:
     return None
 
 
+def is_known_folder(folder: Folder) -> bool:
+    """Return whether a file in the folder has a name that lm-eval, Inspect or the Trainer gives it."""
+    names = [name.rpartition("/")[2] for name in folder.files()]
+    return any(
+        name in (trainer.RESULTS, trainer.STATE) or name.endswith(".eval") or lm_eval.run_of(name) is not None
+        for name in names
+    )
+
+
 def suffix_of(path: str) -> str:
     """Return the end of a file's name from its last dot, in lower case; empty without a dot."""
     name = path.replace("\\", "/").rpartition("/")[2]

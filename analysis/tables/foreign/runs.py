@@ -13,7 +13,7 @@ from analysis.tables.foreign.recognise import recognise
 from analysis.tables.foreign.roles import Roles, assign
 from analysis.tables.foreign.states import read_states
 from analysis.tables.foreign.table import Columns, Refused, Table, listed, plain_name, rows_named
-from analysis.tables.normalize import data_set_labels
+from analysis.tables.normalize import WITHOUT_SEED, data_set_labels
 from analysis.tables.schema import PREDICTIONS, RUNS
 
 _TEXT = frozenset(field.name for field in RUNS if str(field.type) == "string")
@@ -92,7 +92,7 @@ def _keyed(table: Table, roles: Roles) -> tuple[Table, pd.DataFrame]:
     if keys or roles.item or _has_data_sets(table):
         frame["seed"] = 1
         return table, frame
-    frame["seed"] = [f"row {row + 1}" for row in frame.index]
+    frame["seed"] = [f"{WITHOUT_SEED}{row + 1}" for row in frame.index]
     note = "has no seed: every row counts as a run of its own, and no two systems share one; name it with --seed COLUMN"
     return table.noted(f"{table.label}: {note}"), frame
 

@@ -311,6 +311,15 @@ def test_folders_of_the_trainer_are_named_by_their_path(tmp_path: Path, name: st
     assert "systems and seeds are read from the names of 4 folders" in " ".join(results.warnings)
 
 
+def test_a_folder_with_runs_in_it_need_not_be_ours(tmp_path: Path) -> None:
+    for system, seed, score in FOUR:
+        written(tmp_path, f"runs/{system}-seed{seed}/all_results.json", json.dumps({"eval_f1": score}))
+    assert [score for _, _, score in sorted(runs_of(read([tmp_path])))] == [0.5, 0.6, 0.4, 0.3]
+    (tmp_path / "cells.json").write_text('{"cells": []}')
+    with pytest.raises(ValueError, match="has no fine-tune run of the current experiment yet"):
+        read([tmp_path])
+
+
 def test_a_folder_without_a_seed_in_its_name_is_refused(tmp_path: Path) -> None:
     written(tmp_path, "bert/all_results.json", '{"eval_f1": 0.5}')
     with pytest.raises(Refused, match="the folder 'bert' does not say its seed; call the folders system-seed1"):
