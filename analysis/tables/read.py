@@ -102,6 +102,8 @@ def read(
         for folder, is_own in zip(folders, own, strict=True)
     ]
     warnings = [warning for part in parts for warning in part.warnings]
+    foreign = [(part.label, part.runs) for part, is_own in zip(parts, own, strict=True) if not is_own]
+    across.refuse_pooled(foreign, columns.ignore)
     runs = _once(_concatenated([part.runs for part in parts]), warnings)
     _refuse_mixtures(runs)
     if not all(own):
@@ -251,7 +253,10 @@ def _refuse_mixtures(runs: pd.DataFrame) -> None:
     if not twice.empty:
         first = twice.iloc[0]
         key = ", ".join(f"{name} {first[name]}" for name in cell if not pd.isna(first[name]))
-        raise ValueError(f"{len(twice)} runs share their cell with another run, the first of them {key}")
+        raise ValueError(
+            f"{len(twice)} runs share their cell with another run, the first of them {key}; leave the repeated runs "
+            "out, or give the systems of each source names of their own"
+        )
 
 
 def _refuse_settings(runs: pd.DataFrame, data_sets: pd.Series[str]) -> None:

@@ -4,14 +4,55 @@ from __future__ import annotations
 
 import unicodedata
 from collections import defaultdict
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 import pandas as pd
 
-from analysis.tables.foreign.table import Refused, listed
+from analysis.tables.foreign import vocabulary
+from analysis.tables.foreign.table import Refused, listed, plain_name
 
 _LEAST_PERCENT = 5.0  # a percentage below it could as well be another measure
+_OF_A_RUN = (
+    *("system", "seed", "score", "status", "state", "error"),
+    *vocabulary.KEYS,
+    *vocabulary.DATA_SET,
+    *vocabulary.KEPT,
+)
 _RATIOS = (20.0, 500.0)  # between scores in percent and in 0..1 of systems that are worth comparing
+
+
+def refuse_pooled(parts: Sequence[tuple[str, pd.DataFrame]], ignored: Sequence[str]) -> None:
+    """Raise Refused for a column that has one value in the runs of a system in one source, and another in the next.
+
+    `parts` are the sources' names and runs; `pooling` has checked each of them alone.
+    """
+    if len(parts) < 2:
+        return
+    seen: dict[tuple[str, ...], tuple[str, str]] = {}
+    skipped = {*_OF_A_RUN, *(plain_name(name) for name in ignored)}
+    for label, runs in parts:
+        for (system, name, *data_set), value in _constants(runs, skipped).items():
+            before, first = seen.setdefault((system, name, *data_set), (label, value))
+            if value != first:
+                raise Refused(
+                    f"{label}: system {system!r} has {name} {value}, but {first} in {before}; they are not one system: "
+                    f"--system with {name!r} if each is a system of its own, or --ignore {name!r} if it does not matter"
+                )
+
+
+def _constants(runs: pd.DataFrame, skipped: Collection[str]) -> dict[tuple[str, ...], str]:
+    """Return the only value of each column that may be a setting, by system, column and data set."""
+    names = [name for name in map(str, runs.columns) if plain_name(name) not in skipped]
+    names = [name for name in names if not vocabulary.is_outcome(name)]
+    keys = ["system", *(name for name in vocabulary.DATA_SET if name in runs.columns)]
+    constants = {}
+    for key, own in runs.groupby(keys, sort=False, dropna=False):
+        for name in names:
+            values = own[name].dropna().unique().tolist()
+            if len(values) == 1 and (len(own) > 1 or vocabulary.is_setting(name)):  # one row alone may be measured
+                constants[str(key[0]), name, *map(str, key[1:])] = str(values[0])
+    return constants
 
 
 def similar_names(runs: pd.DataFrame) -> list[str]:

@@ -119,6 +119,6 @@ def _shown(value: str | None) -> str:
 
 
 def _looks_measured(values: pd.Series[str], group: pd.Series[str]) -> bool:
-    """Return whether nearly every run of a system has a value of its own, as measurements have and settings have not."""
+    """Return whether nearly every run of a system has a value of its own, as measurements have."""
     distinct = int(values.groupby(group).nunique(dropna=False).sum())
     return len(values) > FEWEST_RUNS and distinct > SHARE_DISTINCT * len(values)

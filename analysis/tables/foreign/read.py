@@ -8,6 +8,7 @@ from dataclasses import replace
 import pandas as pd
 
 from analysis.tables.folder import Folder
+from analysis.tables.foreign import across
 from analysis.tables.foreign.runs import runs_of
 from analysis.tables.foreign.sources import excel, inspect_log, json_file, lm_eval, trainer
 from analysis.tables.foreign.table import Columns, Refused, Table, as_text
@@ -110,6 +111,7 @@ def _of_parquet(data: bytes, label: str) -> Table:
 
 def _joined(label: str, tables: Sequence[Table], columns: Columns) -> SourceResults:
     parts = [runs_of(table, columns) for table in tables]
+    across.refuse_pooled([(table.label, part.runs) for table, part in zip(tables, parts, strict=True)], columns.ignore)
     warnings = list(dict.fromkeys(warning for part in parts for warning in part.warnings))
     runs = pd.concat([part.runs for part in parts], ignore_index=True)
     filled = [part.predictions for part in parts if not part.predictions.empty]

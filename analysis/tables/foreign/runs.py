@@ -92,7 +92,7 @@ def _keyed(table: Table, roles: Roles) -> tuple[Table, pd.DataFrame]:
     if keys or roles.item or _has_data_sets(table):
         frame["seed"] = 1
         return table, frame
-    frame["seed"] = [f"{WITHOUT_SEED}{row + 1}" for row in frame.index]
+    frame["seed"] = [f"{WITHOUT_SEED}{row + 1} of {table.label}" for row in frame.index]
     note = "has no seed: every row counts as a run of its own, and no two systems share one; name it with --seed COLUMN"
     return table.noted(f"{table.label}: {note}"), frame
 

@@ -85,6 +85,23 @@ def test_rows_that_share_their_cell_name_the_column_that_distinguishes_them(
     assert remedy in str(refused.value)
 
 
+def test_two_settings_of_one_system_in_two_files_are_refused_too(tmp_path: Path) -> None:
+    first = written(tmp_path, "model,lr,seed,score\nbert,1e-5,0,0.9\nbert,0.00001,1,0.8\n", "a.csv")
+    second = written(tmp_path, "model,lr,seed,score\nbert,3e-4,2,0.9\nroberta,3e-4,2,0.8\n", "b.csv")
+    with pytest.raises(Refused, match=r"b\.csv: system 'bert' has lr 0\.0003, but 1e-05 in .*a\.csv.*--ignore 'lr'"):
+        read([first, second])
+    with pytest.raises(Refused, match=r"system 'bert' has lr 0\.0003, but 1e-05"):
+        read([tmp_path])
+    assert len(read([first, second], columns=Columns(ignore=("lr",))).runs) == 4
+    assert len(read([first, second], columns=Columns(system=("model", "lr"))).runs) == 4
+
+
+def test_a_run_in_two_files_is_refused_with_a_remedy(tmp_path: Path) -> None:
+    path = written(tmp_path, "system,seed,score\na,1,0.5\n")
+    with pytest.raises(ValueError, match=r"2 runs share their cell.*seed 1; leave the repeated runs out, or give"):
+        read([path, path])
+
+
 def test_rows_of_several_metrics_are_compared_by_one(tmp_path: Path) -> None:
     path = written(tmp_path, "system,seed,metric,value\na,1,f1,0.5\na,1,acc,0.6\nb,1,f1,0.4\nb,1,acc,0.3\n")
     with pytest.raises(Refused, match=r"several metrics \(acc, f1\); name one with --metric"):
@@ -125,8 +142,11 @@ def test_states_that_nobody_knows_are_refused_and_runs_that_all_still_run_too(tm
 
 
 def test_without_seeds_every_row_is_a_run_of_its_own(tmp_path: Path) -> None:
-    results = read([written(tmp_path, "model,f1\na,0.5\na,0.6\nb,0.4\n")])
-    assert results.runs["seed"].tolist() == ["row 1", "row 2", "row 3"]
+    path = written(tmp_path, "model,f1\na,0.5\na,0.6\nb,0.4\n")
+    results = read([path])
+    assert results.runs["seed"].tolist() == [f"row 1 of {path}", f"row 2 of {path}", f"row 3 of {path}"]
+    other = written(tmp_path, "model,f1\nc,0.5\n", "y.csv")
+    assert read([path, other]).runs["seed"].is_unique  # rows of two files are not paired either
     assert any("has no seed: every row counts as a run of its own" in text for text in results.warnings)
 
 

@@ -168,7 +168,7 @@ def test_without_openpyxl_the_extra_is_named(tmp_path: Path, monkeypatch: pytest
         return imported(name, *rest, **more)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(Refused, match=r"pip install 'orchestrator\[excel\]', or save the sheet as CSV"):
+    with pytest.raises(Refused, match="which is not installed; save the sheet as CSV, or: pip install openpyxl"):
         read([path])
 
 

@@ -1,4 +1,4 @@
-"""Reads the sheet of an Excel file that holds runs, through openpyxl, which is installed with the extra `excel`."""
+"""Reads the sheet of an Excel file that holds runs, through openpyxl, which the extra `excel` installs."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def _workbook(data: bytes, label: str, *, data_only: bool) -> dict[str, list[lis
         from openpyxl.utils.exceptions import InvalidFileException
     except ImportError:
         raise Refused(
-            f"{label}: an Excel file is read with openpyxl, which is not installed: pip install 'orchestrator[excel]', "
-            "or save the sheet as CSV"
+            f"{label}: an Excel file is read with openpyxl, which is not installed; save the sheet as CSV, or: pip "
+            "install openpyxl"
         ) from None
     try:
         workbook = load_workbook(io.BytesIO(data), read_only=True, data_only=data_only)

@@ -18,7 +18,7 @@ RESULTS, STATE = "all_results.json", "trainer_state.json"
 _SEED = re.compile(r"(?:^|[-_./ ])(?:seed|s|run|rs)[-_=. ]?(\d+)(?=$|[-_./ ])", re.IGNORECASE)
 _CHECKPOINT = re.compile(r"/?checkpoint-(\d+)$")
 _PARTS = ("eval_", "test_", "predict_")
-_SPEEDS = ("_runtime", "_samples", "_per_second", "_loss", "_model_preparation_time", "_steps")
+_SPEEDS = ("_runtime", "_samples", "_per_second", "_model_preparation_time", "_steps")
 
 
 def files_of(names: Sequence[str]) -> list[str]:
@@ -78,7 +78,9 @@ def _scores(content: Any, label: str) -> dict[str, str | None]:
     scores = {
         key: as_text(value)
         for key, value in content.items()
-        if key.startswith(_PARTS) and not key.endswith(_SPEEDS) and isinstance(value, int | float)
+        if (key.startswith(_PARTS) or key == "perplexity")
+        and not key.endswith(_SPEEDS)
+        and isinstance(value, int | float)
     }
     if not scores:
         raise Refused(
