@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 
 
 MOST_NAMES = 12  # more are counted instead
+OF_PAIRS = " Effect sizes are Hedges' g_z (1981) and the probability of superiority (Vargha and Delaney, 2000)."
+EFFECTS = {  # of tests that have no pairs of runs
+    "welch": " The effect size is the probability of superiority of any two runs (Vargha and Delaney, 2000).",
+    "items": "",
+}
 
 
 def paragraph(analysis: Analysis) -> str:
@@ -77,7 +82,8 @@ def _systems(analysis: Analysis) -> str:
         )
     if analysis.results.runs["seed"].astype(str).str.startswith(WITHOUT_SEED).all():
         return f"We compared {compared}{where}{what} by {plural(number, 'run')} without recorded seeds."
-    return f"We compared {compared}{where}{what}, each with {plural(number, 'random seed')} ({seeds(analysis)})."
+    each = "with" if only_method(analysis) == "welch" else "each with"
+    return f"We compared {compared}{where}{what}, {each} {plural(number, 'random seed')} ({seeds(analysis)})."
 
 
 def _search(analysis: Analysis) -> list[str]:
@@ -142,16 +148,22 @@ def _comparison(analysis: Analysis) -> list[str]:
     used = sorted({METHODS.get(name, str(name)) for name in pairs["primary_method"].dropna()})
     primary = f" The primary test is the {listing(used)}{_reference(pairs)}." if used else ""
     paired = "paired by seed (and split and fold, where they vary)" if analysis.unit == "run" else "paired by data set"
-    if set(pairs["primary_method"]) == {"welch"}:
-        paired = "without pairs, as they share no seed"
+    method = only_method(analysis)
+    paired = {"welch": "without pairs, as they share no seed", "items": "paired by item"}.get(method, paired)
     rope = f" Differences below {analysis.rope:g} count as irrelevant." if exists(analysis.rope) else ""
     return [
         "Scores are described by mean and standard deviation (n - 1 in the denominator). Systems were compared "
         f"pairwise, {paired}.{primary} Two-sided p-values were "
         f"corrected by Holm's method (1979) over {family(analysis)}; the level is {analysis.alpha:g}."
-        f"{rope} Effect sizes are Hedges' g_z (1981) and the probability of superiority (Vargha and Delaney, 2000).",
+        f"{rope}{EFFECTS.get(method, OF_PAIRS)}",
         *(["The Friedman test is reported as a description (Demsar, 2006)."] if "friedman" in analysis.omnibus else []),
     ]
+
+
+def only_method(analysis: Analysis) -> str:
+    """Return the primary test if all pairs have the same, else an empty text."""
+    methods = analysis.comparisons["primary_method"].dropna().unique().tolist()
+    return str(methods[0]) if len(methods) == 1 else ""
 
 
 def _reference(pairs: pd.DataFrame) -> str:
@@ -224,7 +236,8 @@ def cited(analysis: Analysis) -> list[str]:
     pairs = analysis.comparisons
     if pairs.empty:
         return sorted(_of_search(analysis))
-    references = _of_search(analysis) | {HOLM, HEDGES, SUPERIORITY}
+    effects = {"welch": {SUPERIORITY}, "items": set[str]()}.get(only_method(analysis), {HEDGES, SUPERIORITY})
+    references = _of_search(analysis) | {HOLM} | effects
     references |= {BY_METHOD[name] for name in pairs["primary_method"].dropna().unique() if name in BY_METHOD}
     references |= {reference for name, reference in BY_OMNIBUS.items() if name in analysis.omnibus}
     if pairs["tost_p"].notna().any():

@@ -13,6 +13,7 @@ from scipy import stats
 from analysis.analyze import Analysis, analyze
 from analysis.comparison.design import FIXED_SPLIT, ONE_SEED, UNPAIRED
 from analysis.config import CompareConfig
+from analysis.text import methods
 from tests.analysis.frames import rows, write_compacted
 
 FIRST = [0.91, 0.89, 0.93, 0.90, 0.92, 0.88]
@@ -49,6 +50,10 @@ def test_systems_without_a_common_seed_are_compared_by_welch(tmp_path: Path) -> 
     assert pair["mean_diff"] == pytest.approx(0.07)
     assert (pair["verdict"], pair["primary_method"], pair["n_pairs"]) == ("better", "welch", 0)
     assert result.claim == UNPAIRED
+    said = methods.paragraph(result)
+    assert "We compared a and b, with 14 random seeds (0\N{EN DASH}5, 100\N{EN DASH}107)." in said
+    assert "without pairs, as they share no seed. The primary test is the Welch t over runs" in said
+    assert "Hedges" not in said
     assert "only 6 runs of one of them: tests with so few rest on their assumptions" in " ".join(result.warnings)
     assert "no partner" not in " ".join(result.warnings)
 

@@ -177,6 +177,12 @@ def test_records_in_json_are_read_and_inner_objects_flattened(tmp_path: Path) ->
     lines = "\n".join(json.dumps(record) for record in records)
     assert runs_of(read([written(tmp_path, "x.jsonl", lines)])) == FOUR
     assert runs_of(read([written(tmp_path, "x.json", json.dumps(records))])) == FOUR
+    columns = {"system": [s for s, _, _ in FOUR], "seed": [k for _, k, _ in FOUR], "score": [v for _, _, v in FOUR]}
+    assert runs_of(read([written(tmp_path, "x.json", json.dumps(columns))])) == FOUR
+    by_row = {name: {str(row): value for row, value in enumerate(own)} for name, own in columns.items()}
+    assert runs_of(read([written(tmp_path, "x.json", json.dumps(by_row))])) == FOUR
+    lists = {"a": [0.5, 0.6], "b": [0.4, 0.3]}
+    assert runs_of(read([written(tmp_path, "x.json", json.dumps(lists))])) == FOUR
     with pytest.raises(Refused, match="line 2 is not JSON"):
         read([written(tmp_path, "x.jsonl", '{"system": "a"}\n{"system": \n')])
     with pytest.raises(Refused, match="is not a list of runs: write one JSON object for each run"):

@@ -28,6 +28,9 @@ def read_json(data: bytes, label: str, name: str) -> list[Table]:
         return [lm_eval.of_samples(content, label, name, None)]
     if isinstance(content, list) and content and all(isinstance(row, dict) for row in content):
         return [Table(label, _frame(content))]
+    columns = _columns(content)
+    if columns is not None:
+        return [Table(label, columns)]
     raise Refused(
         f"{label}: is not a list of runs: write one JSON object for each run, such as "
         '{"system": "a", "seed": 1, "score": 0.9}'
@@ -57,6 +60,22 @@ def _lines(text: str, label: str) -> Iterator[Any]:
                 raise Refused(
                     f"{label}: line {number} is not JSON: {error}; write one JSON object on each line"
                 ) from None
+
+
+def _columns(content: Any) -> pd.DataFrame | None:
+    """Return the table of a JSON object with a list, or an object by row, for each column; None for another object."""
+    if not isinstance(content, dict) or len(content) < 2:
+        return None
+    if all(isinstance(value, list) for value in content.values()):
+        content = {name: dict(enumerate(value)) for name, value in content.items()}
+    if not all(isinstance(value, dict) and value for value in content.values()):
+        return None
+    rows = list(dict.fromkeys(row for value in content.values() for row in value))
+    cells = [value for column in content.values() for value in column.values()]
+    if any(isinstance(cell, dict | list) for cell in cells):
+        return None
+    columns = {str(name): [as_text(value.get(row)) for row in rows] for name, value in content.items()}
+    return pd.DataFrame(columns, dtype=object)
 
 
 def _frame(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
