@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from analysis import registry
 from analysis.inference.resampling import compact
 from analysis.metrics import Answers, Metric, labels_of
+from analysis.tables.foreign.items import GIVEN_SCORE
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
-ITEM_SCORE = "item_score"  # a column that predictions of other tools have
 _TOLERANCE = 1e-6  # of a score recomputed from its predictions
 
 
@@ -100,8 +100,8 @@ def read_item_counts(runs: pd.DataFrame, predictions: pd.DataFrame, metric: str)
 
 def _metric(name: str, predictions: pd.DataFrame) -> Metric:
     """Return the metric that a run's score is: where items have scores of their own, their mean, whatever its name."""
-    if ITEM_SCORE in predictions.columns and predictions[ITEM_SCORE].notna().all():
-        return Metric(name, name, "mean score of the items", _sums, _mean, said=ITEM_SCORE)
+    if GIVEN_SCORE in predictions.columns and predictions[GIVEN_SCORE].notna().all():
+        return Metric(name, name, "mean score of the items", _sums, _mean, said=GIVEN_SCORE)
     try:
         metric: Metric = registry.load("metric", name)
     except registry.UnknownName:

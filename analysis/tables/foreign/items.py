@@ -10,6 +10,7 @@ from analysis.tables.foreign.table import Refused, Table, listed, rows_named
 from analysis.tables.schema import PREDICTIONS
 
 SPLIT = "evaluation"
+GIVEN_SCORE = "given_score"  # a column of predictions that none of our tasks has: the score of an item as it was given
 
 
 def refuse_repeated(table: Table, cells: pd.DataFrame, items: pd.Series[str]) -> None:
@@ -54,13 +55,13 @@ def run_level(table: Table, runs: pd.Series[int]) -> pd.DataFrame:
 def predictions(
     names: Sequence[str], runs: pd.Series[int], items: pd.Series[str], scores: pd.Series[float]
 ) -> pd.DataFrame:
-    """Return the items as predictions with `item_score`, and `correct` where every score is 0 or 1."""
+    """Return the items as predictions with `given_score`, and `correct` where every score is 0 or 1."""
     known = scores.notna()
     frame: pd.DataFrame = PREDICTIONS.empty_table().to_pandas().reindex(range(int(known.sum()))).astype(object)
     frame["run_id"] = [names[number] for number in runs[known]]
     frame["split"], frame["position"] = SPLIT, 0
     frame["item"] = items[known].tolist()
-    frame["item_score"] = scores[known].astype("float64").tolist()
+    frame[GIVEN_SCORE] = scores[known].astype("float64").tolist()
     if scores[known].isin([0.0, 1.0]).all():
         frame["correct"] = [value == 1.0 for value in scores[known]]
     return frame

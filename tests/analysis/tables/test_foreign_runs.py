@@ -173,7 +173,7 @@ def test_rows_of_items_become_runs_with_their_mean_and_keep_the_items(tmp_path: 
     ]
     first = results.predictions[results.predictions["run_id"] == results.runs["run_id"][0]]
     assert first["item"].tolist() == ["q1", "q2", "q3", "q4"]
-    assert first["item_score"].tolist() == [1.0, 1.0, 0.0, 0.0]
+    assert first["given_score"].tolist() == [1.0, 1.0, 0.0, 0.0]
     assert first["correct"].tolist() == [True, True, False, False]
 
 
