@@ -11,6 +11,7 @@ Schedule = Literal["linear", "constant", "cosine", "plateau"]
 Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Column = str | Annotated[int, Field(strict=True)]  # a column by its name, or by its number: 1 is the first, -1 the last
+Files = str | Annotated[tuple[str, ...], Field(min_length=1)]  # a path, an address, a pattern such as *.csv, or several
 
 # Larger values are typing errors: nobody trains that long, on so many items at once or on so long ones.
 MAXIMUM_EPOCHS = 100_000
@@ -100,16 +101,23 @@ class SplitConfig(Frozen):
 
 
 class DataConfig(Frozen):
-    """Where the items come from: a data set's `name`, a file or folder (`path`), or a Hugging Face Hub id (`hub`).
+    """Where the items come from: a data set's `name`, files (`path`, or `train` and more), or a Hub id (`hub`).
 
-    Beside `path` or `hub`, which exclude each other, `name` says which data set, or whose `.py` file, reads what is
-    there; any other name is only a label.
+    `path`, `train` and `hub` exclude each other; beside them, `name` says which data set, or whose `.py` file, reads
+    what is there, and any other name is only a label.
 
-    `fingerprint` is the SHA-256 of the content, filled in when an experiment is resolved.
+    Files are one pool of items (`path`), which `split` divides or whose column `split_column` names each row's part,
+    or they are parts already (`train`, `validation`, `test`). A folder as `path` is a data set that was saved to disk,
+    or files whose names say their parts. `fingerprint` is the SHA-256 of the content, filled in when an experiment is
+    resolved.
     """
 
-    name: str | None = None
-    path: str | None = None
+    name: str | None = Field(default=None, description="a registered data set or a .py file; beside files: their label")
+    path: Files | None = Field(
+        default=None, description="file, folder, address (https://, s3://) or pattern, or a list"
+    )
+    train: Files | None = Field(default=None, description="the training files, if each part has files of its own")
+    validation: Files | None = Field(default=None, description="the files of the part that chooses the epoch")
     hub: str | None = None
     revision: str | None = None
     format: Literal["json", "jsonl", "csv", "tsv", "parquet", "arrow", "conll", "conllu", "text"] | None = None
@@ -139,22 +147,51 @@ class DataConfig(Frozen):
         ]
         | None
     ) = Field(default=None, description="items with one of these labels are left out, e.g. ['-'] of SNLI")
+    split_column: Column | None = Field(
+        default=None, description="the column that says each row's part: train, validation (dev, valid) or test"
+    )
     limit: int | None = Field(default=None, ge=1, description="only the first items; results are stamped not real")
-    test: bool | None = Field(default=None, description="read the data set's own test part; null: the data set decides")
+    test: bool | Files | None = Field(
+        default=None,
+        description="the test files; or whether the data set's own test part is read, null: the data set decides",
+    )
     fingerprint: str | None = None
 
     @model_validator(mode="after")
     def _one_source(self) -> DataConfig:
-        if sum(source is not None for source in (self.name, self.path, self.hub)) == 0:
-            raise ValueError("one of name, path or hub is needed")
-        if self.path is not None and self.hub is not None:
-            raise ValueError("path and hub exclude each other")
+        sources = {"path": self.path, "train": self.train, "hub": self.hub}
+        given = [name for name, source in sources.items() if source is not None]
+        if not given and self.name is None:
+            raise ValueError("one of name, path, train or hub is needed")
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given)} exclude each other")
+        own = [name for name in ("validation", "test") if isinstance(getattr(self, name), str | tuple)]
+        if own and self.train is None:
+            raise ValueError(f"{own[0]} names files, so the training files must be named, too: train instead of path")
+        if self.split_column is not None and self.path is None:
+            raise ValueError("split_column needs path: it is a column of the files there")
         return self
 
     @property
     def label(self) -> str:
-        """The short name used in tables."""
-        return self.name or self.hub or str(self.path).replace("\\", "/").rsplit("/", 1)[-1]
+        """The short name used in tables; of a file, its name without folders."""
+        if self.name is not None:
+            return _last(self.name) if self.name.endswith(".py") else self.name
+        files = self.path or self.train
+        if self.hub is not None or files is None:
+            return str(self.hub)
+        first, *more = sorted(map(_last, (files,) if isinstance(files, str) else files))
+        return f"{first} and {len(more)} more" if more else first
+
+
+def _last(path: str) -> str:
+    """Return the last part of a path or address, with the folder of a pattern.
+
+    Without the query of an address, which may hold a password.
+    """
+    path = path.partition("?")[0].partition("#")[0] if "://" in path else path
+    parts = path.replace("\\", "/").rstrip("/").split("/")
+    return "/".join(parts[-2:]) if "*" in parts[-1] else parts[-1]
 
 
 class ModelConfig(Frozen):

@@ -84,7 +84,15 @@ def _anchored_model(entry: ModelEntry, folder: Path) -> ModelEntry:
 
 def _anchored_data(data: DataConfig, folder: Path) -> DataConfig:
     name = None if data.name is None else _named_file(data.name, folder)
-    return data.model_copy(update={"name": name, "path": None if data.path is None else _absolute(data.path, folder)})
+    parts = ("path", "train", "validation", "test")
+    return data.model_copy(update={"name": name, **{part: _files(getattr(data, part), folder) for part in parts}})
+
+
+def _files(written: Any, folder: Path) -> Any:
+    """Return the files of one part with absolute paths; anything else (true, false, null) as it is."""
+    if isinstance(written, tuple):
+        return tuple(_absolute(path, folder) for path in written)
+    return _absolute(written, folder) if isinstance(written, str) else written
 
 
 def _anchored_split(split: SplitConfig, folder: Path) -> SplitConfig:
@@ -143,7 +151,7 @@ class NamedCode:
 
 def named_code(experiment: Experiment) -> tuple[NamedCode, ...]:
     """Return all the code that would run, in the order of the file."""
-    files = [*_files(experiment), *_models(experiment), *_variants(experiment)]
+    files = [*_python_files(experiment), *_models(experiment), *_variants(experiment)]
     return tuple(NamedCode(path, what) for path, what in files)
 
 
@@ -159,7 +167,7 @@ def require_permission(loaded: Loaded) -> None:
     )
 
 
-def _files(experiment: Experiment) -> Iterator[tuple[KeyPath, str]]:
+def _python_files(experiment: Experiment) -> Iterator[tuple[KeyPath, str]]:
     written: list[tuple[KeyPath, str | None]] = [
         (("task",), experiment.task),
         (("data", "name"), experiment.data.name),

@@ -49,7 +49,7 @@ _SIZES: dict[str, str] = {
     "string_too_short": "at least {min_length} character",
 }
 _TYPES = frozenset({"int_type", "float_type", "string_type", "bool_type", "literal_error", "dict_type", "model_type"})
-_ELSEWHERE = ("path", "hub")
+_ELSEWHERE = ("path", "train", "hub")
 MOST_OF_A_SECTION = 20
 _BOOLEANS = {
     **dict.fromkeys(("yes", "y", "on", "1", "true"), "true"),

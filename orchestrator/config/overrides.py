@@ -117,11 +117,14 @@ def _without_other_controls(document: Document, chosen: Mapping[str, Any]) -> Do
     return document if kept == written else document.replaced(("compare", "controls"), kept, "--recipes")
 
 
+_REPLACED = ("hub", "revision", "train", "validation")  # by --data
+
+
 def _data(document: Document, path: str) -> dict[str, Any]:
     written = document.content.get("data")
-    kept = (
-        {key: value for key, value in written.items() if key not in ("hub", "revision")}
-        if isinstance(written, dict)
-        else {}
-    )
-    return {**kept, "path": str(Path(path).expanduser().absolute())}
+    kept = {}
+    if isinstance(written, dict):
+        kept = {key: value for key, value in written.items() if key not in _REPLACED}
+    if not isinstance(kept.get("test"), bool):
+        kept.pop("test", None)
+    return {**kept, "path": path if "://" in path else str(Path(path).expanduser().absolute())}

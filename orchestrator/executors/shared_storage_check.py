@@ -8,6 +8,7 @@ from analysis.tables.folder import Folder
 from trainables.config import DataConfig
 from trainables.data.dataset import DataError
 from trainables.data.load import locate
+from trainables.data.parts import SourceFiles
 
 FOLDER = ".preflight"
 
@@ -63,8 +64,11 @@ def _unreadable(data: DataConfig) -> str | None:
         source = locate(data)
         if isinstance(source, str):
             return None
-        files = sorted(file for file in source.rglob("*") if file.is_file()) if source.is_dir() else [source]
-        for file in files[:1]:
+        if isinstance(source, SourceFiles):
+            files = [file.path for file in source.files]
+        else:
+            files = sorted(file for file in source.rglob("*") if file.is_file())[:1] if source.is_dir() else [source]
+        for file in files:
             with file.open("rb") as stream:
                 stream.read(1)
     except (OSError, DataError) as error:

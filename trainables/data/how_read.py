@@ -32,7 +32,7 @@ class ReadOptions:
     header: bool | None = None
     columns: Columns = field(default_factory=dict)
     fields: tuple[str, ...] = ()
-    part: str | None = None
+    part: Column | None = None
     label_names: tuple[str, ...] | None = None
 
 

@@ -35,10 +35,17 @@ def read_items(path: Path, format: str | None = None, columns: Columns | None = 
 
 
 def items_of(path: Path, options: ReadOptions, how: HowRead) -> list[Item]:
-    """Return the items of a file, read as `options` say; `how` gets what was recognised. Raises DataError."""
+    """Return the items of a file, read as `options` say; `how` gets what was recognised. Raises DataError.
+
+    If rows name their parts, the name is in the items' field HIDDEN_PART, and `how.part` says so.
+    """
     rows = read_rows(path, options=options, how=how)
+    columns = options.columns
+    if options.part is not None:
+        columns = {**columns, HIDDEN_PART: options.part}
+        rows = _with_part(path, rows, options.part, how)
     if how.format not in _OWN_COLUMNS:
-        rows = _renamed(path, rows, options.columns, how)
+        rows = _renamed(path, rows, columns, how)
     with collector_paused():
         names: dict[str, None] = {}
         items = [item for _, item in _unique(path, _shaped(path, _noted(rows, names), options, how))]
@@ -115,6 +122,18 @@ def _renamed(path: Path, rows: Iterable[Row], columns: Columns, how: HowRead) ->
             left_out = {name for name in row if name.startswith(LEFT_OUT) and name != HIDDEN_PART}
             gone = {*(_named(column, list(row)) for column in sources(columns)), *columns, *left_out} - {how.part or ""}
         yield number, {**{name: value for name, value in row.items() if name not in gone}, **fields}
+
+
+def _with_part(path: Path, rows: Iterable[Row], column: Column, how: HowRead) -> Iterator[Row]:
+    """Check that rows can name their part in the column that the user says; `_renamed` moves it to HIDDEN_PART."""
+    if how.format in _OWN_COLUMNS:
+        raise DataError(f"data.split_column: {path} is read as {how.format}, which has no column {column!r}")
+    how.part = HIDDEN_PART
+    how.remarks.append(f"column {column!r} names the part of each row")
+    for number, row in rows:
+        if HIDDEN_PART in row:
+            raise DataError(f"data.split_column: {path} has parts of its own; remove the key")
+        yield number, row
 
 
 def _shaped(path: Path, rows: Iterator[Row], options: ReadOptions, how: HowRead) -> Iterator[Row]:
@@ -226,13 +245,15 @@ def _describe_columns(item: Item, options: ReadOptions, how: HowRead) -> None:
 
 
 def _unique(path: Path, items: Iterable[Row]) -> Iterator[Row]:
-    seen: dict[str, int] = {}
+    """Number the items without an id, and refuse an id that another item of the same part has."""
+    seen: dict[tuple[Any, str], int] = {}
     for number, item in items:
         item.setdefault("id", number)
         identity = item["id"]
         if isinstance(identity, bool) or not isinstance(identity, int | str) or identity == "":
             raise DataError(f"{path}: row {number}: an id must be text or a whole number, got {identity!r}")
-        if str(identity) in seen:
-            raise DataError(f"{path}: row {number}: the id {identity!r} was already used at row {seen[str(identity)]}")
-        seen[str(identity)] = number
+        key = (item.get(HIDDEN_PART), str(identity))
+        if key in seen:
+            raise DataError(f"{path}: row {number}: the id {identity!r} was already used at row {seen[key]}")
+        seen[key] = number
         yield number, item

@@ -22,7 +22,10 @@ from trainables.data.declared import as_declared
 from trainables.data.dropped import without_labels
 from trainables.data.how_read import Columns, HowRead, ReadOptions
 from trainables.data.items import items_of, mapped
-from trainables.system.disk_cache import file_sha256, files_sha256, text_sha256
+from trainables.data.own_reader import own_dataset, read_own
+from trainables.data.parts import SourceFiles, read_files, read_one
+from trainables.data.sources import content_sha256, find_files
+from trainables.system.disk_cache import files_sha256, text_sha256
 from trainables.system.hub_access import commit, is_offline
 
 _PARTS = {"train": "train", "validation": "validation", "dev": "validation", "valid": "validation", "test": "test"}
@@ -92,7 +95,7 @@ def load_corpus(data: DataConfig, fields: tuple[str, ...] = (), *, offline: bool
     """
     dataset = _dataset(data)
     location = locate(data, offline=offline)
-    reading = _as_asked(_read(data, fields, dataset, location, offline), data.test, location)
+    reading = _as_asked(_read(data, fields, dataset, location, offline), _asked_test(data), location)
     kept = without_labels(reading.items, reading.parts, data.drop_labels)
     declared, parts = as_declared(kept.items, data, fields), kept.parts
     items = without_blank_clusters(declared.items)
@@ -117,6 +120,7 @@ _SETTINGS = (
     "outside",
     "scheme",
     "drop_labels",
+    "split_column",
 )  # part of the fingerprint where they are set
 
 
@@ -126,25 +130,28 @@ def fingerprint(data: DataConfig, fields: tuple[str, ...] = (), *, offline: bool
     reading = READING if _is_read_otherwise(data, fields, dataset, location) else FIRST_READING
     settings = {"columns": data.columns, "format": data.format, "limit": data.limit, "reading": reading}
     settings |= {name: value for name in _SETTINGS if (value := getattr(data, name)) is not None}
-    separate = isinstance(location, Path) and dataset is not None and dataset.test is not None
+    separate = isinstance(location, SourceFiles) or (
+        isinstance(location, Path) and dataset is not None and dataset.test is not None
+    )
     if data.test is False and not separate:  # else the choice of files shows it
         settings["test"] = False
+    return text_sha256(json.dumps([_source_sha256(data, dataset, location, offline), settings], sort_keys=True))
+
+
+def _source_sha256(data: DataConfig, dataset: Dataset | None, location: Location, offline: bool) -> str:
     if isinstance(location, str):
-        source = f"{location}@{_commit(data, location, offline)}"
-    elif location.is_dir():
-        names = dataset.files_for(data.test) if dataset else ()
-        source = files_sha256([location / name for name in names], location)
-    else:
-        source = file_sha256(location)
-    return text_sha256(json.dumps([source, settings], sort_keys=True))
+        return f"{location}@{_commit(data, location, offline)}"
+    if isinstance(location, Path) and location.is_dir() and dataset is not None:
+        return files_sha256([location / name for name in dataset.files_for(_asked_test(data))], location)
+    return content_sha256(location)
 
 
-def _is_read_otherwise(
-    data: DataConfig, fields: tuple[str, ...], dataset: Dataset | None, location: Path | str
-) -> bool:
-    """Return whether the first version of the readers made other items of this file."""
-    if isinstance(location, str) or _has_reader(data, dataset, location):
+def _is_read_otherwise(data: DataConfig, fields: tuple[str, ...], dataset: Dataset | None, location: Location) -> bool:
+    """Return whether the first version of the readers made other items of this file, or could not read it at all."""
+    if isinstance(location, str) or (isinstance(location, Path) and _has_reader(data, dataset, location)):
         return False
+    if isinstance(location, SourceFiles) or location.is_dir():
+        return True
     state = location.stat()
     return _is_changed(location, data.model_dump_json(), fields, state.st_mtime_ns, state.st_size)
 
@@ -158,17 +165,22 @@ def _is_changed(path: Path, data: str, fields: tuple[str, ...], modified: int, s
     return how.changed or as_declared(items, config, fields).changed
 
 
-def locate(data: DataConfig, *, offline: bool = False) -> Path | str:
-    """Return the file or folder that holds the data, or a hub id if it is loaded from the hub.
+Location = Path | SourceFiles | str
 
-    The order is `data.path`, `$ORCHESTRATE_DATA/<name>/`, the files that come with the package, the hub.
-    Raises a DataError that lists where a copy could be put.
+
+def locate(data: DataConfig, *, offline: bool = False) -> Location:
+    """Return the file, folder or files that hold the data, or a hub id if it is loaded from the hub.
+
+    The order is `data.path` or `data.train`, `$ORCHESTRATE_DATA/<name>/`, the files that come with the package, the
+    hub. Raises a DataError that lists where a copy could be put.
     """
     dataset = _dataset(data)
-    if data.path is not None:
-        return _given(Path(data.path).expanduser().absolute(), dataset, data.test)
+    if dataset is not None and isinstance(data.path, str) and _is_folder(data.path):
+        return _with_files(Path(data.path).expanduser().absolute(), dataset, _asked_test(data))
+    if data.path is not None or data.train is not None:
+        return find_files(data, offline=offline)
     if data.name is not None:
-        local = _local(data.name, dataset, data.test)
+        local = _local(data.name, dataset, _asked_test(data))
         if local is not None:
             return local
     repository = _repository(data, dataset)
@@ -181,11 +193,16 @@ def _dataset(data: DataConfig) -> Dataset | None:
     """Return the registered data set of this name. With a path or hub id, the name may be just a label."""
     if data.name is None:
         return None
-    may_be_label = (data.path or data.hub) and not registry.is_path(data.name)
-    if may_be_label and data.name not in registry.names("dataset"):
+    is_file = registry.is_path(data.name)
+    if not is_file and (data.path or data.train or data.hub) and data.name not in registry.names("dataset"):
         return None
-    dataset: Dataset = registry.load("dataset", data.name)
+    dataset: Dataset = own_dataset(data.name) if is_file else registry.load("dataset", data.name)
     return dataset
+
+
+def _asked_test(data: DataConfig) -> bool | None:
+    """Return whether the data set's own test part is asked for; None also where `test` names files."""
+    return data.test if isinstance(data.test, bool) else None
 
 
 def _repository(data: DataConfig, dataset: Dataset | None) -> str | None:
@@ -198,17 +215,15 @@ def _revision(data: DataConfig, dataset: Dataset | None) -> str | None:
     return data.revision or (own.revision if own else None)
 
 
-def _given(path: Path, dataset: Dataset | None, test: bool | None) -> Path:
-    if path.is_file():
-        return path
-    if not path.is_dir():
-        raise DataError(f"data.path: {path} does not exist")
-    absent = [name for name in (dataset.files_for(test) if dataset else ()) if not (path / name).is_file()]
-    if dataset is None:
-        raise DataError(f"data.path: {path} is a folder; give the file")
+def _is_folder(path: str) -> bool:
+    return Path(path).expanduser().is_dir()
+
+
+def _with_files(folder: Path, dataset: Dataset, test: bool | None) -> Path:
+    absent = [name for name in dataset.files_for(test) if not (folder / name).is_file()]
     if absent:
-        raise DataError(f"data.path: {path} lacks {', '.join(absent)}")
-    return path
+        raise DataError(f"data.path: {folder} lacks {', '.join(absent)}")
+    return folder
 
 
 def _local(name: str, dataset: Dataset | None, test: bool | None) -> Path | None:
@@ -251,22 +266,47 @@ def _options(data: DataConfig, fields: tuple[str, ...]) -> ReadOptions:
     return ReadOptions(
         **{name: getattr(data, name) for name in ("format", "delimiter", "encoding", "quoting", "header", "columns")},
         fields=fields,
+        part=data.split_column,
         label_names=data.label_names,
     )
 
 
 def _read(
-    data: DataConfig, fields: tuple[str, ...], dataset: Dataset | None, location: Path | str, offline: bool
+    data: DataConfig, fields: tuple[str, ...], dataset: Dataset | None, location: Location, offline: bool
 ) -> Reading:
+    if isinstance(location, Path) and _has_reader(data, dataset, location):
+        assert dataset is not None
+        _refuse_file_settings(data, f"{data.label} has a reader of its own")
+        return _read_named(data, fields, dataset, location)
+    if data.name is not None and registry.is_path(data.name) and dataset is not None:
+        raise DataError(
+            f"data: {data.label} reads {' and '.join(dataset.files)} itself: "
+            "remove data.columns, and give its folder as data.path, or nothing"
+        )
     if isinstance(location, str):
+        _refuse_file_settings(data, f"{location} is on the hub")
         return _read_hub(data, dataset, location, offline)
-    if dataset is not None and _has_reader(data, dataset, location):
-        reading = dataset.read(location)
-        if dataset.test is None or not dataset.with_test(data.test):
-            return reading
-        return _with_test(reading, dataset.test.read(location))
-    how = HowRead(str(location))
-    return Reading(items_of(location, _options(data, fields), how), notes=tuple(how.notes), how=(how,))
+    if isinstance(location, SourceFiles):
+        return read_files(location, _options(data, fields), _asked_test(data))
+    return read_one(location, _options(data, fields), _asked_test(data))
+
+
+_OF_FILES = ("delimiter", "encoding", "quoting", "header", "split_column")
+
+
+def _refuse_file_settings(data: DataConfig, reason: str) -> None:
+    given = next((name for name in _OF_FILES if getattr(data, name) is not None), None)
+    if given is not None:
+        raise DataError(f"data.{given}: {reason}, so the key would do nothing: remove it")
+
+
+def _read_named(data: DataConfig, fields: tuple[str, ...], dataset: Dataset, location: Path) -> Reading:
+    """Read a data set with the reader of its own."""
+    test = dataset.test if dataset.with_test(_asked_test(data)) else None
+    if data.name is not None and registry.is_path(data.name):
+        return read_own(data.name, dataset, location, fields, test)
+    reading = dataset.read(location)
+    return reading if test is None else _with_test(reading, test.read(location))
 
 
 def _read_hub(data: DataConfig, dataset: Dataset | None, repository: str, offline: bool) -> Reading:
@@ -282,7 +322,7 @@ def _with_test(reading: Reading, test: list[Item]) -> Reading:
     return replace(reading, items=[*reading.items, *test], parts=parts)
 
 
-def _as_asked(reading: Reading, test: bool | None, location: Path | str) -> Reading:
+def _as_asked(reading: Reading, test: bool | None, location: Location) -> Reading:
     """Check that there is a test part if `data.test` is true; drop it if that is false."""
     parts = reading.parts or {}
     if test and "test" not in parts:
@@ -296,7 +336,7 @@ def _as_asked(reading: Reading, test: bool | None, location: Path | str) -> Read
 
 def _not_found(data: DataConfig, dataset: Dataset | None, repository: str | None) -> str:
     label = (dataset.name if dataset else data.name) or data.label
-    files = ", ".join(dataset.files_for(data.test)) if dataset else "its files"
+    files = ", ".join(dataset.files_for(_asked_test(data))) if dataset else "its files"
     root = os.environ.get("ORCHESTRATE_DATA")
     state = f"is {root}" if root else "is not set"
     copy = f"{repository} cannot be reached and is not in the local cache" if repository else "no id is known for it"

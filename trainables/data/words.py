@@ -116,6 +116,8 @@ def _sentences(path: Path, table: Sequence[Row], key: str, how: HowRead) -> Iter
     for identity, group in itertools.groupby(rows, lambda row: row[1].get(key)):
         words = list(group)
         number, first = words[0]
+        if how.part is not None and any(row.get(how.part) != first.get(how.part) for _, row in words):
+            raise DataError(f"{path}: row {number}: the words of sentence {identity!r} are in several parts")
         sentence: Item = {"id": identity}
         for field in ("cluster", how.part):
             if field is not None and first.get(field) is not None:
