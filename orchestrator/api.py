@@ -332,6 +332,8 @@ def predict(
     *,
     file: str | Path | None = None,
     data: str | Path | None = None,
+    format: str | None = None,
+    columns: Mapping[str, str | int] | None = None,
     fields: Mapping[str, str] | None = None,
     limit: int | None = None,
     out: str | Path | None = None,
@@ -340,9 +342,10 @@ def predict(
 ) -> Predictions:
     """Predict with a saved model: a folder that `export` wrote, or a run with weights (its id, or `system:seed`).
 
-    Give `texts`, a `file` or a data set (`data`). `fields` are more fields of every text, e.g. a context; `limit` takes
-    the first items of a file or data set; `out` is the results directory of the run. Code that comes with a model runs
-    only if `task` (the Python file of its task) or `trust_remote_code` (OWNER/NAME@COMMIT) allows it.
+    Give `texts`, a `file` or a data set (`data`). A file is read as the run's data were; `format` and `columns` (field
+    to column) say what differs. `fields` are more fields of every text, e.g. a context; `limit` takes the first items
+    of a file or data set; `out` is the results directory of the run. Code that comes with a model runs only if `task`
+    (the Python file of its task) or `trust_remote_code` (OWNER/NAME@COMMIT) allows it.
 
     >>> predicted = predict("small:1", "The battery shall supply 28 V .", out="results/tiny")
     >>> list(predicted.table["word"])
@@ -361,6 +364,8 @@ def predict(
         data=None if data is None else str(data),
         fields=tuple((fields or {}).items()),
         limit=limit,
+        format=format,
+        columns=tuple((name, str(column)) for name, column in (columns or {}).items()),
     )
     allowed = predicting.AllowedCode(None if task is None else str(task), predicting.hub_code(trust_remote_code))
     folder = predicting.weights_of(str(model), None if out is None else str(out))

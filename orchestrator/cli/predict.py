@@ -16,7 +16,14 @@ from orchestrator.units import plural, size
 @click.command()
 @click.argument("run", metavar="RUN|FOLDER")
 @click.argument("texts", nargs=-1, metavar="[TEXT]...")
-@click.option("--file", metavar="FILE", help="Texts or items: .txt (one per line), .jsonl, .csv, .tsv, .parquet ...")
+@click.option("--file", metavar="FILE", help="Texts or items, read as the run's data were; .txt: one text per line.")
+@click.option("--format", metavar="FORMAT", help="Format of --file (csv, tsv, conll, text ...), if its name misleads.")
+@click.option(
+    "--columns",
+    multiple=True,
+    metavar="FIELD=COLUMN",
+    help="Column of --file (name or number) that holds a field, e.g. text=review; repeatable.",
+)
 @click.option("--data", metavar="NAME|PATH", help="A data set, as in an experiment file; its labels are ignored.")
 @click.option(
     "--field",
@@ -54,8 +61,10 @@ def predict(console: Console, run: str, out: str | None, to: str | None, submiss
         texts=values["texts"],
         file=values["file"],
         data=values["data"],
-        fields=tuple(_field(text) for text in values["fields"]),
+        fields=tuple(_pair(text, "--field must be NAME=TEXT") for text in values["fields"]),
         limit=values["limit"],
+        format=values["format"],
+        columns=tuple(_pair(text, "--columns must be FIELD=COLUMN") for text in values["columns"]),
     )
     allowed = predicting.AllowedCode(values["task"], _code(values["code"]))
     folder = predicting.weights_of(run, out)
@@ -85,10 +94,10 @@ def _code(written: str | None) -> Any:
         raise click.UsageError(f"--trust-remote-code {error}") from error
 
 
-def _field(written: str) -> tuple[str, str]:
+def _pair(written: str, rule: str) -> tuple[str, str]:
     name, separator, value = written.partition("=")
     if not separator or not name:
-        raise click.UsageError(f"--field must be NAME=TEXT, got {written!r}")
+        raise click.UsageError(f"{rule}, got {written!r}")
     return name, value
 
 

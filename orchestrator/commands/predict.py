@@ -7,17 +7,16 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from analysis.text.warnings import count_sentences, listed
 from orchestrator import html_tables
 from orchestrator.errors import CorruptResults, UserError
 from orchestrator.storage.find_results import find_run
 from trainables.config import DataConfig
-from trainables.data.dataset import DataError, Item
-from trainables.data.how_read import Columns
-from trainables.data.items import read_items, sources
+from trainables.data.dataset import Item
 from trainables.data.load import load_corpus
+from trainables.data.unlabelled import GOLD, InputFile, read_inputs
 from trainables.modeling.remote_code import HubCode
 from trainables.modeling.saved_model import DamagedWeights, NotSaved, exported, fetched, saved_task
 
@@ -30,13 +29,18 @@ FORMATS: tuple[Format, ...] = ("csv", "jsonl", "parquet")
 
 @dataclass(frozen=True)
 class PredictionRequest:
-    """What to predict: texts, a file, or a data set; `fields` are more fields of every text (e.g. a context)."""
+    """What to predict: texts, a file, or a data set; `fields` are more fields of every text (e.g. a context).
+
+    A file is read as the run's data were; `format` and `columns` (field -> column) say what differs.
+    """
 
     texts: tuple[str, ...] = ()
     file: str | None = None
     data: str | None = None
     fields: tuple[tuple[str, str], ...] = ()
     limit: int | None = None
+    format: str | None = None
+    columns: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,11 +107,13 @@ def predict(
     from trainables.tools.predictor import Predictor
 
     predictor = Predictor.load(folder, task=allowed.task, code=allowed.code)
-    result = predictor.predict_with_counts(_items(folder, request))
-    table, warnings = result.table, _cut_off(result.counts, predictor.max_length)
+    items, notes = _items(folder, predictor.task.fields, request)
+    result = predictor.predict_with_counts(items)
+    table, warnings = result.table, (*notes, *_cut_off(result.counts, predictor.max_length), *_blank(result.blank))
     if not submission:
         return Predictions(table, warnings=warnings)
-    content = predictor.task.submission(table, predictor.labels)
+    answered = table[~table["item"].isin(result.blank)]
+    content = predictor.task.submission(answered, predictor.labels)
     if isinstance(content, dict):
         return Predictions(table, (json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode(), warnings)
     return Predictions(table, content.to_csv(index=False, lineterminator="\n").encode(), warnings)
@@ -118,6 +124,14 @@ def _cut_off(counts: Mapping[str, Mapping[str, int]], max_length: int) -> tuple[
     totals = {name: [sum(own.values())] for name, own in counts.items()}
     sentences = count_sentences(totals, "item", f"train.max_length {max_length}")
     return tuple(f"{text} (id {listed(list(counts[kind]))})" for kind, text in sentences.items())
+
+
+def _blank(items: Sequence[str]) -> tuple[str, ...]:
+    """Return a sentence about the items that hold no text, if there are any."""
+    if not items:
+        return ()
+    sentence = "1 item holds no text and has" if len(items) == 1 else f"{len(items)} items hold no text and have"
+    return (f"{sentence} no answer (id {listed(list(items))})",)
 
 
 def rendered(table: pd.DataFrame, format: Format) -> bytes:
@@ -160,26 +174,31 @@ def format_of(path: str) -> Format:
     return file_format
 
 
-def _items(folder: Path, request: PredictionRequest) -> Sequence[Item]:
+_DATA_FORMATS: tuple[str, ...] = tuple(
+    name for option in get_args(DataConfig.model_fields["format"].annotation) for name in get_args(option)
+)
+
+
+def _items(folder: Path, fields: Sequence[str], request: PredictionRequest) -> tuple[Sequence[Item], tuple[str, ...]]:
+    """Return the items of the request, and notes about them; `fields` are those that the run's task needs."""
     given = [bool(request.texts), request.file is not None, request.data is not None]
     extra = dict(request.fields)
     if sum(given) > 1 or not (sum(given) or extra):
         raise UserError("say what to predict: TEXT, --file FILE or --data NAME (one of them)")
-    if request.file is not None:
-        return read_items(Path(request.file), columns=_columns(folder, request.file))[: request.limit]
+    file = request.file
+    if request.data is not None and not request.data.endswith(".py") and Path(request.data).expanduser().is_file():
+        file = request.data
+    if file is None and (request.format is not None or request.columns):
+        raise UserError("--format and --columns say how a file is read: give it with --file")
+    if request.format not in (None, *_DATA_FORMATS):
+        raise UserError(f"--format {request.format}: unknown format; known: {', '.join(_DATA_FORMATS)}")
+    if file is not None:
+        run = DataConfig.model_validate_json(json.dumps(saved_task(folder)["config"]["data"]))
+        items, notes = read_inputs(InputFile(file, request.format, dict(request.columns)), run, fields)
+        return items[: request.limit], notes
     if request.data is not None:
         is_code = request.data.endswith(".py")
         source: dict[str, Any] = {"path" if Path(request.data).exists() and not is_code else "name": request.data}
-        return load_corpus(DataConfig(**source, limit=request.limit)).items
-    return [{**extra, "text": text} for text in request.texts] or [extra]
-
-
-def _columns(folder: Path, file: str) -> Columns:
-    """Return the mapping of columns of the run's own data, as far as the file has those columns."""
-    from trainables.data.readers import read_rows
-
-    mapping: Columns = saved_task(folder)["config"].get("data", {}).get("columns", {})
-    first = next(iter(read_rows(Path(file))), None)
-    if first is None:
-        raise DataError(f"{file}: the file holds no rows")
-    return {field: column for field, column in mapping.items() if set(sources({field: column})) <= set(first[1])}
+        inputs = tuple(name for name in fields if name not in GOLD)
+        return load_corpus(DataConfig(**source, limit=request.limit), inputs).items, ()
+    return [{**extra, "text": text} for text in request.texts] or [extra], ()

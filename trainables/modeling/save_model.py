@@ -19,7 +19,7 @@ from analysis.tables.folder import Folder
 from trainables.config import RunConfig
 from trainables.modeling.pretrained import load_tokenizer, merge, quiet
 from trainables.modeling.remote_code import point_to_hub
-from trainables.modeling.saved_model import FORMAT, HASHED, MANIFEST, TASK_FILE, manifest_of
+from trainables.modeling.saved_model import FORMAT, HASHED, MANIFEST, PAIRS, TASK_FILE, manifest_of
 from trainables.modeling.vocabulary_trimming import Vocabulary, restore_embedding
 from trainables.system import private_parts
 
@@ -29,7 +29,8 @@ class ModelBundle:
     """A trained model with its best weights, which saving may change, and what it was trained for.
 
     If the module has only the embedding rows of `vocabulary`, `whole` returns the model with all of them. `texts`
-    returns the texts that a tokenizer may be built from. `head` says what happened to the head of the checkpoint.
+    returns the texts that a tokenizer may be built from. `head` says what happened to the head of the checkpoint,
+    `pairs` whether the items were pairs of texts.
     """
 
     module: nn.Module
@@ -41,6 +42,7 @@ class ModelBundle:
     labels: tuple[str, ...]
     thresholds: Mapping[str, float]
     head: str | None = None
+    pairs: bool = False
 
 
 def save(bundle: ModelBundle, folder: Folder, facts: Mapping[str, Any]) -> None:
@@ -85,6 +87,7 @@ def _task_json(bundle: ModelBundle, facts: Mapping[str, Any]) -> str:
         "max_length": bundle.config.train.max_length,
         "decisions": dict(bundle.thresholds),
         "head": bundle.head,
+        PAIRS: bundle.pairs,
         "attention": getattr(getattr(bundle.module, "config", None), "_attn_implementation", None),
         **facts,
         "config": bundle.config.model_dump(mode="json"),

@@ -24,6 +24,7 @@ TASK_FILE, MANIFEST = "task.json", "manifest.json"
 FORMAT = 1
 HASHED = "manifest"  # the key of task.json that says there is a manifest; older exports have none
 INDEX = ".index.json"
+PAIRS = "pairs"  # the key of task.json that says whether the items were pairs of texts; older folders lack it
 TASK_SHA256 = "task_sha256"  # the hash of a user's task file
 ALWAYS = ("config.json", "tokenizer_config.json")  # files that every save writes
 LONGEST = 1_000_000  # tokens per item

@@ -20,9 +20,18 @@ from trainables import registry
 from trainables.config import ModelConfig, Precision, RunConfig
 from trainables.data.batch_loader import BatchLoader
 from trainables.data.dataset import DataError, Item
+from trainables.data.unlabelled import GOLD
 from trainables.modeling.pretrained import ModelError, ModelSource
 from trainables.modeling.remote_code import HubCode, in_folder
-from trainables.modeling.saved_model import TASK_FILE, TASK_SHA256, DamagedWeights, NotSaved, digest_of, saved_task
+from trainables.modeling.saved_model import (
+    PAIRS,
+    TASK_FILE,
+    TASK_SHA256,
+    DamagedWeights,
+    NotSaved,
+    digest_of,
+    saved_task,
+)
 from trainables.modeling.tokenizer import load_tokenizer
 from trainables.protocols.task import Task
 from trainables.system.hardware import this_machine
@@ -41,15 +50,22 @@ _ANYWHERE, _ON_DEVICES = ("eager", "sdpa"), ("flash_attention_2", "unpadded")
 
 @dataclass(frozen=True)
 class PredictedItems:
-    """Predictions, and counts of what the model did not see: name of the count -> id of the item -> number."""
+    """Predictions, and counts of what the model did not see: name of the count -> id of the item -> number.
+
+    `blank` are the ids of items without any text: they have a row in the table, and no answer.
+    """
 
     table: pd.DataFrame
     counts: Mapping[str, Mapping[str, int]]
+    blank: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Predictor:
-    """A saved model, ready to predict. `thresholds` are those that its run tuned."""
+    """A saved model, ready to predict. `thresholds` are those that its run tuned.
+
+    `pairs` says whether the run's items were pairs of texts; None: an older folder, which does not say it.
+    """
 
     task: Task
     module: nn.Module
@@ -59,6 +75,7 @@ class Predictor:
     thresholds: Mapping[str, float]
     precision: Precision
     device: torch.device
+    pairs: bool | None = None
 
     @classmethod
     def load(
@@ -90,6 +107,7 @@ class Predictor:
             thresholds=saved["decisions"],
             precision=_precision(model.precision, device),
             device=device,
+            pairs=saved[PAIRS] if isinstance(saved.get(PAIRS), bool) else None,
         )
 
     def predict(self, items: Sequence[Item]) -> pd.DataFrame:
@@ -100,17 +118,38 @@ class Predictor:
         """Return a run's table of predictions without the columns that need gold labels, and what was cut off.
 
         Labels of the items are ignored. Items without an id are numbered from 1. Raises DataError naming the first item
-        that the task cannot read.
+        that the task cannot read, or if every item is blank.
         """
         if not items:
             raise DataError("there is nothing to predict")
         numbered = [{"id": str(number), **item} for number, item in enumerate(items, start=1)]
-        ready = self.task.unlabelled(numbered, self.labels)
+        self._require_pairs(numbered)
+        readable = [item for item in numbered if not self._is_blank(item)] or numbered
+        ready = self.task.unlabelled(readable, self.labels)
         starts = range(0, len(ready), ITEMS_AT_A_TIME)
         parts = [self._predict_part(ready[start : start + ITEMS_AT_A_TIME]) for start in starts]
         names = dict.fromkeys(name for part in parts for name in part.counts)
         counts = {name: dict(pair for part in parts for pair in part.counts.get(name, {}).items()) for name in names}
-        return PredictedItems(pd.concat([part.table for part in parts], ignore_index=True), counts)
+        table = pd.concat([part.table for part in parts], ignore_index=True)
+        if len(readable) == len(numbered):
+            return PredictedItems(table, counts)
+        blank = tuple(str(item["id"]) for item in numbered if self._is_blank(item))
+        return PredictedItems(_with_blank(table, numbered, blank), counts, blank)
+
+    def _require_pairs(self, items: Sequence[Item]) -> None:
+        """Raise DataError if the run learned from pairs of texts and an item is a single one, or the other way."""
+        if self.pairs is None or "text" not in self.task.fields:
+            return
+        for number, item in enumerate(items, start=1):
+            if (item.get(PAIR) is not None) != self.pairs:
+                raise DataError(f"item {number} (id {item['id']!r}): {_OF_PAIRS if self.pairs else _OF_TEXTS}")
+
+    def _is_blank(self, item: Item) -> bool:
+        """Return whether an item has nothing to judge: one of its texts, or each of its words, is white space."""
+        fields = [name if name in item else "text" for name in self.task.fields if name not in GOLD]
+        if "text" in self.task.fields:
+            fields.append(PAIR)
+        return any(name in item and _is_empty(item[name]) for name in fields)
 
     def _predict_part(self, items: Sequence[Item]) -> PredictedItems:
         features = self.task.encode(items, self.tokenizer, self.labels, self.max_length)
@@ -123,6 +162,32 @@ class Predictor:
         if all("words" in item for item in items):
             _insert_words(predictions, items)
         return PredictedItems(predictions, {name: _by_item(items, count) for name, count in features.counts.items()})
+
+
+PAIR = "text_pair"
+_OF_PAIRS = (
+    "there is no text_pair, and the model judges pairs of texts: give it with --field text_pair=TEXT, or as a column "
+    "of the file (--columns text_pair=COLUMN)"
+)
+_OF_TEXTS = "there is a text_pair, and the model judges single texts: leave it out"
+
+
+def _is_empty(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return not any(str(word).strip() for word in value)
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def _with_blank(table: pd.DataFrame, items: Sequence[Item], blank: Sequence[str]) -> pd.DataFrame:
+    """Return the table with a row for each blank item, which holds its id and no answer, in the order of the items."""
+    whole = {name: "Int64" for name in table if pd.api.types.is_integer_dtype(table[name])}
+    answered = table.astype(whole)
+    rows = pd.DataFrame({"item": list(blank)}).reindex(columns=table.columns).astype(answered.dtypes)
+    texts = [name for name in rows if rows[name].dtype == object]
+    rows[texts] = rows[texts].where(rows[texts].notna(), None)
+    together = pd.concat([answered, rows], ignore_index=True)
+    order = {str(item["id"]): number for number, item in reversed(list(enumerate(items)))}
+    return together.iloc[together["item"].map(order).argsort(kind="stable")].reset_index(drop=True)
 
 
 def _by_item(items: Sequence[Item], counts: NDArray[np.int32]) -> dict[str, int]:

@@ -182,6 +182,13 @@ def _bundle_of_copy(config: RunConfig, prepared: Prepared, thresholds: Mapping[s
     return _bundle(config, prepared, copy.deepcopy(private_parts.uncompiled(prepared.model)), thresholds)
 
 
+def _has_pairs(prepared: Prepared) -> bool:
+    """Return whether the task judges pairs of texts: a second text is one of its inputs only beside a label."""
+    fields = prepared.task.fields
+    judged = "text" in fields and len(fields) > 1
+    return judged and any(item.get("text_pair") is not None for item in prepared.corpus.items)
+
+
 def _bundle(config: RunConfig, prepared: Prepared, module: nn.Module, thresholds: Mapping[str, float]) -> ModelBundle:
     return ModelBundle(
         module=module,
@@ -193,4 +200,5 @@ def _bundle(config: RunConfig, prepared: Prepared, module: nn.Module, thresholds
         labels=prepared.labels,
         thresholds=thresholds,
         head=prepared.trimmed.pretrained.remark,
+        pairs=_has_pairs(prepared),
     )
