@@ -30,6 +30,8 @@ def normalize(frame: pd.DataFrame, source: str) -> tuple[pd.DataFrame, list[str]
     """
     runs = frame.reset_index(drop=True).copy()
     runs["system"] = _systems(runs, source)
+    if "dataset" in runs.columns:
+        runs["dataset"] = runs["dataset"].map(_without_folders, na_action="ignore")
     _need(runs, ("seed", "score"), source)
     _refuse_rows(runs["seed"].isna(), source, "seed is empty")
     for key in KEYS:
@@ -39,6 +41,12 @@ def normalize(frame: pd.DataFrame, source: str) -> tuple[pd.DataFrame, list[str]
     runs["status"] = _statuses(runs, source)
     beyond = _beyond(runs, given, source)  # before any other score is removed
     return runs, [*_withhold(runs, source), *beyond]
+
+
+def _without_folders(data_set: Any) -> Any:
+    """Return the name of a Python file that defines a data set, which older results hold with its folders."""
+    is_file = isinstance(data_set, str) and data_set.endswith(".py")
+    return data_set.replace("\\", "/").rpartition("/")[2] if is_file else data_set
 
 
 def data_set_labels(runs: pd.DataFrame) -> pd.Series[str]:

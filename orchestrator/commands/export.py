@@ -17,6 +17,7 @@ from orchestrator.errors import EnvironmentProblem, UserError
 from orchestrator.storage import Store
 from orchestrator.storage.find_results import find_run
 from orchestrator.units import size
+from trainables.data.remote import is_remote, shown
 from trainables.modeling.remote_code import point_to_hub
 from trainables.modeling.saved_model import (
     HASHED,
@@ -128,15 +129,29 @@ def _new_file(target: Path, name: str) -> Path:
 
 
 def without_local_paths(task: dict[str, Any]) -> dict[str, Any]:
-    """Return the task with every path of this machine cut to its last part, also those of the user's Python files."""
+    """Return the task with every path of this machine cut to its last part, also those of the user's Python files.
+
+    Addresses lose what may be a password.
+    """
     config = json.loads(json.dumps(task["config"]))
-    for part, name in (("data", "path"), ("data", "name"), ("model", "source"), ("split", "ids")):
+    for part, name in (("data", "name"), ("model", "source"), ("split", "ids")):
         config[part][name] = _last_part(config[part].get(name))
+    files = ("path", "train", "validation", "test")
+    config["data"] |= {name: _last_parts(config["data"][name]) for name in files if name in config["data"]}
     if "from" in config["model"].get("tokenizer", {}):
         config["model"]["tokenizer"]["from"] = _last_part(config["model"]["tokenizer"]["from"])
     config |= {name: _last_part(config.get(name)) for name in ("task", "metric") if name in config}
     config["variants"] = {_last_part(name): options for name, options in config.get("variants", {}).items()}
     return {**task, "task": _last_part(task.get("task")), "config": config}
+
+
+def _last_parts(written: Any) -> Any:
+    """Return the last part of a path, or of each in a list; anything else (true, false, null) as it is."""
+    if isinstance(written, list):
+        return [_last_parts(path) for path in written]
+    if not isinstance(written, str):
+        return written
+    return shown(written) if is_remote(written) else _last_part(written.removeprefix("file://"))
 
 
 def _last_part(written: str | None) -> str | None:

@@ -48,7 +48,9 @@ _SIZES: dict[str, str] = {
     "string_too_long": "at most {max_length} characters",
     "string_too_short": "at least {min_length} character",
 }
-_TYPES = frozenset({"int_type", "float_type", "string_type", "bool_type", "literal_error", "dict_type", "model_type"})
+_TYPES = frozenset(
+    {"int_type", "float_type", "string_type", "bool_type", "literal_error", "dict_type", "model_type", "tuple_type"}
+)
 _ELSEWHERE = ("path", "train", "hub")
 MOST_OF_A_SECTION = 20
 _BOOLEANS = {

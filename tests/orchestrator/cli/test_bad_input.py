@@ -97,7 +97,7 @@ def test_a_model_name_that_is_neither_a_preset_nor_a_hub_id_is_refused(name: str
         ("data: {name: cr-ecs}", "bad.yaml:3: data: unknown dataset 'cr-ecs'; did you mean 'cr-ecss'?"),
         ("data: {name: cr-ecss}", "--data PATH (data.path)"),
         ("data: {path: missing.jsonl}", "missing.jsonl does not exist"),
-        ("data: {}", "bad.yaml:3: data: one of name, path or hub is needed"),
+        ("data: {}", "bad.yaml:3: data: one of name, path, train or hub is needed"),
         ("data: cr-ecss", "bad.yaml:3: data: must be a mapping (`key: value`), got 'cr-ecss'"),
         ("models: [minilm-l7]", "bad.yaml:4: models[0]: unknown model 'minilm-l7'; did you mean 'minilm-l6'?"),
         ("models: [minilm-l6, minilm-l6]", "bad.yaml:4: models: names 'minilm-l6' more than once"),

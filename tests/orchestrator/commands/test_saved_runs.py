@@ -166,6 +166,15 @@ def test_only_the_last_part_of_a_path_leaves_this_machine() -> None:
         "variants": {"trick.py": {}, "lora": {}},
     }
     assert (found["task"], found["labels"]) == ("own.py", ["/", "/joy"])
+    config["data"] = {
+        "train": ["/a/b.csv", "https://me:secret@host/c.csv?key=1"],
+        "test": "file:///a/t.csv",
+        "name": "x",
+    }
+    data = without_local_paths({"config": config})["config"]["data"]
+    assert data == {"train": ["b.csv", "https://host/c.csv"], "test": "t.csv", "name": "x"}
+    config["data"] = {"path": "/a/*.csv", "test": False}
+    assert without_local_paths({"config": config})["config"]["data"] == {"path": "*.csv", "test": False, "name": None}
 
 
 def test_a_probe_says_which_lengths_and_precisions_stay_finite(tmp_path: Path) -> None:
