@@ -103,8 +103,8 @@ class SplitConfig(Frozen):
 class DataConfig(Frozen):
     """Where the items come from: a data set's `name`, files (`path`, or `train` and more), or a Hub id (`hub`).
 
-    `path`, `train` and `hub` exclude each other; beside them, `name` says which data set, or whose `.py` file, reads
-    what is there, and any other name is only a label.
+    Beside `path`, `train` or `hub`, which exclude each other, `name` says which data set, or whose
+    `.py` file, reads what is there; any other name is only a label.
 
     Files are one pool of items (`path`), which `split` divides or whose column `split_column` names each row's part,
     or they are parts already (`train`, `validation`, `test`). A folder as `path` is a data set that was saved to disk,

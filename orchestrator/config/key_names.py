@@ -69,8 +69,9 @@ _OTHER_NAMES: dict[str, str] = {
     "format": "type file_type file_format",
     "limit": "max_samples max_train_samples num_samples max_items subset nrows head",
     "validation": "val valid dev eval val_size validation_size validation_split val_split dev_size valid_size "
-    "eval_size",
-    "test": "test_size test_split holdout",
+    "eval_size dev_file dev_files valid_file validation_file validation_files eval_file",
+    "test": "test_size test_split holdout test_file test_files",
+    "split_column": "split_col part part_column partition",
     "folds": "k cv kfold k_fold k_folds n_folds num_folds n_splits num_splits",
     "stratify": "stratified",
     "seed": "random_state random_seed",

@@ -67,6 +67,8 @@ def test_the_command_line_replaces_all_files_and_keeps_how_they_are_read(tmp_pat
         ({"train": "a.csv", "test": 3}, "data.test: must be true or false or text or a list, got 3"),
         ({"path": "a.csv", "test": "b.csv"}, "test names files, so the training files must be named, too"),
         ({"path": "nothing*.csv"}, "data.path: no file matches"),
+        ({"train": "items.jsonl", "dev": "items.jsonl"}, "data.dev: unknown key 'dev'; did you mean 'validation'?"),
+        ({"path": "items.jsonl", "part_column": "x"}, "unknown key 'part_column'; did you mean 'split_column'?"),
     ],
 )
 def test_wrong_files_are_refused_at_their_key(tmp_path: Path, data: dict[str, Any], reason: str) -> None:

@@ -84,8 +84,8 @@ def test_a_bug_and_an_interruption_leave_a_document_too(
     raised: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "data.py").write_text(f"raise {raised}\n")
-    content = "experiment: try\ntask: token_classification\ndata: {name: ./data.py}\nmodels: [minilm-l6]\n"
+    (tmp_path / "task.py").write_text(f"raise {raised}\n")
+    content = "experiment: try\ntask: ./task.py\ndata: {name: requirements-sample}\nmodels: [minilm-l6]\n"
     (tmp_path / "try.yaml").write_text(content)
     result = CliRunner().invoke(main, ["validate", "try.yaml", "--run-code", "--json"])
     assert result.exit_code == code
