@@ -374,9 +374,38 @@ def test_a_test_file_of_words_alone_has_no_labels(tmp_path: Path) -> None:
 
 
 def test_a_validation_file_without_labels_is_refused(tmp_path: Path, files: Mapping[str, str]) -> None:
-    other = _table(tmp_path / "v.csv", "three", head="text")
+    other = _table(tmp_path / "v.csv", "three,-1")
     with pytest.raises(DataError, match=r"v\.csv: the validation part has no labels: map a column to label"):
         _corpus(train=files["a"], validation=other)
+
+
+# --- parts that a file names itself ---
+
+
+@pytest.mark.parametrize("repeated", [False, True])
+def test_the_parts_of_one_json_file_are_parts(tmp_path: Path, repeated: bool) -> None:
+    rows = {
+        "train": [{"id": 0, "text": "one", "label": "x"}, {"id": 1, "text": "two", "label": "y"}],
+        "dev": [{"id": 0 if repeated else 2, "text": "three", "label": "x"}],
+    }
+    (tmp_path / "d.json").write_text(json.dumps(rows), encoding="utf-8")
+    ids = ["train/0", "train/1", "validation/0"] if repeated else [0, 1, 2]
+    texts, parts = ("one", "two", "three"), ("train", "train", "validation")
+    assert _shown(_corpus(path=str(tmp_path / "d.json"))) == list(zip(ids, texts, parts, strict=True))
+    with pytest.raises(DataError, match=r"holds parts of its own, so it cannot be data\.train"):
+        _corpus(train=str(tmp_path / "d.json"), test=_table(tmp_path / "t.csv", "four,x"))
+
+
+def test_a_folder_that_datasets_saved_is_read_by_part(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    saved = {
+        name: datasets.Dataset.from_dict({"text": texts, "label": ["x"] * len(texts)})
+        for name, texts in (("train", ["one", "two"]), ("test", ["three"]))
+    }
+    datasets.DatasetDict(saved).save_to_disk(str(tmp_path / "saved"))
+    corpus = _corpus(path=str(tmp_path / "saved"))
+    assert [(text, part) for _, text, part in _shown(corpus)] == [("one", "train"), ("two", "train"), ("three", "test")]
+    assert fingerprint(DataConfig(path=str(tmp_path / "saved")), CLASSES) == corpus.fingerprint
 
 
 # --- a column of parts ---
