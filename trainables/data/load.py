@@ -127,7 +127,7 @@ _SETTINGS = (
 def fingerprint(data: DataConfig, fields: tuple[str, ...] = (), *, offline: bool = False) -> str:
     """Return the SHA-256 (hex) of the source (the files' bytes, or the hub commit) and the settings it is read with."""
     location, dataset = locate(data, offline=offline), _dataset(data)
-    reading = READING if _is_read_otherwise(data, fields, dataset, location) else FIRST_READING
+    reading = READING if _is_read_otherwise(data, fields, dataset, location, offline) else FIRST_READING
     settings = {"columns": data.columns, "format": data.format, "limit": data.limit, "reading": reading}
     settings |= {name: value for name in _SETTINGS if (value := getattr(data, name)) is not None}
     separate = isinstance(location, SourceFiles) or (
@@ -146,10 +146,16 @@ def _source_sha256(data: DataConfig, dataset: Dataset | None, location: Location
     return content_sha256(location)
 
 
-def _is_read_otherwise(data: DataConfig, fields: tuple[str, ...], dataset: Dataset | None, location: Location) -> bool:
+def _is_read_otherwise(
+    data: DataConfig, fields: tuple[str, ...], dataset: Dataset | None, location: Location, offline: bool
+) -> bool:
     """Return whether the first version of the readers made other items of this file, or could not read it at all."""
     if isinstance(location, str) or (isinstance(location, Path) and _has_reader(data, dataset, location)):
-        return False
+        is_ours = isinstance(location, Path) and not registry.is_path(data.name or "")
+        if is_ours or not {"words", "answers"} & set(fields):
+            return False
+        source = f"{_source_sha256(data, dataset, location, offline)} {registry.content_of(data.name or '')}"
+        return _is_declared_otherwise(data.model_dump_json(), fields, source, offline)
     if isinstance(location, SourceFiles) or location.is_dir():
         return True
     state = location.stat()
@@ -163,6 +169,15 @@ def _is_changed(path: Path, data: str, fields: tuple[str, ...], modified: int, s
     config = DataConfig.model_validate_json(data)
     items = items_of(path, _options(config, fields), how)
     return how.changed or as_declared(items, config, fields).changed
+
+
+@functools.lru_cache(maxsize=32)
+def _is_declared_otherwise(data: str, fields: tuple[str, ...], source: str, offline: bool) -> bool:
+    """Read data of the hub, or of a user's own reader, to see it; the cache holds for their content, `source`."""
+    config = DataConfig.model_validate_json(data)
+    dataset = _dataset(config)
+    reading = _read(config, fields, dataset, locate(config, offline=offline), offline)
+    return as_declared(reading.items, config, fields).changed
 
 
 Location = Path | SourceFiles | str

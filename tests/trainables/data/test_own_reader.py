@@ -134,3 +134,16 @@ def test_a_setting_that_the_reader_would_not_see_is_refused(tmp_path: Path, data
     with pytest.raises(DataError) as caught:
         _corpus(tmp_path, "return Reading(ITEMS)", **data)
     assert reason in str(caught.value)
+
+
+def test_word_labels_that_become_tags_change_the_fingerprint(tmp_path: Path) -> None:
+    prints = {}
+    for separator in ("-", "_"):
+        folder = tmp_path / separator
+        folder.mkdir()
+        labels = [f"B{separator}X", f"I{separator}X"]
+        body = f"return Reading([{{'id': 1, 'words': ['a', 'b'], 'labels': {labels}}}])"
+        corpus = _corpus(folder, body, task="token_classification", fields=("words", "labels"))
+        assert corpus.items[0]["labels"] == ["B-X", "I-X"]
+        prints[separator] = corpus.fingerprint
+    assert prints["-"] != prints["_"]
