@@ -48,7 +48,8 @@ def anchored(experiment: Experiment, folder: Path) -> Experiment:
 def file_hashes(experiment: Experiment) -> dict[str, str]:
     """Return the SHA-256 of every user file whose content affects results: task, data set, metric, variants, split ids.
 
-    Raises UserError or DataError for a file that cannot be read.
+    A file that does not exist is left out: whoever loads it says which key names it. Raises UserError or DataError for
+    a file that cannot be read.
     """
     named = [
         experiment.task,
@@ -61,7 +62,8 @@ def file_hashes(experiment: Experiment) -> dict[str, str]:
         overrides = (entry.adapt for entry in experiment.models.values() if isinstance(entry.adapt, AdaptOverride))
         splits += [adapt.split for adapt in (experiment.adapt, *overrides)]
         named.append(experiment.adapt.data.name)
-    hashes = {name: _sha256(Path(name)) for name in named if name is not None and registry.is_path(name)}
+    files = [name for name in named if name is not None and registry.is_path(name) and Path(name).exists()]
+    hashes = {name: _sha256(Path(name)) for name in files}
     return hashes | {split.ids: ids_fingerprint(split.ids) for split in splits if split.ids is not None}
 
 

@@ -19,6 +19,7 @@ from trainables import registry
 from trainables.data.answers import span_of
 from trainables.data.dataset import DataError, Item
 from trainables.data.features import Ragged
+from trainables.tasks._texts import missing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -197,8 +198,10 @@ def require_sound(items: Sequence[Item]) -> None:
 
 def _fault(item: Item) -> str | None:
     for name in ("question", "context"):
-        if not isinstance(item.get(name), str) or not item[name].strip():
-            return f"its {name} is empty or not text; map a column to it with data.columns"
+        if item.get(name) is None:
+            return missing(item, name)
+        if not isinstance(item[name], str) or not item[name].strip():
+            return f"its {name} is empty or not text"
     answers = item.get("answers")
     if not isinstance(answers, Mapping) or {"text", "answer_start"} - set(answers):
         return "it has no answers: lists `text` and `answer_start`, both empty where the context holds no answer"

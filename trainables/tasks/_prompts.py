@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from trainables.data.dataset import Item
 from trainables.tasks._labels import label_fault
-from trainables.tasks._texts import PAIR, TEXT
+from trainables.tasks._texts import PAIR, TEXT, missing
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -92,7 +92,7 @@ def answer_fault(item: Item, name: str, known: Sequence[str] | None) -> str | No
     """Return why an item's `label` or `labels` cannot be written as an answer, or None. `known`: allowed labels."""
     value = item.get(name)
     if value is None:
-        return f"there is no {name}; map a column to it with data.columns"
+        return missing(item, name)
     if name == "labels" and not isinstance(value, list | tuple):
         return f"labels must be a list, got {type(value).__name__}"
     for label in [value] if name == "label" else value:

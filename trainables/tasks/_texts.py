@@ -23,13 +23,20 @@ def text_fault(item: Item, pairs: bool) -> str | None:
     for name in (TEXT, PAIR) if pairs else (TEXT,):
         text = item.get(name)
         if text is None:
-            known = ", ".join(field for field in item if field != "id")
-            return f"there is no {name}; map a column to it with data.columns (there are: {known or 'none'})"
+            return missing(item, name)
         if not isinstance(text, str):
             return f"{name} must be text, got {type(text).__name__}"
         if not text.strip():
             return f"{name} is empty"
     return None
+
+
+def missing(item: Item, field: str) -> str:
+    """Return why an item lacks a field: nothing stands in it, or the item has no such field."""
+    if field in item:
+        return f"there is nothing in {field}: fill it in, or leave the item out"
+    known = ", ".join(name for name in item if name != "id")
+    return f"there is no {field}; map a column to it with data.columns (there are: {known or 'none'})"
 
 
 def require_texts(items: Sequence[Item]) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainables.data.dataset import Item
+from trainables.tasks._texts import missing
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -66,7 +67,7 @@ def word_fault(item: Item) -> str | None:
     words, labels = item.get("words"), item.get("labels")
     for name, values in (("words", words), ("labels", labels)):
         if values is None:
-            return f"there is no {name}; map a column to it with data.columns"
+            return missing(item, name)
         if not isinstance(values, list | tuple):
             return f"{name} must be a list, got {type(values).__name__}"
         wrong = next((value for value in values if not isinstance(value, str)), None)

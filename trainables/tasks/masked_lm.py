@@ -20,6 +20,7 @@ from trainables.data.dataset import DataError, Item
 from trainables.data.features import Features, Ragged
 from trainables.data.splits import Split
 from trainables.tasks import _masking as masking
+from trainables.tasks._texts import missing
 from trainables.tasks._windows import Chunking, chunked, frame_of
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ class MaskedLM:
         """Raise DataError naming the first item without a text, or if there is only white space."""
         for number, item in enumerate(items, start=1):
             if not isinstance(item.get("text"), str):
-                reason = "there is no text; map a column to it with data.columns"
+                kind = type(item.get("text")).__name__
+                reason = missing(item, "text") if item.get("text") is None else f"text must be text, got {kind}"
                 raise DataError(f"item {number} (id {item.get('id')!r}): {reason}")
         if not any(item["text"].strip() for item in items):
             raise DataError("the texts are white space only")

@@ -34,7 +34,7 @@ from trainables.tasks._labels import (
     require_learnable,
     require_visible,
 )
-from trainables.tasks._texts import column, encode_texts, have_pairs, require_texts, text_fault
+from trainables.tasks._texts import column, encode_texts, have_pairs, missing, require_texts, text_fault
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -242,7 +242,7 @@ def _names(item: Item) -> list[str]:
 def _labels_fault(item: Item) -> str | None:
     labels = item.get("labels")
     if labels is None:
-        return "there are no labels (use an empty list for none); map a column to it with data.columns"
+        return f"{missing(item, 'labels')}; an empty list stands for no label"
     if not isinstance(labels, list | tuple):
         return f"labels must be a list, got {type(labels).__name__}"
     faults = chain((label_fault(label) for label in labels), [_twice(labels)])

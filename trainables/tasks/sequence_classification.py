@@ -29,7 +29,7 @@ from trainables.tasks._labels import (
     require_learnable,
     require_visible,
 )
-from trainables.tasks._texts import column, encode_texts, have_pairs, require_texts, text_fault
+from trainables.tasks._texts import column, encode_texts, have_pairs, missing, require_texts, text_fault
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -205,5 +205,5 @@ TASK = SequenceClassification()
 def _label_fault(item: Item) -> str | None:
     label = item.get("label")
     if label is None:
-        return "there is no label; map a column to it with data.columns"
+        return missing(item, "label")
     return label_fault(label)

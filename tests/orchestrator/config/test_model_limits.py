@@ -69,7 +69,8 @@ def test_a_models_own_length_is_named_and_so_is_the_default(tmp_path: Path) -> N
 
 
 def test_the_length_of_an_adaptation_is_checked_too(tmp_path: Path) -> None:
-    text = {"data": {"path": "items.jsonl"}}
+    (tmp_path / "text.txt").write_text("The bus shall work.\n", encoding="utf-8")
+    text = {"data": {"path": "text.txt"}}
     (problem,) = _problems(tmp_path, adapt={**text, "max_length": 512})
     assert (problem.key, problem.line) == ("adapt.max_length", _line(tmp_path, "max_length"))
     assert problem.message.endswith("write 160 or less, or give it its own (models.tiny.adapt.max_length)")

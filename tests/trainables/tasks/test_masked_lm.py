@@ -204,7 +204,11 @@ def test_a_resumed_run_is_the_uninterrupted_one(tmp_path: Path, monkeypatch: pyt
 
 @pytest.mark.parametrize(
     ("items", "reason"),
-    [([{"id": 1}], "there is no text"), ([{"id": 1, "text": 3}], "no text"), ([{"id": 1, "text": " "}], "white space")],
+    [
+        ([{"id": 1}], "there is no text"),
+        ([{"id": 1, "text": 3}], "text must be text, got int"),
+        ([{"id": 1, "text": " "}], "white space"),
+    ],
 )
 def test_items_without_text_are_refused(items: list[dict[str, Any]], reason: str) -> None:
     with pytest.raises(DataError, match=reason):

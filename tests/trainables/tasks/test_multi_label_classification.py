@@ -209,7 +209,7 @@ def test_tweets_without_a_label_are_legal() -> None:
     ("change", "reason"),
     [
         ({"text": ""}, r"item 2 \(id 1\): text is empty"),
-        ({"labels": None}, "there are no labels .use an empty list for none.; map a column"),
+        ({"labels": None}, "there is nothing in labels: .*an empty list stands for no label"),
         ({"labels": "data"}, "labels must be a list, got str"),
         ({"labels": ["data", -1]}, "-1 marks hidden labels"),
         ({"labels": ["data", "data"]}, "the label 'data' occurs more than once"),

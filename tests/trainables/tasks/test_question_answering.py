@@ -245,7 +245,7 @@ def test_questions_to_be_answered_need_no_answers_and_theirs_are_not_looked_at()
     ready = SHORT.unlabelled([*asked, {**ITEMS[1], "answers": "hidden"}], ())
     assert [item["question"] for item in ready[:-1]] == [item["question"] for item in ITEMS]
     assert all(item["answers"] == NONE for item in ready)
-    with pytest.raises(DataError, match=r"item 1 .*its context is empty or not text"):
+    with pytest.raises(DataError, match=r"item 1 .*there is no context; map a column to it"):
         SHORT.unlabelled([{"id": 1, "text": "Where?"}], ())
 
 
@@ -309,7 +309,7 @@ def test_training_without_any_answer_is_refused() -> None:
     [
         ({"question": " "}, r"item 2 \(question 'q1'\): its question is empty or not text"),
         ({"context": ""}, "its context is empty or not text"),
-        ({"context": None}, "its context is empty or not text; map a column to it with data.columns"),
+        ({"context": None}, "there is nothing in context"),
         ({"answers": None}, "it has no answers: lists `text` and `answer_start`"),
         ({"answers": {"text": ["bus"]}}, "it has no answers"),
         ({"answers": {"text": ["The"], "answer_start": []}}, "1 answers but 0 offsets"),

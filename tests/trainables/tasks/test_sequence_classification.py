@@ -172,12 +172,12 @@ def test_a_split_holds_the_classes_in_proportion() -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"text": None, "sentence": "a b"}, r"item 2 \(id 1\): there is no text; map a column .*there are: .*sentence"),
+        ({"text": None, "sentence": "a b"}, r"item 2 \(id 1\): there is nothing in text: fill it in"),
         ({"text": 3}, "text must be text, got int"),
         ({"text": " \n"}, "text is empty"),
-        ({"text_pair": None}, "there is no text_pair; map a column to it with data.columns"),
+        ({"text_pair": None}, "there is nothing in text_pair"),
         ({"text_pair": ""}, "text_pair is empty"),
-        ({"label": None}, "there is no label; map a column to it with data.columns"),
+        ({"label": None}, "there is nothing in label"),
         ({"label": -1}, "-1 marks hidden labels"),
         ({"label": "-1"}, "-1 marks hidden labels"),
         ({"label": "-"}, "the label - marks hidden labels"),

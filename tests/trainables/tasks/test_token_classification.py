@@ -186,7 +186,7 @@ def test_the_outside_label_comes_first() -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"labels": None}, r"item 2 \(id 1\): there is no labels; map a column to it with data.columns"),
+        ({"labels": None}, r"item 2 \(id 1\): there is nothing in labels"),
         ({"words": "The bus"}, "words must be a list, got str"),
         ({"words": ["a", 3]}, "words must hold text only, got 3"),
         ({"labels": ["O", None]}, "labels must hold text only, got None"),
