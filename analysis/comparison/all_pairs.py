@@ -62,7 +62,7 @@ def compare_all(
         shared = len(blocks[a, b].keys)
         if design.is_flexible and shared == 0:
             results.append(compare_without_pairs(family, a, b, grid.own(a), grid.own(b)))
-        elif design.is_flexible and shared == 1 and items is not None:
+        elif design.is_flexible and shared == 1 and items is not None and items.is_given:
             results.append(compare_over_items(family, a, b, blocks[a, b]))
         else:
             generator = np.random.default_rng((generator_seed, number))

@@ -30,7 +30,7 @@ class ItemCounts:
     """Counts [units, S] of every scored run; `index_of` maps a run's row in the frame to its index in `counts`.
 
     A unit is what is resampled: an item (sentence, pair, tweet, question), or a cluster of related items.
-    `baseline` is the score of always predicting the most frequent gold label.
+    `baseline` is the score of always predicting the most frequent gold label. `is_given`: another tool scored them.
     """
 
     counts: tuple[NDArray[Any], ...]
@@ -40,6 +40,7 @@ class ItemCounts:
     num_units: int
     clustered: bool
     baseline: float | None
+    is_given: bool = False
 
     @property
     def unit(self) -> str:
@@ -95,6 +96,7 @@ def read_item_counts(runs: pd.DataFrame, predictions: pd.DataFrame, metric: str)
         num_units=int(reference.units.max()) + 1,
         clustered=reference.clustered,
         baseline=_baseline(reference, definition),
+        is_given=definition.said == GIVEN_SCORE,
     )
 
 
