@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from analysis.tables.foreign import vocabulary
@@ -44,8 +44,22 @@ def assign(table: Table, columns: Columns) -> tuple[Roles, list[str]]:
     recipe = None if columns.system else recipe
     item = _named(table, columns.item, "--item") if columns.item else _by_name(table, vocabulary.ITEM, "the item")
     metric = None if plain_name(score) in ("score", "value") else score.strip().removeprefix("metrics.")
+    _refuse_double(table, {"the score": score, "the seed": seed, "the item": item, "the system": [*system, recipe]})
     roles = Roles(system, score, seed, recipe, state, item, metric, ignored)
     return roles, _notes(table, roles, columns)
+
+
+def _refuse_double(table: Table, columns: Mapping[str, str | Sequence[str | None] | None]) -> None:
+    """Raise Refused if one column has two roles, or if the score is in a column that means something else."""
+    role_of: dict[str, str] = {}
+    for what, names in columns.items():
+        for name in [names] if isinstance(names, str) else names or ():
+            if name is not None and role_of.setdefault(name, what) != what:
+                raise Refused(f"{table.label}: column {name!r} cannot be both {role_of[name]} and {what}; name another")
+    others = (*vocabulary.KEYS, *vocabulary.DATA_SET, *vocabulary.KEPT)
+    wrong = [name for name, what in role_of.items() if what == "the score" and plain_name(name) in others]
+    if wrong:
+        raise Refused(f"{table.label}: column {wrong[0]!r} cannot be the score, as it says what a run is; name another")
 
 
 def _notes(table: Table, roles: Roles, columns: Columns) -> list[str]:

@@ -197,6 +197,14 @@ def test_columns_are_named_by_options_in_any_case(tmp_path: Path) -> None:
         read([path], columns=Columns(system=("whom",)))
 
 
+def test_a_column_is_one_thing(tmp_path: Path) -> None:
+    path = written(tmp_path, "system,seed,dataset,points\na,1,x,0.5\n")
+    with pytest.raises(Refused, match="column 'seed' cannot be both the score and the seed; name another"):
+        read([path], columns=Columns(score="seed"))
+    with pytest.raises(Refused, match="column 'dataset' cannot be the score, as it says what a run is"):
+        read([path], columns=Columns(score="dataset"))
+
+
 def test_options_for_tables_do_nothing_to_results_of_ours_and_say_so(tmp_path: Path) -> None:
     write_compacted(tmp_path, rows({"a": [0.8]}))
     with pytest.raises(ValueError, match=r"--score, --ignore is for tables of other tools, but every source is ours"):
