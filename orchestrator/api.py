@@ -299,9 +299,8 @@ def analyze(
 
     A source is a results directory, a table with system, seed and score (or the export of another tool), or the name or
     file of an experiment. Everything is written to the folder `out`. `compare` replaces keys of the experiment's
-    `compare`; `generator_seed` is for resampling. In tables of other tools, `score`, `system`, `seed` and `item` name
-    the columns that are not called so (several of `system` are joined), and those of `ignore` may differ between the
-    runs of one system.
+    `compare`; `generator_seed` is for resampling. In tables of other tools, `score`, `system` (several are joined),
+    `seed` and `item` name columns that are not called so; those of `ignore` may differ within a system.
 
     >>> compared = analyze("results/tiny", out="comparison", compare={"alpha": 0.1})
     >>> list(compared.verdicts.values()), compared.analysis.alpha
@@ -321,7 +320,7 @@ def analyze(
         raise UserError("nothing to analyse: name a results directory, a table or an experiment")
     folder = None if out is None else str(out)
     named = [str(source) for source in sources]
-    columns = Columns(score=score, system=_listed(system), seed=seed, item=item, ignore=_listed(ignore))
+    columns = Columns.named(score, system, seed, item, ignore)
     return compare_systems(named, out=folder, compare=compare, columns=columns, generator_seed=generator_seed)
 
 
@@ -391,10 +390,6 @@ def export(run: str, to: str | Path | None = None, *, out: str | Path | None = N
     from orchestrator.commands.export import export as write
 
     return write(run, None if out is None else str(out), None if to is None else str(to))
-
-
-def _listed(names: str | Sequence[str]) -> tuple[str, ...]:
-    return (names,) if isinstance(names, str) else tuple(names)
 
 
 def _resolved(experiment: Loaded | str | Path, *, must_be_available: bool = True) -> ResolvedExperiment:

@@ -36,6 +36,19 @@ class Columns:
     ignore: tuple[str, ...] = ()
     metric: str | None = None
 
+    @classmethod
+    def named(
+        cls,
+        score: str | None,
+        system: str | Sequence[str],
+        seed: str | None,
+        item: str | None,
+        ignore: str | Sequence[str],
+    ) -> Columns:
+        """Return the columns where `system` and `ignore` may each be a single name."""
+        several = [(names,) if isinstance(names, str) else tuple(names) for names in (system, ignore)]
+        return cls(score=score, system=several[0], seed=seed, item=item, ignore=several[1])
+
     @property
     def given(self) -> list[str]:
         """The options that were given, as they are typed."""
