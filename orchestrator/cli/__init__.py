@@ -63,26 +63,33 @@ def list_(console: Console, kind: str | None) -> None:
 @options.experiment_argument
 @options.changes_options
 @click.option("--file-only", is_flag=True, help="Check only the file; look up no names, data or models.")
+@click.option("--no-data", is_flag=True, help="Leave the data aside: neither look for it nor read it.")
 @options.json_option
 @command
-def validate(console: Console, experiment: str, file_only: bool, **values: Any) -> None:
-    """Check an experiment and print it with every default filled in.
+def validate(console: Console, experiment: str, file_only: bool, no_data: bool, **values: Any) -> None:
+    """Check an experiment and its data, and print it with every default filled in; how the data is read goes to stderr.
 
     Python files that it names are not run, and what depends on them is not checked, unless --run-code is given.
     """
-    from orchestrator.config.look import look
+    from orchestrator.commands.validate import validate as check
     from orchestrator.config.yaml_file import dump
+    from orchestrator.console.data_preview import preview_text
+    from orchestrator.console.text import data_document
 
     run_code = values["run_code"]
     loaded = options.loaded(experiment, values, file_only)
-    checked, notes = (loaded.experiment, ()) if file_only else look(loaded, run_code=run_code)
-    for note in notes:
-        console.warning(note)
-    content = checked.model_dump(mode="json")
+    checked = check(loaded, file_only=file_only, run_code=run_code, with_data=not no_data)
+    for warning in checked.warnings:
+        console.warning(warning)
+    content = checked.experiment.model_dump(mode="json")
+    facts = checked.facts
     if console.as_json:
-        console.document({"experiment": content})
-    else:
-        console.data(dump(content).rstrip())
+        data = None if facts is None else data_document(facts, checked.data)
+        console.document({"experiment": content, "data": data})
+        return
+    if facts is not None and checked.data is not None:
+        console.note(preview_text(facts, checked.data))
+    console.data(dump(content).rstrip())
 
 
 @main.command()
@@ -104,13 +111,15 @@ def schema(console: Console) -> None:
 @options.max_runs_option
 @click.option("--power", is_flag=True, help="Also show which differences these seeds can detect, from the runs so far.")
 @click.option("--spread", type=click.FloatRange(min=0, min_open=True), metavar="STD", help=_SPREAD_HELP)
+@click.option("--no-data", is_flag=True, help="Check the data, but do not show how it is read.")
 @options.json_option
 @command
-def plan(console: Console, experiment: str, power: bool, spread: float | None, **values: Any) -> None:
-    """Show what a sweep would do: its runs, what they can decide, time and disk. Starts nothing."""
+def plan(console: Console, experiment: str, power: bool, spread: float | None, no_data: bool, **values: Any) -> None:
+    """Show what a sweep would do: how it reads the data, its runs, what they can decide, time, disk. Starts nothing."""
     from orchestrator.config.resolve import resolve
 
     resolved = resolve(options.loaded(experiment, values), must_be_available=False)
+    values["show_data"] = not no_data
     _show_plan(console, resolved, power=power or spread is not None, spread=spread, **values)
 
 

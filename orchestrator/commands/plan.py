@@ -15,7 +15,8 @@ from analysis.design_power import DesignPower, Spread, power_of, spread_of
 from orchestrator import html_tables
 from orchestrator.commands import _machine
 from orchestrator.config import resolve
-from orchestrator.config.data_check import DataFacts, check_data
+from orchestrator.config.data_check import DataFacts
+from orchestrator.config.data_preview import DataPreview, look_at_data
 from orchestrator.config.resolve import ResolvedExperiment
 from orchestrator.config.run_spec import RunSpec
 from orchestrator.errors import UserError
@@ -148,7 +149,8 @@ class ModelPrecision:
 class SweepPlan:
     """What a sweep would do. `pending` are the runs it would execute, in order.
 
-    Show `out`, open `address`: the address may hold credentials.
+    `data` says how the data was read; None if that was not asked for. Show `out`, open `address`: the address may hold
+    credentials.
     """
 
     experiment: str
@@ -164,6 +166,7 @@ class SweepPlan:
     notes: tuple[str, ...] = ()
     power: DesignPower | None = None
     precisions: tuple[ModelPrecision, ...] = ()
+    data: DataPreview | None = None
     address: str = field(kw_only=True, repr=False)
 
     @property
@@ -184,13 +187,15 @@ def plan(
     lanes: int | None = None,
     max_runs: int = resolve.MAXIMUM_RUNS,
     strict: bool = False,
+    show_data: bool = True,
 ) -> SweepPlan:
     """Plan a sweep: read the data and the results directory, start nothing and write nothing.
 
-    Raises UserError or DataError for what would also stop the sweep, which may be `strict`.
+    Without `show_data`, the data is only checked. Raises UserError or DataError for what would also stop the sweep,
+    which may be `strict`.
     """
     cells = (*resolved.adaptations, *resolve.grid_runs(resolved, max_runs))
-    facts = check_data(resolved, strict=strict)
+    facts, data = look_at_data(resolved, strict=strict, show=show_data)
     store = Store.open(out or default_out(resolved.experiment.experiment))
     recorded = store.recorded()
     pending = tuple(resolve.pending(cells, recorded))
@@ -208,6 +213,7 @@ def plan(
         facts=facts,
         notes=resolved.notes,
         precisions=precisions(resolved),
+        data=data,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import groupby
@@ -104,14 +104,18 @@ def _about_unseen(unseen: Sequence[UnseenLabel]) -> Iterator[str]:
         yield f"no training item has the label {label!r}: it is missed in {', '.join(places[:MOST_NAMED])}{more}"
 
 
-def check_data(resolved: ResolvedExperiment, *, strict: bool = False) -> DataFacts:
+def check_data(
+    resolved: ResolvedExperiment, *, strict: bool = False, on_corpus: Callable[[Corpus], None] | None = None
+) -> DataFacts:
     """Read every item and draw every split. Raises DataError with file, row and reason.
 
-    `strict` raises UserError, instead of warning, if evaluation items are also training items.
+    `strict` raises UserError, instead of warning, if evaluation items are also training items. `on_corpus` gets the
+    data as soon as it is read and checked.
     """
     experiment = resolved.experiment
     seeds = experiment.seeds if experiment.split.seed == "run" else (experiment.split.seed,)
-    facts = _facts_of(resolved.systems[0].config, [(seed, fold) for seed in seeds for fold in resolved.folds])
+    drawn = [(seed, fold) for seed in seeds for fold in resolved.folds]
+    facts = _facts_of(resolved.systems[0].config, drawn, on_corpus)
     if strict and facts.first_duplicate is not None:
         item, trained = facts.first_duplicate
         example = f"the first is item {item!r}, the same as training item {trained!r}"
@@ -121,13 +125,19 @@ def check_data(resolved: ResolvedExperiment, *, strict: bool = False) -> DataFac
     return replace(facts, adapt=_facts_of(adapt := resolved.adaptations[0].config, [(adapt.split_seed, None)]))
 
 
-def _facts_of(config: RunConfig, drawn: Sequence[tuple[int, int | None]]) -> DataFacts:
+def _facts_of(
+    config: RunConfig,
+    drawn: Sequence[tuple[int, int | None]],
+    on_corpus: Callable[[Corpus], None] | None = None,
+) -> DataFacts:
     """Return the facts about one data set, split with every (seed, fold)."""
     task: Task = registry.load("task", config.task).configured(config.task_options)
     gold = getattr(task, "gold", GOLD)
     corpus = load_corpus(config.data, task.fields)
     task.check(corpus.items)
     labels = task.label_space(corpus.items)
+    if on_corpus is not None:
+        on_corpus(corpus)
     _check_metric(config.metric, labels)
     splits = [split_for(task, corpus, config.split, seed, fold) for seed, fold in drawn]
     for split in splits:

@@ -34,20 +34,23 @@ from trainables.models import ResolvedModel
 from trainables.protocols.task import Task
 from trainables.registry import is_path
 
+_DATA: set[KeyPath] = {("data", "name"), ("adapt", "data", "name")}
 
-def look(loaded: Loaded, *, run_code: bool) -> tuple[Experiment, tuple[str, ...]]:
+
+def look(loaded: Loaded, *, run_code: bool, with_data: bool = True) -> tuple[Experiment, tuple[str, ...]]:
     """Resolve an experiment to check it; the code that it names runs only if `run_code`. Returns it with notes.
 
-    Raises InvalidExperiment as `resolve` does.
+    Without `with_data`, the data is not even looked for. Raises InvalidExperiment as `resolve` does.
     """
-    if run_code or not named_code(anchored(loaded.experiment, loaded.folder)):
+    code = () if run_code else named_code(anchored(loaded.experiment, loaded.folder))
+    if with_data and not code:
         resolved = resolve(loaded, must_be_available=False)
         return resolved.experiment, resolved.notes
     check = Check(loaded.document)
     experiment = anchored(loaded.experiment, loaded.folder)
-    code = named_code(experiment)
+    skipped: set[KeyPath] = {part.path for part in code} | (set() if with_data else _DATA)
     model = partial(model_of, check, must_be_available=False)
-    experiment = _check_names(check, experiment, {part.path for part in code}, model)
+    experiment = _check_names(check, experiment, skipped, model)
     check.finish()
     left_out = (
         f"not checked, because it is code: {part} (and what depends on it); --run-code runs it" for part in code

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.console.console import aligned, cell, table
+from orchestrator.console.data_preview import facts_line, preview_lines
 from orchestrator.units import duration, plural, size
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from orchestrator.commands.list import Entry, Kind
     from orchestrator.commands.plan import SweepPlan
     from orchestrator.commands.verify import DamagedFile, Verification
+    from orchestrator.config.data_check import DataFacts
+    from orchestrator.config.data_preview import DataPreview
     from orchestrator.storage.status import Status, TrialStatus
 
 
@@ -67,15 +70,14 @@ def status_document(sweep: Status) -> dict[str, Any]:
 
 def plan(planned: SweepPlan) -> str:
     """Return the grid, what it can decide, and what it costs."""
-    facts, reach = planned.facts, planned.reach
+    reach = planned.reach
     left_out = planned.status.counts["unsupported"]
     recorded = planned.runs - len(planned.pending) - left_out
     left = f", {left_out} unsupported on this machine" if left_out else ""
-    sizes = f"{facts.items} items, {facts.labels} labels"
-    clusters = f", clusters {facts.clusters}" if facts.clusters else ""
     lines = [
         ["experiment", planned.experiment + (f": {planned.question}" if planned.question else "")],
-        ["data", f"{sizes}; {facts.train_items} train, {facts.evaluation_items} evaluate{clusters}"],
+        facts_line(planned.facts),
+        *([] if planned.data is None else preview_lines(planned.data)),
         ["results", planned.out],
         ["runs", f"{planned.runs} in the grid, {recorded} recorded, {len(planned.pending)} to do{left}"],
         ["metric", planned.metric],
@@ -146,11 +148,16 @@ def plan_document(planned: SweepPlan) -> dict[str, Any]:
         "status": status_document(planned.status),
         "reach": asdict(planned.reach),
         "estimate": asdict(planned.estimate),
-        "data": asdict(planned.facts),
+        "data": data_document(planned.facts, planned.data),
         "precisions": [asdict(entry) for entry in planned.precisions],
         "power": None if planned.power is None else asdict(planned.power),
         "warnings": list(planned.warnings),
     }
+
+
+def data_document(facts: DataFacts, data: DataPreview | None) -> dict[str, Any]:
+    """Return what is known about the data, and how it was read if that was asked for, for `--json`."""
+    return {**asdict(facts), **({} if data is None else data.document())}
 
 
 def verification(result: Verification) -> str:
