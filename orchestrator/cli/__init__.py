@@ -60,6 +60,30 @@ def list_(console: Console, kind: str | None) -> None:
 
 
 @main.command()
+@click.argument("data", nargs=-1, required=True)
+@click.option("--task", metavar="TASK", help="What the data is for (`list tasks`). Default: what its columns fit.")
+@click.option("--to", metavar="FILE", help="The file to write. Default: named after the data, in this folder.")
+@options.json_option
+@command
+def init(console: Console, data: tuple[str, ...], task: str | None, to: str | None) -> None:
+    """Look at a data file, a folder, or the files of several parts, and write an experiment file for them.
+
+    It says how the data is read, which task it is for, and an alternative where that is not sure. The experiment file
+    is one that `validate` accepts, with comments where something is to be decided. Nothing is overwritten.
+    """
+    from orchestrator.commands.init import start
+    from orchestrator.console.data_preview import started_document, started_text
+
+    started = start(data, task, to)
+    for warning in (*started.facts.warnings, *started.data.warnings):
+        console.warning(warning)
+    if console.as_json:
+        console.document(started_document(started))
+    else:
+        console.data(started_text(started))
+
+
+@main.command()
 @options.experiment_argument
 @options.changes_options
 @click.option("--file-only", is_flag=True, help="Check only the file; look up no names, data or models.")
@@ -73,8 +97,7 @@ def validate(console: Console, experiment: str, file_only: bool, no_data: bool, 
     """
     from orchestrator.commands.validate import validate as check
     from orchestrator.config.yaml_file import dump
-    from orchestrator.console.data_preview import preview_text
-    from orchestrator.console.text import data_document
+    from orchestrator.console.data_preview import data_document, preview_text
 
     run_code = values["run_code"]
     loaded = options.loaded(experiment, values, file_only)

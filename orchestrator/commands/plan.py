@@ -172,7 +172,7 @@ class SweepPlan:
     @property
     def warnings(self) -> tuple[str, ...]:
         """Everything to consider before starting."""
-        return (*self.notes, *self.facts.warnings, *self.reach.warnings)
+        return (*self.notes, *self.facts.warnings, *(self.data.warnings if self.data else ()), *self.reach.warnings)
 
     def _repr_html_(self) -> str:
         counts = f"{self.experiment}: {plural(self.runs, 'run')}, {len(self.pending)} to do; results: {self.out}"

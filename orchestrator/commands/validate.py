@@ -25,7 +25,8 @@ class Checked:
     @property
     def warnings(self) -> tuple[str, ...]:
         """Everything to consider before it runs."""
-        return (*self.notes, *(() if self.facts is None else self.facts.warnings))
+        facts = () if self.facts is None else self.facts.warnings
+        return (*self.notes, *facts, *(() if self.data is None else self.data.warnings))
 
 
 def validate(loaded: Loaded, *, file_only: bool = False, run_code: bool = False, with_data: bool = True) -> Checked:

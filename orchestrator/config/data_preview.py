@@ -48,8 +48,8 @@ class FileRead:
 class TokenLengths:
     """Tokens per item for the models that share a tokenizer and `max_length`, of `items` that were looked at.
 
-    `cut_items` lose tokens to `max_length`; for questions, they are those whose answer is in no window. If the
-    tokenizer cannot be used here, `problem` says why and there are no numbers.
+    `cut_items` lose tokens to `max_length`; for questions, they are those whose answer is in no window. If there are no
+    numbers, `problem` says why; with `fails`, every run of these models would end with it.
     """
 
     models: tuple[str, ...]
@@ -60,6 +60,7 @@ class TokenLengths:
     max: int | None = None
     cut_items: int | None = None
     problem: str | None = None
+    fails: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,13 @@ class DataPreview:
     labels: Mapping[str, int]
     first_items: tuple[Item, ...]
     tokens: tuple[TokenLengths, ...]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What would end runs, or nothing."""
+        return tuple(
+            f"{', '.join(entry.models)}: no run can work: {entry.problem}" for entry in self.tokens if entry.fails
+        )
 
     def document(self) -> dict[str, Any]:
         """Return it for `--json`: what all files have in common at the top, each file and each tokenizer in lists.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from orchestrator.commands.init import Started
     from orchestrator.config.data_check import DataFacts
     from orchestrator.config.data_preview import DataPreview, FileRead, TokenLengths
 
@@ -40,6 +43,34 @@ def preview_text(facts: DataFacts, data: DataPreview) -> str:
     return "\n".join(f"{key:<12}{' '.join(text.split())}".rstrip() for key, text in lines)
 
 
+def started_text(started: Started) -> str:
+    """Return which file was written, what it takes the data for, how that is read, and what to do next."""
+    alternative = started.alternative
+    lines = [f"{'wrote':<12}{started.file}", f"{'task':<12}{started.task}: {started.guess.why}"]
+    if alternative is not None:
+        lines.append(f"{'or':<12}{started.other_task}: {alternative.why} (--task {started.other_task})")
+    file = shlex.quote(started.file)
+    follow = f"{'next':<12}orchestrate plan {file}, then orchestrate sweep {file}"
+    return "\n".join([*lines, preview_text(started.facts, started.data), follow])
+
+
+def started_document(started: Started) -> dict[str, Any]:
+    """Return the same for `--json`."""
+    alternative = started.alternative
+    return {
+        "file": started.file,
+        "task": started.task,
+        "why": started.guess.why,
+        "alternative": None if alternative is None else {"task": started.other_task, "why": alternative.why},
+        "data": data_document(started.facts, started.data),
+    }
+
+
+def data_document(facts: DataFacts, data: DataPreview | None) -> dict[str, Any]:
+    """Return what is known about the data, and how it was read if that was asked for, for `--json`."""
+    return {**asdict(facts), **({} if data is None else data.document())}
+
+
 def _keyed(key: str, texts: Sequence[str]) -> list[Line]:
     return [["" if number else key, text] for number, text in enumerate(texts)]
 
@@ -63,7 +94,7 @@ def _form(file: FileRead) -> str:
     details = []
     if file.delimiter is not None:
         details.append(f"cells separated by {_NAMED.get(file.delimiter, repr(file.delimiter))}")
-    if file.quoting is not None:
+    if file.quoting is not None and (file.format, file.quoting) != ("csv", "csv"):
         details.append("quotes enclose cells" if file.quoting == "csv" else "quotes are text")
     if file.header is False:
         details.append("no header")
@@ -74,11 +105,17 @@ def _form(file: FileRead) -> str:
 
 def _columns(files: Sequence[FileRead]) -> list[str]:
     """Return from which column each field comes, once for all files that have the same ones."""
-    texts = [
-        ", ".join(field if field == column else f"{field} <- {column}" for field, column in file.columns.items())
-        for file in files
-    ]
+    texts = [", ".join(_column(*pair) for pair in sorted(file.columns.items(), key=_is_label)) for file in files]
     return [text for text in dict.fromkeys(texts) if text]
+
+
+def _column(field: str, column: str) -> str:
+    return field if field == column else f"{field} <- {column}"
+
+
+def _is_label(pair: tuple[str, str]) -> bool:
+    """Return whether this is the label, which stands behind both texts of a pair."""
+    return pair[0] == "label"
 
 
 def _labels(labels: Mapping[str, int]) -> str:

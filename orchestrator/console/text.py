@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.console.console import aligned, cell, table
-from orchestrator.console.data_preview import facts_line, preview_lines
+from orchestrator.console.data_preview import data_document, facts_line, preview_lines
 from orchestrator.units import duration, plural, size
 
 if TYPE_CHECKING:
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from orchestrator.commands.list import Entry, Kind
     from orchestrator.commands.plan import SweepPlan
     from orchestrator.commands.verify import DamagedFile, Verification
-    from orchestrator.config.data_check import DataFacts
-    from orchestrator.config.data_preview import DataPreview
     from orchestrator.storage.status import Status, TrialStatus
 
 
@@ -153,11 +151,6 @@ def plan_document(planned: SweepPlan) -> dict[str, Any]:
         "power": None if planned.power is None else asdict(planned.power),
         "warnings": list(planned.warnings),
     }
-
-
-def data_document(facts: DataFacts, data: DataPreview | None) -> dict[str, Any]:
-    """Return what is known about the data, and how it was read if that was asked for, for `--json`."""
-    return {**asdict(facts), **({} if data is None else data.document())}
 
 
 def verification(result: Verification) -> str:

@@ -20,6 +20,7 @@ CUT = ("truncated_items", "answers_in_no_window")  # counts of features that say
 def token_lengths(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield for each model `p50`, `p95` and `max` tokens of an item, and how many items are cut; else `problem`.
 
+    `fails` says that a run would end with this problem, because the task cannot use the tokenizer or `max_length`.
     Lengths include special tokens, and whatever the task adds. A question's is that of its whole context, and it counts
     as cut if its answer is in no window.
     """
@@ -51,7 +52,10 @@ def _measured(
     if not _is_here(config):
         return {"problem": NOT_HERE}
     tokenizer = load_tokenizer(config, lambda: training_texts(Corpus("", list(items), "")))
-    counts = task.encode(items, tokenizer, labels, model["max_length"]).counts
+    try:
+        counts = task.encode(items, tokenizer, labels, model["max_length"]).counts
+    except ValueError as error:
+        return {"problem": str(error), "fails": True}
     cut = np.zeros(len(items), dtype=bool)
     for name in CUT:
         cut |= counts[name] > 0 if name in counts else False

@@ -92,6 +92,7 @@ def test_the_document_holds_what_was_read(write: Write) -> None:
         **checked["token_lengths"],
         "cut_items": checked["cut_items"],
         "problem": None,
+        "fails": False,
     }
 
 
@@ -165,6 +166,17 @@ def test_the_answer_is_marked_in_its_context_and_one_that_no_window_holds_counts
     assert item_lines(data.first_items[0]) == ["question: What ?", "context: The tank holds [[hydrazine]] ."]
     assert item_lines(data.first_items[1])[1] == "context: No one . (no answer)"
     assert data.tokens[0].cut_items == 1
+
+
+def test_a_length_with_which_no_run_can_work_is_a_warning(write: Write) -> None:
+    answers = {"text": ["tank"], "answer_start": [4]}
+    rows = [{"question": "What ?", "context": f"The tank holds {number} .", "answers": answers} for number in range(4)]
+    options = {"task_options": {"stride": 32}, "train": {"max_length": 32}}
+    write("".join(json.dumps(row) + "\n" for row in rows), "d.jsonl", "question_answering", **options)
+    result = invoke("validate", "tiny.yaml")
+    assert result.exit_code == 0
+    assert "warning: tiny: no run can work: question" in result.stderr
+    assert "raise train.max_length or lower task_options.stride" in result.stderr
 
 
 def test_pairs_and_lists_of_labels_are_shown_field_by_field() -> None:
