@@ -6,6 +6,6 @@ a file), `items.py` (rows to items; `words.py`, `spans.py`, `questions.py` and `
 them), `parts.py` (the items of several files, or of rows that name their part), `own_reader.py` (data sets that a
 user's Python file defines), `dataset.py` (the data set that results), `how_read.py` (how a file was read), `splits.py`
 (train, validation, test), `features.py` (token rows without padding), `batching.py` (which features form a step),
-`batch_loader.py` (padded tensors). `unlabelled.py` reads files to predict. Start with `load.py`. May import `system`,
-`config` and `registry`.
+`batch_loader.py` (padded tensors). `unlabelled.py` reads files to predict; `guess.py` says what a file can be read as.
+Start with `load.py`. May import `system`, `config` and `registry`.
 """
