@@ -34,7 +34,7 @@ def with_clusters(check: Check, experiment: Experiment, task: Task) -> Experimen
 
 
 def _with_clusters(check: Check, place: KeyPath, split: SplitConfig, data: DataConfig, task: Task) -> SplitConfig:
-    corpus: Corpus | None = check.attempt((*place, "data"), lambda: load_corpus(data, task.fields))
+    corpus: Corpus | None = check.attempt((*place, "data"), lambda: load_corpus(data, task.fields, keep=True))
     if corpus is None:
         return split
     path = (*place, "split", "ids" if split.clusters is None else "clusters")

@@ -17,7 +17,7 @@ from trainables import registry
 from trainables.config import RunConfig
 from trainables.data.dataset import Corpus, DataError, Item
 from trainables.data.leakage import GOLD, Contents, Overlap
-from trainables.data.load import load_corpus
+from trainables.data.load import forget, load_corpus
 from trainables.data.splits import Split, split_for
 from trainables.protocols.task import Task
 
@@ -110,8 +110,15 @@ def check_data(
     """Read every item and draw every split. Raises DataError with file, row and reason.
 
     `strict` raises UserError, instead of warning, if evaluation items are also training items. `on_corpus` gets the
-    data as soon as it is read and checked.
+    data as soon as it is read and checked. Afterwards nothing is kept in memory of what was read for it and before it.
     """
+    try:
+        return _checked(resolved, strict, on_corpus)
+    finally:
+        forget()
+
+
+def _checked(resolved: ResolvedExperiment, strict: bool, on_corpus: Callable[[Corpus], None] | None) -> DataFacts:
     experiment = resolved.experiment
     seeds = experiment.seeds if experiment.split.seed == "run" else (experiment.split.seed,)
     drawn = [(seed, fold) for seed in seeds for fold in resolved.folds]
@@ -133,7 +140,7 @@ def _facts_of(
     """Return the facts about one data set, split with every (seed, fold)."""
     task: Task = registry.load("task", config.task).configured(config.task_options)
     gold = getattr(task, "gold", GOLD)
-    corpus = load_corpus(config.data, task.fields)
+    corpus = load_corpus(config.data, task.fields, keep=True)
     task.check(corpus.items)
     labels = task.label_space(corpus.items)
     if on_corpus is not None:

@@ -216,7 +216,7 @@ def with_fingerprints(
 def _pinned(check: Check, config: DataConfig, path: KeyPath, fields: tuple[str, ...]) -> DataConfig:
     """Add the content's hash; report a problem if the file already names another one."""
     fingerprint: str | None = check.attempt(
-        path, lambda: load.fingerprint(config.model_copy(update={"fingerprint": None}), fields)
+        path, lambda: load.fingerprint(config.model_copy(update={"fingerprint": None}), fields, keep=True)
     )
     if fingerprint is not None and config.fingerprint not in (None, fingerprint):
         check.add(
@@ -270,7 +270,7 @@ def _decided_by_data(check: Check, experiment: Experiment, task: Task, options: 
     configured = task.configured(options)
     if experiment.data.fingerprint is None or not isinstance(configured, DecidedByData):
         return options
-    corpus: Corpus | None = check.attempt(("data",), lambda: load.load_corpus(experiment.data, task.fields))
+    corpus: Corpus | None = check.attempt(("data",), lambda: load.load_corpus(experiment.data, task.fields, keep=True))
     if corpus is None:
         return options
     decided, notes = configured.decided(corpus.items)

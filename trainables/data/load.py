@@ -5,7 +5,6 @@ Data sets of the Hugging Face Hub are pinned to a commit. Heavy libraries are im
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 from dataclasses import replace
@@ -20,8 +19,8 @@ from trainables.data.clusters import without_blank_clusters
 from trainables.data.dataset import Corpus, DataError, Dataset, HubSource, Item, Reading
 from trainables.data.declared import as_declared
 from trainables.data.dropped import without_labels
-from trainables.data.how_read import Columns, HowRead, ReadOptions
-from trainables.data.items import items_of, mapped
+from trainables.data.how_read import Columns, ReadOptions
+from trainables.data.items import mapped
 from trainables.data.own_reader import own_dataset, read_own
 from trainables.data.parts import SourceFiles, read_files, read_one
 from trainables.data.sources import content_sha256, find_files
@@ -88,14 +87,16 @@ READING = 2  # of files that the first version of the readers read otherwise, so
 FIRST_READING = 1
 
 
-def load_corpus(data: DataConfig, fields: tuple[str, ...] = (), *, offline: bool = False) -> Corpus:
+def load_corpus(data: DataConfig, fields: tuple[str, ...] = (), *, offline: bool = False, keep: bool = False) -> Corpus:
     """Read the items; `fields` are those that the task needs, which helps to recognise how a file is meant.
 
-    Raises DataError, with file, row and reason, if the data cannot be found or used.
+    With `keep`, what was read is kept in memory until `forget`, for those who ask again. Raises DataError, with file,
+    row and reason, if the data cannot be found or used.
     """
     dataset = _dataset(data)
     location = locate(data, offline=offline)
-    reading = _as_asked(_read(data, fields, dataset, location, offline), _asked_test(data), location)
+    raw = _reading(data, fields, dataset, location, offline, keep)
+    reading = _as_asked(raw, _asked_test(data), location)
     kept = without_labels(reading.items, reading.parts, data.drop_labels)
     declared, parts = as_declared(kept.items, data, fields), kept.parts
     items = without_blank_clusters(declared.items)
@@ -103,12 +104,52 @@ def load_corpus(data: DataConfig, fields: tuple[str, ...] = (), *, offline: bool
     if data.limit is not None and data.limit < len(items):
         notes = (*notes, f"only the first {data.limit} of {len(items)} items: not a real result")
         items, parts = items[: data.limit], None
-    actual = fingerprint(data, fields, offline=offline)
+    actual = _fingerprint(data, fields, dataset, location, offline, raw)
     if data.fingerprint not in (None, actual):
         raise DataError(
             f"{location}: its content changed: fingerprint {actual[:12]}, expected {str(data.fingerprint)[:12]}"
         )
     return Corpus(data.label, items, actual, parts, notes, str(location), reading.how)
+
+
+_MOST_KEPT = 2  # an experiment's data, and the text that its models are adapted to
+_KEPT: dict[str, Reading] = {}
+
+
+def forget() -> None:
+    """Drop what was kept in memory."""
+    _KEPT.clear()
+
+
+def _reading(
+    data: DataConfig, fields: tuple[str, ...], dataset: Dataset | None, location: Location, offline: bool, keep: bool
+) -> Reading:
+    """Return what is kept of these data as they are now, or read them."""
+    settings = data.model_dump_json(exclude={"fingerprint", "limit", "drop_labels"})
+    key = json.dumps([settings, fields, _stamps(data, dataset, location), offline])
+    if key in _KEPT:
+        return _KEPT[key]
+    reading = _read(data, fields, dataset, location, offline)
+    if keep:
+        while len(_KEPT) >= _MOST_KEPT:
+            _KEPT.pop(next(iter(_KEPT)))
+        _KEPT[key] = reading
+    return reading
+
+
+def _stamps(data: DataConfig, dataset: Dataset | None, location: Location) -> list[Any]:
+    """Return what changes whenever the data do: the time and size of every file, a hub id, the user's own code."""
+    code = registry.content_of(data.name or "")
+    if isinstance(location, str):
+        return [code, location]
+    if isinstance(location, SourceFiles):
+        files = [file.path for file in location.files]
+    elif location.is_dir():
+        names = dataset.files_for(_asked_test(data)) if dataset else ()
+        files = [location / name for name in names] or sorted(location.rglob("*"))
+    else:
+        files = [location]
+    return [code, *([str(file), (state := file.stat()).st_mtime_ns, state.st_size] for file in files)]
 
 
 _SETTINGS = (
@@ -124,10 +165,27 @@ _SETTINGS = (
 )  # part of the fingerprint where they are set
 
 
-def fingerprint(data: DataConfig, fields: tuple[str, ...] = (), *, offline: bool = False) -> str:
-    """Return the SHA-256 (hex) of the source (the files' bytes, or the hub commit) and the settings it is read with."""
-    location, dataset = locate(data, offline=offline), _dataset(data)
-    reading = READING if _is_read_otherwise(data, fields, dataset, location, offline) else FIRST_READING
+def fingerprint(data: DataConfig, fields: tuple[str, ...] = (), *, offline: bool = False, keep: bool = False) -> str:
+    """Return the SHA-256 (hex) of the source (the files' bytes, or the hub commit) and the settings it is read with.
+
+    With `keep`, data that had to be read for this are kept in memory until `forget`.
+    """
+    dataset, location = _dataset(data), locate(data, offline=offline)
+    may_differ = _may_be_read_otherwise(data, fields, dataset, location)
+    raw = _reading(data, fields, dataset, location, offline, keep) if may_differ else None
+    return _fingerprint(data, fields, dataset, location, offline, raw)
+
+
+def _fingerprint(
+    data: DataConfig,
+    fields: tuple[str, ...],
+    dataset: Dataset | None,
+    location: Location,
+    offline: bool,
+    raw: Reading | None,
+) -> str:
+    """Return the fingerprint; `raw` is what was read, and may be None if the first readers read the same."""
+    reading = READING if raw and _is_read_otherwise(data, fields, dataset, location, raw) else FIRST_READING
     settings = {"columns": data.columns, "format": data.format, "limit": data.limit, "reading": reading}
     settings |= {name: value for name in _SETTINGS if (value := getattr(data, name)) is not None}
     separate = isinstance(location, SourceFiles) or (
@@ -146,38 +204,29 @@ def _source_sha256(data: DataConfig, dataset: Dataset | None, location: Location
     return content_sha256(location)
 
 
-def _is_read_otherwise(
-    data: DataConfig, fields: tuple[str, ...], dataset: Dataset | None, location: Location, offline: bool
+def _may_be_read_otherwise(
+    data: DataConfig, fields: tuple[str, ...], dataset: Dataset | None, location: Location
 ) -> bool:
-    """Return whether the first version of the readers made other items of this file, or could not read it at all."""
-    if isinstance(location, str) or (isinstance(location, Path) and _has_reader(data, dataset, location)):
-        is_ours = isinstance(location, Path) and not registry.is_path(data.name or "")
-        if is_ours or not {"words", "answers"} & set(fields):
-            return False
-        source = f"{_source_sha256(data, dataset, location, offline)} {registry.content_of(data.name or '')}"
-        return _is_declared_otherwise(data.model_dump_json(), fields, source, offline)
-    if isinstance(location, SourceFiles) or location.is_dir():
+    """Return whether it takes a look at the items to know if the first version of the readers made others."""
+    if isinstance(location, Path) and _has_reader(data, dataset, location) and not registry.is_path(data.name or ""):
+        return False  # a data set of ours
+    is_file = not isinstance(location, str) and not (
+        isinstance(location, Path) and _has_reader(data, dataset, location)
+    )
+    return is_file or bool({"words", "answers"} & set(fields))
+
+
+def _is_read_otherwise(
+    data: DataConfig, fields: tuple[str, ...], dataset: Dataset | None, location: Location, raw: Reading
+) -> bool:
+    """Return whether the first version of the readers made other items of these data, or could not read them at all."""
+    if not _may_be_read_otherwise(data, fields, dataset, location):
+        return False
+    if isinstance(location, SourceFiles) or (
+        isinstance(location, Path) and location.is_dir() and not _has_reader(data, dataset, location)
+    ):
         return True
-    state = location.stat()
-    return _is_changed(location, data.model_dump_json(), fields, state.st_mtime_ns, state.st_size)
-
-
-@functools.lru_cache(maxsize=32)
-def _is_changed(path: Path, data: str, fields: tuple[str, ...], modified: int, size: int) -> bool:
-    """Read a file to see it; the cache holds while its time and size stay the same."""
-    how = HowRead(str(path))
-    config = DataConfig.model_validate_json(data)
-    items = items_of(path, _options(config, fields), how)
-    return how.changed or as_declared(items, config, fields).changed
-
-
-@functools.lru_cache(maxsize=32)
-def _is_declared_otherwise(data: str, fields: tuple[str, ...], source: str, offline: bool) -> bool:
-    """Read data of the hub, or of a user's own reader, to see it; the cache holds for their content, `source`."""
-    config = DataConfig.model_validate_json(data)
-    dataset = _dataset(config)
-    reading = _read(config, fields, dataset, locate(config, offline=offline), offline)
-    return as_declared(reading.items, config, fields).changed
+    return any(how.changed for how in raw.how) or as_declared(raw.items, data, fields).changed
 
 
 Location = Path | SourceFiles | str

@@ -10,10 +10,13 @@ import pytest
 
 from tests.tiny import tiny_data, tiny_items
 from trainables.config import DataConfig
+from trainables.data import load
 from trainables.data.dataset import DataError
 from trainables.data.load import fingerprint, load_corpus, locate
+from trainables.data.parts import read_one
 from trainables.registry import UnknownName
 
+TAGGING = ("words", "labels")
 ECSS = [{"sentence_id": 0, "words": word, "labels": label} for word, label in (("The", "O"), ("bus", "Power"))]
 
 
@@ -135,3 +138,20 @@ def test_a_limited_corpus_says_that_it_is_no_real_result(tmp_path: Path) -> None
     corpus = load_corpus(DataConfig(path=str(tiny_data(tmp_path / "a.jsonl")), limit=5))
     assert corpus.items == tiny_items(5)
     assert corpus.notes == ("only the first 5 of 24 items: not a real result",)
+
+
+def test_data_are_read_once_for_all_who_ask_and_again_when_they_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = DataConfig(path=str(tiny_data(tmp_path / "a.jsonl")))
+    reads: list[Path] = []
+    monkeypatch.setattr(load, "read_one", lambda path, *rest: reads.append(path) or read_one(path, *rest))
+    kept = [fingerprint(data, TAGGING, keep=True), load_corpus(data, TAGGING, keep=True).fingerprint]
+    assert len(reads) == 1
+    Path(data.path or "").write_text('{"id": 1, "words": ["a", "b"], "labels": ["O", "X"]}\n', encoding="utf-8")
+    assert load_corpus(data, TAGGING, keep=True).fingerprint not in kept
+    assert len(reads) == 2
+    load.forget()
+    load_corpus(data, TAGGING)
+    load_corpus(data, TAGGING)
+    assert len(reads) == 4
