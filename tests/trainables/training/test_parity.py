@@ -30,7 +30,8 @@ TASKS: dict[str, Any] = {
 
 def _config(folder: Path, task: str, items: list[dict[str, Any]]) -> RunConfig:
     path = folder / "items.jsonl"
-    path.write_text("".join(json.dumps(item) + "\n" for item in items), encoding="utf-8")
+    alone = [{name: value for name, value in item.items() if name != "cluster"} for item in items]
+    path.write_text("".join(json.dumps(item) + "\n" for item in alone), encoding="utf-8")
     return RunConfig(
         task=task,
         data=DataConfig(path=str(path)),
