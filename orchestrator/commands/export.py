@@ -17,7 +17,7 @@ from orchestrator.errors import EnvironmentProblem, UserError
 from orchestrator.storage import Store
 from orchestrator.storage.find_results import find_run
 from orchestrator.units import size
-from trainables.data.remote import is_remote, shown
+from trainables.data.sources.remote import is_remote, shown
 from trainables.modeling.remote_code import point_to_hub
 from trainables.modeling.saved_model import (
     HASHED,

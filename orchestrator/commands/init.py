@@ -25,7 +25,7 @@ from trainables import models, registry
 from trainables.data import guess
 from trainables.data.dataset import DataError
 from trainables.data.guess import Guess, Seen
-from trainables.data.part_names import PARTS, parts_of, word_of
+from trainables.data.sources.part_names import PARTS, parts_of, word_of
 
 PACKAGED, FROM_HUB = ("minilm-l6", "minilm-l3"), ("distilbert-base-uncased", "bert-base-uncased")
 SEEDS = "1-6"  # the fewest that can decide one comparison at 0.05

@@ -8,7 +8,7 @@ from analysis.tables.folder import Folder
 from trainables.config import DataConfig
 from trainables.data.dataset import DataError
 from trainables.data.load import locate
-from trainables.data.parts import SourceFiles
+from trainables.data.sources.parts import SourceFiles
 
 FOLDER = ".preflight"
 

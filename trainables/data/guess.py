@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from trainables.data.cells import is_list
 from trainables.data.dataset import DataError
+from trainables.data.forms.cells import is_list
+from trainables.data.forms.labels import SEPARATORS, is_one
+from trainables.data.forms.words import KNOWN_KEYS, SENTENCE
 from trainables.data.how_read import HowRead, ReadOptions
-from trainables.data.labels import SEPARATORS, is_one
-from trainables.data.part_names import parts_of
 from trainables.data.readers import format_of, read_rows
-from trainables.data.words import KNOWN_KEYS, SENTENCE
+from trainables.data.sources.part_names import parts_of
 
 LOOKED_AT = 300  # rows at the start of a file
 MOST_CLASSES = 50

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from trainables.data.dataset import DataError, Item
+from trainables.data.forms.labels import are_vectors, class_of, is_one, label_list, separator_notes, separator_of
+from trainables.data.forms.questions import question_items
+from trainables.data.forms.span_forms import UNDERSTOOD
+from trainables.data.forms.spans import has_spans, span_items
+from trainables.data.forms.words import word_items
 from trainables.data.how_read import HIDDEN_PART, LEFT_OUT, Column, Columns, HowRead, ReadOptions, Row
-from trainables.data.labels import are_vectors, class_of, is_one, label_list, separator_notes, separator_of
-from trainables.data.questions import question_items
 from trainables.data.readers import read_rows
-from trainables.data.span_forms import UNDERSTOOD
-from trainables.data.spans import has_spans, span_items
-from trainables.data.words import word_items
 
 _OWN_COLUMNS = ("conll", "conllu")  # formats whose reader takes `columns` itself
 

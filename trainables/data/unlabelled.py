@@ -13,7 +13,7 @@ from trainables.data.how_read import HIDDEN_PART, Column, Columns, HowRead, Read
 from trainables.data.items import items_of, sources
 from trainables.data.readers import format_of, read_rows, recognised
 from trainables.data.readers.text import lines, suffixes
-from trainables.data.remote import is_remote, local_copy
+from trainables.data.sources.remote import is_remote, local_copy
 
 GOLD = ("label", "labels", "answers")
 _OF_WORDS = ("conll", "conllu")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from trainables.data.dataset import DataError, Dataset, HubSource, Item, Parts, Reading
-from trainables.data.questions import answers_in, questions_in
+from trainables.data.forms.questions import answers_in, questions_in
 
 FILE = "dev-v2.0.json.gz"
 ARTICLES = "article_split.json"

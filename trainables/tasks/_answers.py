@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from analysis.metrics import answers
 from trainables import registry
-from trainables.data.answers import span_of
 from trainables.data.dataset import DataError, Item
 from trainables.data.features import Ragged
+from trainables.data.forms.answers import span_of
 from trainables.tasks._texts import missing
 
 if TYPE_CHECKING:

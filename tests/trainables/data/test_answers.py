@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from trainables.data.answers import Answers, normalized, span_of
+from trainables.data.forms.answers import Answers, normalized, span_of
 
 CONTEXT = "He was born in Berlin ,\n in 1990. "
 

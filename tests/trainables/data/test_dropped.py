@@ -10,7 +10,7 @@ import pytest
 
 from trainables.config import DataConfig
 from trainables.data.dataset import DataError
-from trainables.data.dropped import Kept, without_labels
+from trainables.data.forms.dropped import Kept, without_labels
 from trainables.data.load import fingerprint, load_corpus
 
 FIELDS = ("text", "label")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from trainables.data.dataset import DataError, HubSource, Item
-from trainables.data.load import read_hub
+from trainables.data.hub import read_hub
 
 
 @pytest.fixture(autouse=True)

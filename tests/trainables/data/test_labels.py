@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from trainables.data.labels import class_of, is_one, label_list, label_notes, separator_notes, separator_of
+from trainables.data.forms.labels import class_of, is_one, label_list, label_notes, separator_notes, separator_of
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from trainables.config import DataConfig
 from trainables.data import load
 from trainables.data.dataset import DataError
 from trainables.data.load import fingerprint, load_corpus, locate
-from trainables.data.parts import read_one
+from trainables.data.sources.parts import read_one
 from trainables.registry import UnknownName
 
 TAGGING = ("words", "labels")

@@ -11,10 +11,10 @@ import fsspec
 import pytest
 
 from trainables.config import DataConfig
-from trainables.data import remote
 from trainables.data.dataset import DataError
 from trainables.data.load import fingerprint, load_corpus
-from trainables.data.remote import is_remote, local_copy, shown
+from trainables.data.sources import remote
+from trainables.data.sources.remote import is_remote, local_copy, shown
 
 CLASSES = ("text", "label")
 ROWS = b"text,label\none,x\ntwo,y\n"

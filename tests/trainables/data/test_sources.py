@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from trainables.config import DataConfig
 from trainables.data.dataset import Corpus, DataError
 from trainables.data.load import fingerprint, load_corpus
-from trainables.data.part_names import parts_of, word_of
+from trainables.data.sources.part_names import parts_of, word_of
 
 CLASSES, WORDS = ("text", "label"), ("words", "labels")
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from trainables.data.dataset import DataError, Item
+from trainables.data.forms.spans import words_of
 from trainables.data.how_read import HowRead, ReadOptions
 from trainables.data.items import items_of
-from trainables.data.spans import words_of
 
 TAGGING = ("words", "labels")
 TEXT = "Ada Lovelace met Babbage, in London."

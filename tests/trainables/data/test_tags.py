@@ -8,7 +8,7 @@ import pytest
 
 from analysis.metrics import span_f1_strict
 from trainables.data.dataset import DataError
-from trainables.data.tags import Tags, normalized
+from trainables.data.forms.tags import Tags, normalized
 
 
 def _items(*sentences: str) -> list[dict[str, Any]]:

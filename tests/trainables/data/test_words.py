@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from trainables.data.cells import parsed_list
 from trainables.data.dataset import DataError, Item
+from trainables.data.forms.cells import parsed_list
 from trainables.data.how_read import Columns, HowRead, ReadOptions
 from trainables.data.items import items_of
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from trainables.config import DataConfig, Files
 from trainables.data.dataset import DataError
-from trainables.data.part_names import PARTS, TEST, TRAIN, parts_of, word_of
-from trainables.data.parts import SourceFile, SourceFiles
 from trainables.data.readers import format_of
 from trainables.data.readers.text import COMPRESSED
-from trainables.data.remote import is_remote, local_copy
+from trainables.data.sources.part_names import PARTS, TEST, TRAIN, parts_of, word_of
+from trainables.data.sources.parts import SourceFile, SourceFiles
+from trainables.data.sources.remote import is_remote, local_copy
 from trainables.system.disk_cache import file_sha256, files_sha256, text_sha256
 
 SAVED_TO_DISK = ("dataset_dict.json", "state.json")  # what a folder of the library `datasets` holds

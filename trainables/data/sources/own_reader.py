@@ -14,8 +14,8 @@ from typing import Any
 
 from trainables import registry
 from trainables.data.dataset import DataError, Dataset, HeldOut, Item, Reading
-from trainables.data.labels import class_of
-from trainables.data.part_names import KNOWN, parts_of
+from trainables.data.forms.labels import class_of
+from trainables.data.sources.part_names import KNOWN, parts_of
 
 
 def own_dataset(name: str) -> Dataset:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from trainables.data.cells import is_list, parsed_list
 from trainables.data.dataset import DataError, Item
+from trainables.data.forms.cells import is_list, parsed_list
 from trainables.data.how_read import HowRead, ReadOptions, Row
 
 SENTENCE = "sentence_id"

@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from trainables.data.cells import is_list, parsed
 from trainables.data.dataset import DataError, Item
+from trainables.data.forms.cells import is_list, parsed
+from trainables.data.forms.span_forms import FORM, Span, spans_of, tasks_as_rows
 from trainables.data.how_read import HowRead, ReadOptions, Row
-from trainables.data.span_forms import FORM, Span, spans_of, tasks_as_rows
 
 _COLUMNS = ("spans", "labels", "entities", "ents", "label", "annotation", "annotations", "tags")
 _KEPT = ("id", "cluster")

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from trainables.config import DataConfig
-from trainables.data.answers import Answers
-from trainables.data.answers import normalized as in_context
 from trainables.data.dataset import DataError, Item
-from trainables.data.labels import are_vectors, label_list, label_notes
-from trainables.data.tags import Tags, normalized
+from trainables.data.forms.answers import Answers
+from trainables.data.forms.answers import normalized as in_context
+from trainables.data.forms.labels import are_vectors, label_list, label_notes
+from trainables.data.forms.tags import Tags, normalized
 
 _LABEL_FIELDS = ("label", "labels")
 

@@ -15,7 +15,7 @@ from trainables.data.dataset import DataError, Item, Reading
 from trainables.data.how_read import HIDDEN_PART, HowRead, ReadOptions
 from trainables.data.items import items_of
 from trainables.data.items import sources as sources_of
-from trainables.data.part_names import KNOWN, PARTS, TEST, TRAIN, parts_of
+from trainables.data.sources.part_names import KNOWN, PARTS, TEST, TRAIN, parts_of
 
 _GOLD = ("label", "labels", "answers")  # the fields that a test part without labels lacks
 _HIDDEN = ("", "-1", "?")

@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from trainables.data.cells import parsed_list
 from trainables.data.dataset import Item
+from trainables.data.forms.cells import parsed_list
 
 SEPARATORS = ("|", ";", ",")
 """What may stand between labels in one cell, the least likely part of a name first."""

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trainables.data.cells import parsed
 from trainables.data.dataset import DataError, Item
+from trainables.data.forms.cells import parsed
 from trainables.data.how_read import HIDDEN_PART, HowRead, ReadOptions, Row
 
 ANSWERS = "answers"
