@@ -106,15 +106,15 @@ def is_readable(path: Path) -> bool:
 
 def look(path: Path) -> Seen:
     """Read the first rows of a file. Raises DataError for a file that cannot be read or holds no rows."""
-    for fields in (("words", "labels"), ()):
+    for fields in (WORDS, CLASSES):
         how = HowRead(str(path))
         rows = [
             row for _, row in itertools.islice(read_rows(path, options=ReadOptions(fields=fields), how=how), LOOKED_AT)
         ]
-        if not fields or how.format.startswith("conll"):
+        if fields == CLASSES or how.format.startswith("conll"):
             names = dict.fromkeys(itertools.chain.from_iterable(rows))
             return Seen(how.format, {name: [row.get(name) for row in rows] for name in names if "\0" not in name})
-    raise AssertionError("every file is read without fields at the latest")
+    raise AssertionError("every file is read for texts at the latest")
 
 
 def guesses(seen: Seen) -> list[Guess]:

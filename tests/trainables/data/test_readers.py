@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from trainables.data.dataset import DataError
-from trainables.data.items import read_items
+from trainables.data.how_read import HowRead, ReadOptions
+from trainables.data.items import items_of, read_items
 from trainables.data.readers import read_rows, text
 
 ITEMS = [
@@ -214,3 +215,15 @@ def test_a_column_that_marks_no_label_is_named_with_its_row(
     path = _write(tmp_path / "a.csv", "text,joy,anger\nx,1,0\ny,0,maybe\n")
     with pytest.raises(DataError, match=reason):
         read_items(path, columns={"labels": columns})
+
+
+def test_a_table_that_is_called_txt_is_read_as_a_table_by_a_task_that_needs_columns(tmp_path: Path) -> None:
+    path = _write(tmp_path / "train.txt", 'text\tlabel\nso "so\tneg\nfine\tpos\n')
+    how = HowRead(str(path))
+    items = items_of(path, ReadOptions(fields=("text", "label")), how)
+    assert [(item["text"], item["label"]) for item in items] == [('so "so', "neg"), ("fine", "pos")]
+    assert how.format == "tsv"
+    assert items_of(path, ReadOptions(fields=("text",)), HowRead(str(path)))[0]["text"] == "text\tlabel"
+    running = _write(tmp_path / "more.txt", "a\tb\nno tab here\n")
+    with pytest.raises(DataError, match="label"):
+        items_of(running, ReadOptions(fields=("text", "label")), HowRead(str(running)))

@@ -9,7 +9,7 @@ delimiters and quotes, `json_shapes.py` the forms of one JSON object. May import
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from trainables.data.dataset import DataError
@@ -113,13 +113,24 @@ def recognised(path: Path, options: ReadOptions) -> str:
     named = format_of(path)
     if "words" in options.fields and named in ("text", "tsv", "csv") and _is_conll(path, options):
         return "conll"
+    if named == "text" and set(options.fields) - {"text"} and _is_table(_start(path, options)):
+        return "tsv"
     return named
 
 
 def _is_conll(path: Path, options: ReadOptions) -> bool:
     """Return whether the first lines of a file are words with labels and not a table with a header."""
-    start = [text for _, text in itertools.islice(lines(path, options, HowRead(str(path))), _LOOKED_AT)]
-    return looks_like_conll(start)
+    return looks_like_conll(_start(path, options))
+
+
+def _is_table(start: Sequence[str]) -> bool:
+    """Return whether every line of a text file has the same number of tabs: MRPC and SemEval call such tables .txt."""
+    tabs = {text.count("\t") for text in start if text.strip()}
+    return len(tabs) == 1 and tabs != {0}
+
+
+def _start(path: Path, options: ReadOptions) -> list[str]:
+    return [text for _, text in itertools.islice(lines(path, options, HowRead(str(path))), _LOOKED_AT)]
 
 
 def _read_text(path: Path, options: ReadOptions, how: HowRead) -> Iterator[Row]:
