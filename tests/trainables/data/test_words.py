@@ -111,3 +111,29 @@ def test_every_form_of_a_list_gives_its_values(cell: str, value: list[object]) -
 def test_what_is_no_list_is_refused(cell: str) -> None:
     with pytest.raises(ValueError, match=r"^is "):
         parsed_list(cell)
+
+
+def test_words_in_one_text_may_have_their_labels_in_a_list(tmp_path: Path) -> None:
+    text = "n,words,labels\ns1,Paris calls,\"['B-LOC', 'O']\"\ns2,Rain again today,\"['O', 'O', 'O']\"\n"
+    items, how = _read(tmp_path, text, {"id": "n"})
+    assert items == [
+        {"words": ["Paris", "calls"], "labels": ["B-LOC", "O"], "id": "s1"},
+        {"words": ["Rain", "again", "today"], "labels": ["O", "O", "O"], "id": "s2"},
+    ]
+    assert how.changed
+
+
+@pytest.mark.parametrize(
+    ("row", "odd"),
+    [("{n},Paris calls us,B-LOC O O", "9,a b c,O O"), ("{n},Paris calls,\"['O', 'O']\"", "9,a b c,\"['O', 'O']\"")],
+)
+def test_one_odd_row_does_not_turn_every_sentence_into_a_word(tmp_path: Path, row: str, odd: str) -> None:
+    rows = "".join(row.format(n=number) + "\n" for number in range(4))
+    with pytest.raises(DataError, match="row 6: words holds 3 words but labels holds 2; give lists, or one word"):
+        _read(tmp_path, f"id,words,labels\n{rows}{odd}\n")
+
+
+def test_one_cell_without_brackets_does_not_turn_every_list_into_a_word(tmp_path: Path) -> None:
+    rows = "".join(f"{number},\"['Paris', 'calls']\",\"['B-LOC', 'O']\"\n" for number in range(3))
+    with pytest.raises(DataError, match="row 5: words is not a list in brackets; give a list"):
+        _read(tmp_path, f"id,words,labels\n{rows}3,Rain,\"['O']\"\n")

@@ -32,13 +32,13 @@ def word_items(path: Path, rows: Iterator[Row], options: ReadOptions, how: HowRe
         return
     table = list(rows)
     key = _sentence_key(table, options, how)
-    if all(is_list(str(row.get(_WORDS))) for _, row in table):
+    if 2 * sum(is_list(str(row.get(_WORDS))) for _, row in table) > len(table):
         yield from ((number, _with_lists(path, number, row)) for number, row in table)
     elif _is_joined(table, key):
         how.remarks.append("words and labels stand in one text each, with blanks between them")
         how.changed = how.changed or key is not None
-        yield from ((number, _with_lists(path, number, row, str.split)) for number, row in table)
-    elif key is None:
+        yield from ((number, _with_lists(path, number, row, _split)) for number, row in table)
+    elif key is None or _is_mostly_joined(table, key):
         raise DataError(_unclear(path, table))
     else:
         yield from _sentences(path, table, key, how)
@@ -55,6 +55,10 @@ def _with_lists(path: Path, number: int, row: Item, parse: Callable[[str], list[
                 reason = f"{field} {error}; give a list, or one word per row and a {SENTENCE} column"
                 raise DataError(f"{path}: row {number}: {reason}") from error
     return parsed
+
+
+def _split(cell: str) -> list[Any]:
+    return parsed_list(cell) if is_list(cell) else cell.split()
 
 
 def _sentence_key(table: Sequence[Row], options: ReadOptions, how: HowRead) -> str | None:
@@ -82,19 +86,38 @@ def _is_joined(table: Sequence[Row], key: str | None) -> bool:
     """Return whether each row is a sentence: its words and its labels, equally many, in one text each."""
     if key is not None and _joins(table, key):
         return False
-    counts = [(len(str(row.get(_WORDS)).split()), len(str(row.get(_LABELS, "")).split())) for _, row in table]
-    has_labels = _LABELS in table[0][1]
-    return any(words > 1 for words, _ in counts) and (
-        not has_labels or all(words == labels for words, labels in counts)
-    )
+    counts = [_counts(row) for _, row in table]
+    return any(words > 1 for words, _ in counts) and all(words == labels for words, labels in counts)
+
+
+def _is_mostly_joined(table: Sequence[Row], key: str) -> bool:
+    """Return whether rows look like sentences, most with a label for each of several words, but for a few."""
+    if _joins(table, key):
+        return False
+    several = [(words, labels) for words, labels in (_counts(row) for _, row in table) if words > 1]
+    return 2 * sum(words == labels for words, labels in several) > len(several)
+
+
+def _counts(row: Item) -> tuple[int, int]:
+    """Return how many words and labels a row's texts hold; without labels, both are the number of words."""
+    words = len(str(row.get(_WORDS)).split())
+    if _LABELS not in row:
+        return words, words
+    labels = row[_LABELS]
+    if isinstance(labels, list | tuple):
+        return words, len(labels)
+    try:
+        return words, len(_split(str(labels)))
+    except ValueError:
+        return words, -1
 
 
 def _unclear(path: Path, table: Sequence[Row]) -> str:
     """Return why text in `words` is neither a list, nor a sentence, nor a word of one."""
     for number, row in table:
-        words, labels = str(row.get(_WORDS)).split(), str(row.get(_LABELS, "")).split()
-        if _LABELS in row and len(words) != len(labels):
-            counts = f"words holds {len(words)} words but labels holds {len(labels)}"
+        words, labels = _counts(row)
+        if words != labels:
+            counts = f"words holds {words} words but labels holds {max(labels, 1)}"
             return f"{path}: row {number}: {counts}; {_REMEDY}{_candidates(row)}"
     reason = f"words is {str(table[0][1].get(_WORDS))[:60]!r}, neither a list nor a word of a known sentence"
     return f"{path}: row {table[0][0]}: {reason}; {_REMEDY}{_candidates(table[0][1])}"
