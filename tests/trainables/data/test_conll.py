@@ -194,3 +194,19 @@ def test_plain_files_keep_their_first_reading(tmp_path: Path) -> None:
     _, how = _read(tmp_path, "-DOCSTART- -X- O\n\nThe DT O\nbus NN B-X\n\nA DT O\n")
     assert not how.changed
     assert not how.notes
+
+
+def test_hashtags_that_begin_every_sentence_are_words(tmp_path: Path) -> None:
+    text = "#love O\nParis B-LOC\n\n#rain O\nagain O\n\n"
+    assert _read(tmp_path, text)[0] == [(["#love", "Paris"], ["O", "B-LOC"]), (["#rain", "again"], ["O", "O"])]
+
+
+def test_names_of_several_documents_are_not_the_words_of_conll_2012(tmp_path: Path) -> None:
+    one = "#begin document (a)\na/1 0 0 In IN *\na/1 0 1 May NNP (DATE)\n\n#end document\n"
+    other = "#begin document (b)\na/2 0 0 The DT (DATE*\na/2 0 1 day NN *)\n\n#end document\n"
+    with pytest.raises(DataError, match=r"column 1 is 'a/1' and others, each in every row of a sentence.*words: 4"):
+        _read(tmp_path, one + other)
+    assert _read(tmp_path, one + other, columns={"words": 4, "labels": 6})[0] == [
+        (["In", "May"], ["*", "(DATE)"]),
+        (["The", "day"], ["(DATE*", "*)"]),
+    ]

@@ -190,3 +190,18 @@ def test_items_without_words_are_left_alone_and_settings_for_them_refused() -> N
 def test_labels_that_are_no_text_are_left_for_the_task_to_refuse() -> None:
     items: list[dict[str, Any]] = [{"id": 1, "words": ["a", "b"], "labels": [0, 1]}, {"id": 2, "words": ["a"]}]
     assert normalized(items) == Tags(items)
+
+
+def test_labels_in_brackets_as_conll_2012_writes_them_are_tags() -> None:
+    labels = [["*", "(DATE*", "*", "*)", "(GPE)"], ["(V*)", "*"]]
+    items = [{"id": n, "words": ["w"] * len(written), "labels": written} for n, written in enumerate(labels)]
+    tags = normalized(items)
+    assert [item["labels"] for item in tags.items] == [["O", "B-DATE", "I-DATE", "I-DATE", "B-GPE"], ["B-V", "O"]]
+    assert tags.changed
+    assert any("brackets" in note for note in tags.notes)
+
+
+@pytest.mark.parametrize("labels", [["(A*", "(B*", "*)"], ["*", "*)"], ["(A*", "*"], ["(", ")"], ["(12)", "-"]])
+def test_brackets_that_do_not_open_and_close_in_turn_are_left_alone(labels: list[str]) -> None:
+    items = [{"id": 1, "words": ["w"] * len(labels), "labels": labels}]
+    assert normalized(items).items == items

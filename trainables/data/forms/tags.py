@@ -50,11 +50,13 @@ def normalized(items: list[Item], outside: str | None = None, scheme: str | None
     if not sequences:
         _require_no_settings(items, outside, scheme)
         return Tags(items)
-    counts = Counter(chain.from_iterable(sequences.values()))
+    read = _from_brackets(sequences)
+    counts = Counter(chain.from_iterable(read.values()))
     names, notes = _outside_names(counts, outside)
+    notes += (_BRACKETS_NOTE,) if read is not sequences else ()
     renamed, spelling = _respelled([label for label in counts if not _may_be_outside(label, outside)], scheme)
     names |= renamed
-    written = {number: [names.get(label, label) for label in labels] for number, labels in sequences.items()}
+    written = {number: [names.get(label, label) for label in labels] for number, labels in read.items()}
     counts = Counter(chain.from_iterable(written.values()))
     if scheme is not None:
         written = _converted(written, counts, scheme)
@@ -75,6 +77,41 @@ def _labels(item: Item) -> list[str] | None:
     if not isinstance(words, list | tuple) or not isinstance(labels, list | tuple):
         return None
     return list(labels) if all(isinstance(label, str) for label in labels) else None
+
+
+_BRACKET = re.compile(r"(?:\((?P<type>[^()*]+))?\*?(?P<end>\))?")
+_BRACKETS_NOTE = "labels in brackets, such as '(DATE*' and '*)', are read as tags, B-DATE and I-DATE"
+
+
+def _from_brackets(sequences: Mapping[int, list[str]]) -> Mapping[int, list[str]]:
+    """Return IOB2 tags for labels in brackets, as CoNLL-2005 and 2012 write them; other labels as they are.
+
+    `(X*` opens an entity, `*` goes on, `*)` closes it, `(X)` is one word; brackets within brackets are left alone.
+    """
+    labels = set(chain.from_iterable(sequences.values()))
+    if not any(label.startswith("(") for label in labels) or not all(map(_is_bracket, labels)):
+        return sequences
+    tags = {number: _unbracketed(written) for number, written in sequences.items()}
+    read = {number: written for number, written in tags.items() if written is not None}
+    return read if len(read) == len(tags) else sequences
+
+
+def _is_bracket(label: str) -> bool:
+    return label != "" and label != ")" and _BRACKET.fullmatch(label) is not None
+
+
+def _unbracketed(labels: Sequence[str]) -> list[str] | None:
+    """Return the tags of one sentence; None where brackets do not open and close in turn."""
+    tags: list[str] = []
+    inside: str | None = None
+    for label in labels:
+        match = _BRACKET.fullmatch(label)
+        opened, closes = (match["type"], match["end"]) if match else (None, None)
+        if (opened and inside) or (closes and not (opened or inside)):
+            return None
+        tags.append(f"B-{opened}" if opened else f"I-{inside}" if inside else OUTSIDE)
+        inside = None if closes else opened or inside
+    return tags if inside is None else None
 
 
 def _require_no_settings(items: Sequence[Item], outside: str | None, scheme: str | None) -> None:

@@ -201,12 +201,23 @@ def _default_label(body: Sequence[_Line], layout: _Layout, word: int) -> int:
 
 
 def _require_words(path: Path, body: Sequence[_Line], layout: _Layout, word: int) -> None:
-    different = {line.cells[word] for line in body if len(line.cells) > word}
-    if len(different) == 1 and len(body) > 3:
+    rows = [line for line in body if len(line.cells) > word]
+    different = {line.cells[word] for line in rows}
+    if len(rows) > 3 and (len(different) == 1 or _is_of_sentences(rows, word)):
+        where = "in every row" if len(different) == 1 else "and others, each in every row of a sentence"
         raise DataError(
-            f"{path}: column {word + 1} is {next(iter(different))!r} in every row, so it is not the word; "
+            f"{path}: column {word + 1} is {rows[0].cells[word]!r} {where}, so it is not the word; "
             "say which columns to read, e.g. `data: {columns: {words: 4, labels: 11}}`"
         )
+
+
+def _is_of_sentences(rows: Sequence[_Line], word: int) -> bool:
+    """Return whether a column has one value per sentence, as the names of documents in CoNLL-2012 do."""
+    sentences = [
+        [line.cells[word] for line in group] for _, group in itertools.groupby(rows, lambda line: line.sentence)
+    ]
+    several = [cells for cells in sentences if len(cells) > 1]
+    return bool(several) and all(len(set(cells)) == 1 for cells in several)
 
 
 def _comments(all_lines: Sequence[_Line], body: Sequence[_Line], layout: _Layout) -> list[_Line]:
@@ -231,8 +242,10 @@ def _comments(all_lines: Sequence[_Line], body: Sequence[_Line], layout: _Layout
 
 def _is_comment(line: _Line, layout: _Layout, labels: set[str], expected: bool, before: bool, column: int) -> bool:
     cells = line.cells
-    if layout.numbered or expected:
+    if layout.numbered:
         return True
+    if expected:
+        return cells[0] == "#" or len(cells) != layout.width or cells[column] not in labels
     if len(cells) != layout.width:
         return before or line.text.lstrip(" ")[1:2] in (" ", "\t", "")
     return before and cells[0] == "#" and cells[column] not in labels
