@@ -187,3 +187,18 @@ def test_questions_can_be_read_without_answers(tmp_path: Path) -> None:
     assert items == [{**ROW, "id": 1}]
     with pytest.raises(DataError, match=r"there is no column 'answers'"):
         _items(_written(tmp_path, [ROW]))
+
+
+@pytest.mark.parametrize("answers", [{"value": "London", "aliases": []}, [{"value": "London"}]])
+def test_answers_in_an_unknown_form_are_not_read_as_no_answer(tmp_path: Path, answers: Any) -> None:
+    with pytest.raises(DataError, match="row 1: answers hold 'value'.* but no text; give"):
+        _items(_written(tmp_path, [{**ROW, "answers": answers}]))
+
+
+def test_a_start_that_pandas_wrote_as_a_float_is_a_whole_number(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    rows = [{**ROW, "answer_text": "London", "answer_start": 19}, {**ROW, "answer_text": None, "answer_start": None}]
+    pd.DataFrame(rows).to_csv(path, index=False)
+    assert "19.0" in path.read_text()
+    items, _ = _items(path)
+    assert [item["answers"] for item in items] == [LONDON, NONE]

@@ -153,6 +153,8 @@ def _value(cell: Any) -> Any:
 
 def _pairs(value: Any, start: Any) -> Given:
     if isinstance(value, Mapping):
+        if value and not set(value) & set(_TEXT_KEYS):
+            raise ValueError(f"answers hold {', '.join(map(repr, list(value)[:3]))} but no text; {UNDERSTOOD}")
         texts, starts = _first_of(value, _TEXT_KEYS), _first_of(value, _START_KEYS)
         return _pairs(texts, starts)
     if value is None or (isinstance(value, list | tuple) and not value):
@@ -194,8 +196,9 @@ def _located(context: Any, text: Any, start: Any, counts: Counter[str]) -> tuple
 
 
 def _whole(start: Any) -> Any:
-    if isinstance(start, str) and start.strip().lstrip("+-").isdecimal():
-        return int(start)
+    if isinstance(start, str):
+        digits = start.strip().removesuffix(".0")  # as pandas writes whole numbers where others are missing
+        return int(digits) if digits.lstrip("+-").isdecimal() else start
     return int(start) if isinstance(start, float) and start.is_integer() else start
 
 
