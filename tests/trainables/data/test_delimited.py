@@ -249,3 +249,52 @@ def test_a_deeply_nested_cell_is_refused_with_its_row(tmp_path: Path) -> None:
     deep = "[" * 5_000 + "]" * 5_000
     with pytest.raises(DataError, match=r"row 3: words is (nested too deeply|neither)"):
         _read(tmp_path, "a.csv", f'words,labels\n"[""a""]","[""O""]"\n"{deep}","[""O""]"\n', ("words", "labels"))
+
+
+def test_an_item_is_not_taken_for_the_names_of_columns_that_are_given_by_number(tmp_path: Path) -> None:
+    content = "ham\tGo until\nspam\tFree entry\nham\tU dun\n"
+    columns = {"label": 1, "text": 2}
+    with pytest.raises(DataError, match=r"row 1: is it an item .* 'ham'.*`data: \{header: false\}`"):
+        _read(tmp_path, "a.tsv", content, columns=columns)
+    items, _ = _read(tmp_path, "a.tsv", content, columns=columns, header=False)
+    assert _pairs(items) == [("Go until", "ham"), ("Free entry", "spam"), ("U dun", "ham")]
+    items, _ = _read(tmp_path, "a.tsv", content, columns=columns, header=True)
+    assert _pairs(items) == [("Free entry", "spam"), ("U dun", "ham")]
+    items, _ = _read(tmp_path, "a.tsv", "label\ttext\nham\tGo\nspam\tFree\n", columns=columns)
+    assert _pairs(items) == [("Go", "ham"), ("Free", "spam")]
+
+
+def test_a_header_that_occurs_again_is_no_item(tmp_path: Path) -> None:
+    items, how = _read(tmp_path, "a.csv", "text,label\nGood,pos\ntext,label\nBad,neg\n")
+    assert items == [{"text": "Good", "label": "pos", "id": 2}, {"text": "Bad", "label": "neg", "id": 4}]
+    assert how.changed
+    assert how.notes == ["the header occurs again in 1 later row: left out"]
+
+
+def test_quotes_after_a_blank_are_said_to_be_text(tmp_path: Path) -> None:
+    items, how = _read(tmp_path, "a.csv", 'text, label\n"Good", "pos"\n"Bad", "neg"\n')
+    assert _pairs(items) == [("Good", ' "pos"'), ("Bad", ' "neg"')]
+    assert ["remove the blanks after the delimiters" in note for note in how.notes] == [True]
+
+
+def test_one_single_quote_among_doubled_ones_is_pointed_out(tmp_path: Path) -> None:
+    content = 'text\tlabel\n"say ""hi"""\tpos\n"say ""ho"""\tneg\n5" disk\tneg\n'
+    items, how = _read(tmp_path, "a.tsv", content)
+    assert _pairs(items)[0] == ('"say ""hi"""', "pos")
+    assert ["if quotes enclose cells, set `data: {quoting: csv}`" in note for note in how.notes] == [True]
+    items, how = _read(tmp_path, "a.tsv", content, quoting="csv")
+    assert _pairs(items) == [('say "hi"', "pos"), ('say "ho"', "neg"), ('5" disk', "neg")]
+    assert how.notes == []
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("text;label\nHello, you;pos\na; b;neg\n", r"if semicolons separate the cells, set `data: \{delimiter: ';'\}`"),
+        ("# by Ada\ntext,label\na,pos\n", r"row 1 is read as the name of the only column \('# by Ada'\): remove lines"),
+        ("text,label\ra,pos\rb,neg\r", "row 1: holds a line end of old Macs .*; save the file with the line ends of"),
+    ],
+)
+def test_a_table_whose_rows_do_not_fit_its_header_is_explained(tmp_path: Path, content: str, reason: str) -> None:
+    with pytest.raises(DataError, match=reason):
+        _read(tmp_path, "a.csv", content)

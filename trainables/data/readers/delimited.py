@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import itertools
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from trainables.data.dataset import DataError
 from trainables.data.how_read import LEFT_OUT, HowRead, ReadOptions, Row
-from trainables.data.readers.dialect import Dialect, dialect_of, fits, is_blank, reader_of
+from trainables.data.readers.dialect import DELIMITERS, Dialect, dialect_of, fits, is_blank, reader_of
 from trainables.data.readers.text import lines
 
 _NAMES = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "vertical bar", " ": "blank"}
@@ -32,10 +33,14 @@ def read_tsv(path: Path, options: ReadOptions, how: HowRead) -> Iterator[Row]:
 
 @dataclass(frozen=True)
 class _Columns:
-    """The name of each column; those that begin with LEFT_OUT are not for items. `header` is the row of names."""
+    """The name of each column; those that begin with LEFT_OUT are not for items.
+
+    `header` is the row of names, and `written` what stands there.
+    """
 
     names: Sequence[str]
     header: int | None
+    written: Sequence[str] = ()
 
 
 def _rows(path: Path, options: ReadOptions, how: HowRead, usual: str) -> Iterator[Row]:
@@ -49,19 +54,56 @@ def _rows(path: Path, options: ReadOptions, how: HowRead, usual: str) -> Iterato
     if columns is None:
         return
     _describe(how, dialect, columns, usual, options)
-    width, empty = len(columns.names), 0
+    width, seen = len(columns.names), _Seen()
     for number, values in numbered():
         if number == columns.header or (width > 1 and is_blank(values)):
             continue
         if not fits(values, width):
             raise DataError(_ragged(path, number, values, columns, dialect))
-        if width > 1 and not any(map(str.strip, values)):
-            empty += 1
+        if width > 1 and seen.is_no_item(values, columns.written):
             continue
+        if dialect.quoting == "csv" and '"' in values[-1]:
+            seen.look_for_blanks(number, values)
         yield number, dict(zip(columns.names, values, strict=False))
-    if empty:
-        how.changed = True
-        how.notes.append(f"{empty} rows without any text are left out")
+    how.changed = how.changed or seen.empty + seen.headers > 0
+    how.notes += seen.sentences()
+
+
+@dataclass
+class _Seen:
+    """What rows show that a reader of the report must know."""
+
+    empty: int = 0
+    headers: int = 0
+    quoted: int = 0  # rows whose last cell has a blank before the quotes around it
+    first_quoted: int = 0
+
+    def is_no_item(self, values: Sequence[str], header: Sequence[str]) -> bool:
+        """Return whether a row is empty or the header again, and count it."""
+        empty, again = not any(map(str.strip, values)), values == header
+        self.empty += empty
+        self.headers += again
+        return empty or again
+
+    def look_for_blanks(self, number: int, values: Sequence[str]) -> None:
+        """Count a row in which a blank after the delimiter makes quotes around the last cell part of its text."""
+        if _BLANK_AND_QUOTES.fullmatch(values[-1]):
+            self.quoted += 1
+            self.first_quoted = self.first_quoted or number
+
+    def sentences(self) -> Iterator[str]:
+        if self.empty:
+            yield f"{self.empty} rows without any text are left out"
+        if self.headers:
+            yield f"the header occurs again in {self.headers} later row{'s' * (self.headers > 1)}: left out"
+        if self.quoted:
+            yield (
+                f"{self.quoted} rows (the first: {self.first_quoted}) have a blank before a cell in quotes, so the "
+                "quotes are read as part of its text; remove the blanks after the delimiters"
+            )
+
+
+_BLANK_AND_QUOTES = re.compile(r' +"[^"]*" *')
 
 
 def _numbered(path: Path, texts: Iterator[str], dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
@@ -75,16 +117,19 @@ def _numbered(path: Path, texts: Iterator[str], dialect: Dialect) -> Iterator[tu
                 yield line, values
     except csv.Error as error:
         line = dialect.skipped + reader.line_num  # type: ignore[attr-defined]
-        raise DataError(f"{path}: row {line}: {error}{_advice(error, dialect)}") from error
+        raise DataError(f"{path}: row {line}: {_reason(error, dialect)}") from error
 
 
-def _advice(error: csv.Error, dialect: Dialect) -> str:
+def _reason(error: csv.Error, dialect: Dialect) -> str:
     reason = str(error)
     if "new-line character" in reason:
-        return "; save the file with the line ends of Unix or Windows"
+        return "holds a line end of old Macs (CR alone); save the file with the line ends of Unix or Windows"
     if "field larger" in reason or dialect.quoting == "none":
-        return ""
-    return "; a quote inside a cell in quotes must be doubled; if quotes are text, set `data: {quoting: none}`"
+        return reason
+    return (
+        f'{reason}; a quote inside a cell in quotes must be doubled ("" and not \\"); '
+        "if quotes are text, set `data: {quoting: none}`"
+    )
 
 
 def _columns(path: Path, numbered: Numbered, options: ReadOptions, how: HowRead) -> _Columns | None:
@@ -99,7 +144,25 @@ def _columns(path: Path, numbered: Numbered, options: ReadOptions, how: HowRead)
     for position, name in enumerate(names):
         if not name:
             names[position] = _left_out(path, header_row, position, numbered, how)
-    return _Columns(names, header_row)
+    if options.header is None and len(names) == len(header):
+        _require_header(path, header_row, header, numbered, options)
+    return _Columns(names, header_row, header)
+
+
+def _require_header(path: Path, header_row: int, header: Sequence[str], numbered: Numbered, options: ReadOptions) -> None:
+    """Raise DataError if the header may be an item: its label, in a column given by number, is one of others, too."""
+    for field in ("label", "labels"):
+        column = options.columns.get(field)
+        if not isinstance(column, int) or not 1 <= abs(column) <= len(header):
+            continue
+        position = column - 1 if column > 0 else column
+        written = header[position]
+        rows = (values for number, values in numbered() if number != header_row and len(values) == len(header))
+        if written.strip() and any(values[position] == written for values in rows):
+            raise DataError(
+                f"{path}: row {header_row}: is it an item or the names of the columns? Its {field}, {written!r}, is "
+                "that of other rows, too; set `data: {header: false}` if it is an item, else `header: true`"
+            )
 
 
 def _names(header: Sequence[str], header_row: int, numbered: Numbered, how: HowRead) -> list[str]:
@@ -154,11 +217,22 @@ def _left_out(path: Path, header: int, position: int, numbered: Numbered, how: H
 
 def _ragged(path: Path, number: int, values: list[str], columns: _Columns, dialect: Dialect) -> str:
     reason = f"{path}: row {number}: {len(values)} values for {len(columns.names)} columns"
+    if len(columns.names) == 1 and columns.header is not None:
+        return f"{reason}; {_one_column(columns, dialect)}"
     if len(values) < len(columns.names):
         return f"{reason}; {_separated(dialect)}, and every row needs all of them; see whether a line is cut in two"
     if dialect.quoting == "csv":
         return f'{reason}; a cell with a {_name(dialect.delimiter)} inside must stand in double quotes ("...")'
     return f"{reason}; {_separated(dialect)}; if quotes enclose cells, set `data: {{quoting: csv}}`"
+
+
+def _one_column(columns: _Columns, dialect: Dialect) -> str:
+    """Return why a table with other rows may seem to have one column: its delimiter, or a line above its header."""
+    other = next((mark for mark in DELIMITERS if mark != dialect.delimiter and mark in columns.names[0]), None)
+    if other is not None:
+        return f"if {_name(other)}s separate the cells, set `data: {{delimiter: {other!r}}}`"
+    header = f"row {columns.header} is read as the name of the only column ({columns.names[0][:40]!r})"
+    return f"{header}: remove lines above the header, and put a cell with a {_name(dialect.delimiter)} inside in quotes"
 
 
 def _separated(dialect: Dialect) -> str:
@@ -175,7 +249,12 @@ def _describe(how: HowRead, dialect: Dialect, columns: _Columns, usual: str, opt
         how.remarks.append(f"row 1 says that cells are separated by {_name(dialect.delimiter)}s")
     elif options.delimiter is None and dialect.delimiter != usual:
         how.remarks.append(f"cells are separated by {_name(dialect.delimiter)}s, though the file's name says {usual!r}")
-    if dialect.has_quotes and options.quoting is None and dialect.delimiter != ",":
+    if dialect.doubted:
+        how.notes.append(
+            "some cells stand in quotes with doubled quotes inside, as programs write them, but others hold single "
+            "quotes, so all quotes are read as text; if quotes enclose cells, set `data: {quoting: csv}`"
+        )
+    elif dialect.has_quotes and options.quoting is None and dialect.delimiter != ",":
         other = "none" if dialect.quoting == "csv" else "csv"
         meaning = "enclose cells and are not text" if dialect.quoting == "csv" else "are text"
         how.remarks.append(f"quotes {meaning}; `data: {{quoting: {other}}}` reads them otherwise")

@@ -24,12 +24,16 @@ Texts = Sequence[str]  # the lines of a file
 
 @dataclass(frozen=True)
 class Dialect:
-    """How cells are separated and quoted. `skipped` lines stand above the table; `has_quotes`: quotes occur at all."""
+    """How cells are separated and quoted. `skipped` lines stand above the table; `has_quotes`: quotes occur at all.
+
+    `doubted`: quotes are read as text, although cells with doubled quotes look as if quotes enclosed them.
+    """
 
     delimiter: str
     quoting: Quoting
     skipped: int = 0
     has_quotes: bool = False
+    doubted: bool = False
 
 
 def dialect_of(texts: Texts, usual: str, options: ReadOptions) -> Dialect:
@@ -40,7 +44,13 @@ def dialect_of(texts: Texts, usual: str, options: ReadOptions) -> Dialect:
     delimiter = options.delimiter or (said[1] if said else _delimiter(table, usual, options.quoting))
     has_quotes = any('"' in text for text in table)
     quoting = options.quoting or _quoting(table, delimiter, options, has_quotes)
-    return Dialect(delimiter, quoting, skipped, has_quotes)
+    doubted = has_quotes and quoting == "none" and options.quoting is None and _has_doubled(table, delimiter)
+    return Dialect(delimiter, quoting, skipped, has_quotes, doubted)
+
+
+def _has_doubled(texts: Texts, delimiter: str) -> bool:
+    cells = (cell for text in texts if '""' in text for cell in text.split(delimiter))
+    return any(_is_enclosed(cell) and '""' in cell[1:-1] for cell in cells)
 
 
 def reader_of(texts: Iterable[str], delimiter: str, quoting: Quoting) -> Iterator[list[str]]:
