@@ -219,6 +219,8 @@ def _data(draft: _Draft) -> list[tuple[str, str]]:
     """Return the lines of `data`: where it is, its columns, and those that may be of use."""
     columns = {name: list(given) if isinstance(given, tuple) else given for name, given in draft.guess.columns.items()}
     lines = [("data:", ""), *((f"  {_line(**{key: place})}", "") for key, place in _places(draft).items())]
+    if not draft.seen.has_header:
+        lines.append((f"  {_line(header=False)}", "the first row looks like an item, so columns have numbers"))
     if guess.has_hidden(draft.seen, draft.guess):
         lines.append((f"  {_line(drop_labels=[guess.HIDDEN])}", "items without an agreed label are left out"))
     if columns:

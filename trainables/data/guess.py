@@ -47,6 +47,7 @@ _PAIRS = (
     *(("text", "text_pair"), ("sentence1", "sentence2"), ("premise", "hypothesis"), ("question1", "question2")),
     *(("text1", "text2"), ("text_a", "text_b"), ("sentence_a", "sentence_b"), ("s1", "s2"), ("claim", "evidence")),
     *(("#1_string", "#2_string"), ("query", "passage"), ("query", "document"), ("question", "sentence")),
+    *(("question", "passage"), ("context", "hypothesis"), ("question", "context")),
 )
 _WORD_COLUMNS = ("words", "tokens", "word", "token", "form")
 _TAG_COLUMNS = ("labels", "ner_tags", "tags", "tag", "ner", "ner_tag", "label", "pos_tags", "pos", "upos", "entity")
@@ -74,10 +75,14 @@ class Guess:
 
 @dataclass(frozen=True)
 class Seen:
-    """The first rows of a file: its columns by name, and the format that was recognised."""
+    """The first rows of a file: its columns by name, and the format that was recognised.
+
+    `has_header` is False where the first row of a table is an item: its columns are numbered then.
+    """
 
     format: str
     columns: Mapping[str, Sequence[Any]]
+    has_header: bool = True
 
     def named(self, names: Collection[str]) -> Iterator[str]:
         """Yield the columns with one of these names, in the order of the names; case and blanks do not matter."""
@@ -106,15 +111,27 @@ def is_readable(path: Path) -> bool:
 
 def look(path: Path) -> Seen:
     """Read the first rows of a file. Raises DataError for a file that cannot be read or holds no rows."""
-    for fields in (WORDS, CLASSES):
-        how = HowRead(str(path))
-        rows = [
-            row for _, row in itertools.islice(read_rows(path, options=ReadOptions(fields=fields), how=how), LOOKED_AT)
-        ]
-        if fields == CLASSES or how.format.startswith("conll"):
-            names = dict.fromkeys(itertools.chain.from_iterable(rows))
-            return Seen(how.format, {name: [row.get(name) for row in rows] for name in names if "\0" not in name})
-    raise AssertionError("every file is read for texts at the latest")
+    seen = _seen(path, ReadOptions(fields=WORDS))
+    if seen.format.startswith("conll"):
+        return seen
+    seen = _seen(path, ReadOptions(fields=CLASSES))
+    return _seen(path, ReadOptions(fields=CLASSES, header=False)) if _begins_with_an_item(seen) else seen
+
+
+def _seen(path: Path, options: ReadOptions) -> Seen:
+    how = HowRead(str(path))
+    rows = [row for _, row in itertools.islice(read_rows(path, options=options, how=how), LOOKED_AT)]
+    names = dict.fromkeys(itertools.chain.from_iterable(rows))
+    columns = {name: [row.get(name) for row in rows] for name in names if "\0" not in name}
+    return Seen(how.format, columns, options.header is not False)
+
+
+def _begins_with_an_item(seen: Seen) -> bool:
+    """Return whether the names of a table are values: one occurs below itself, and none is a usual name."""
+    usual = {*_TEXTS, *_LABELS, *_WORD_COLUMNS, *_TAG_COLUMNS, *_IDS, *itertools.chain.from_iterable(_PAIRS)}
+    if seen.format not in ("csv", "tsv") or seen.first(usual):
+        return False
+    return any(name in values for name, values in seen.columns.items())
 
 
 def guesses(seen: Seen) -> list[Guess]:
@@ -211,7 +228,15 @@ def _by_content(seen: Seen) -> Iterator[Guess]:
     ]
     if len(texts) == 1 and len(others) == 1 and _words_in(seen, texts[0]) > 2:
         why = f"{texts[0]!r} holds texts, and {others[0]!r} few different values"
+        if any(map(_are_numbers_of_classes, _filled(seen, others[0]))):
+            yield Guess(LABELS, _renamed(text=texts[0], labels=others[0]), f"{why}, some with commas between numbers")
         yield Guess(CLASSES, _renamed(text=texts[0], label=others[0]), why)
+
+
+def _are_numbers_of_classes(value: Any) -> bool:
+    """Return whether a cell holds several numbers with commas between, as GoEmotions writes the labels of a text."""
+    numbers = str(value).split(",")
+    return len(numbers) > 1 and all(number.strip().isdecimal() for number in numbers)
 
 
 def split_column(seen: Seen, taken: Collection[str]) -> str | None:

@@ -236,3 +236,12 @@ def test_hostile_names_stay_in_comments_and_values(here: Path) -> None:
     assert result.exit_code == 0, result.stderr
     assert written("e.yaml")["data"] == {"path": name}
     assert invoke("validate", "e.yaml").exit_code == 0
+
+
+def test_a_table_without_header_keeps_its_first_row(here: Path) -> None:
+    rows = [f"{label}\tnumber {number} {text}" for number in range(6) for label, text in (("ham", "a"), ("spam", "b"))]
+    (here / "sms.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    result = invoke("init", "sms.tsv")
+    assert result.exit_code == 0, result.stderr
+    assert "labels      ham 6, spam 6\n" in result.stdout
+    assert written("sms.yaml")["data"] == {"path": "sms.tsv", "header": False, "columns": {"text": "2", "label": "1"}}

@@ -135,3 +135,29 @@ def test_a_column_that_repeats_may_be_a_cluster_and_a_distinct_one_an_id(tmp_pat
     seen_in(tmp_path, text=TEXTS, label=[0, 1, 0, 1], user_id=[1, 2, 3, 4], guid=["a", "a", "c", "d"])
     seen = look(tmp_path / "d.jsonl")
     assert (cluster_column(seen, set()), id_column(seen)) == (None, None)
+
+
+@pytest.mark.parametrize(("one", "other"), [("question", "passage"), ("context", "hypothesis")])
+def test_a_passage_or_a_context_beside_a_text_is_not_dropped(tmp_path: Path, one: str, other: str) -> None:
+    seen = seen_in(tmp_path, **{one: TEXTS, other: TEXTS[::-1], "label": ["yes", "no", "no", "yes"]})
+    assert taken(seen) == [(CLASSES, {"text": one, "text_pair": other})]
+
+
+def test_the_first_row_of_a_table_without_header_is_an_item(tmp_path: Path) -> None:
+    path = tmp_path / "d.tsv"
+    path.write_text("ham\tGo until June\nspam\tFree entry now\nham\tSee you there\n", encoding="utf-8")
+    seen = look(path)
+    assert not seen.has_header
+    assert seen.columns == {"1": ["ham", "spam", "ham"], "2": ["Go until June", "Free entry now", "See you there"]}
+    assert taken(guesses(seen)) == [(CLASSES, {"text": "2", "label": "1"})]
+
+
+def test_a_usual_name_is_a_header_although_it_occurs_below(tmp_path: Path) -> None:
+    path = tmp_path / "d.tsv"
+    path.write_text("text\tspam\nGo until June\tham\nFree entry now\tspam\n", encoding="utf-8")
+    assert look(path).has_header
+
+
+def test_numbers_with_commas_between_are_several_labels(tmp_path: Path) -> None:
+    seen = seen_in(tmp_path, c1=TEXTS, c2=["27", "2,5", "27", "2,5"])
+    assert [fields for fields, _ in taken(seen)] == [LABELS, CLASSES]
