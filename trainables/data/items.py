@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -22,6 +23,7 @@ from trainables.data.forms.words import word_items
 from trainables.data.how_read import HIDDEN_PART, LEFT_OUT, Column, Columns, HowRead, ReadOptions, Row
 from trainables.data.readers import read_rows
 
+_HALF = re.compile("[\ud800-\udfff]")
 _OWN_COLUMNS = ("conll", "conllu")  # formats whose reader takes `columns` itself
 
 
@@ -48,7 +50,7 @@ def items_of(path: Path, options: ReadOptions, how: HowRead) -> list[Item]:
         rows = _renamed(path, rows, columns, how)
     with collector_paused():
         names: dict[str, None] = {}
-        items = [item for _, item in _unique(path, _shaped(path, _noted(rows, names), options, how))]
+        items = [item for _, item in _unique(path, _shaped(path, _noted(rows, names), options, how), options, how)]
     if not items:
         raise DataError(f"{path}: the file holds no items")
     _require_fields(path, items, list(names), options, how)
@@ -144,8 +146,9 @@ def _shaped(path: Path, rows: Iterator[Row], options: ReadOptions, how: HowRead)
     if not fields or "words" in fields:
         return _word_items(path, rows, options, how)
     if "labels" in fields:
-        return _with_label_lists(path, rows, options, how)
+        return _with_label_lists(path, _accepted(rows, options, how), options, how)
     if "label" in fields:
+        rows = _accepted(rows, options, how)
         return ((number, {**row, "label": class_of(_own(row, "label", "labels"))}) for number, row in rows)
     return rows
 
@@ -166,6 +169,29 @@ def _word_items(path: Path, rows: Iterator[Row], options: ReadOptions, how: HowR
             yield from rows
             return
     yield from word_items(path, rows, options, how)
+
+
+_DECISIONS = {"accept", "reject", "ignore"}  # of an annotator, in Prodigy's column `answer`
+
+
+def _accepted(rows: Iterator[Row], options: ReadOptions, how: HowRead) -> Iterator[Row]:
+    """Yield the rows but those that an annotator rejected or ignored, if a column of the file says so of each."""
+    first = next(rows, None)
+    if first is None:
+        return
+    rows = itertools.chain([first], rows)
+    if str(first[1].get("answer")) not in _DECISIONS or "answer" in sources(options.columns):
+        yield from rows
+        return
+    table = list(rows)
+    decided = all(str(row.get("answer")) in _DECISIONS for _, row in table)
+    accepted = [(number, row) for number, row in table if row["answer"] == "accept"] if decided else table
+    if len(accepted) < len(table):
+        how.changed = True
+        count = len(table) - len(accepted)
+        texts = "text is" if count == 1 else "texts are"
+        how.notes.append(f"{count} {texts} left out: rejected or ignored by the annotator (answer)")
+    yield from accepted
 
 
 def _own(row: Item, field: str, other: str) -> Any:
@@ -211,7 +237,8 @@ def _require_fields(
         example = "2" if how.header is False else example
         raise DataError(
             f"{path}: there is no column {field!r}; there are: {_listed(names)}; name the column, "
-            f"e.g. `data: {{columns: {{{field}: {example}}}}}`{_other_reading(names, how)}{_spans_advice(field, names)}"
+            f"e.g. `data: {{columns: {{{field}: {example}}}}}`{_other_reading(names, how, field == 'words')}"
+            f"{_spans_advice(field, names)}"
         )
 
 
@@ -219,10 +246,12 @@ _SAME = {"label": "labels", "labels": "label"}
 _INSTEAD = {"words": "text", "question": "text"}  # what a task that only predicts takes where these are missing
 
 
-def _other_reading(names: Sequence[str], how: HowRead) -> str:
+def _other_reading(names: Sequence[str], how: HowRead, is_words: bool = False) -> str:
     """Return why a file may have other columns than it seems: its first row is an item, or another delimiter."""
     if how.format == "text":
         return "; a text file has one text per line: for a table set data.format to csv or tsv, for words to conll"
+    if how.format in ("csv", "tsv") and how.header and is_words:
+        return "; if each line is a word with its label, set `data: {format: conll}`"
     if how.format not in ("csv", "tsv") or not how.header:
         return ""
     shown = [name for name in names if not name.startswith(LEFT_OUT)]
@@ -244,8 +273,9 @@ def _describe_columns(item: Item, options: ReadOptions, how: HowRead) -> None:
             how.columns[field] = str(given) if isinstance(given, str | int) else ", ".join(map(str, given))
 
 
-def _unique(path: Path, items: Iterable[Row]) -> Iterator[Row]:
+def _unique(path: Path, items: Iterable[Row], options: ReadOptions, how: HowRead) -> Iterator[Row]:
     """Number the items without an id, and refuse an id that another item of the same part has."""
+    fields = {*options.fields, "text_pair", "id", "cluster"} if how.format in ("json", "jsonl") else ()
     seen: dict[tuple[Any, str], int] = {}
     for number, item in items:
         item.setdefault("id", number)
@@ -254,6 +284,34 @@ def _unique(path: Path, items: Iterable[Row]) -> Iterator[Row]:
             raise DataError(f"{path}: row {number}: an id must be text or a whole number, got {identity!r}")
         key = (item.get(HIDDEN_PART), str(identity))
         if key in seen:
-            raise DataError(f"{path}: row {number}: the id {identity!r} was already used at row {seen[key]}")
+            raise DataError(
+                f"{path}: row {number}: the id {identity!r} was already used at row {seen[key]}; "
+                f"{_same_id_advice(options)}"
+            )
         seen[key] = number
+        for field in fields:
+            _require_characters(path, number, field, item.get(field))
         yield number, item
+
+
+def _require_characters(path: Path, number: int, field: str, value: Any) -> None:
+    """Raise DataError for half a character, which only JSON can hold (`\\ud83d`) and no tokenizer takes."""
+    for text in value if isinstance(value, list) else (value,):
+        if isinstance(text, str) and not text.isascii() and _HALF.search(text):
+            half = f"\\u{ord(_HALF.findall(text)[0]):04x}"
+            raise DataError(
+                f"{path}: row {number}: {field} holds half a character ({half}), as where a text was cut within an "
+                "emoji; remove it"
+            )
+
+
+def _same_id_advice(options: ReadOptions) -> str:
+    if "words" in options.fields:
+        return "put the rows of a sentence one below the other, or give each sentence an id of its own"
+    if "question" in options.fields:
+        return "give each question an id of its own, or remove one of them"
+    column = options.columns.get("id", "id")
+    return (
+        "remove one of them, or, if they are different items that belong together, "
+        f"read the column as their cluster: `data: {{columns: {{cluster: {column}}}}}`"
+    )

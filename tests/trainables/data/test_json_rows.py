@@ -142,3 +142,46 @@ def test_items_of_a_wrapped_list_are_those_of_the_list(tmp_path: Path) -> None:
     path.write_text(json.dumps({"data": ROWS}))
     items = items_of(path, ReadOptions(fields=CLASSES), HowRead(str(path)))
     assert items == [{"text": "good", "label": "pos", "id": 1}, {"text": "bad", "label": "neg", "id": 2}]
+
+
+def test_texts_that_an_annotator_rejected_are_no_examples_of_their_label(tmp_path: Path) -> None:
+    decided = [
+        {"text": f"t{number}", "label": "pos", "answer": answer} for number, answer in enumerate(("accept", "reject"))
+    ]
+    path = tmp_path / "a.jsonl"
+    path.write_text("\n".join(map(json.dumps, decided)), encoding="utf-8")
+    how = HowRead(str(path))
+    items = items_of(path, ReadOptions(fields=CLASSES), how)
+    assert items == [{"text": "t0", "label": "pos", "answer": "accept", "id": 1}]
+    assert how.changed
+    assert how.notes == ["1 text is left out: rejected or ignored by the annotator (answer)"]
+
+
+def test_a_column_answer_with_other_values_leaves_nothing_out(tmp_path: Path) -> None:
+    rows = [{"text": "t", "label": "pos", "answer": "reject"}, {"text": "u", "label": "neg", "answer": "maybe"}]
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(rows), encoding="utf-8")
+    assert len(items_of(path, ReadOptions(fields=CLASSES), HowRead(str(path)))) == 2
+
+
+@pytest.mark.parametrize(
+    ("fields", "row", "field"),
+    [
+        (CLASSES, {"text": "cut \ud83d", "label": "x"}, "text"),
+        (CLASSES, {"text": "whole \U0001f600", "label": "x\ude00"}, "label"),
+        (("words", "labels"), {"words": ["a", "\ud83d"], "labels": ["O", "O"]}, "words"),
+    ],
+)
+def test_half_a_character_is_refused_with_its_row(
+    tmp_path: Path, fields: tuple[str, ...], row: dict[str, Any], field: str
+) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps([row]), encoding="utf-8")
+    with pytest.raises(DataError, match=rf"row 1: {field} holds half a character \(.ud"):
+        items_of(path, ReadOptions(fields=fields), HowRead(str(path)))
+
+
+def test_half_a_character_in_a_column_that_is_not_used_does_no_harm(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps([{"text": "ok \U0001f600", "label": "x", "raw": "\ud83d"}]), encoding="utf-8")
+    assert items_of(path, ReadOptions(fields=CLASSES), HowRead(str(path)))[0]["text"] == "ok \U0001f600"

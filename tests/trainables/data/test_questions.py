@@ -191,7 +191,7 @@ def test_questions_can_be_read_without_answers(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("answers", [{"value": "London", "aliases": []}, [{"value": "London"}]])
 def test_answers_in_an_unknown_form_are_not_read_as_no_answer(tmp_path: Path, answers: Any) -> None:
-    with pytest.raises(DataError, match="row 1: answers hold 'value'.* but no text; give"):
+    with pytest.raises(DataError, match=r"row 1: answers hold 'value'.* but no text; give"):
         _items(_written(tmp_path, [{**ROW, "answers": answers}]))
 
 

@@ -227,3 +227,46 @@ def test_a_table_that_is_called_txt_is_read_as_a_table_by_a_task_that_needs_colu
     running = _write(tmp_path / "more.txt", "a\tb\nno tab here\n")
     with pytest.raises(DataError, match="label"):
         items_of(running, ReadOptions(fields=("text", "label")), HowRead(str(running)))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("a.conll", b"version https://git-lfs.github.com/spec/v1\noid sha256:4d\nsize 12\n", "run `git lfs pull`"),
+        ("a.parquet", b"version https://git-lfs.github.com/spec/v1\noid sha256:4d\nsize 12\n", "run `git lfs pull`"),
+        ("a.csv", b"<!DOCTYPE html>\n<html><body>a, b</body></html>\n", "a web page and not the data"),
+        ("a.csv", b"\x1f\x8b\x08\x00text,label\n", r"compressed with gzip: name it a\.csv\.gz"),
+        ("a.jsonl", b"PAR1\x15\x04", r"is a Parquet file: set `data: \{format: parquet\}`"),
+        ("a.xlsx", b"anything", "export the sheet as CSV"),
+        ("a.zip", b"anything", "unpack it"),
+        ("a.conll", b"Paris B-LOC\ris O\r\rRain O\r", "row 1: holds line ends of old Macs"),
+        ("a.txt", b"One text\rOther text\r", "row 1: holds line ends of old Macs"),
+    ],
+)
+def test_what_is_no_data_is_named_with_what_to_do(tmp_path: Path, name: str, content: bytes, reason: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=reason):
+        read_items(path)
+
+
+def test_a_carriage_return_within_one_of_several_texts_is_text(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"One\rtext\nOther text\n")
+    assert [item["text"] for item in read_items(path)] == ["One\rtext", "Other text"]
+
+
+def test_an_id_that_occurs_twice_is_refused_with_a_remedy(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("id,text,label\n7,a,x\n7,b,y\n")
+    with pytest.raises(DataError, match=r"remove one of them, or, .*`data: \{columns: \{cluster: id\}\}`"):
+        items_of(path, ReadOptions(fields=("text", "label")), HowRead(str(path)))
+    items = items_of(path, ReadOptions(fields=("text", "label"), columns={"cluster": "id"}), HowRead(str(path)))
+    assert [(item["id"], item["cluster"]) for item in items] == [(2, "7"), (3, "7")]
+
+
+def test_a_table_of_words_without_header_is_told_that_it_may_be_conll(tmp_path: Path) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_text("Paris\tB-LOC\nis\tO\nbig\tO\n")
+    with pytest.raises(DataError, match=r"if each line is a word with its label, set `data: \{format: conll\}`"):
+        items_of(path, ReadOptions(fields=("words", "labels")), HowRead(str(path)))

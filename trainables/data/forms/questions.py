@@ -153,10 +153,7 @@ def _value(cell: Any) -> Any:
 
 def _pairs(value: Any, start: Any) -> Given:
     if isinstance(value, Mapping):
-        if value and not set(value) & set(_TEXT_KEYS):
-            raise ValueError(f"answers hold {', '.join(map(repr, list(value)[:3]))} but no text; {UNDERSTOOD}")
-        texts, starts = _first_of(value, _TEXT_KEYS), _first_of(value, _START_KEYS)
-        return _pairs(texts, starts)
+        return _pairs(_texts_of(value), _first_of(value, _START_KEYS))
     if value is None or (isinstance(value, list | tuple) and not value):
         return []
     if isinstance(value, list | tuple):
@@ -171,6 +168,13 @@ def _pairs(value: Any, start: Any) -> Given:
     if isinstance(start, list | tuple) and len(start) == 1:
         start = start[0]
     return [(value, start)]
+
+
+def _texts_of(value: Mapping[str, Any]) -> Any:
+    """Return the text, or texts, of an answer's object. Raises ValueError for one that holds others than texts."""
+    if value and not set(value) & set(_TEXT_KEYS):
+        raise ValueError(f"answers hold {', '.join(map(repr, list(value)[:3]))} but no text; {UNDERSTOOD}")
+    return _first_of(value, _TEXT_KEYS)
 
 
 def _first_of(value: Mapping[str, Any], keys: Sequence[str]) -> Any:

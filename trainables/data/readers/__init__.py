@@ -18,7 +18,7 @@ from trainables.data.readers.arrow import is_saved, read_arrow, read_parquet
 from trainables.data.readers.conll import looks_like_conll, read_conll
 from trainables.data.readers.delimited import read_csv, read_tsv
 from trainables.data.readers.json_rows import read_json, read_jsonl
-from trainables.data.readers.text import MAX_ROW_BYTES, lines, suffixes
+from trainables.data.readers.text import MAX_ROW_BYTES, lines, refuse_old_line_ends, refuse_other_content, suffixes
 
 __all__ = ["MAX_ROW_BYTES", "Row", "format_of", "read_rows", "recognised"]
 
@@ -43,6 +43,8 @@ _FORMATS = {
     ".txt": "text",
 }
 _EXECUTABLE = (".pkl", ".pickle", ".pt", ".pth", ".bin", ".npy", ".npz", ".joblib", ".dill")
+_PACKED = (".zip", ".tar", ".tgz", ".rar", ".7z", ".zst")
+_SHEETS = (".xlsx", ".xls", ".ods")
 _LOOKED_AT = 200  # lines at the start of a text file that decide whether it is CoNLL
 
 
@@ -69,6 +71,8 @@ def read_rows(
         raise DataError(f"{path}: a folder that `save_to_disk` did not write; give the file in it")
     if not path.exists():
         raise DataError(f"{path}: no such file")
+    if options.format not in ("parquet", "arrow"):
+        refuse_other_content(path)
     how.format = recognised(path, options)
     _require_used(path, options, how.format)
     return _not_empty(path, _READERS[how.format](path, options, how))
@@ -97,6 +101,10 @@ def format_of(path: Path) -> str:
         raise DataError(
             f"{path}: {suffix} files can run code when they are loaded; give JSON, CSV, TSV, Parquet or CoNLL"
         )
+    if suffix in _PACKED:
+        raise DataError(f"{path}: unpack it, and give the files in it")
+    if suffix in _SHEETS:
+        raise DataError(f"{path}: export the sheet as CSV, and give that file")
     if suffix not in _FORMATS:
         raise DataError(f"{path}: unknown format {suffix!r}; set data.format to one of {', '.join(sorted(_READERS))}")
     return _FORMATS[suffix]
@@ -135,7 +143,11 @@ def _start(path: Path, options: ReadOptions) -> list[str]:
 
 def _read_text(path: Path, options: ReadOptions, how: HowRead) -> Iterator[Row]:
     """Read one text per line; empty lines are left out."""
-    for number, line in lines(path, options, how):
+    numbered = lines(path, options, how)
+    start = list(itertools.islice(numbered, 2))
+    if len(start) == 1:
+        refuse_old_line_ends(path, start[0][1])
+    for number, line in itertools.chain(start, numbered):
         if line.strip():
             yield number, {"text": line}
 

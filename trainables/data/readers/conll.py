@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from trainables.data.dataset import DataError
 from trainables.data.how_read import HowRead, ReadOptions, Row
-from trainables.data.readers.text import lines
+from trainables.data.readers.text import lines, refuse_old_line_ends
 
 UNIVERSAL = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")  # of CoNLL-U
 _UPOS = 3
@@ -60,6 +60,8 @@ def read_conll(path: Path, options: ReadOptions, how: HowRead) -> Iterator[Row]:
     Raises DataError for a file whose lines do not have the same number of cells, or whose columns are unclear.
     """
     texts = list(lines(path, options, how))
+    if len(texts) == 1:
+        refuse_old_line_ends(path, texts[0][1])
     delimiter = _delimiter([text for _, text in texts], options)
     all_lines = list(_split(texts, delimiter))
     plain = [line for line in all_lines if not line.marked] or all_lines

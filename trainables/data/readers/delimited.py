@@ -149,7 +149,9 @@ def _columns(path: Path, numbered: Numbered, options: ReadOptions, how: HowRead)
     return _Columns(names, header_row, header)
 
 
-def _require_header(path: Path, header_row: int, header: Sequence[str], numbered: Numbered, options: ReadOptions) -> None:
+def _require_header(
+    path: Path, header_row: int, header: Sequence[str], numbered: Numbered, options: ReadOptions
+) -> None:
     """Raise DataError if the header may be an item: its label, in a column given by number, is one of others, too."""
     for field in ("label", "labels"):
         column = options.columns.get(field)

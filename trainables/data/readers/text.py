@@ -46,6 +46,43 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
+_CONTENTS = {
+    b"version https://git-lfs": "a Git LFS pointer and not the data: run `git lfs pull` in its repository",
+    b"PK\x03\x04": "a zip archive or a spreadsheet: unpack it, or export the sheet as CSV",
+    b"<!doctype html": "a web page and not the data: download the file itself",
+    b"<html": "a web page and not the data: download the file itself",
+    b"%pdf-": "a PDF: save its text as UTF-8",
+}
+
+
+def refuse_other_content(path: Path) -> None:
+    """Raise DataError for a file that holds something else than its name says, with what to do."""
+    if not path.is_file():
+        return
+    try:
+        with path.open("rb") as file:
+            start = file.read(64).removeprefix(codecs.BOM_UTF8).lstrip()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if start.startswith(b"\x1f\x8b") and path.suffix.lower() != ".gz":
+        raise DataError(f"{path}: is compressed with gzip: name it {path.name}.gz")
+    if start.startswith(b"PAR1") and path.suffix.lower() not in (".parquet", ".pq"):
+        raise DataError(f"{path}: is a Parquet file: set `data: {{format: parquet}}`")
+    lowered = start.lower()
+    for mark, advice in _CONTENTS.items():
+        if lowered.startswith(mark.lower()):
+            raise DataError(f"{path}: is {advice}")
+
+
+def refuse_old_line_ends(path: Path, row: str) -> None:
+    """Raise DataError for a file whose only row holds carriage returns: the line ends of old Macs."""
+    if "\r" in row:
+        raise DataError(
+            f"{path}: row 1: holds line ends of old Macs (CR alone); "
+            "save the file with the line ends of Unix or Windows"
+        )
+
+
 def encoding_of(path: Path, options: ReadOptions, how: HowRead) -> str:
     """Return the codec of a text file: the given one, that of its byte-order mark, or UTF-8. Raises DataError."""
     with opened(path) as file:
