@@ -199,6 +199,8 @@ def test_plain_files_keep_their_first_reading(tmp_path: Path) -> None:
 def test_hashtags_that_begin_every_sentence_are_words(tmp_path: Path) -> None:
     text = "#love O\nParis B-LOC\n\n#rain O\nagain O\n\n"
     assert _read(tmp_path, text)[0] == [(["#love", "Paris"], ["O", "B-LOC"]), (["#rain", "again"], ["O", "O"])]
+    text = "#love O\nParis B-LOC\n\n#rain O\nBonn B-LOC\n\n"
+    assert _read(tmp_path, text)[0] == [(["#love", "Paris"], ["O", "B-LOC"]), (["#rain", "Bonn"], ["O", "B-LOC"])]
 
 
 def test_names_of_several_documents_are_not_the_words_of_conll_2012(tmp_path: Path) -> None:

@@ -6,9 +6,12 @@ import ast
 import io
 import itertools
 import json
+import re
 import tokenize
 from typing import Any
 
+_PLAIN_TEXT = re.compile(r"'([^'\\\n]*)'")
+_PLAIN_LIST = re.compile(rf"\[\s*{_PLAIN_TEXT.pattern}(?:\s*,\s*{_PLAIN_TEXT.pattern})*\s*\]")  # in a table, most lists
 LONGEST_LIST = 2**20  # characters; Python's parser needs much memory for more
 _SKIPPED = (tokenize.NL, tokenize.NEWLINE, tokenize.ENDMARKER, tokenize.INDENT, tokenize.DEDENT)
 
@@ -28,6 +31,8 @@ def parsed_list(cell: str) -> list[Any]:
     text = cell.strip()
     if not is_list(text):
         raise ValueError("is not a list in brackets")
+    if _PLAIN_LIST.fullmatch(text):
+        return _PLAIN_TEXT.findall(text)
     try:
         value = json.loads(text)
     except RecursionError as error:

@@ -247,7 +247,8 @@ def _is_comment(line: _Line, layout: _Layout, labels: set[str], expected: bool, 
     if layout.numbered:
         return True
     if expected:
-        return cells[0] == "#" or len(cells) != layout.width or cells[column] not in labels
+        is_word = len(cells) == layout.width and (cells[column] in labels or _TAG.fullmatch(cells[column]))
+        return cells[0] == "#" or not is_word
     if len(cells) != layout.width:
         return before or line.text.lstrip(" ")[1:2] in (" ", "\t", "")
     return before and cells[0] == "#" and cells[column] not in labels
