@@ -85,7 +85,7 @@ class DataFacts:
             yield f"{_items(self.short_duplicates)} {repeat}, but so short (one or two words) that it means nothing"
         if self.repeated:
             repeat = "repeats another one" if self.repeated == 1 else "repeat others"
-            yield f"{_items(self.repeated)} {repeat} of the same part: not independent, so intervals are too narrow"
+            yield f"{_items(self.repeated)} {repeat} of the same part: resampled together, as one piece of evidence"
         if self.known_clusters:
             share = "shares a cluster" if self.known_clusters == 1 else "share a cluster"
             of_all = f"{self.known_clusters} of {_items(self.evaluation_items)}"

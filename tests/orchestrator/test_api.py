@@ -179,7 +179,7 @@ def test_recorded_runs_are_a_frame_with_every_column(inside: Path) -> None:
     assert list(recorded.runs.index) == [0, 1, 2, 3]
     assert recorded.warnings == (
         "6 evaluation items are also training items: scores are too high",
-        "1 evaluation item repeats another one of the same part: not independent, so intervals are too narrow",
+        "1 evaluation item repeats another one of the same part: resampled together, as one piece of evidence",
     )
 
 

@@ -153,6 +153,7 @@ def _scored(config: RunConfig, prepared: Prepared, training: Training, group: Pr
     tables = {"validation": prepared.validated(best.outputs, best.thresholds)}
     if evaluation is not None:
         tables["test"] = prepared.predictions("test", evaluation.outputs, best.thresholds)
+    tables = {part: prepared.with_repeats_joined(table) for part, table in tables.items()}
     return Scored(tables, {part: prepared.score(table) for part, table in tables.items()}, best.thresholds)
 
 

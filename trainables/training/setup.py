@@ -19,7 +19,9 @@ from trainables.config import RunConfig
 from trainables.data.batch_loader import BatchLoader
 from trainables.data.dataset import Corpus
 from trainables.data.features import Features, Ragged
+from trainables.data.leakage import GOLD
 from trainables.data.load import load_corpus
+from trainables.data.repeats import with_repeats_joined
 from trainables.data.splits import PARTS, Split, split_for
 from trainables.modeling.limits import require_length
 from trainables.modeling.pretrained import ModelSource, PretrainedModel, instantiate
@@ -88,6 +90,11 @@ class Prepared:
         """Return the predictions of one part, under the task's default thresholds unless others are given."""
         table = self.task.predictions(self.corpus.items, self.parts[part].features, outputs, self.labels)
         return self.task.apply_thresholds(table, thresholds or {}).assign(split=part)
+
+    def with_repeats_joined(self, predictions: pd.DataFrame) -> pd.DataFrame:
+        """Return predictions in which items of equal content have one cluster: they are one piece of evidence."""
+        gold = getattr(self.task, "gold", GOLD)
+        return with_repeats_joined(predictions, self.corpus.items, self.task.fields, gold)
 
 
 def prepare(config: RunConfig, device: torch.device, cache: RunCache, init_from: Folder | None = None) -> Prepared:

@@ -79,7 +79,7 @@ def test_evaluation_items_that_occur_twice_are_said(tmp_path: Path) -> None:
     items[11]["text"] = items[12]["text"] = items[10]["text"]
     facts = _facts(tmp_path, items, split=_ids(tmp_path, train=list(range(10)), validation=[10, 11, 12, 13]))
     assert facts.warnings == (
-        "2 evaluation items repeat others of the same part: not independent, so intervals are too narrow",
+        "2 evaluation items repeat others of the same part: resampled together, as one piece of evidence",
     )
 
 

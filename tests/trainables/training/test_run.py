@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from analysis.tables.folder import Folder
-from tests.tiny import FAMILIES, Family
+from tests.tiny import FAMILIES, Family, tiny_items
 from tests.trainables.runs import StopAt, tiny_run
 from trainables.config import EarlyStopping, RunConfig, SplitConfig
 from trainables.training import control_points
@@ -173,6 +173,17 @@ def test_the_test_part_is_scored_with_the_best_epoch(tmp_path: Path) -> None:
     best = outcome.epochs.loc[outcome.epochs["epoch"] == outcome.columns["best_epoch"]].iloc[0]
     assert outcome.columns["validation_weighted_f1"] == best["metric_weighted_f1"]
     assert set(outcome.predictions["split"]) == {"validation", "test"}
+
+
+def test_evaluation_items_that_repeat_each_other_are_one_cluster(tmp_path: Path) -> None:
+    """The tiny sentences repeat from the start: items of equal words share a cluster, and no others do."""
+    outcome = run(tiny_run(tmp_path, epochs=1, split=SplitConfig(validation=0.5)))
+    words = {str(item["id"]): " ".join(item["words"]) for item in tiny_items()}
+    first = outcome.predictions.drop_duplicates("item")
+    clusters = first.groupby(first["item"].map(words))["cluster"]
+    assert (clusters.size() > 1).any()
+    assert (clusters.nunique(dropna=False) == 1).all()
+    assert first["cluster"].dropna().nunique() == (clusters.size() > 1).sum()
 
 
 def test_what_is_cut_off_is_counted_for_the_items_of_the_run_and_not_of_the_whole_data(tmp_path: Path) -> None:
