@@ -23,6 +23,7 @@ from analysis.comparison.design import (
 from analysis.comparison.failure_sensitivity import score_failures
 from analysis.comparison.item_counts import ItemCounts, NotShared, read_item_counts
 from analysis.comparison.requested_tests import describe_all, run_optional
+from analysis.comparison.seed_pairing import seed_warnings
 from analysis.comparison.systems import (
     TASK_COLUMNS,
     data_set_means,
@@ -141,7 +142,8 @@ def _study(results: Results, config: CompareConfig) -> _Study:
     known_clusters = any(text.endswith(KNOWN_CLUSTERS) for text in results.warnings)
     design = read_design(runs, config, items, why_not, known_clusters)
     tasks = pd.DataFrame(columns=list(TASK_COLUMNS))
-    return _Study(replace(results, runs=runs), metric, design, items, tasks, design_warnings(design, items))
+    warnings = [*design_warnings(design, items), *seed_warnings(config, design.method)]
+    return _Study(replace(results, runs=runs), metric, design, items, tasks, warnings)
 
 
 def _study_over_data_sets(results: Results, config: CompareConfig) -> _Study:
@@ -150,7 +152,8 @@ def _study_over_data_sets(results: Results, config: CompareConfig) -> _Study:
     runs, tasks = data_set_means(pd.concat([own for own, _ in scored]), config.direction == "maximize")
     metric = ", ".join(dict.fromkeys(name for _, name in scored))
     averaged = replace(results, runs=runs, epochs=results.epochs.iloc[:0], predictions=results.predictions.iloc[:0])
-    return _Study(averaged, metric, data_sets_design(), None, tasks, data_set_warnings(tasks))
+    warnings = [*data_set_warnings(tasks), *seed_warnings(config, data_sets_design().method)]
+    return _Study(averaged, metric, data_sets_design(), None, tasks, warnings)
 
 
 def _options(experiment: Mapping[str, Any] | None) -> CompareConfig:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from analysis import registry
 
@@ -32,6 +32,11 @@ class CompareConfig(BaseModel):
         description="auto: the design decides; one shared evaluation set with item predictions: multi_bootstrap; "
         "scores only: paired t and exact sign-flip must agree; splits or folds that vary: corrected resampled t",
     )
+    seeds: Literal["independent", "paired"] | None = Field(
+        default=None,
+        description="whether equal seeds of two systems belong together; null: paired between recipes of one model, "
+        "which share initialisation and order, independent between different models; never chosen by looking",
+    )
     resamples: int = Field(default=10_000, ge=1_000, le=1_000_000, description="draws of the bootstrap tests")
     tests: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = Field(
         default=(), description="tests to report beyond the default ones, e.g. tost, welch, bca, mcnemar"
@@ -42,6 +47,14 @@ class CompareConfig(BaseModel):
     allow_unequal_failures: bool = Field(
         default=False, description="give a verdict even where failure rates differ by more than 10 points"
     )
+
+    @model_validator(mode="after")
+    def _seeds_fit_the_test(self) -> CompareConfig:
+        if self.seeds == "independent" and self.primary in ("paired_t_and_sign_flip", "paired_t", "sign_flip"):
+            raise ValueError(f"seeds: independent contradicts primary: {self.primary}, which pairs by seed; remove one")
+        if self.seeds is not None and self.primary == "corrected_resampled_t":
+            raise ValueError("seeds decides nothing with primary: corrected_resampled_t, which averages over seeds")
+        return self
 
     @field_validator("tests")
     @classmethod

@@ -18,7 +18,7 @@ METHODS = {
     "sign_flip": "exact sign-flip",
     "corrected_resampled_t": "corrected resampled t",
     "wilcoxon": "Wilcoxon signed-rank over data sets",
-    "welch": "Welch t over runs without a common seed",
+    "welch": "Welch t over runs that are not paired by seed",
     "items": "t over resampled items of one seed",
 }
 _LEVELS = ("0.010", "0.050", "0.100")  # a p-value rounded to one of these would not show which side it is on

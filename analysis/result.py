@@ -19,8 +19,8 @@ COMPARISON_COLUMNS = (
     "p_holm p_sign_flip wilcoxon_statistic wilcoxon_p dz hedges_gz prob_superiority prob_superiority_low "
     "prob_superiority_high a12 correlation shapiro_p tost_p smallest_p detectable_dz detectable_difference failure_p "
     "failure_difference primary_method primary_p primary_p_holm primary_ci_low primary_ci_high primary_df n_items "
-    "variance_seeds variance_items percentile_low percentile_high significant_05 significant_01 verdict reason "
-    "seeds_to_decide advice sentence"
+    "variance_seeds variance_items effective_items seeds other_seeds_p other_seeds_p_holm percentile_low "
+    "percentile_high significant_05 significant_01 verdict reason seeds_to_decide advice sentence"
 )
 _PRIMARY = ("method", "p", "p_holm", "df", "ci_low", "ci_high")
 
@@ -38,9 +38,12 @@ class Analysis:
     what a is compared with b: better, worse, equivalent, inconclusive or undecidable.
     primary_* belong to the test that the verdict rests on (primary_method); where it resamples items, n_items counts
     them (or their clusters), variance_seeds and variance_items are the parts of the variance of mean_diff that more
-    seeds, or only more items, reduce, and percentile_* is the plain bootstrap interval. seeds_to_decide: how many seeds
-    would show the observed difference with 80% power (missing: no number would); advice says it in words.
-    control_a and control_b are "negative" where that system is a control; its pairs are part of Holm's family.
+    seeds, or only more items, reduce, effective_items says on how many items the latter rests, and percentile_* is the
+    plain bootstrap interval. seeds is "paired" or "independent" (`comparison/seed_pairing.py`); other_seeds_p is the p
+    of the same test with the seeds treated the other way. *_holm are corrected over the family, with Shaffer's factors.
+    seeds_to_decide: how many seeds would show the observed difference with 80% power (missing: no number would);
+    advice says it in words.
+    control_a and control_b are "negative" where that system is a control; its pairs are part of the family.
 
     - omnibus: `requested_tests.describe_all`, for three or more systems.
     - sensitivity: `failure_sensitivity.COLUMNS`, one row per pair with runs that have no score.

@@ -1,4 +1,4 @@
-"""Compares all pairs: computes what they share once, corrects over the family (Holm) and gives one verdict per pair."""
+"""Compares all pairs: computes what they share once, corrects over the family (Shaffer), gives a verdict per pair."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ from analysis.comparison.design import Design, seeds_needed, seeds_to_decide
 from analysis.comparison.failures import count_failures
 from analysis.comparison.item_counts import ItemCounts
 from analysis.comparison.pair import Family, PairResult, compare, compare_over_items, compare_without_pairs
+from analysis.comparison.seed_pairing import SeedPairing, read_seed_pairing
 from analysis.comparison.verdict import FEWEST_FOR_INTERVALS, FEWEST_FOR_VERDICT, Evidence, decide
 from analysis.config import CompareConfig
-from analysis.inference.holm import holm
 from analysis.inference.interface import differences
-from analysis.inference.pairing import Blocks, Floats, score_grid
+from analysis.inference.jackknife import influences
+from analysis.inference.moderation import NOTHING, Prior, common_paired_variance, common_variance
+from analysis.inference.pairing import Blocks, ScoreGrid, score_grid
 from analysis.inference.resampling import resampled_scores
+from analysis.inference.shaffer import shaffer
 from analysis.statistics import sign_flip
 
 Pair = tuple[str, str]
@@ -52,9 +55,12 @@ def compare_all(
     A row holds values; its only text is the `reason`. Its `growth` is the Growth of an undecided pair, or None.
     """
     pairs = list(itertools.combinations(systems, 2))
-    resampled = _resample(items, pairs, generator_seed, config)
-    family = Family(design, config, len(pairs), count_failures(runs), items, resampled)
-    grid = score_grid(runs, systems)
+    grid, seeds = score_grid(runs, systems), read_seed_pairing(runs, config)
+    family = Family(design, config, len(pairs), count_failures(runs), seeds, items)
+    if design.method == "multi_bootstrap" and items is not None and pairs:
+        grid = grid.among(items.index_of)
+        family = replace(family, prior=_prior(grid, seeds), paired_priors=_paired_priors(grid, seeds))
+        family = _with_items(family, items, generator_seed)
     blocks = {pair: grid.blocks(pair) for pair in pairs}
     flips = _flips(blocks, generator_seed) if _has_flips(design) else {}
     results = []
@@ -62,22 +68,38 @@ def compare_all(
         shared = len(blocks[a, b].keys)
         if design.is_flexible and shared == 0:
             results.append(compare_without_pairs(family, a, b, grid.own(a), grid.own(b)))
-        elif design.is_flexible and shared == 1 and items is not None and items.is_given:
+        elif design.is_flexible and shared == 1 and items is not None and items.is_given and family.moved is not None:
             results.append(compare_over_items(family, a, b, blocks[a, b]))
         else:
             generator = np.random.default_rng((generator_seed, number))
             results.append(compare(family, a, b, blocks[a, b], generator, flips.get((a, b))))
-    return _judged(results, family), results
+    return _judged(results, family, len(systems)), results
 
 
-def _resample(
-    items: ItemCounts | None, pairs: Sequence[Pair], generator_seed: int, config: CompareConfig
-) -> Floats | None:
-    """Score all runs on the same resampled items, so that differences between runs keep what the runs share."""
-    if items is None or not pairs:
-        return None
+def _with_items(family: Family, items: ItemCounts, generator_seed: int) -> Family:
+    """Measure what each item does to each run, on the same resamples for all: runs keep what they share."""
+    if items.refusal is not None or items.num_units < 2:
+        return family
     generator = np.random.default_rng((generator_seed, _OF_ITEMS))
-    return resampled_scores(items.counts, items.value, config.resamples, generator)
+    resampled = resampled_scores(items.counts, items.value, family.config.resamples, generator)
+    return replace(family, resampled=resampled, moved=influences(items.counts, items.value, items.unit_sizes))
+
+
+def _prior(grid: ScoreGrid, seeds: SeedPairing) -> Prior:
+    """Return what the systems together say about a variance over seeds, unless all pairs are compared seed by seed."""
+    if seeds.declared == "paired":
+        return NOTHING
+    return common_variance([own[~np.isnan(own)] for own in grid.scores.T if not np.isnan(own).all()])
+
+
+def _paired_priors(grid: ScoreGrid, seeds: SeedPairing) -> dict[str | None, Prior]:
+    """Return what each group of systems with paired seeds says about the variance of a difference over seeds."""
+    groups: dict[str, list[str]] = {}
+    for system in grid.systems:
+        name = seeds.group(system, system)
+        if name is not None:
+            groups.setdefault(name, []).append(system)
+    return {name: common_paired_variance(grid.blocks(members).scores) for name, members in groups.items()}
 
 
 def _has_flips(design: Design) -> bool:
@@ -96,17 +118,20 @@ def _flips(blocks: dict[Pair, Blocks], generator_seed: int) -> dict[Pair, float]
     return p
 
 
-def _judged(results: Sequence[PairResult], family: Family) -> list[dict[str, Any]]:
+def _judged(results: Sequence[PairResult], family: Family, systems: int) -> list[dict[str, Any]]:
     config = family.config
-    paired = holm([result.row["p"] for result in results])
-    primary = holm([result.row["primary_p"] for result in results])
-    flips = holm([result.row["p_sign_flip"] for result in results])
+    paired, primary, flips, other = (
+        shaffer([result.row[name] for result in results], systems)
+        for name in ("p", "primary_p", "p_sign_flip", "other_seeds_p")
+    )
     tested = [result.row["primary_p"] is not None for result in results]
-    smallest = holm([result.smallest_p if test else None for result, test in zip(results, tested, strict=True)])
+    smallest = shaffer(
+        [result.smallest_p if test else None for result, test in zip(results, tested, strict=True)], systems
+    )
     rows = []
     for number, result in enumerate(results):
         p_holm, primary_p_holm = paired[number], primary[number]
-        row = result.row | {"p_holm": p_holm, "primary_p_holm": primary_p_holm}
+        row = result.row | {"p_holm": p_holm, "primary_p_holm": primary_p_holm, "other_seeds_p_holm": other[number]}
         row |= {f"significant_{level}": p_holm is not None and p_holm < float(f"0.{level}") for level in ("05", "01")}
         evidence = _evidence(result, row, smallest[number], sum(tested), family)
         evidence = replace(evidence, both_p_holm=_both_p_holm(row, flips[number]))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # planning needs neither pandas nor pyarrow
     from analysis.comparison.item_counts import ItemCounts
 
 FEWEST_CLUSTERS = 20
+FEWEST_OF_A_CLASS = 3
 Method = Literal[
     "multi_bootstrap",
     "paired_t_and_sign_flip",
@@ -48,7 +49,7 @@ OVER_DATA_SETS = (
 )
 
 UNPAIRED = (
-    "These recipes on this one split, over new training seeds, from runs without a common seed: conditional on this "
+    "These recipes on this one split, over new training seeds, from runs not paired by seed: conditional on this "
     "split, not a claim about new data (resampled unit: the runs of each system; Welch's t-test, which takes them as "
     "independent)."
 )
@@ -129,7 +130,9 @@ def primary_method(config: CompareConfig, splits_vary: bool, has_items: bool) ->
         return config.primary
     if splits_vary:
         return "corrected_resampled_t"
-    return "multi_bootstrap" if has_items else "paired_t_and_sign_flip"
+    if has_items:
+        return "multi_bootstrap"
+    return "welch" if config.seeds == "independent" else "paired_t_and_sign_flip"
 
 
 def data_sets_design() -> Design:
@@ -178,17 +181,44 @@ def design_warnings(design: Design, items: ItemCounts | None) -> list[str]:
     if design.why_not_items is not None:
         warnings.append(f"the verdict is over seeds alone, conditional on this split: {design.why_not_items}")
     if design.method == "multi_bootstrap" and items is not None:
-        warnings += _few_units(items)
+        warnings += [*_few_units(items), *_left_out(items)]
     return warnings
 
 
 def _few_units(items: ItemCounts) -> list[str]:
-    if items.num_units >= FEWEST_CLUSTERS:
-        return []
-    return [
-        f"only {items.num_units} {items.unit} are resampled, fewer than {FEWEST_CLUSTERS}: the interval over new "
-        f"{items.unit} is unreliable"
-    ]
+    warnings = []
+    if items.num_units < FEWEST_CLUSTERS:
+        warnings.append(
+            f"only {items.num_units} {items.unit} are resampled, fewer than {FEWEST_CLUSTERS}: the interval over new "
+            f"{items.unit} is unreliable"
+        )
+    elif items.effective_units < FEWEST_CLUSTERS:
+        warnings.append(
+            f"the {items.num_units} {items.unit} are so unequal that they weigh as much as {items.effective_units:.1f} "
+            f"equal ones, fewer than {FEWEST_CLUSTERS}: the interval over new {items.unit} is unreliable"
+        )
+    if items.rarest is not None and items.rarest[1] < FEWEST_OF_A_CLASS:
+        warnings.append(
+            f"only {items.rarest[1]} evaluated items have the class {items.rarest[0]!r}: its score, a part of the mean "
+            f"over classes, says nothing of new items; evaluate at least {FEWEST_OF_A_CLASS} of each class"
+        )
+    return warnings
+
+
+def _left_out(items: ItemCounts) -> list[str]:
+    """Say what the tests over items leave out."""
+    warnings = []
+    if items.left_out:
+        warnings.append(
+            f"{items.left_out} of {items.num_items + items.left_out} evaluated items are left out of the tests over "
+            "items, because some runs have no prediction for them"
+        )
+    if items.without_predictions:
+        warnings.append(
+            "left out of the tests over items, as they have no item predictions: "
+            f"{'; '.join(items.without_predictions)}"
+        )
+    return warnings
 
 
 MANY = 1e6  # degrees of freedom beyond which t is normal

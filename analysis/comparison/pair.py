@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,14 +12,19 @@ import numpy as np
 from analysis.comparison.design import Design, Method, detectable_errors, smallest_p_of
 from analysis.comparison.failures import Failures, compare_failures
 from analysis.comparison.item_counts import ItemCounts
+from analysis.comparison.seed_pairing import SeedPairing
 from analysis.comparison.verdict import FEWEST_FOR_INTERVALS, FEWEST_FOR_VERDICT
 from analysis.config import CompareConfig
 from analysis.inference import descriptives
 from analysis.inference.interface import TestOptions, TestResult, degenerate, differences
+from analysis.inference.jackknife import effective_number
+from analysis.inference.moderation import NOTHING, Prior
 from analysis.inference.pairing import Blocks, Floats, Key, average_over_seeds
+from analysis.inference.welch_aspin import equivalent_df
 from analysis.statistics import corrected_resampled_t, multi_bootstrap, paired_t, sign_flip, welch, wilcoxon
 
 NO_TEST = TestResult()
+SMALLEST_VARIANCE = 1e-18  # anything smaller is rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,14 +47,23 @@ class PairResult:
 
 @dataclass(frozen=True, eq=False)
 class Family:
-    """What all pairs share. `resampled` [B, runs] are the scores of the runs in `items` on resampled items."""
+    """What all pairs share.
+
+    `resampled` [B, runs] are the scores of the runs in `items` on resampled items, `moved` [units, runs] the influence
+    of each unit on them (`inference/jackknife.py`). `prior` is what all systems say about a variance over seeds, and
+    `paired_priors` what those of one group (`SeedPairing.group`) say about that of a difference.
+    """
 
     design: Design
     config: CompareConfig
     comparisons: int
     failures: Mapping[str, Failures]
+    seeds: SeedPairing
     items: ItemCounts | None = None
     resampled: Floats | None = None
+    moved: Floats | None = None
+    prior: Prior = NOTHING
+    paired_priors: Mapping[str | None, Prior] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -59,6 +73,8 @@ class _Tests:
     signed_rank: TestResult
     primary: TestResult
     n: int
+    other: TestResult = NO_TEST
+    seeds: str | None = None
 
 
 def compare(
@@ -70,7 +86,7 @@ def compare(
     """
     config, design = family.config, family.design
     options = TestOptions(config.alpha, generator, design.evaluation_to_train, config.rope, config.resamples)
-    tests = _run_tests(blocks, family, options, flip_p)
+    tests = _run_tests(blocks, family, options, flip_p, (a, b))
     numbers = {
         "n_pairs": len(blocks.keys),
         "dropped_pairs": len(blocks.dropped),
@@ -98,13 +114,14 @@ def compare_without_pairs(family: Family, a: str, b: str, first: Floats, second:
 
 
 def compare_over_items(family: Family, a: str, b: str, blocks: Blocks) -> PairResult:
-    """Compare the only common run of a and b over its items alone: a t-test of the difference on resampled items."""
-    assert family.items is not None
-    assert family.resampled is not None
-    indices = [family.items.index_of[int(row)] for row in blocks.rows[0]]
-    drawn = family.resampled[:, indices[0]] - family.resampled[:, indices[1]]
-    units = family.items.num_units
-    tests = _Tests(NO_TEST, NO_TEST, NO_TEST, _over_items(blocks, drawn, units, family.config.alpha), units)
+    """Compare the only common run of a and b over its items alone: a t-test of the difference, by the jackknife."""
+    items, moved = family.items, family.moved
+    assert items is not None
+    assert moved is not None
+    first, second = (items.index_of[int(row)] for row in blocks.rows[0])
+    mean = float(items.scores[first] - items.scores[second])
+    test = _over_items(mean, moved[:, first] - moved[:, second], items.degrees_of_freedom, family.config.alpha)
+    tests = _Tests(NO_TEST, NO_TEST, NO_TEST, test, items.num_units)
     numbers = {
         "n_pairs": len(blocks.keys),
         "dropped_pairs": len(blocks.dropped),
@@ -114,15 +131,15 @@ def compare_over_items(family: Family, a: str, b: str, blocks: Blocks) -> PairRe
     return _result(family, (a, b), tests, numbers, "items", "item", blocks.dropped)
 
 
-def _over_items(blocks: Blocks, drawn: Floats, units: int, alpha: float) -> TestResult:
-    if units < FEWEST_FOR_INTERVALS:
+def _over_items(mean: float, moved: Floats, df: float, alpha: float) -> TestResult:
+    if len(moved) < FEWEST_FOR_INTERVALS:
         return NO_TEST
-    mean = float(differences(blocks.scores)[0])
-    variance = float(np.var(drawn)) * units / (units - 1)
-    if variance == 0:
+    variance = float(moved @ moved)
+    if variance < SMALLEST_VARIANCE:
         return TestResult(ci_low=mean, ci_high=mean, note=f"deterministic: difference = {mean:.6g}, no test")
-    plain = paired_t.t_result(mean, math.sqrt(variance), units - 1, alpha)
-    return replace(plain, details=dict(plain.details) | {"variance_items": variance})
+    plain = paired_t.t_result(mean, math.sqrt(variance), df, alpha)
+    effective = effective_number(moved)
+    return replace(plain, details=dict(plain.details) | {"variance_items": variance, "effective_items": effective})
 
 
 def _result(
@@ -143,6 +160,8 @@ def _result(
         **_test_columns(tests),
         "smallest_p": smallest_p_of(method, tests.n),
         **_variance(tests.primary, family),
+        "seeds": tests.seeds,
+        "other_seeds_p": tests.other.p if tests.n >= FEWEST_FOR_VERDICT else None,
         "failure_difference": failures.difference,
         "failure_p": failures.p,
         "primary_method": method,
@@ -151,7 +170,9 @@ def _result(
     return PairResult(row, tests.n, bound or 0.0, tests.primary.note, failures.blocked, dropped, unit)
 
 
-def _run_tests(blocks: Blocks, family: Family, options: TestOptions, flip_p: float | None) -> _Tests:
+def _run_tests(
+    blocks: Blocks, family: Family, options: TestOptions, flip_p: float | None, systems: tuple[str, str]
+) -> _Tests:
     scores, design = blocks.scores, family.design
     if len(scores) < FEWEST_FOR_INTERVALS:
         return _Tests(NO_TEST, NO_TEST, NO_TEST, NO_TEST, len(scores))
@@ -160,7 +181,10 @@ def _run_tests(blocks: Blocks, family: Family, options: TestOptions, flip_p: flo
     if design.method == "corrected_resampled_t":
         primary, n = _resampled(blocks, options)
     elif design.method == "multi_bootstrap":
-        primary, n = _multi_bootstrap(blocks, family, options), len(scores)
+        primary, other = _multi_bootstrap(blocks, family, options, systems)
+        return _Tests(paired, flip, signed_rank, primary, len(scores), other, family.seeds.of(*systems))
+    elif design.method == "welch":
+        return _Tests(paired, flip, signed_rank, welch.run(scores, options), len(scores), paired, "independent")
     else:
         choice = {"paired_t": paired, "sign_flip": flip, "wilcoxon": signed_rank}
         primary, n = _with_interval(choice.get(design.method, _both(paired, flip)), paired), len(scores)
@@ -175,11 +199,34 @@ def _flip(scores: Floats, design: Design, options: TestOptions, flip_p: float | 
     return TestResult(p=flip_p)
 
 
-def _multi_bootstrap(blocks: Blocks, family: Family, options: TestOptions) -> TestResult:
-    if family.items is None or family.resampled is None:
-        return TestResult(note=f"the multi-bootstrap needs item predictions: {family.design.why_not_items}")
-    indices = np.vectorize(family.items.index_of.__getitem__)(blocks.rows)
-    return multi_bootstrap.judge(blocks.scores, family.resampled[:, indices], family.items.num_units, options)
+def _multi_bootstrap(
+    blocks: Blocks, family: Family, options: TestOptions, systems: tuple[str, str]
+) -> tuple[TestResult, TestResult]:
+    """Return the test over items and seeds, and beside it the same test with the seeds treated the other way."""
+    items, moved, resampled = family.items, family.moved, family.resampled
+    if items is None:
+        return TestResult(note=f"the multi-bootstrap needs item predictions: {family.design.why_not_items}"), NO_TEST
+    note = items.refusal or multi_bootstrap.too_few(len(blocks.scores), items.num_units)
+    if note is not None:
+        return TestResult(note=note), NO_TEST
+    assert moved is not None
+    assert resampled is not None
+    indices = np.vectorize(items.index_of.__getitem__)(blocks.rows)
+    scores, own, seeds = items.scores[indices], moved[:, indices], family.seeds.of(*systems)
+    of_group = family.paired_priors.get(family.seeds.group(*systems), NOTHING)
+    both = {
+        "paired": multi_bootstrap.paired(scores, own, items.degrees_of_freedom, of_group),
+        "independent": multi_bootstrap.independent(scores, own, items.degrees_of_freedom, family.prior),
+    }
+    if both["paired"].is_zero:
+        return multi_bootstrap.judge(both["paired"], options), NO_TEST
+    primary = multi_bootstrap.judge(both.pop(seeds), options)
+    (other,) = both.values()
+    if primary.p is None:
+        return primary, NO_TEST
+    details = dict(primary.details)
+    details |= multi_bootstrap.percentiles(resampled[:, indices], options, are_paired=seeds == "paired")
+    return replace(primary, details=details), multi_bootstrap.judge(other, options)
 
 
 def _resampled(blocks: Blocks, options: TestOptions) -> tuple[TestResult, int]:
@@ -264,16 +311,20 @@ def _test_columns(tests: _Tests) -> dict[str, Any]:
 
 
 def _sensitivity(scores: Floats, tests: _Tests, config: CompareConfig, comparisons: int) -> dict[str, Any]:
-    """Return the TOST p and the smallest effect detected with 80% power at the first Holm step, alpha / comparisons."""
-    error, df = tests.primary.details.get("error"), tests.primary.df
+    """Return the TOST p and the smallest effect detected with 80% power at the first step, alpha / comparisons."""
+    details = tests.primary.details
+    error, df = details.get("error"), tests.primary.df
     if error is None or df is None or tests.n < FEWEST_FOR_INTERVALS:
         return {"tost_p": None, "detectable_dz": None, "detectable_difference": None}
-    factor = detectable_errors(df, config.alpha / comparisons)
+    level = config.alpha / comparisons
+    if "share" in details:
+        df = equivalent_df(level, details["share"], details["seed_df"], details["item_df"], details["factor"])
+    factor = detectable_errors(df, level)
     detectable = None if factor is None else factor * error
     deviation = float(differences(scores).std(ddof=1)) if len(scores) > 1 else 0.0
     tost = None
     if config.rope is not None and tests.n >= FEWEST_FOR_VERDICT:
-        tost = paired_t.equivalence_p(tests.primary.details["mean"], error, df, config.rope)
+        tost = details.get("equivalence_p", paired_t.equivalence_p(details["mean"], error, df, config.rope))
     return {
         "tost_p": tost,
         "detectable_dz": None if detectable is None or deviation == 0 else detectable / deviation,
@@ -288,6 +339,7 @@ def _variance(primary: TestResult, family: Family) -> dict[str, Any]:
         "n_items": None if family.items is None else family.items.num_units,
         "variance_seeds": details.get("variance_seeds"),
         "variance_items": details.get("variance_items"),
+        "effective_items": details.get("effective_items"),
         "percentile_low": details.get("percentile_low"),
         "percentile_high": details.get("percentile_high"),
     }

@@ -16,7 +16,7 @@ from analysis.tables.normalize import KEYS, SCORELESS, data_set_labels
 
 _TEXT = (
     "system", "control", "control_a", "control_b", "a", "b", "primary_method", "verdict", "reason", "advice",
-    "sentence", *KEYS,
+    "sentence", "seeds", *KEYS,
 )  # fmt: skip
 
 

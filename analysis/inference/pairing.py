@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,6 +53,11 @@ class ScoreGrid:
         dropped = tuple(self.keys[row] for row in np.flatnonzero(some & ~complete))
         keys = tuple(self.keys[row] for row in np.flatnonzero(complete))
         return Blocks(keys, scores[complete], dropped, self.rows[:, columns][complete])
+
+    def among(self, rows: Container[int]) -> ScoreGrid:
+        """Return the grid with the scores of these runs alone, named by their position in the frame."""
+        kept = np.vectorize(rows.__contains__, otypes=[bool])(self.rows)
+        return ScoreGrid(self.systems, self.keys, np.where(kept, self.scores, np.nan), self.rows)
 
 
 def score_grid(runs: pd.DataFrame, systems: Sequence[str]) -> ScoreGrid:

@@ -47,6 +47,8 @@ class Metric:
     `counts(answers)` returns what each item adds, [num_items, S]; `value(sums)` turns [..., S] into [...]. Resampling
     items is then `value(weights @ counts)`. `applies(labels)` says whether a label set can be scored. `bounds` are the
     lowest and the highest possible score. `said` names the column of the predictions that is compared with gold.
+    `rarest`, of a mean over classes, which a class with few items can decide, returns that class and how many items
+    have it.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Metric:
     applies: Callable[[Collection[str]], bool] = lambda labels: True
     bounds: tuple[float, float] = (0.0, 1.0)
     said: str = "predicted"
+    rarest: Callable[[Answers], tuple[str, int] | None] | None = None
 
     def score(
         self,

@@ -41,6 +41,18 @@ def asked_counts(both: Answers, outside: str | None) -> Floats:
     return np.concatenate([class_counts(both, outside), np.tile(asked, (both.num_items, 1))], axis=1)
 
 
+def rarest_class(both: Answers, outside: str | None) -> tuple[str, int] | None:
+    """Return the gold class that the fewest items have, and how many; the first by name of several, None of none."""
+    labels = classes(both, outside)
+    cells = _cells(both.gold, {label: number for number, label in enumerate(labels)})
+    items = (_histogram(cells, both, len(labels)) > 0).sum(axis=0)
+    present = np.flatnonzero(items)
+    if not len(present):
+        return None
+    rarest = int(present[np.argmin(items[present])])
+    return str(labels[rarest]), int(items[rarest])
+
+
 def _cells(entries: Sequence[Hashable], index: Mapping[Hashable, int]) -> NDArray[np.int64]:
     """Return the entry and class of every label as one number, entry x C + class, without repetition."""
     kept = {label: [index[member] for member in members(label) if member in index] for label in set(entries)}

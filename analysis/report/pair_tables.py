@@ -116,6 +116,11 @@ def effects(analysis: Analysis) -> Table:
         field("Seeds to decide", "seeds_to_decide", "seeds that would show the observed difference with 80% power",
                whole),
     ]  # fmt: skip
+    if analysis.comparisons["seeds"].notna().any():
+        columns += [
+            text("Seeds", "seeds", "how equal seeds of A and B are treated; declared, never chosen by looking"),
+            field("p, other way", "other_seeds_p_holm", "corrected p with the seeds treated the other way", p_value),
+        ]
     return _of_pairs("Effect sizes and sensitivity", analysis, columns)
 
 

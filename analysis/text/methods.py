@@ -149,12 +149,12 @@ def _comparison(analysis: Analysis) -> list[str]:
     primary = f" The primary test is the {listing(used)}{_reference(pairs)}." if used else ""
     paired = "paired by seed (and split and fold, where they vary)" if analysis.unit == "run" else "paired by data set"
     method = only_method(analysis)
-    paired = {"welch": "without pairs, as they share no seed", "items": "paired by item"}.get(method, paired)
+    paired = {"welch": "without pairs, as their seeds are independent", "items": "paired by item"}.get(method, paired)
     rope = f" Differences below {analysis.rope:g} count as irrelevant." if exists(analysis.rope) else ""
     return [
         "Scores are described by mean and standard deviation (n - 1 in the denominator). Systems were compared "
-        f"pairwise, {paired}.{primary} Two-sided p-values were "
-        f"corrected by Holm's method (1979) over {family(analysis)}; the level is {analysis.alpha:g}."
+        f"pairwise, {paired}.{primary}{_seeds(pairs)} Two-sided p-values were corrected by Holm's method (1979) "
+        f"with Shaffer's factors (1986) over {family(analysis)}; the level is {analysis.alpha:g}."
         f"{rope}{EFFECTS.get(method, OF_PAIRS)}",
         *(["The Friedman test is reported as a description (Demsar, 2006)."] if "friedman" in analysis.omnibus else []),
     ]
@@ -166,9 +166,18 @@ def only_method(analysis: Analysis) -> str:
     return str(methods[0]) if len(methods) == 1 else ""
 
 
+def _seeds(pairs: pd.DataFrame) -> str:
+    """Say where the primary test takes equal seeds of two systems as independent."""
+    kinds = set(pairs["seeds"].dropna())
+    if "independent" not in kinds:
+        return ""
+    where = " of different models" if "paired" in kinds else ""
+    return f" It takes the seeds of two systems{where} as independent."
+
+
 def _reference(pairs: pd.DataFrame) -> str:
     notes = {
-        "multi_bootstrap": " (Sellam et al., 2022)",
+        "multi_bootstrap": " (Sellam et al., 2022; critical values of Welch, 1947, and Aspin, 1948)",
         "paired_t_and_sign_flip": " (Fisher, 1935; both must reject)",
         "sign_flip": " (Fisher, 1935)",
         "corrected_resampled_t": " of Nadeau and Bengio (2003)",
@@ -185,6 +194,16 @@ def _software(analysis: Analysis) -> str:
 
 
 HOLM = "Holm, S. (1979). A simple sequentially rejective multiple test procedure. Scandinavian Journal of Statistics 6."
+SHAFFER = (
+    "Shaffer, J. P. (1986). Modified sequentially rejective multiple test procedures. Journal of the American "
+    "Statistical Association 81."
+)
+WELCH = (
+    "Welch, B. L. (1947). The generalization of 'Student's' problem when several different population variances are "
+    "involved. Biometrika 34.",
+    "Aspin, A. A. (1948). An examination and further development of a formula arising in the problem of comparing two "
+    "mean values. Biometrika 35.",
+)
 HEDGES = (
     "Hedges, L. V. (1981). Distribution theory for Glass's estimator of effect size and related estimators. Journal of "
     "Educational Statistics 6."
@@ -204,8 +223,7 @@ BY_METHOD = {
     "Learning 52.",
     "paired_t_and_sign_flip": FISHER,
     "sign_flip": FISHER,
-    "welch": "Welch, B. L. (1947). The generalization of Student's problem when several different population variances "
-    "are involved. Biometrika 34.",
+    "welch": WELCH[0],
     "wilcoxon": "Wilcoxon, F. (1945). Individual comparisons by ranking methods. Biometrics Bulletin 1.",
 }
 BY_OMNIBUS = {
@@ -237,9 +255,11 @@ def cited(analysis: Analysis) -> list[str]:
     if pairs.empty:
         return sorted(_of_search(analysis))
     effects = {"welch": {SUPERIORITY}, "items": set[str]()}.get(only_method(analysis), {HEDGES, SUPERIORITY})
-    references = _of_search(analysis) | {HOLM} | effects
+    references = _of_search(analysis) | {HOLM, SHAFFER} | effects
     references |= {BY_METHOD[name] for name in pairs["primary_method"].dropna().unique() if name in BY_METHOD}
     references |= {reference for name, reference in BY_OMNIBUS.items() if name in analysis.omnibus}
+    if "multi_bootstrap" in set(pairs["primary_method"].dropna()):
+        references |= set(WELCH)
     if pairs["tost_p"].notna().any():
         references.add(TOST)
     return sorted(references)

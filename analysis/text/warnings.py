@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.comparison.design import FEWEST_CLUSTERS
 from analysis.comparison.failure_sensitivity import Sensitivity
 from analysis.comparison.pair import PairResult
 from analysis.comparison.verdict import FEWEST_FOR_INTERVALS, FEWEST_FOR_VERDICT, FEWEST_WITHOUT_WARNING, in_common
@@ -60,7 +61,22 @@ def about_pairs(rows: Rows, results: Sequence[PairResult], unit: str) -> list[st
     ]
     sizes = sorted({(result.unit, result.n) for result in results})
     few = [text for own, size in sizes if (text := _about_size(size, own)) is not None]
-    return [*_first(unpaired, "dropped_pairs"), *_first(constant, "std_diff"), *few]
+    return [
+        *_first(unpaired, "dropped_pairs"),
+        *_first(constant, "std_diff"),
+        *few,
+        *_first(_few_items(rows), "effective_items"),
+    ]
+
+
+def _few_items(rows: Rows) -> list[str]:
+    """Warn of pairs whose uncertainty over items rests on a few of them."""
+    return [
+        f"{row['a']} against {row['b']}: the variance by items rests on about {row['effective_items']:.0f} of "
+        f"{row['n_items']} units, fewer than {FEWEST_CLUSTERS}"
+        for row in rows
+        if row.get("effective_items") is not None and row["effective_items"] < FEWEST_CLUSTERS <= row["n_items"]
+    ]
 
 
 def _partnerless(dropped: Sequence[tuple[Any, ...]], unit: str) -> str:

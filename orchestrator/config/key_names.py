@@ -28,7 +28,7 @@ _OTHER_NAMES: dict[str, str] = {
     "data": "dataset datasets dataset_name data_path data_file data_files train_file",
     "models": "model model_name model_names model_name_or_path checkpoint checkpoints pretrained_model",
     "recipes": "variants recipe techniques methods strategies",
-    "seeds": "seed random_seed random_state random_seeds",
+    "seeds": "seed random_seed random_state random_seeds pairing seed_pairing",
     "train": "training train_args training_args training_arguments trainer hyperparameters hyperparams params",
     "adapt": "pretrain pretraining continued_pretraining domain_adaptation dapt tapt",
     "compare": "comparison evaluation statistics analysis",

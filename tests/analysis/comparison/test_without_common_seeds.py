@@ -52,7 +52,7 @@ def test_systems_without_a_common_seed_are_compared_by_welch(tmp_path: Path) -> 
     assert result.claim == UNPAIRED
     said = methods.paragraph(result)
     assert "We compared a and b, with 14 random seeds (0\N{EN DASH}5, 100\N{EN DASH}107)." in said
-    assert "without pairs, as they share no seed. The primary test is the Welch t over runs" in said
+    assert "without pairs, as their seeds are independent. The primary test is the Welch t over runs" in said
     assert "Hedges" not in said
     assert "only 6 runs of one of them: tests with so few rest on their assumptions" in " ".join(result.warnings)
     assert "no partner" not in " ".join(result.warnings)

@@ -170,7 +170,7 @@ def test_the_methods_paragraph_tells_what_was_done() -> None:
         "7 random seeds (42\N{EN DASH}48)",
         "weighted_f1 (higher is better)",
         "selected on evaluation data",
-        "Holm's method (1979) over 3 comparisons",
+        "Holm's method (1979) with Shaffer's factors (1986) over 3 comparisons",
         "split seed 42",
     ):
         assert part in text

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from analysis import registry
 from analysis.analyze import analyze_results
@@ -17,6 +18,7 @@ from analysis.inference.interface import TestOptions
 from analysis.inference.resampling import compact, draw_weights, resampled_scores
 from analysis.metrics import answers
 from analysis.statistics import multi_bootstrap, paired_t
+from analysis.tables.read import Results
 from tests.analysis.items import draw_hits, study
 
 QUICK = CompareConfig(resamples=2_000)
@@ -193,12 +195,8 @@ def test_one_missing_prediction_is_a_miss_and_takes_nothing_away(metric: str) ->
     assert not [text for text in found.warnings if "seeds alone" in text]
 
 
-def without_run(results: pd.DataFrame) -> pd.DataFrame:
-    return results[results["run_id"] != "1-3"]
-
-
-def without_item(results: pd.DataFrame) -> pd.DataFrame:
-    return results[(results["run_id"] != "1-3") | (results["item"] != "i7")]
+def without_a_system(results: pd.DataFrame) -> pd.DataFrame:
+    return results[results["run_id"].str.startswith("0-")]
 
 
 def with_other_gold(results: pd.DataFrame) -> pd.DataFrame:
@@ -216,8 +214,7 @@ def with_other_answers(results: pd.DataFrame) -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        (without_run, "1 of 20 runs have no item predictions"),
-        (without_item, "not evaluated on the same items (first difference: s1 seed 45)"),
+        (without_a_system, "10 of 20 runs have no item predictions, first s1 seed 42"),
         (with_other_gold, "different gold labels (first difference: s1 seed 45)"),
         (with_other_answers, "accuracy of the predictions of s1 seed 45 is"),
     ],
@@ -273,3 +270,171 @@ def test_a_pair_with_too_few_seeds_is_advised_to_run_at_least_five() -> None:
     found = analyze_results(study(draw_hits(3, seeds=4, gain=1.5)), options=QUICK).comparisons.iloc[0]
     assert found["seeds_to_decide"] == 5
     assert found["advice"].startswith("about 5 seeds in all would show")
+
+
+def without(results: Results, **lost: str) -> Results:
+    """The results without the predictions whose columns have these values."""
+    gone = np.logical_and.reduce([(results.predictions[name] == value).to_numpy() for name, value in lost.items()])
+    return replace(results, predictions=results.predictions[~gone])
+
+
+def test_one_lost_answer_costs_one_item_and_changes_no_test() -> None:
+    results = study(draw_hits(3, gain=1.2))
+    whole = analyze_results(results, options=QUICK).comparisons.iloc[0]
+    found = analyze_results(without(results, run_id="1-3", item="i7"), options=QUICK)
+    pair = found.comparisons.iloc[0]
+    assert (pair["primary_method"], pair["verdict"], pair["n_items"]) == ("multi_bootstrap", whole["verdict"], 199)
+    assert pair["primary_p"] == pytest.approx(whole["primary_p"], abs=1e-6)
+    assert any("1 of 200 evaluated items are left out" in text for text in found.warnings)
+
+
+def test_the_items_that_all_runs_have_decide_alone() -> None:
+    """Items 0 to 4 are lost in one run: the test is that of results which never had them."""
+    hits = draw_hits(3)
+    results = study(hits)
+    for number in range(5):
+        results = without(results, run_id="0-2", item=f"i{number}")
+    shorter = study(hits)
+    kept = ~shorter.predictions["item"].isin([f"i{number}" for number in range(5)])
+    found = read_item_counts(results.runs, results.predictions, "accuracy")
+    assert (found.num_items, found.left_out, found.num_units) == (195, 5, 195)
+    scores = shorter.predictions[kept].groupby("run_id", sort=False)["correct"].mean()
+    assert found.scores == pytest.approx(scores.to_numpy())
+
+
+def test_too_many_lost_answers_allow_no_verdict_and_no_other_test() -> None:
+    results = study(draw_hits(3, gain=1.5))
+    for number in range(11):
+        results = without(results, run_id="1-3", item=f"i{number}")
+    pair = analyze_results(results, options=QUICK).comparisons.iloc[0]
+    assert (pair["primary_method"], pair["verdict"]) == ("multi_bootstrap", "undecidable")
+    assert "only 189 of 200 evaluated items in common, and at most 5% may be missing" in pair["reason"]
+
+
+def test_a_run_without_predictions_costs_one_pair_of_seeds() -> None:
+    results = study(draw_hits(3, gain=1.2))
+    found = analyze_results(without(results, run_id="1-3"), options=QUICK)
+    pair = found.comparisons.iloc[0]
+    assert (pair["primary_method"], pair["n_pairs"], pair["dropped_pairs"]) == ("multi_bootstrap", 9, 1)
+    assert any("no item predictions: s1 seed 45" in text for text in found.warnings)
+
+
+def test_seeds_are_paired_within_a_model_and_independent_between_models() -> None:
+    hits = draw_hits(3, systems=3)
+    results = study(hits)
+    models = results.runs["system"].map({"s0": "bert", "s1": "bert", "s2": "roberta"})
+    named = replace(results, runs=results.runs.assign(model=models))
+    pairs = analyze_results(named, options=QUICK).comparisons
+    kinds = {frozenset((row["a"], row["b"])): row["seeds"] for row in pairs.to_dict("records")}
+    assert kinds == {
+        frozenset(("s0", "s1")): "paired",
+        frozenset(("s0", "s2")): "independent",
+        frozenset(("s1", "s2")): "independent",
+    }
+    unknown = analyze_results(results, options=QUICK).comparisons
+    assert set(unknown["seeds"]) == {"independent"}
+    for declared in ("independent", "paired"):
+        fixed = analyze_results(named, options=QUICK.model_copy(update={"seeds": declared})).comparisons
+        assert set(fixed["seeds"]) == {declared}
+
+
+def test_the_other_treatment_of_seeds_stands_beside_the_declared_one() -> None:
+    results = study(draw_hits(3))
+    paired_first, independent_first = (
+        analyze_results(results, options=QUICK.model_copy(update={"seeds": seeds})).comparisons.iloc[0]
+        for seeds in ("paired", "independent")
+    )
+    assert paired_first["other_seeds_p"] == pytest.approx(independent_first["primary_p"])
+    assert independent_first["other_seeds_p_holm"] == pytest.approx(paired_first["primary_p_holm"])
+    assert paired_first["primary_p"] != independent_first["primary_p"]
+
+
+def test_independent_seeds_have_the_variances_of_both_systems() -> None:
+    """Seeds that rise and fall together: their differences do not vary, but each system does."""
+    scores = np.array([[0.1, 0.1], [0.2, 0.2], [0.6, 0.6]])
+    moved = np.zeros((9, 3, 2))
+    both = multi_bootstrap.independent(scores, moved, 8.0)
+    assert both.seeds == pytest.approx(2 * np.var([0.1, 0.2, 0.6], ddof=1) / 3)
+    assert both.seed_df == pytest.approx(4.0)
+    assert multi_bootstrap.paired(scores, moved, 8.0).seeds == 0.0
+
+
+def test_scores_alone_of_independent_seeds_are_compared_by_welch() -> None:
+    results = study(draw_hits(3, gain=1.5))
+    options = CompareConfig(seeds="independent")
+    pair = analyze_results(replace(results, predictions=results.predictions.iloc[:0]), options=options)
+    row = pair.comparisons.iloc[0]
+    own = results.runs.pivot(index="seed", columns="system", values="score")
+    expected = stats.ttest_ind(own[row["a"]], own[row["b"]], equal_var=False)
+    assert (row["primary_method"], row["seeds"]) == ("welch", "independent")
+    assert row["primary_p"] == pytest.approx(expected.pvalue)
+    assert row["other_seeds_p"] == pytest.approx(row["p"])
+
+
+@pytest.mark.parametrize(
+    ("clusters", "why"),
+    [
+        (["one"] * 200, "all 200 items are in one cluster"),
+        (["big"] * 80 + [str(k) for k in range(120)], "one of 121 clusters holds 40% of the items"),
+    ],
+)
+def test_clusters_that_say_nothing_of_new_ones_allow_no_verdict(clusters: list[str], why: str) -> None:
+    pair = analyze_results(study(draw_hits(3, gain=1.5), clusters=clusters), options=QUICK).comparisons.iloc[0]
+    assert pair["verdict"] == "undecidable"
+    assert why in pair["reason"]
+
+
+def test_clusters_of_one_item_each_are_items() -> None:
+    hits = draw_hits(3, gain=0.4)
+    alone = analyze_results(study(hits), options=QUICK).comparisons
+    named = analyze_results(study(hits, clusters=[f"c{k:03d}" for k in range(200)]), options=QUICK).comparisons
+    assert named["primary_p"].tolist() == pytest.approx(alone["primary_p"].tolist())
+
+
+def test_unequal_clusters_have_fewer_degrees_of_freedom_and_are_said() -> None:
+    sizes = [50, 40, 30] + [4] * 20
+    names = [f"c{number}" for number, size in enumerate(sizes) for _ in range(size)]
+    found = analyze_results(study(draw_hits(3), clusters=names), options=QUICK)
+    assert any("weigh as much as 7.5 equal ones, fewer than 20" in text for text in found.warnings)
+
+
+def test_a_class_of_two_items_is_said() -> None:
+    results = study(draw_hits(3, items=60), "macro_f1")
+    said = results.predictions.copy()
+    said.loc[said["item"].isin(["i3", "i4"]), "gold"] = "rare"
+    scores = {
+        run_id: registry.load("metric", "macro_f1").score(own["gold"].tolist(), own["predicted"].tolist())
+        for run_id, own in said.groupby("run_id")
+    }
+    runs = results.runs.assign(score=results.runs["run_id"].map(scores))
+    found = analyze_results(replace(results, runs=runs, predictions=said), options=QUICK)
+    assert any("only 2 evaluated items have the class 'rare'" in text for text in found.warnings)
+
+
+def test_a_difference_that_rests_on_a_few_items_is_said() -> None:
+    """The systems answer all items alike but six."""
+    hits = np.ones((2, 6, 200))
+    hits[0, :, :3] = 0
+    hits[1, :, 3:6] = 0
+    hits[0, 0, 100] = 0
+    found = analyze_results(study(hits), options=QUICK)
+    assert any("rests on about 12 of 200 units, fewer than 20" in text for text in found.warnings)
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"seeds": "independent", "primary": "paired_t"}, "contradicts primary: paired_t, which pairs by seed"),
+        ({"seeds": "paired", "primary": "corrected_resampled_t"}, "decides nothing with primary"),
+    ],
+)
+def test_a_declaration_of_seeds_that_the_fixed_test_cannot_follow_is_refused(options: dict[str, str], why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        CompareConfig.model_validate(options)
+
+
+def test_a_declaration_of_seeds_that_varying_splits_overrule_is_said() -> None:
+    results = study(draw_hits(3))
+    varied = results.runs.assign(split_seed=results.runs["seed"], train_items=800, evaluation_items=200)
+    found = analyze_results(replace(results, runs=varied), options=CompareConfig(seeds="paired"))
+    assert any(text.startswith("compare.seeds: paired decides nothing here") for text in found.warnings)
