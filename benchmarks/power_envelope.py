@@ -1,11 +1,15 @@
-"""How much power could any honest test have? The bound that the headline test is measured against.
+"""How much power could a test have, given what it looks at? The bounds that the headline test is measured against.
 
 Per cell the data are, to a very good approximation, two numbers: the mean difference D, normal with mean `difference`
-and variance `seeds + items`, and the variance between seeds over their number, `seeds` times a chi-square over its
-degrees of freedom. Nobody knows the seed effect, so `seeds` may be anything from `answers` (no seed effect: single
-answers are all that varies) upwards. A test that keeps its level for all of these is a solution of a linear programme
-over cells of (|D|, variance between seeds), and the best one for a given truth is its optimum. `answers` and `items`
-are taken as known, although a test has to estimate them: the bound is generous.
+and variance `seeds + items`, and an estimate of the variance between seeds over their number, `seeds` times a
+chi-square over its degrees of freedom. Nobody knows the seed effect, so `seeds` may be anything from `answers` (no seed
+effect: single answers are all that varies) upwards. A test that keeps its level for all of these is a solution of a
+linear programme over cells of (|D|, variance between seeds), and the best one for a given truth is its optimum.
+`answers` and `items` are taken as known, although a test has to estimate them: the bound is generous.
+
+What the test looks at decides the degrees of freedom. A test of differences paired by seed has n - 1. With independent
+seeds the two systems vary on their own: 2 (n - 1), if they are known to vary alike. So the bound for paired differences
+is no bound for every test, and where seeds do not correlate an unpaired one beats it.
 """
 
 from __future__ import annotations
@@ -43,14 +47,17 @@ def truth_of(difference: Floats) -> Truth:
     return Truth(float(mean.mean()), answers, max(seeds, answers), max(0.0, items))
 
 
-def best_power(truth: Truth, seeds: int, alpha: float) -> float:
-    """The largest power against `truth` of a test with `seeds` seeds whose level is `alpha` for every seed effect."""
+def best_power(truth: Truth, df: int, alpha: float) -> float:
+    """The largest power against `truth` of a test whose level is `alpha` for every seed effect.
+
+    It sees the variance between seeds with `df` degrees of freedom, and nothing else of single seeds.
+    """
     spread = np.sqrt(truth.seeds + truth.items)
     ratios = np.concatenate([[0], truth.seeds * np.geomspace(0.02, 60, RATIOS), [np.inf]])
     sizes = spread * np.concatenate([np.linspace(0, 10, SIZES), np.geomspace(10.2, 300, 20), [np.inf]])
     effects = truth.answers * np.geomspace(1, 1000, SEED_EFFECTS)
-    level = [_chances(ratios, sizes, seeds, effect, truth.items, 0.0) for effect in effects]
-    wanted = _chances(ratios, sizes, seeds, truth.seeds, truth.items, truth.difference)
+    level = [_chances(ratios, sizes, df, effect, truth.items, 0.0) for effect in effects]
+    wanted = _chances(ratios, sizes, df, truth.seeds, truth.items, truth.difference)
     monotone = _monotone(len(ratios) - 1, len(sizes) - 1)
     found = optimize.linprog(
         -wanted,
@@ -62,9 +69,9 @@ def best_power(truth: Truth, seeds: int, alpha: float) -> float:
     return float(-found.fun)
 
 
-def _chances(ratios: Floats, sizes: Floats, seeds: int, variance: float, items: float, difference: float) -> Floats:
+def _chances(ratios: Floats, sizes: Floats, df: int, variance: float, items: float, difference: float) -> Floats:
     """Chance of every cell, flat, where the variance by seeds is `variance`."""
-    of_ratios = np.diff(stats.chi2.cdf((seeds - 1) * ratios / variance, seeds - 1))
+    of_ratios = np.diff(stats.chi2.cdf(df * ratios / variance, df))
     error = np.sqrt(variance + items)
     of_sizes = np.diff(stats.norm.cdf((sizes - difference) / error) - stats.norm.cdf((-sizes - difference) / error))
     found: Floats = np.outer(of_ratios, of_sizes).ravel()
