@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -36,8 +36,8 @@ class ItemCounts:
     A unit is what is resampled: an item (sentence, pair, tweet, question), or a cluster of related items; `unit_sizes`
     are their items. `scores` are those of the runs on these items. `left_out` items are not answered by every run, and
     `without_predictions` names the runs that have none at all. `baseline` is the score of always predicting the most
-    frequent gold label. `rarest` is the class with the fewest items and their number, where the metric is a mean over
-    classes. `is_given`: another tool scored the items.
+    frequent gold label, `baseline_counts` are its counts. `rarest` is the class with the fewest items and their number,
+    where the metric is a mean over classes. `is_given`: another tool scored the items.
     """
 
     counts: tuple[NDArray[Any], ...]
@@ -48,6 +48,7 @@ class ItemCounts:
     unit_sizes: Codes
     clustered: bool
     baseline: float | None
+    baseline_counts: NDArray[Any] | None = None
     left_out: int = 0
     without_predictions: tuple[str, ...] = ()
     rarest: tuple[str, int] | None = None
@@ -72,6 +73,20 @@ class ItemCounts:
     def effective_units(self) -> float:
         """How many units of equal size weigh as much as these."""
         return effective_clusters(self.unit_sizes)
+
+    def with_baseline(self, runs: Iterable[int]) -> ItemCounts | None:
+        """Return the counts with these further runs, each answering the majority label; None without such counts."""
+        added = [run for run in runs if run not in self.index_of]
+        if self.baseline_counts is None:
+            return None
+        score = float(self.value(self.baseline_counts.sum(axis=0, dtype=np.float64)))
+        places = {run: len(self.counts) + number for number, run in enumerate(added)}
+        return replace(
+            self,
+            counts=(*self.counts, *[self.baseline_counts] * len(added)),
+            scores=np.append(self.scores, [score] * len(added)),
+            index_of={**self.index_of, **places},
+        )
 
     @property
     def refusal(self) -> str | None:
@@ -124,6 +139,7 @@ def read_item_counts(runs: pd.DataFrame, predictions: pd.DataFrame, metric: str)
     own = [frame.iloc[_ordered(frame, rows[names[run]])] for run in answered]
     reference = _reference(own, labels)
     counts = [_counts(said, reference, definition, runs.iloc[run]) for said, run in zip(own, answered, strict=True)]
+    baseline = _baseline(reference, definition)
     return ItemCounts(
         counts=tuple(compact(_by_unit(run, reference.units)) for run in counts),
         scores=np.array([float(definition.value(run.sum(axis=0))) for run in counts]),
@@ -132,7 +148,8 @@ def read_item_counts(runs: pd.DataFrame, predictions: pd.DataFrame, metric: str)
         num_items=len(reference.shared),
         unit_sizes=np.bincount(reference.units),
         clustered=reference.clustered,
-        baseline=_baseline(reference, definition),
+        baseline=None if baseline is None else float(definition.value(baseline.sum(axis=0))),
+        baseline_counts=None if baseline is None else compact(_by_unit(_of_shared(baseline, reference), reference.units)),
         left_out=len(np.unique(reference.items)) - len(reference.shared),
         without_predictions=tuple(_name(runs.iloc[run]) for run in missing),
         rarest=_rarest(reference, definition),
@@ -331,8 +348,8 @@ def _by_unit(counts: Floats, units: Codes) -> Floats:
     return summed
 
 
-def _baseline(reference: _Reference, metric: Metric) -> float | None:
-    """Return the score of the majority label; None for metrics of other columns (such as text spans or subwords)."""
+def _baseline(reference: _Reference, metric: Metric) -> Floats | None:
+    """Return the counts [items, S] of the majority label; None for metrics of other columns (text spans, subwords)."""
     if metric.said != "predicted":
         return None
     codes, numbers = np.unique(reference.gold_codes, return_counts=True)
@@ -340,10 +357,15 @@ def _baseline(reference: _Reference, metric: Metric) -> float | None:
     majority = [reference.gold[first]] * len(reference.gold)
     evaluated, entries = np.unique(reference.items, return_inverse=True)
     try:
-        counts = metric.counts(Answers(reference.gold, majority, entries, len(evaluated), reference.labels))
+        return metric.counts(Answers(reference.gold, majority, entries, len(evaluated), reference.labels))
     except ValueError:
         return None
-    return float(metric.value(counts.sum(axis=0)))
+
+
+def _of_shared(counts: Floats, reference: _Reference) -> Floats:
+    """Return the rows of the shared items, given one row for each evaluated item."""
+    rows: Floats = counts[np.isin(np.unique(reference.items), reference.shared)]
+    return rows
 
 
 def _rarest(reference: _Reference, metric: Metric) -> tuple[str, int] | None:

@@ -136,7 +136,12 @@ def sensitivity(analysis: Analysis) -> Table | None:
     columns = [
         _pair(),
         text("Verdict", "main_verdict", "as reported, over the runs with a score"),
-        text("At baseline", "verdict", "with the other runs at the baseline; tests over seeds alone"),
+        *(
+            [text("Over seeds alone", "same_test_verdict", "over the runs with a score, by tests over seeds alone")]
+            if (analysis.sensitivity["same_test_verdict"] != analysis.sensitivity["main_verdict"]).any()
+            else []
+        ),
+        text("At baseline", "verdict", "with the other runs at the baseline; nothing else is changed"),
         field("Difference", "mean_diff", "of the means, with the other runs at the baseline", signed, digits),
         field("p, Holm", "primary_p_holm", "corrected over all comparisons", p_value),
     ]

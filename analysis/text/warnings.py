@@ -122,7 +122,7 @@ def about_sensitivity(sensitivity: Sensitivity) -> list[str]:
     if sensitivity.pairs.empty:
         return []
     changed = [
-        f"{row['a']} against {row['b']} ({row['main_verdict']} -> {row['verdict']})"
+        f"{row['a']} against {row['b']} ({row['same_test_verdict']} -> {row['verdict']})"
         for row in sensitivity.pairs[sensitivity.pairs["changed"].astype(bool)].to_dict("records")
     ]
     effect = f"changes {'; '.join(changed[:MOST_NAMED])}" if changed else "changes no verdict"

@@ -13,6 +13,10 @@ from pydantic import ValidationError
 
 from analysis import registry
 from analysis.analyze import analyze, analyze_results
+from analysis.comparison.all_pairs import compare_all
+from analysis.comparison.design import read_design
+from analysis.comparison.failure_sensitivity import score_failures
+from analysis.comparison.item_counts import read_item_counts
 from analysis.config import CompareConfig
 from analysis.report import pair_tables
 from analysis.report.write import tables
@@ -133,7 +137,34 @@ def test_the_baseline_comes_from_the_gold_labels_where_there_are_predictions() -
     found = analyze_results(results, options=CompareConfig(resamples=1_000))
     assert found.comparisons["primary_method"].tolist() == ["multi_bootstrap"]
     assert found.sensitivity["baseline"].tolist() == [pytest.approx(60 / 90)]
-    assert found.sensitivity["primary_method"].tolist() == ["paired_t_and_sign_flip"]
+    assert found.sensitivity["primary_method"].tolist() == ["multi_bootstrap"]  # only the runs change, never the test
+
+
+def test_failures_of_both_systems_at_one_seed_change_no_verdict() -> None:
+    """Their difference at that seed is 0. Tests over seeds alone would no longer decide, but nothing else changes."""
+    results = study(draw_hits(3, seeds=6, items=300, gain=2.0))
+    results.runs.loc[[2, 8], ["score", "status"]] = [np.nan, "diverged"]
+    found = analyze_results(results, options=CompareConfig(resamples=1_000))
+    (row,) = found.sensitivity.to_dict("records")
+    assert (row["at_baseline_a"], row["at_baseline_b"], row["n_pairs"]) == (1, 1, 6)
+    assert row["main_verdict"] == row["same_test_verdict"] == "better"
+    assert (row["verdict"], row["changed"]) == ("better", False)
+
+
+def test_where_failures_need_another_test_their_verdict_stands_beside_that_test_alone() -> None:
+    """Texts, say, have no majority label: five seeds decide nothing over seeds alone, with and without failures."""
+    results = study(draw_hits(3, seeds=6, items=300, gain=2.0))
+    results.runs.loc[[2, 8], ["score", "status"]] = [np.nan, "diverged"]
+    results.runs.loc[3, "status"] = "collapsed"
+    config = CompareConfig(resamples=1_000)
+    items = replace(
+        read_item_counts(results.runs, results.predictions, "accuracy"), baseline=None, baseline_counts=None
+    )
+    design = read_design(results.runs, config, items)
+    rows, _ = compare_all(results.runs, ["s0", "s1"], design, config, 0, items)
+    (row,) = score_failures(results.runs, rows, design, config, 0, items).pairs.to_dict("records")
+    assert (row["main_verdict"], row["same_test_verdict"], row["verdict"]) == ("better", "undecidable", "inconclusive")
+    assert row["baseline"] == results.runs.loc[3, "score"]
 
 
 def test_three_systems_get_every_omnibus_test(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_all_pairs_are_compared_without_words_and_told_afterwards(tmp_path: Path
 
 
 def test_runs_without_a_score_are_said_to_change_verdicts_only_where_they_do() -> None:
-    row = {"a": "x", "b": "y", "baseline": 0.25, "main_verdict": "better", "verdict": "better", "changed": False}
+    row = {"a": "x", "b": "y", "baseline": 0.25, "same_test_verdict": "better", "verdict": "better", "changed": False}
     other = row | {"b": "z", "verdict": "inconclusive", "changed": True}
     assert about_sensitivity(Sensitivity(pd.DataFrame())) == []
     assert about_sensitivity(Sensitivity(pd.DataFrame([row]))) == [
