@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.comparison.all_pairs import compare_all
+from analysis.comparison.all_pairs import compare_family, open_family
 from analysis.comparison.design import (
     KNOWN_CLUSTERS,
     Design,
@@ -22,6 +22,7 @@ from analysis.comparison.design import (
 )
 from analysis.comparison.failure_sensitivity import score_failures
 from analysis.comparison.item_counts import ItemCounts, NotShared, read_item_counts
+from analysis.comparison.ranking import rank_all
 from analysis.comparison.requested_tests import describe_all, run_optional
 from analysis.comparison.seed_pairing import seed_warnings
 from analysis.comparison.systems import (
@@ -32,8 +33,10 @@ from analysis.comparison.systems import (
     has_several_data_sets,
     numeric,
     refuse_pruned,
+    refuse_unknown_baseline,
     summarize,
     with_metric,
+    with_ranking,
 )
 from analysis.config import CompareConfig
 from analysis.report.write import write
@@ -44,7 +47,8 @@ from analysis.search_only import search_alone
 from analysis.statistics import sign_flip
 from analysis.tables.normalize import data_set_labels
 from analysis.tables.read import Results, read
-from analysis.text.headline import headline, in_words
+from analysis.text.headline import headline
+from analysis.text.sentences import in_words
 from analysis.text.warnings import (
     about_controls,
     about_failures,
@@ -80,8 +84,11 @@ def analyze_results(results: Results, *, options: CompareConfig | None = None, g
     runs, design = study.results.runs, study.design
     systems, controls = summarize(runs, config), find_controls(runs, config)
     names = systems["system"].tolist()
-    compared, pairs = compare_all(runs, names, design, config, generator_seed, study.items)
-    rows = in_words(compared, config.alpha, config.direction)
+    refuse_unknown_baseline(names, config)
+    family, grid = open_family(runs, names, design, config, generator_seed, study.items)
+    compared, pairs = compare_family(family, grid, generator_seed)
+    ranked = rank_all(compared, pairs, family, grid, [name for name in names if name not in controls], generator_seed)
+    rows = in_words(compared, config)
     sensitivity = score_failures(runs, compared, design, config, generator_seed, study.items)
     searched = read_findings(results, study.metric, config.direction, names)
     known = set(names) | set(runs["recipe"].dropna() if "recipe" in runs.columns else [])
@@ -102,12 +109,12 @@ def analyze_results(results: Results, *, options: CompareConfig | None = None, g
         direction=config.direction,
         alpha=config.alpha,
         rope=config.rope,
-        systems=systems,
+        systems=with_ranking(systems, ranked),
         comparisons=_comparisons(rows, controls),
         omnibus=describe_all(runs, names, config),
         warnings=tuple(dict.fromkeys(warnings)),
         claim=stated_claim(design, {row["primary_method"] for row in rows}),
-        headline=headline(names, rows, study.metric, controls),
+        headline=headline(names, rows, study.metric, controls, ranked, config),
         provenance=_provenance(generator_seed, study.items, config),
         sensitivity=sensitivity.pairs,
         optional=numeric(run_optional(runs, study.results.predictions, names, config, generator_seed)),

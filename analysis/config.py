@@ -23,7 +23,12 @@ class CompareConfig(BaseModel):
 
     metric: str | None = Field(default=None, description="null: the task's primary metric (the score column)")
     direction: Direction = Field(default="maximize", description="whether a larger score is better")
-    alpha: float = Field(default=0.05, gt=0, lt=1, description="family-wise error rate of the verdicts")
+    alpha: float = Field(
+        default=0.05,
+        gt=0,
+        lt=1,
+        description="family-wise error rate of the verdicts, for each kind of error: a false better, a false equivalent",
+    )
     rope: float | None = Field(
         default=None, gt=0, description="region of practical equivalence: smaller differences do not matter"
     )
@@ -40,6 +45,10 @@ class CompareConfig(BaseModel):
     resamples: int = Field(default=10_000, ge=1_000, le=1_000_000, description="draws of the bootstrap tests")
     tests: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = Field(
         default=(), description="tests to report beyond the default ones, e.g. tost, welch, bca, mcnemar"
+    )
+    baseline: str | None = Field(
+        default=None,
+        description="the system that all others are compared with; null: every pair is compared, at a smaller level",
     )
     controls: dict[str, Literal["negative"]] = Field(
         default_factory=dict, description="systems or recipes that must come out worse, or the experiment is blind"

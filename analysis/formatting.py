@@ -12,7 +12,7 @@ import pandas as pd
 NONE = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 METHODS = {
-    "multi_bootstrap": "multi-bootstrap over items and seeds",
+    "multi_bootstrap": "crossed variance components over items and seeds",
     "paired_t_and_sign_flip": "paired t and exact sign-flip",
     "paired_t": "paired t",
     "sign_flip": "exact sign-flip",

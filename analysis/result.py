@@ -17,10 +17,10 @@ from analysis.tables.schema import SCHEMA_VERSION
 COMPARISON_COLUMNS = (
     "a b control_a control_b n_pairs dropped_pairs mean_a mean_b std_a std_b mean_diff std_diff ci_low ci_high t df p "
     "p_holm p_sign_flip wilcoxon_statistic wilcoxon_p dz hedges_gz prob_superiority prob_superiority_low "
-    "prob_superiority_high a12 correlation shapiro_p tost_p smallest_p detectable_dz detectable_difference failure_p "
-    "failure_difference primary_method primary_p primary_p_holm primary_ci_low primary_ci_high primary_df n_items "
+    "prob_superiority_high a12 correlation shapiro_p tost_p tost_p_holm smallest_p detectable_dz detectable_difference failure_p "
+    "failure_difference primary_method primary_p primary_p_holm primary_ci_low primary_ci_high simultaneous_low simultaneous_high primary_df n_items "
     "variance_seeds variance_items effective_items seeds other_seeds_p other_seeds_p_holm percentile_low "
-    "percentile_high significant_05 significant_01 verdict reason seeds_to_decide advice sentence"
+    "percentile_high significant_05 significant_01 verdict beyond_margin reason seeds_to_decide advice sentence"
 )
 _PRIMARY = ("method", "p", "p_holm", "df", "ci_low", "ci_high")
 
@@ -36,6 +36,8 @@ class Analysis:
     significant_* (Holm p below .05, .01) belong to the paired t; prob_superiority is the share of pairs in which a is
     better, a12 the same for any run of a and of b; detectable_* are at 80% power and the first Holm step; verdict is
     what a is compared with b: better, worse, equivalent, inconclusive or undecidable.
+    tost_p_holm is corrected over the equivalence tests alone; simultaneous_* is the interval of the primary test that
+    holds for all pairs together, and beyond_margin says whether it lies wholly outside the region of equivalence.
     primary_* belong to the test that the verdict rests on (primary_method); where it resamples items, n_items counts
     them (or their clusters), variance_seeds and variance_items are the parts of the variance of mean_diff that more
     seeds, or only more items, reduce, effective_items says on how many items the latter rests, and percentile_* is the

@@ -15,8 +15,9 @@ from analysis.comparison.failures import count_failures
 from analysis.comparison.item_counts import ItemCounts
 from analysis.comparison.pair import Family, PairResult, compare, compare_over_items, compare_without_pairs
 from analysis.comparison.seed_pairing import SeedPairing, read_seed_pairing
-from analysis.comparison.verdict import FEWEST_FOR_INTERVALS, FEWEST_FOR_VERDICT, Evidence, decide
+from analysis.comparison.verdict import FEWEST_FOR_INTERVALS, FEWEST_FOR_VERDICT, Evidence, decide, is_beyond
 from analysis.config import CompareConfig
+from analysis.inference.holm import holm
 from analysis.inference.interface import differences
 from analysis.inference.jackknife import influences
 from analysis.inference.moderation import NOTHING, Prior, common_paired_variance, common_variance
@@ -52,15 +53,36 @@ def compare_all(
 ) -> tuple[list[dict[str, Any]], list[PairResult]]:
     """Compare every pair of systems once, in their order: the reported rows with verdicts, and their evidence.
 
-    A row holds values; its only text is the `reason`. Its `growth` is the Growth of an undecided pair, or None.
+    With `config.baseline`, every other system is compared with it alone, and these pairs are the family. A row holds
+    values; its only text is the `reason`. Its `growth` is the Growth of an undecided pair, or None.
     """
-    pairs = list(itertools.combinations(systems, 2))
+    return compare_family(*open_family(runs, systems, design, config, generator_seed, items), generator_seed)
+
+
+def open_family(
+    runs: pd.DataFrame,
+    systems: Sequence[str],
+    design: Design,
+    config: CompareConfig,
+    generator_seed: int,
+    items: ItemCounts | None = None,
+) -> tuple[Family, ScoreGrid]:
+    """Compute what all pairs share, and the scores that they are compared by."""
     grid, seeds = score_grid(runs, systems), read_seed_pairing(runs, config)
-    family = Family(design, config, len(pairs), count_failures(runs), seeds, items)
-    if design.method == "multi_bootstrap" and items is not None and pairs:
+    number = len(_pairs(systems, config.baseline))
+    family = Family(design, config, number, count_failures(runs), seeds, items)
+    if design.method == "multi_bootstrap" and items is not None and number:
         grid = grid.among(items.index_of)
         family = replace(family, prior=_prior(grid, seeds), paired_priors=_paired_priors(grid, seeds))
         family = _with_items(family, items, generator_seed)
+    return family, grid
+
+
+def compare_family(
+    family: Family, grid: ScoreGrid, generator_seed: int
+) -> tuple[list[dict[str, Any]], list[PairResult]]:
+    """Compare the pairs of an opened family; see `compare_all`."""
+    design, pairs = family.design, _pairs(grid.systems, family.config.baseline)
     blocks = {pair: grid.blocks(pair) for pair in pairs}
     flips = _flips(blocks, generator_seed) if _has_flips(design) else {}
     results = []
@@ -68,12 +90,23 @@ def compare_all(
         shared = len(blocks[a, b].keys)
         if design.is_flexible and shared == 0:
             results.append(compare_without_pairs(family, a, b, grid.own(a), grid.own(b)))
-        elif design.is_flexible and shared == 1 and items is not None and items.is_given and family.moved is not None:
+        elif design.is_flexible and shared == 1 and _are_judged_alone(family):
             results.append(compare_over_items(family, a, b, blocks[a, b]))
         else:
             generator = np.random.default_rng((generator_seed, number))
             results.append(compare(family, a, b, blocks[a, b], generator, flips.get((a, b))))
-    return _judged(results, family, len(systems)), results
+    return _judged(results, family, len(grid.systems)), results
+
+
+def _pairs(systems: Sequence[str], baseline: str | None) -> list[Pair]:
+    if baseline is None:
+        return list(itertools.combinations(systems, 2))
+    return [(system, baseline) for system in systems if system != baseline]
+
+
+def _are_judged_alone(family: Family) -> bool:
+    """Return whether the items of a single seed may be compared: only where another tool scored them."""
+    return family.items is not None and family.items.is_given and family.moved is not None
 
 
 def _with_items(family: Family, items: ItemCounts, generator_seed: int) -> Family:
@@ -124,6 +157,7 @@ def _judged(results: Sequence[PairResult], family: Family, systems: int) -> list
         shaffer([result.row[name] for result in results], systems)
         for name in ("p", "primary_p", "p_sign_flip", "other_seeds_p")
     )
+    equivalence = holm([result.row["tost_p"] for result in results])
     tested = [result.row["primary_p"] is not None for result in results]
     smallest = shaffer(
         [result.smallest_p if test else None for result, test in zip(results, tested, strict=True)], systems
@@ -132,10 +166,12 @@ def _judged(results: Sequence[PairResult], family: Family, systems: int) -> list
     for number, result in enumerate(results):
         p_holm, primary_p_holm = paired[number], primary[number]
         row = result.row | {"p_holm": p_holm, "primary_p_holm": primary_p_holm, "other_seeds_p_holm": other[number]}
+        row["tost_p_holm"] = equivalence[number]
         row |= {f"significant_{level}": p_holm is not None and p_holm < float(f"0.{level}") for level in ("05", "01")}
         evidence = _evidence(result, row, smallest[number], sum(tested), family)
         evidence = replace(evidence, both_p_holm=_both_p_holm(row, flips[number]))
         row["verdict"], row["reason"] = decide(evidence, config.alpha, config.rope, config.direction)
+        row["beyond_margin"] = is_beyond(evidence.interval, config.rope)
         growth = _growth(row, result, family)
         rows.append(row | {"growth": growth, "seeds_to_decide": None if growth is None else growth.seeds})
     return rows
@@ -181,11 +217,12 @@ def _evidence(
         difference=row["mean_diff"],
         p_holm=row["primary_p_holm"],
         smallest_p_holm=1.0 if smallest_p_holm is None else smallest_p_holm,
-        tost_p=row["tost_p"],
+        tost_p=row["tost_p_holm"],
         note=result.note,
         blocked=result.blocked,
         needed=needed,
         unit=result.unit,
+        interval=None if row["simultaneous_low"] is None else (row["simultaneous_low"], row["simultaneous_high"]),
     )
 
 

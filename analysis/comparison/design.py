@@ -34,12 +34,12 @@ Method = Literal[
 ]
 
 FIXED_SPLIT = (
-    "These recipes on this one split, over new training seeds: conditional on this split, not a claim about new data "
-    "(resampled unit: seeds)."
+    "These recipes on this one split, over new training seeds, with the same training data and the same pretrained "
+    "checkpoints: conditional on this split, not a claim about new data (resampled unit: seeds)."
 )
 NEW_SPLITS = (
-    "These recipes under new train/test draws of this data (resampled unit: splits or folds; corrected resampled t, "
-    "Nadeau and Bengio 2003)."
+    "These recipes under new train/test draws of this data, from the same pretrained checkpoints (resampled unit: splits "
+    "or folds; corrected resampled t, Nadeau and Bengio 2003)."
 )
 KNOWN_CLUSTERS = "for these, the scores are not about new clusters"
 """How a sweep's note ends that says that evaluation items share a cluster with training items."""
@@ -146,9 +146,9 @@ def _claim(method: Method, items: ItemCounts | None, known_clusters: bool) -> st
     if method != "multi_bootstrap" or items is None:
         return FIXED_SPLIT
     return (
-        f"These recipes on {_new(items, known_clusters)}, with new training seeds (resampled units: "
-        f"{items.num_units} {items.unit}, and seeds; multi-bootstrap, Sellam et al. 2022). Tests over seeds alone are "
-        "conditional on this split."
+        f"These recipes on {_new(items, known_clusters)}, with new training seeds, the same training data and the same "
+        f"pretrained checkpoints (varied: {items.num_units} {items.unit}, and seeds; crossed variance components, as in "
+        "the multi-bootstrap of Sellam et al. 2022). Tests over seeds alone are conditional on this split."
     )
 
 

@@ -149,7 +149,9 @@ def read_item_counts(runs: pd.DataFrame, predictions: pd.DataFrame, metric: str)
         unit_sizes=np.bincount(reference.units),
         clustered=reference.clustered,
         baseline=None if baseline is None else float(definition.value(baseline.sum(axis=0))),
-        baseline_counts=None if baseline is None else compact(_by_unit(_of_shared(baseline, reference), reference.units)),
+        baseline_counts=None
+        if baseline is None
+        else compact(_by_unit(_of_shared(baseline, reference), reference.units)),
         left_out=len(np.unique(reference.items)) - len(reference.shared),
         without_predictions=tuple(_name(runs.iloc[run]) for run in missing),
         rarest=_rarest(reference, definition),

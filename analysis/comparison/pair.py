@@ -20,7 +20,7 @@ from analysis.inference.interface import TestOptions, TestResult, degenerate, di
 from analysis.inference.jackknife import effective_number
 from analysis.inference.moderation import NOTHING, Prior
 from analysis.inference.pairing import Blocks, Floats, Key, average_over_seeds
-from analysis.inference.welch_aspin import equivalent_df
+from analysis.inference.welch_aspin import critical_value, equivalent_df
 from analysis.statistics import corrected_resampled_t, multi_bootstrap, paired_t, sign_flip, welch, wilcoxon
 
 NO_TEST = TestResult()
@@ -159,6 +159,7 @@ def _result(
         **numbers,
         **_test_columns(tests),
         "smallest_p": smallest_p_of(method, tests.n),
+        **_simultaneous(tests.primary, family.config.alpha / family.comparisons),
         **_variance(tests.primary, family),
         "seeds": tests.seeds,
         "other_seeds_p": tests.other.p if tests.n >= FEWEST_FOR_VERDICT else None,
@@ -330,6 +331,21 @@ def _sensitivity(scores: Floats, tests: _Tests, config: CompareConfig, compariso
         "detectable_dz": None if detectable is None or deviation == 0 else detectable / deviation,
         "detectable_difference": detectable,
     }
+
+
+def _simultaneous(primary: TestResult, level: float) -> dict[str, float | None]:
+    """Return the interval at 1 - alpha / comparisons: those of all pairs hold together at 1 - alpha (Bonferroni)."""
+    from scipy import special
+
+    details, df = primary.details, primary.df
+    if details.get("error") is None or df is None:
+        return {"simultaneous_low": primary.ci_low, "simultaneous_high": primary.ci_high}
+    if "share" in details:
+        reach = float(critical_value(level, details["share"], details["seed_df"], details["item_df"]))
+    else:
+        reach = -float(special.stdtrit(df, level / 2))
+    margin = reach * details["error"]
+    return {"simultaneous_low": details["mean"] - margin, "simultaneous_high": details["mean"] + margin}
 
 
 def _variance(primary: TestResult, family: Family) -> dict[str, Any]:

@@ -5,11 +5,14 @@ In a comparison over data sets, each data set is one observation: a system's see
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from analysis.comparison.failures import count_statuses
+from analysis.comparison.ranking import RANKING_COLUMNS, Standing
 from analysis.config import CompareConfig
 from analysis.inference.descriptives import describe
 from analysis.tables.normalize import KEYS, SCORELESS, data_set_labels
@@ -72,6 +75,23 @@ def summarize(runs: pd.DataFrame, config: CompareConfig) -> pd.DataFrame:
     sign = -1.0 if config.direction == "maximize" else 1.0
     rows.sort(key=lambda row: (row["mean"] is None, sign * (row["mean"] or 0.0), row["system"]))
     return numeric(pd.DataFrame(rows))
+
+
+def refuse_unknown_baseline(systems: Sequence[str], config: CompareConfig) -> None:
+    """Raise ValueError for a `config.baseline` that is none of the systems."""
+    if config.baseline is not None and config.baseline not in systems:
+        near = difflib.get_close_matches(config.baseline, systems, n=1)
+        question = f"; did you mean {near[0]!r}?" if near else ";"
+        raise ValueError(
+            f"compare.baseline: no system is called {config.baseline!r}{question} systems: {', '.join(systems)}"
+        )
+
+
+def with_ranking(systems: pd.DataFrame, standings: Mapping[str, Standing]) -> pd.DataFrame:
+    """Return the summary with RANKING_COLUMNS; empty cells for systems that are not ranked."""
+    rows = [standings.get(name) for name in systems["system"]]
+    added = {column: [None if row is None else getattr(row, column) for row in rows] for column in RANKING_COLUMNS}
+    return numeric(systems.assign(**{name: pd.Series(cells, dtype=object) for name, cells in added.items()}))
 
 
 def numeric(frame: pd.DataFrame) -> pd.DataFrame:

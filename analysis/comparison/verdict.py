@@ -16,9 +16,10 @@ class Evidence:
     """What is known about one pair: `p_holm` and `smallest_p_holm` come from the primary test, the difference is a - b.
 
     `n` counts what both systems share: seeds, splits, data sets or items (`unit`); without that, the runs of each.
-    `smallest_p_holm` is the smallest Holm p possible with that many. `note` says why there is no test; `blocked` why a
-    verdict would mislead; `needed` how many units could decide. `both_p_holm` belong to the paired t and the exact
-    sign-flip, each corrected separately, where the verdict takes both.
+    `smallest_p_holm` is the smallest Holm p possible with that many. `tost_p` is corrected over the equivalence tests
+    of all pairs, a family of its own; `interval` is the simultaneous one of the difference. `note` says why there is no
+    test; `blocked` why a verdict would mislead; `needed` how many units could decide. `both_p_holm` belong to the
+    paired t and the exact sign-flip, each corrected separately, where the verdict takes both.
     """
 
     n: int
@@ -31,6 +32,7 @@ class Evidence:
     both_p_holm: tuple[float, float] | None = None
     needed: int | None = None
     unit: str = "seed"
+    interval: tuple[float, float] | None = None
 
 
 def counted(n: int, unit: str) -> str:
@@ -46,23 +48,33 @@ def in_common(n: int, unit: str) -> str:
 
 
 def decide(evidence: Evidence, alpha: float, rope: float | None, direction: Direction) -> tuple[Verdict, str]:
-    """Decide what may be said about a compared with b, and why. p > alpha never becomes "no difference"."""
+    """Decide what may be said about a compared with b, and why. p > alpha never becomes "no difference".
+
+    With a region of practical equivalence, a difference that the equivalence tests place inside it is `equivalent`
+    even if it is surely not zero; whether one is surely beyond it is another question: `is_beyond`.
+    """
     undecidable = _undecidable(evidence)
     if undecidable is not None:
         return "undecidable", undecidable
     if evidence.blocked is not None:
         return "inconclusive", evidence.blocked
     assert evidence.difference is not None
-    significant = evidence.p_holm is not None and evidence.p_holm < alpha
-    large = abs(evidence.difference) >= (rope or 0.0)
-    if significant and large:
+    if evidence.tost_p is not None and evidence.tost_p < alpha:
+        return "equivalent", f"the difference lies within {rope:g} of zero (TOST, Holm p {evidence.tost_p:.3g})"
+    if evidence.p_holm is not None and evidence.p_holm < alpha:
         gained = evidence.difference > 0 if direction == "maximize" else evidence.difference < 0
         return ("better" if gained else "worse"), f"Holm p {evidence.p_holm:.3g} is below {alpha:g}"
-    if evidence.tost_p is not None and evidence.tost_p < alpha:
-        return "equivalent", f"the difference lies within {rope:g} of zero (TOST p {evidence.tost_p:.3g})"
     if evidence.smallest_p_holm >= alpha:
         return "undecidable", _too_few(evidence, alpha)
-    return "inconclusive", _inconclusive(evidence, alpha, rope, significant)
+    return "inconclusive", _inconclusive(evidence, alpha)
+
+
+def is_beyond(interval: tuple[float, float] | None, rope: float | None) -> bool | None:
+    """Return whether the whole interval of a difference lies outside [-rope, rope]; None without either."""
+    if interval is None or rope is None:
+        return None
+    low, high = interval
+    return low > rope or high < -rope
 
 
 def _undecidable(evidence: Evidence) -> str | None:
@@ -83,9 +95,7 @@ def _too_few(evidence: Evidence, alpha: float) -> str:
     )
 
 
-def _inconclusive(evidence: Evidence, alpha: float, rope: float | None, significant: bool) -> str:
-    if significant:
-        return f"significant (Holm p {evidence.p_holm:.3g}), but smaller than the region of equivalence ({rope:g})"
+def _inconclusive(evidence: Evidence, alpha: float) -> str:
     if evidence.both_p_holm is not None and _disagree(evidence.both_p_holm, alpha):
         paired, flip = evidence.both_p_holm
         both = f"paired t (Holm p {paired:.3g}) and exact sign-flip (Holm p {flip:.3g})"

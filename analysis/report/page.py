@@ -100,7 +100,7 @@ def _facts(analysis: Analysis) -> dict[str, str]:
         "Systems": str(len(analysis.systems)),
         f"{seed(analysis).capitalize()}s": _seeds(analysis),
         "Runs": f"{scored} with a score, of {counted}",
-        "Level": f"alpha {analysis.alpha:g}, Holm over {methods.family(analysis)}",
+        "Level": f"alpha {analysis.alpha:g} for each kind of error, Holm over {methods.family(analysis)}",
     }
     for heading, column in (("Data", "dataset"), ("Task", "task")):
         if exists(methods.only(analysis, column)):

@@ -47,9 +47,10 @@ def verdicts(analysis: Analysis) -> Table:
         *([_pairs(analysis)] if uneven else []),
         field("Difference", "mean_diff", "mean of the first system minus mean of the second", signed, digits),
         TableColumn(
-            f"{level(analysis)} interval",
-            "interval of the difference from the primary test, not widened for the number of comparisons",
-            lambda row: interval(row["primary_ci_low"], row["primary_ci_high"], digits),
+            f"{level(analysis)} interval{', simultaneous' if len(analysis.comparisons) > 1 else ''}",
+            "of the difference, from the primary test; those of all pairs hold together (Bonferroni), so they are a "
+            "little wider than the stepwise p needs",
+            lambda row: interval(row["simultaneous_low"], row["simultaneous_high"], digits),
         ),
         field(
             "p, Holm", "primary_p_holm", "primary p-value, corrected over all comparisons; the verdict uses it", p_value
@@ -75,15 +76,22 @@ def tests(analysis: Analysis) -> Table:
     names = [METHODS.get(name, str(name).replace("_", " ")) for name in methods.dropna().unique()]
     over_items = "multi_bootstrap" in set(methods)
     seeds_only = "over seeds alone, conditional on this split: " if over_items else ""
+    digits = decimals(analysis.comparisons["mean_diff"])
     columns = [
         _pair(),
         field(f"p, {' / '.join(names)}", "primary_p", "the primary test, fixed by the design", p_value),
+        TableColumn(
+            f"{level(analysis)} interval, single",
+            "of the difference, from the primary test, for one pair alone",
+            lambda row: interval(row["primary_ci_low"], row["primary_ci_high"], digits),
+        ),
         field("t", "t", f"{seeds_only}statistic of the paired t-test", signed, 2),
         field("df", "df", "its degrees of freedom", whole),
         field("p, t", "p", f"{seeds_only}paired t-test", p_value),
         field("p, sign-flip", "p_sign_flip", f"{seeds_only}exact sign-flip test of the differences", p_value),
         field("p, Wilcoxon", "wilcoxon_p", f"{seeds_only}Wilcoxon signed-rank test of the differences", p_value),
         field("p, TOST", "tost_p", "two one-sided tests of equivalence within the declared region", p_value),
+        field("p, TOST, Holm", "tost_p_holm", "corrected over the equivalence tests, a family of its own", p_value),
         field("Smallest p", "smallest_p", f"{seeds_only}the smallest exact p that this many pairs can reach", p_value),
         *([_dropped(analysis)] if analysis.comparisons["dropped_pairs"].any() else []),
     ]

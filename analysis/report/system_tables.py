@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.formatting import better, decimals, interval, number, whole
+from analysis.formatting import better, decimals, exists, interval, number, whole
 from analysis.plotting.figure import SCORED
 from analysis.report import export_tables
 from analysis.report.table import Table, TableColumn, field, labelled, level, seed, system, text
@@ -33,10 +33,36 @@ def summary(analysis: Analysis) -> Table:
             lambda row: interval(row["ci_low"], row["ci_high"], digits),
         ),
     ]
+    if systems["rank_low"].notna().any() and len(systems) > 2:
+        columns += _ranking(analysis)
     rows = systems.assign(scoreless=systems["diverged"].fillna(0) + systems["failed"].fillna(0))
     unusual = {"collapsed": _COLLAPSED, "scoreless": _SCORELESS}
     columns += [column for name, column in unusual.items() if rows[name].fillna(0).any()]
     return Table(f"{analysis.metric} per system ({better(analysis.direction)})", columns, rows.to_dict("records"))
+
+
+def _ranking(analysis: Analysis) -> list[TableColumn]:
+    return [
+        TableColumn(
+            "May be best",
+            f"no when another system beats it; all that may be best hold the true best with {level(analysis)} confidence",
+            lambda row: "" if not exists(row["may_be_best"]) else "yes" if row["may_be_best"] else "no",
+            kind="text",
+        ),
+        TableColumn(
+            "Ranks",
+            "possible ranks, by the corrected comparisons of all pairs; 1 is best",
+            lambda row: _between(row["rank_low"], row["rank_high"]),
+        ),
+        field("P(best)", "p_best", "share of joint draws of new seeds, and items where they are known, in which its mean "
+               "is the best: a description, not a test", number, 2),
+    ]  # fmt: skip
+
+
+def _between(low: float, high: float) -> str:
+    if not exists(low):
+        return ""
+    return whole(low) if low == high else f"{whole(low)} to {whole(high)}"
 
 
 def spread(analysis: Analysis) -> Table:

@@ -97,7 +97,7 @@ def paired(scores: Floats, moved: Floats, item_df: float, prior: Prior = NOTHING
     variance, seed_df = prior.moderated(float(np.var(difference, ddof=1)), num_seeds - 1.0)
     of_seeds = variance / num_seeds
     on_mean = of_units.mean(axis=1)
-    items = max(0.0, float(on_mean @ on_mean) - _answers(of_units))
+    items = max(0.0, float(on_mean @ on_mean) - answers_variance(of_units))
     return Components(float(difference.mean()), of_seeds, items, seed_df, item_df, effective_number(on_mean))
 
 
@@ -114,7 +114,7 @@ def independent(scores: Floats, moved: Floats, item_df: float, prior: Prior = NO
     seed_df = of_seeds**2 / uncertain if uncertain > 0 else 2 * (num_seeds - 1.0)
     on_mean = moved.mean(axis=1)
     on_difference = on_mean[:, 0] - on_mean[:, 1]
-    answers = _answers(moved[..., 0]) + _answers(moved[..., 1])
+    answers = answers_variance(moved[..., 0]) + answers_variance(moved[..., 1])
     items = max(0.0, float(on_difference @ on_difference) - answers)
     mean = float(scores[:, 0].mean() - scores[:, 1].mean())
     total = of_seeds + items
@@ -124,7 +124,7 @@ def independent(scores: Floats, moved: Floats, item_df: float, prior: Prior = NO
     return Components(mean, of_seeds, items, seed_df, item_df, effective_number(on_difference), factor)
 
 
-def _answers(moved: Floats) -> float:
+def answers_variance(moved: Floats) -> float:
     """Return the single answers' part of the variance of a mean over S seeds, from influences [units, S]."""
     num_seeds: int = moved.shape[1]
     on_mean = moved.mean(axis=1)
@@ -220,7 +220,7 @@ def _smallest_p(n: int, systems: int) -> float:
 
 TEST = StatisticalTest(
     name="multi_bootstrap",
-    title="Multi-bootstrap over items and seeds",
+    title="Crossed variance components over items and seeds",
     systems="two",
     values="items",
     assumes="items (or clusters of them) and seeds that are independent draws; a mean difference that is about normal",

@@ -150,7 +150,12 @@ def _comparison(analysis: Analysis) -> list[str]:
     paired = "paired by seed (and split and fold, where they vary)" if analysis.unit == "run" else "paired by data set"
     method = only_method(analysis)
     paired = {"welch": "without pairs, as their seeds are independent", "items": "paired by item"}.get(method, paired)
-    rope = f" Differences below {analysis.rope:g} count as irrelevant." if exists(analysis.rope) else ""
+    rope = (
+        f" Differences below {analysis.rope:g} count as irrelevant; the tests of equivalence (TOST) are corrected as a "
+        "family of their own, so that each kind of error is bounded by the level."
+        if exists(analysis.rope)
+        else ""
+    )
     return [
         "Scores are described by mean and standard deviation (n - 1 in the denominator). Systems were compared "
         f"pairwise, {paired}.{primary}{_seeds(pairs)} Two-sided p-values were corrected by Holm's method (1979) "

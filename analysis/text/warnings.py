@@ -18,7 +18,8 @@ from analysis.comparison.verdict import FEWEST_FOR_INTERVALS, FEWEST_FOR_VERDICT
 from analysis.config import CompareConfig
 from analysis.inference.pairing import describe_key
 from analysis.tables.schema import RUNS
-from analysis.text.headline import about_control, missed_by, number
+from analysis.text.headline import about_control, missed_by
+from analysis.text.sentences import number
 
 Rows = Sequence[Mapping[str, Any]]
 MOST_NAMED = 10

@@ -141,6 +141,7 @@ def forget(console: Console, run: str, out: str | None, yes: bool) -> None:
 @click.option("--direction", type=click.Choice(["maximize", "minimize"]), help="Which scores are better.")
 @click.option("--alpha", type=float, help="Family-wise error rate.")
 @click.option("--rope", type=float, help="Smallest difference that matters.")
+@click.option("--baseline", metavar="SYSTEM", help="Compare every other system with this one alone.")
 @click.option("--score", metavar="COLUMN", help="In a table of another tool: the column of the scores.")
 @click.option("--system", metavar="COLUMN[,COLUMN]", help="The column of the systems; several are joined.")
 @click.option("--seed", metavar="COLUMN", help="The column of the seeds.")

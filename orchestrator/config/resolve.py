@@ -296,6 +296,9 @@ def check_references(check: Check, experiment: Experiment) -> None:
         check_parameter_names(check, experiment.search)
     systems = [system_name(model, recipe) for recipe in experiment.recipes for model in experiment.models]
     known = list(dict.fromkeys([*experiment.recipes, *systems]))
+    baseline = experiment.compare.baseline
+    if baseline is not None and baseline not in systems:
+        check.add(("compare", "baseline"), f"no system is called {baseline!r}{suggestion(baseline, systems)}")
     for name in experiment.compare.controls:
         if name not in known:
             check.add(("compare", "controls", name), f"unknown system or recipe {name!r}{suggestion(name, known)}")

@@ -78,7 +78,11 @@ def test_three_systems_with_seven_seeds_are_decided_after_holm(tmp_path: Path) -
     friedman = found.omnibus["friedman"]
     assert (friedman["statistic"], friedman["kendall_w"]) == pytest.approx((14.0, 1.0))
     assert friedman["mean_ranks"] == {"best": 1.0, "middle": 2.0, "last": 3.0}
-    assert found.headline == "On score: best is better than middle and last. middle is better than last."
+    assert found.headline == (
+        "On score: best is the best of 3 systems, with 95% confidence. best is better than middle (by 0.0509, Holm p "
+        "0.0469) and last (by 0.302, Holm p 0.0469). middle is better than last (by 0.252, Holm p 0.0469). "
+        "Test: paired t and exact sign-flip."
+    )
 
 
 def test_five_seeds_are_undecidable_and_the_answer_says_how_many_it_takes(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def test_no_folder_has_files_or_folders_that_import_each_other_in_a_circle() -> 
     [
         ("orchestrator/errors.py", "orchestrator.executors", "Executor"),
         ("orchestrator/commands/plan.py", "orchestrator.console.text", "plan"),
-        ("analysis/comparison/all_pairs.py", "analysis.text.headline", "sentence"),
+        ("analysis/comparison/all_pairs.py", "analysis.text.sentences", "sentence"),
         ("trainables/system/memory.py", "trainables.training.trainer", "train"),
     ],
 )

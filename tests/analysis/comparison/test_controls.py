@@ -55,7 +55,7 @@ def test_a_control_that_recorded_runs_name_works_like_one_of_the_experiment_file
     write_compacted(tmp_path, listed)
     found = analyze([tmp_path])
     assert found.systems.set_index("system")["control"].to_dict()["broken"] == "negative"
-    assert found.headline.endswith("Negative control broken is worse than every other system, as it must be.")
+    assert "Negative control broken is worse than every other system, as it must be." in found.headline
 
 
 def test_a_control_with_the_best_mean_is_no_winner_and_the_experiment_is_called_blind(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_a_control_with_the_best_mean_is_no_winner_and_the_experiment_is_called_
     assert found.best == "good"
     assert "broken is better" not in found.headline
     blind = "The experiment is not sensitive: negative control broken is not shown to be worse than good and fine."
-    assert found.headline.endswith(blind)
+    assert blind in found.headline
     assert blind[0].lower() + blind[1:-1] in found.warnings
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from analysis.comparison.verdict import Evidence, decide
+from analysis.comparison.verdict import Evidence, decide, is_beyond
 
 CLEAR = Evidence(n=10, difference=0.03, p_holm=0.004, smallest_p_holm=0.002)
 
@@ -34,10 +34,18 @@ def test_a_large_p_never_means_no_difference() -> None:
 
 
 def test_a_significant_difference_below_the_region_is_equivalent_only_by_its_own_test() -> None:
-    assert word(CLEAR, rope=0.03) == "better"
-    assert word(CLEAR, rope=0.05) == "inconclusive"
     assert word(replace(CLEAR, tost_p=0.01), rope=0.05) == "equivalent"
-    assert word(replace(CLEAR, tost_p=0.2), rope=0.05) == "inconclusive"
+    assert word(replace(CLEAR, tost_p=0.2), rope=0.05) == "better"
+
+
+def test_a_difference_exceeds_the_margin_only_where_its_whole_interval_does() -> None:
+    """The point estimate alone said so in 20 to 36% of cases at .75 to .9 of the margin."""
+    assert is_beyond((0.011, 0.05), rope=0.01)
+    assert is_beyond((-0.05, -0.011), rope=0.01)
+    assert is_beyond((0.009, 0.05), rope=0.01) is False
+    assert is_beyond((-0.05, 0.05), rope=0.01) is False
+    assert is_beyond((0.02, 0.05), rope=None) is None
+    assert is_beyond(None, rope=0.01) is None
 
 
 def test_equivalence_needs_no_small_p_of_the_difference() -> None:

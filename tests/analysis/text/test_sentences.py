@@ -12,11 +12,11 @@ from analysis.comparison.design import read_design
 from analysis.comparison.failure_sensitivity import Sensitivity
 from analysis.config import CompareConfig
 from analysis.tables.read import read
-from analysis.text.headline import advice, in_words
+from analysis.text.sentences import advice, in_words
 from analysis.text.warnings import about_sensitivity
 from tests.analysis.frames import csv
 
-OPEN = {"mean_diff": -0.01, "n_pairs": 8, "n_items": 60, "variance_items": None}
+OPEN = {"verdict": "inconclusive", "mean_diff": -0.01, "n_pairs": 8, "n_items": 60, "variance_items": None}
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_all_pairs_are_compared_without_words_and_told_afterwards(tmp_path: Path
     rows, _ = compare_all(runs, ["x", "y"], read_design(runs, config, None), config, generator_seed=0)
     assert not {"sentence", "advice"} & rows[0].keys()
     assert rows[0]["growth"] == Growth(6, None, is_estimated=False)
-    (told,) = in_words(rows, config.alpha, config.direction)
+    (told,) = in_words(rows, config)
     assert told["advice"] == "a verdict needs at least 6 seeds in common"
     assert told["sentence"].startswith("x against y is undecidable: only 2 seeds in common: descriptive only; observed")
 

@@ -122,6 +122,20 @@ def test_a_control_marks_its_systems(tmp_path: Path) -> None:
     }
 
 
+def test_a_baseline_that_is_no_system_is_refused_before_anything_runs_and_one_that_is_changes_no_run(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(InvalidExperiment, match=r"compare\.baseline: no system is called 'tinny'; did you mean 'tiny'"):
+        resolved(tmp_path, compare={"baseline": "tinny"})
+    plain, compared = resolved(tmp_path), resolved(tmp_path, compare={"baseline": "tiny"})
+    assert [run.run_id for run in grid_runs(plain)] == [run.run_id for run in grid_runs(compared)]
+
+
+def test_a_margin_below_zero_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidExperiment, match=r"compare\.rope"):
+        resolved(tmp_path, compare={"rope": -0.01})
+
+
 def test_another_metric_than_the_primary_chooses_the_epoch_and_makes_other_runs(tmp_path: Path) -> None:
     plain = resolved(tmp_path)
     spelt_out = resolved(tmp_path, compare={"metric": plain.metric})

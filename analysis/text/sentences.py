@@ -1,0 +1,116 @@
+"""One comparison in plain words: the verdict with its numbers, and what would decide an open pair."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from analysis.comparison.all_pairs import Growth
+from analysis.comparison.design import MOST_SEEDS
+from analysis.config import CompareConfig
+
+_NAMED = 6  # names in one sentence; the others are counted
+
+
+def listed(names: Sequence[str]) -> str:
+    """Join names as a, b and c; of many, the first six and the number of the others."""
+    if len(names) > _NAMED:
+        return f"{', '.join(names[:_NAMED])} and {len(names) - _NAMED} more"
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def number(value: float | None) -> str:
+    """Write a number with three significant digits; "unknown" if there is none."""
+    return "unknown" if value is None or math.isnan(value) else f"{value:.3g}"
+
+
+def p_value(p: float | None) -> str:
+    """Write a p-value: `p 0.0123`, or `p < 0.0001`."""
+    return "p < 0.0001" if p is not None and p < 1e-4 else f"p {number(p)}"
+
+
+def in_words(rows: Sequence[Mapping[str, Any]], config: CompareConfig) -> list[dict[str, Any]]:
+    """Return the rows of `compare_all`, each with its `sentence` and its `advice` (None if there is none)."""
+    many = len(rows) > 1
+    return [{**row, "advice": advice(row), "sentence": sentence(row, config, many)} for row in rows]
+
+
+def sentence(row: Mapping[str, Any], config: CompareConfig, is_one_of_many: bool = False) -> str:
+    """Write one comparison as a sentence without a full stop; of many, the intervals are simultaneous."""
+    a, b, verdict = row["a"], row["b"], row["verdict"]
+    if verdict in ("better", "worse"):
+        return f"{a} is {verdict} than {b} {_by(row, config, is_one_of_many)}{_margin(row, config.rope)}"
+    if verdict == "equivalent":
+        return f"{a} and {b} are practically equivalent: {row['reason']}"
+    return f"{a} against {b} is {verdict}: {row['reason']}{_observed(row, config, is_one_of_many)}"
+
+
+def interval_of(row: Mapping[str, Any], config: CompareConfig, is_one_of_many: bool, sign: float = 1.0) -> str | None:
+    """Write the interval that holds for all pairs together, turned along with the difference by `sign`; None: none."""
+    low, high = row["simultaneous_low"], row["simultaneous_high"]
+    if low is None:
+        return None
+    ends = sorted((sign * low, sign * high))
+    kind = "simultaneous " if is_one_of_many else ""
+    return f"{kind}{1 - config.alpha:.0%} interval {number(ends[0])} to {number(ends[1])}"
+
+
+def _by(row: Mapping[str, Any], config: CompareConfig, is_one_of_many: bool) -> str:
+    interval = interval_of(row, config, is_one_of_many, math.copysign(1.0, row["mean_diff"]))
+    return f"by {number(abs(row['mean_diff']))} ({interval}, Holm {p_value(row['primary_p_holm'])})"
+
+
+def _margin(row: Mapping[str, Any], rope: float | None) -> str:
+    if rope is None:
+        return ""
+    return (
+        f", more than the margin of {rope:g}" if row["beyond_margin"] else f", perhaps by less than matters ({rope:g})"
+    )
+
+
+def _observed(row: Mapping[str, Any], config: CompareConfig, is_one_of_many: bool) -> str:
+    """Write the difference and its interval; nothing if all differences are equal, which the reason already says."""
+    low, high = row["simultaneous_low"], row["simultaneous_high"]
+    if row["mean_diff"] is None or (low is not None and low == high):
+        return ""
+    interval = interval_of(row, config, is_one_of_many)
+    return f"; observed difference {number(row['mean_diff'])}{'' if interval is None else f' ({interval})'}"
+
+
+def advice(row: Mapping[str, Any]) -> str | None:
+    """Say what would decide an open pair: more seeds or, if the items are the limit, more items.
+
+    A decided pair is warned of if such a difference is often missed: what is found then is too large on average (Gelman
+    and Carlin 2014). None for others.
+    """
+    if row["verdict"] in ("better", "worse"):
+        return _overestimated(row)
+    growth: Growth | None = row["growth"]
+    if growth is None:
+        return None
+    if not growth.is_estimated:
+        return f"a verdict needs at least {growth.fewest} seeds in common"
+    return _estimated(row, growth.seeds)
+
+
+def _overestimated(row: Mapping[str, Any]) -> str | None:
+    detectable = row["detectable_difference"]
+    if detectable is None or abs(row["mean_diff"]) >= detectable:
+        return None
+    return (
+        f"differences of this size are shown in fewer than 80% of such experiments (that takes {number(detectable)}), so "
+        "the observed one is on average an overestimate"
+    )
+
+
+def _estimated(row: Mapping[str, Any], needed: int | None) -> str:
+    size = f"a true difference of {number(abs(row['mean_diff']))} (the observed one)"
+    if needed is None and row["variance_items"]:
+        limit = f"the variance of the {row['n_items']} items is too large"
+        return f"no number of seeds would show {size}: {limit}; evaluate on more items"
+    if needed is None:
+        return f"more than {MOST_SEEDS} seeds would be needed to show {size}"
+    if needed <= row["n_pairs"]:
+        return f"{row['n_pairs']} seeds show {size} in 80% of experiments; this one was not among them"
+    return f"about {needed} seeds in all would show {size} in 80% of experiments"
