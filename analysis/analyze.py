@@ -25,6 +25,7 @@ from analysis.comparison.item_counts import ItemCounts, NotShared, read_item_cou
 from analysis.comparison.ranking import rank_all
 from analysis.comparison.requested_tests import describe_all, run_optional
 from analysis.comparison.seed_pairing import seed_warnings
+from analysis.comparison.selection import count_looks
 from analysis.comparison.systems import (
     TASK_COLUMNS,
     data_set_means,
@@ -50,10 +51,12 @@ from analysis.tables.read import Results, read
 from analysis.text.headline import headline
 from analysis.text.sentences import in_words
 from analysis.text.warnings import (
+    about_collapse,
     about_controls,
     about_failures,
     about_pairs,
     about_runs,
+    about_selection,
     about_sensitivity,
     about_systems,
 )
@@ -81,6 +84,7 @@ def analyze_results(results: Results, *, options: CompareConfig | None = None, g
         return search_alone(results, config)
     refuse_pruned(results.runs)
     study = _study(results, config)
+    study = replace(study, design=replace(study.design, looks=count_looks(results.runs, results.experiment)))
     runs, design = study.results.runs, study.design
     systems, controls = summarize(runs, config), find_controls(runs, config)
     names = systems["system"].tolist()
@@ -88,7 +92,7 @@ def analyze_results(results: Results, *, options: CompareConfig | None = None, g
     family, grid = open_family(runs, names, design, config, generator_seed, study.items)
     compared, pairs = compare_family(family, grid, generator_seed)
     ranked = rank_all(compared, pairs, family, grid, [name for name in names if name not in controls], generator_seed)
-    rows = in_words(compared, config)
+    rows = in_words(compared, config, systems)
     sensitivity = score_failures(runs, compared, design, config, generator_seed, study.items)
     searched = read_findings(results, study.metric, config.direction, names)
     known = set(names) | set(runs["recipe"].dropna() if "recipe" in runs.columns else [])
@@ -99,6 +103,7 @@ def analyze_results(results: Results, *, options: CompareConfig | None = None, g
         *about_runs(results.runs),
         *about_pairs(rows, pairs, design.unit),
         *about_failures(rows, config),
+        *about_selection(rows, design.looks, config),
         *about_sensitivity(sensitivity),
         *about_controls(rows, controls, config, known),
         *(about_comparison(searched.systems, runs) if searched else ()),
@@ -114,7 +119,7 @@ def analyze_results(results: Results, *, options: CompareConfig | None = None, g
         omnibus=describe_all(runs, names, config),
         warnings=tuple(dict.fromkeys(warnings)),
         claim=stated_claim(design, {row["primary_method"] for row in rows}),
-        headline=headline(names, rows, study.metric, controls, ranked, config),
+        headline=headline(names, rows, study.metric, controls, ranked, config, about_collapse(systems)),
         provenance=_provenance(generator_seed, study.items, config),
         sensitivity=sensitivity.pairs,
         optional=numeric(run_optional(runs, study.results.predictions, names, config, generator_seed)),

@@ -27,7 +27,7 @@ class CompareConfig(BaseModel):
         default=0.05,
         gt=0,
         lt=1,
-        description="family-wise error rate of the verdicts, for each kind of error: a false better, a false equivalent",
+        description="family-wise error rate of the verdicts, for each kind of error: false better, false equivalent",
     )
     rope: float | None = Field(
         default=None, gt=0, description="region of practical equivalence: smaller differences do not matter"
@@ -55,6 +55,11 @@ class CompareConfig(BaseModel):
     )
     allow_unequal_failures: bool = Field(
         default=False, description="give a verdict even where failure rates differ by more than 10 points"
+    )
+
+    allow_unequal_selection: bool | None = Field(
+        default=None,
+        description="give a verdict even where one system chose from more epochs on the evaluation data than another",
     )
 
     @model_validator(mode="after")

@@ -17,10 +17,11 @@ from analysis.tables.schema import SCHEMA_VERSION
 COMPARISON_COLUMNS = (
     "a b control_a control_b n_pairs dropped_pairs mean_a mean_b std_a std_b mean_diff std_diff ci_low ci_high t df p "
     "p_holm p_sign_flip wilcoxon_statistic wilcoxon_p dz hedges_gz prob_superiority prob_superiority_low "
-    "prob_superiority_high a12 correlation shapiro_p tost_p tost_p_holm smallest_p detectable_dz detectable_difference failure_p "
-    "failure_difference primary_method primary_p primary_p_holm primary_ci_low primary_ci_high simultaneous_low simultaneous_high primary_df n_items "
-    "variance_seeds variance_items effective_items seeds other_seeds_p other_seeds_p_holm percentile_low "
-    "percentile_high significant_05 significant_01 verdict beyond_margin reason seeds_to_decide advice sentence"
+    "prob_superiority_high a12 correlation shapiro_p tost_p tost_p_holm smallest_p detectable_dz detectable_difference "
+    "failure_p failure_difference primary_method primary_p primary_p_holm primary_ci_low primary_ci_high primary_df "
+    "simultaneous_low simultaneous_high n_items variance_seeds variance_items effective_items seeds other_seeds_p "
+    "other_seeds_p_holm percentile_low percentile_high significant_05 significant_01 verdict beyond_margin reason "
+    "seeds_to_decide advice sentence"
 )
 _PRIMARY = ("method", "p", "p_holm", "df", "ci_low", "ci_high")
 
@@ -31,7 +32,9 @@ class Analysis:
 
     `results.runs.score` is the analysed metric. NaN or None means that a number does not exist.
     systems columns: system, control, n, mean, std (ddof 1), min, max, median, iqm, ci_low, ci_high (t interval of the
-    mean, level 1 - alpha), runs, collapsed, diverged, failed, failure_rate, selected_on_evaluation (bool).
+    mean, level 1 - alpha), runs, collapsed, diverged, failed, failure_rate, selected_on_evaluation (bool),
+    collapse_rate with its exact interval collapse_low, collapse_high, mean_without_collapse, and RANKING_COLUMNS of
+    `comparison/ranking.py` (empty with a baseline).
     comparisons columns: COMPARISON_COLUMNS. mean_diff is mean a - mean b over complete pairs; p, p_holm, ci_* and
     significant_* (Holm p below .05, .01) belong to the paired t; prob_superiority is the share of pairs in which a is
     better, a12 the same for any run of a and of b; detectable_* are at 80% power and the first Holm step; verdict is

@@ -7,8 +7,8 @@ needed, power and the smallest detectable effect.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -38,8 +38,8 @@ FIXED_SPLIT = (
     "checkpoints: conditional on this split, not a claim about new data (resampled unit: seeds)."
 )
 NEW_SPLITS = (
-    "These recipes under new train/test draws of this data, from the same pretrained checkpoints (resampled unit: splits "
-    "or folds; corrected resampled t, Nadeau and Bengio 2003)."
+    "These recipes under new train/test draws of this data, from the same pretrained checkpoints (resampled unit: "
+    "splits or folds; corrected resampled t, Nadeau and Bengio 2003)."
 )
 KNOWN_CLUSTERS = "for these, the scores are not about new clusters"
 """How a sweep's note ends that says that evaluation items share a cluster with training items."""
@@ -65,7 +65,8 @@ class Design:
     """The primary test, the claim it supports, and the ratio of evaluation to training items (None: unknown).
 
     `why_not_items` says why the verdict does not use item predictions, where it could have. `is_flexible`: a pair that
-    the primary test cannot compare, as it has no seed in common or only one, gets the test that fits it.
+    the primary test cannot compare, as it has no seed in common or only one, gets the test that fits it. `looks` has
+    the number of epochs that each system chose from on the evaluation data (`comparison/selection.py`).
     """
 
     method: Method
@@ -74,6 +75,7 @@ class Design:
     claim: str
     why_not_items: str | None = None
     is_flexible: bool = False
+    looks: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def unit(self) -> str:

@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
+from analysis.inference.descriptives import exact_interval
 from analysis.tables.normalize import SCORELESS
 
 LARGEST_IMBALANCE = 0.10
@@ -37,6 +38,24 @@ def count_statuses(runs: pd.DataFrame) -> dict[str, int | float]:
     }
     failed = int(runs["status"].isin(SCORELESS).sum())
     return {"runs": len(runs), **counts, "failure_rate": failed / len(runs) if len(runs) else 0.0}
+
+
+def describe_collapse(runs: pd.DataFrame, alpha: float) -> dict[str, float | None]:
+    """Return the share of a system's scored runs that collapsed, its exact interval, and the mean score of the others.
+
+    A mean over a few collapsed runs and others says little, and no test of means mends that: collapse is an outcome of
+    its own.
+    """
+    scored = runs[runs["score"].notna()]
+    collapsed = scored["status"] == "collapsed"
+    others = scored.loc[~collapsed, "score"]
+    low, high = exact_interval(int(collapsed.sum()), len(scored), alpha) if len(scored) else (None, None)
+    return {
+        "collapse_rate": float(collapsed.mean()) if len(scored) else None,
+        "collapse_low": low,
+        "collapse_high": high,
+        "mean_without_collapse": float(others.mean()) if len(others) else None,
+    }
 
 
 def count_failures(runs: pd.DataFrame) -> dict[str, Failures]:

@@ -13,6 +13,7 @@ from analysis.comparison.design import Design, Method, detectable_errors, smalle
 from analysis.comparison.failures import Failures, compare_failures
 from analysis.comparison.item_counts import ItemCounts
 from analysis.comparison.seed_pairing import SeedPairing
+from analysis.comparison.selection import unequal_looks
 from analysis.comparison.verdict import FEWEST_FOR_INTERVALS, FEWEST_FOR_VERDICT
 from analysis.config import CompareConfig
 from analysis.inference import descriptives
@@ -168,7 +169,9 @@ def _result(
         "primary_method": method,
     }
     bound = None if method == "multi_bootstrap" else smallest_p_of(method, tests.n)
-    return PairResult(row, tests.n, bound or 0.0, tests.primary.note, failures.blocked, dropped, unit)
+    unequal = None if family.config.allow_unequal_selection else unequal_looks(family.design.looks, a, b)
+    blocked = failures.blocked or unequal
+    return PairResult(row, tests.n, bound or 0.0, tests.primary.note, blocked, dropped, unit)
 
 
 def _run_tests(

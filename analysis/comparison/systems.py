@@ -11,8 +11,9 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.comparison.failures import count_statuses
+from analysis.comparison.failures import count_statuses, describe_collapse
 from analysis.comparison.ranking import RANKING_COLUMNS, Standing
+from analysis.comparison.selection import is_selected_on_evaluation
 from analysis.config import CompareConfig
 from analysis.inference.descriptives import describe
 from analysis.tables.normalize import KEYS, SCORELESS, data_set_labels
@@ -70,7 +71,8 @@ def summarize(runs: pd.DataFrame, config: CompareConfig) -> pd.DataFrame:
             {"system": system, "control": controls.get(str(system))}
             | describe(scores, config.alpha)
             | count_statuses(own)
-            | {"selected_on_evaluation": _is_selected_on_evaluation(own)}
+            | describe_collapse(own, config.alpha)
+            | {"selected_on_evaluation": is_selected_on_evaluation(own)}
         )
     sign = -1.0 if config.direction == "maximize" else 1.0
     rows.sort(key=lambda row: (row["mean"] is None, sign * (row["mean"] or 0.0), row["system"]))
@@ -113,12 +115,6 @@ def find_controls(runs: pd.DataFrame, config: CompareConfig) -> dict[str, str]:
 
 def _texts(runs: pd.DataFrame, column: str) -> list[str]:
     return [str(value) for value in runs[column].dropna().unique()] if column in runs.columns else []
-
-
-def _is_selected_on_evaluation(runs: pd.DataFrame) -> bool:
-    if not {"selected_on", "score_split"} <= set(runs.columns):
-        return False
-    return bool(((runs["selected_on"] == runs["score_split"]) & runs["score"].notna()).any())
 
 
 FEWEST_DATA_SETS = 6  # Demsar 2006: with fewer, no rank test over data sets can decide

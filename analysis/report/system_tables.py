@@ -36,16 +36,33 @@ def summary(analysis: Analysis) -> Table:
     if systems["rank_low"].notna().any() and len(systems) > 2:
         columns += _ranking(analysis)
     rows = systems.assign(scoreless=systems["diverged"].fillna(0) + systems["failed"].fillna(0))
+    if rows["collapsed"].fillna(0).any():
+        columns += _collapse(analysis, digits)
     unusual = {"collapsed": _COLLAPSED, "scoreless": _SCORELESS}
     columns += [column for name, column in unusual.items() if rows[name].fillna(0).any()]
     return Table(f"{analysis.metric} per system ({better(analysis.direction)})", columns, rows.to_dict("records"))
+
+
+def _collapse(analysis: Analysis, digits: int) -> list[TableColumn]:
+    return [
+        TableColumn(
+            "Collapse rate",
+            f"share of the scored runs that collapsed, with the exact {level(analysis)} interval",
+            lambda row: f"{row['collapse_rate']:.0%} ({row['collapse_low']:.0%} to {row['collapse_high']:.0%})"
+            if exists(row["collapse_rate"])
+            else "",
+            kind="text",
+        ),
+        field("Mean of the others", "mean_without_collapse", "mean score of the runs that did not collapse", number,
+               digits),
+    ]  # fmt: skip
 
 
 def _ranking(analysis: Analysis) -> list[TableColumn]:
     return [
         TableColumn(
             "May be best",
-            f"no when another system beats it; all that may be best hold the true best with {level(analysis)} confidence",
+            f"no if another system beats it; those that may be hold the true best with {level(analysis)} confidence",
             lambda row: "" if not exists(row["may_be_best"]) else "yes" if row["may_be_best"] else "no",
             kind="text",
         ),
@@ -54,8 +71,8 @@ def _ranking(analysis: Analysis) -> list[TableColumn]:
             "possible ranks, by the corrected comparisons of all pairs; 1 is best",
             lambda row: _between(row["rank_low"], row["rank_high"]),
         ),
-        field("P(best)", "p_best", "share of joint draws of new seeds, and items where they are known, in which its mean "
-               "is the best: a description, not a test", number, 2),
+        field("P(best)", "p_best", "share of joint draws of new seeds (and items, where known) in which its mean is "
+               "the best: a description, not a test", number, 2),
     ]  # fmt: skip
 
 

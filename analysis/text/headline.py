@@ -24,12 +24,13 @@ def headline(
     controls: Mapping[str, str] | None = None,
     standings: Mapping[str, Standing] | None = None,
     config: CompareConfig = _DEFAULTS,
+    collapsed: str = "",
 ) -> str:
     """Return what is known about all systems: which may be the best, which are better than which, and what is open.
 
     Up to six systems are listed one by one; with more, the best set, the largest difference and the number of decided
     pairs; with a baseline, what each system is compared with it. Each of the `controls` is compared with the others in
-    a sentence of its own. The last sentence names the test.
+    a sentence of its own. `collapsed` says which systems have collapsed runs. The last sentence names the test.
     """
     marked = controls or {}
     compared = [name for name in systems if name not in marked]
@@ -37,9 +38,10 @@ def headline(
         return f"Only {systems[0]} has runs: there is nothing to compare."
     if not compared:
         return f"On {metric}: every system is a negative control, so there is nothing to find."
-    last = [*_about_controls(systems, rows, marked), _carried_by(rows)]
+    of_controls, carried = _about_controls(systems, rows, marked), _carried_by(rows)
     if len(rows) == 1:
-        return _joined(f"On {metric}, {rows[0]['sentence']}.", *last)
+        return _joined(f"On {metric}, {rows[0]['sentence']}.", *of_controls, carried)
+    last = [collapsed, *of_controls, carried]
     own = [row for row in rows if row["a"] not in marked and row["b"] not in marked]
     if config.baseline is not None:
         return _joined(f"On {metric}, compared with baseline {config.baseline}:", _with_baseline(own, config), *last)

@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pandas as pd
+
 from analysis.comparison.all_pairs import Growth
 from analysis.comparison.design import MOST_SEEDS
 from analysis.config import CompareConfig
@@ -30,10 +32,34 @@ def p_value(p: float | None) -> str:
     return "p < 0.0001" if p is not None and p < 1e-4 else f"p {number(p)}"
 
 
-def in_words(rows: Sequence[Mapping[str, Any]], config: CompareConfig) -> list[dict[str, Any]]:
-    """Return the rows of `compare_all`, each with its `sentence` and its `advice` (None if there is none)."""
+def in_words(
+    rows: Sequence[Mapping[str, Any]], config: CompareConfig, systems: pd.DataFrame | None = None
+) -> list[dict[str, Any]]:
+    """Return the rows of `compare_all`, each with its `sentence` and its `advice` (None if there is none).
+
+    `systems` is the summary; pairs in which a system has collapsed runs name them, too.
+    """
     many = len(rows) > 1
-    return [{**row, "advice": advice(row), "sentence": sentence(row, config, many)} for row in rows]
+    summary = {} if systems is None else {row["system"]: row for row in systems.to_dict("records")}
+    return [
+        {**row, "advice": advice(row), "sentence": f"{sentence(row, config, many)}{_collapses(row, summary)}"}
+        for row in rows
+    ]
+
+
+def _collapses(row: Mapping[str, Any], summary: Mapping[str, Mapping[str, Any]]) -> str:
+    """Say how often both systems collapsed and what the other runs score, if one of them has collapsed runs."""
+    both = [summary[name] for name in (row["a"], row["b"]) if name in summary]
+    if not any(one["collapsed"] for one in both):
+        return ""
+    means = listed([number(one["mean_without_collapse"]) for one in both])
+    return f"; collapsed: {', '.join(map(collapse, both))}; mean of the other runs {means}"
+
+
+def collapse(system: Mapping[str, Any]) -> str:
+    """Write how often a system of the summary collapsed, with the exact interval of the rate."""
+    interval = f"{system['collapse_low']:.0%} to {system['collapse_high']:.0%}" if system["n"] else "no run has a score"
+    return f"{system['system']} {system['collapsed']:.0f} of {system['n']:.0f} runs ({interval})"
 
 
 def sentence(row: Mapping[str, Any], config: CompareConfig, is_one_of_many: bool = False) -> str:
@@ -99,8 +125,8 @@ def _overestimated(row: Mapping[str, Any]) -> str | None:
     if detectable is None or abs(row["mean_diff"]) >= detectable:
         return None
     return (
-        f"differences of this size are shown in fewer than 80% of such experiments (that takes {number(detectable)}), so "
-        "the observed one is on average an overestimate"
+        f"differences of this size are shown in fewer than 80% of such experiments (that takes {number(detectable)}), "
+        "so the observed one is on average an overestimate"
     )
 
 

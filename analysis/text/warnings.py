@@ -14,12 +14,13 @@ import pandas as pd
 from analysis.comparison.design import FEWEST_CLUSTERS
 from analysis.comparison.failure_sensitivity import Sensitivity
 from analysis.comparison.pair import PairResult
+from analysis.comparison.selection import unequal_looks
 from analysis.comparison.verdict import FEWEST_FOR_INTERVALS, FEWEST_FOR_VERDICT, FEWEST_WITHOUT_WARNING, in_common
 from analysis.config import CompareConfig
 from analysis.inference.pairing import describe_key
 from analysis.tables.schema import RUNS
 from analysis.text.headline import about_control, missed_by
-from analysis.text.sentences import number
+from analysis.text.sentences import collapse, number
 
 Rows = Sequence[Mapping[str, Any]]
 MOST_NAMED = 10
@@ -39,13 +40,39 @@ def about_systems(systems: pd.DataFrame) -> list[str]:
         )
     for row in systems.to_dict("records"):
         if row["collapsed"]:
-            share = f"{row['collapsed']} of {row['runs']} runs"
-            warnings.append(f"{row['system']}: {share} collapsed (the same output for every item); they are kept")
+            low, high = row["collapse_low"], row["collapse_high"]
+            warnings.append(
+                f"{row['system']}: {row['collapsed']} of {row['n']} runs collapsed (the same output for every item; "
+                f"exact interval {low:.0%} to {high:.0%}); they are kept. The others have a mean of "
+                f"{number(row['mean_without_collapse'])}. Where only one system collapses, a difference of means says "
+                "little about either part: compare both"
+            )
         if row["n"] > 1 and row["min"] == row["max"]:
             warnings.append(f"{row['system']}: seed has no effect: all {row['n']} scores are {number(row['min'])}")
         if row["n"] == 0:
             warnings.append(f"{row['system']}: no run has a score")
     return warnings
+
+
+def about_collapse(systems: pd.DataFrame) -> str:
+    """Return a sentence on the systems with collapsed runs, and on how many have none; empty if all have none."""
+    rows = [row for row in systems.to_dict("records") if row["collapsed"]]
+    if not rows:
+        return ""
+    rest = "" if len(rows) == len(systems) else "; the others in none"
+    return f"Collapsed: {'; '.join(collapse(row) for row in rows[:MOST_SYSTEMS_NAMED])}{rest}."
+
+
+def about_selection(rows: Rows, looks: Mapping[str, int], config: CompareConfig) -> list[str]:
+    """Warn of pairs in which one system chose from more epochs on the evaluation data than the other."""
+    remedy = (
+        "the verdict was allowed anyway"
+        if config.allow_unequal_selection
+        else "give all systems the same number of epochs, choose the epoch on other data (split.test), or allow it "
+        "with compare.allow_unequal_selection"
+    )
+    unequal = [text for row in rows if (text := unequal_looks(looks, row["a"], row["b"])) is not None]
+    return _first([f"{text}: {remedy}" for text in unequal], "reason")
 
 
 def about_pairs(rows: Rows, results: Sequence[PairResult], unit: str) -> list[str]:
