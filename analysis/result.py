@@ -19,9 +19,10 @@ COMPARISON_COLUMNS = (
     "p_holm p_sign_flip wilcoxon_statistic wilcoxon_p dz hedges_gz prob_superiority prob_superiority_low "
     "prob_superiority_high a12 correlation shapiro_p tost_p tost_p_holm smallest_p detectable_dz detectable_difference "
     "failure_p failure_difference primary_method primary_p primary_p_holm primary_ci_low primary_ci_high primary_df "
-    "simultaneous_low simultaneous_high n_items variance_seeds variance_items effective_items seeds other_seeds_p "
-    "other_seeds_p_holm percentile_low percentile_high significant_05 significant_01 verdict beyond_margin reason "
-    "seeds_to_decide advice sentence"
+    "simultaneous_low simultaneous_high n_items variance_seeds variance_items variance_answers effective_items seeds "
+    "other_seeds_p other_seeds_p_holm percentile_low percentile_high significant_05 significant_01 verdict "
+    "beyond_margin reason seeds_to_decide seeds_to_decide_low seeds_to_decide_high items_to_decide_low "
+    "items_to_decide_high advice sentence"
 )
 _PRIMARY = ("method", "p", "p_holm", "df", "ci_low", "ci_high")
 
@@ -43,14 +44,16 @@ class Analysis:
     holds for all pairs together, and beyond_margin says whether it lies wholly outside the region of equivalence.
     primary_* belong to the test that the verdict rests on (primary_method); where it resamples items, n_items counts
     them (or their clusters), variance_seeds and variance_items are the parts of the variance of mean_diff that more
-    seeds, or only more items, reduce, effective_items says on how many items the latter rests, and percentile_* is the
-    plain bootstrap interval. seeds is "paired" or "independent" (`comparison/seed_pairing.py`); other_seeds_p is the p
-    of the same test with the seeds treated the other way. *_holm are corrected over the family, with Shaffer's factors.
-    seeds_to_decide: how many seeds would show the observed difference with 80% power (missing: no number would);
-    advice says it in words.
+    seeds, or only more items, reduce, variance_answers the part of variance_seeds that either reduces; effective_items
+    says on how many items variance_items rests, and percentile_* is the plain bootstrap interval. seeds is
+    "paired" or "independent" (`comparison/seed_pairing.py`); other_seeds_p is the p of the same test with the seeds
+    treated the other way. *_holm are corrected over the family, with Shaffer's factors.
+    seeds_to_decide: how many seeds would show a difference of `rope` with 80% power (missing: no number would, or no
+    rope is stated); *_low and *_high are its range, as the variances are known from few seeds and items; with these
+    seeds it takes items_to_decide_*. advice says it in words.
     control_a and control_b are "negative" where that system is a control; its pairs are part of the family.
 
-    - omnibus: `requested_tests.describe_all`, for three or more systems.
+    - omnibus: `requested_tests.describe_all`, for three or more systems over splits, folds or data sets.
     - sensitivity: `failure_sensitivity.COLUMNS`, one row per pair with runs that have no score.
     - optional: `requested_tests.COLUMNS`, the results of `compare.tests`.
     - tasks: `systems.TASK_COLUMNS`, one row per system and data set where several data sets are compared (else empty);

@@ -196,8 +196,8 @@ def plan(
     >>> planned = plan("experiment.yaml", out="elsewhere", spread=0.02)
     >>> planned.runs, len(planned.pending), planned.data.items
     (4, 4, 24)
-    >>> planned.reach.smallest_p, planned.reach.seeds_needed
-    (0.5, 6)
+    >>> planned.reach.method, planned.reach.comparisons
+    ('multi_bootstrap', 1)
 
     Raises UserError for what would also stop the sweep, and for `power` when nothing is known about the spread;
     CorruptResults for damaged results.

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from analysis.comparison.design import Design, seeds_needed, seeds_to_decide
+from analysis.comparison.design import Design, seeds_needed
 from analysis.comparison.failures import count_failures
+from analysis.comparison.growth import Growth, Pilot, items_for, seeds_for
 from analysis.comparison.item_counts import ItemCounts
 from analysis.comparison.pair import Family, PairResult, compare, compare_over_items, compare_without_pairs
 from analysis.comparison.seed_pairing import SeedPairing, read_seed_pairing
@@ -28,19 +29,6 @@ from analysis.statistics import sign_flip
 
 Pair = tuple[str, str]
 _OF_ITEMS, _OF_SIGNS = 10**6, 10**6 + 1  # generator streams that no pair uses
-
-
-@dataclass(frozen=True)
-class Growth:
-    """What more seeds would do for a pair that is undecided for lack of seeds or items.
-
-    A verdict needs at least `fewest` seeds. `seeds` would show the observed difference with 80% power (None: no number
-    would); `is_estimated` is false where there are too few seeds to estimate it.
-    """
-
-    fewest: int
-    seeds: int | None
-    is_estimated: bool
 
 
 def compare_all(
@@ -173,20 +161,41 @@ def _judged(results: Sequence[PairResult], family: Family, systems: int) -> list
         row["verdict"], row["reason"] = decide(evidence, config.alpha, config.rope, config.direction)
         row["beyond_margin"] = is_beyond(evidence.interval, config.rope)
         growth = _growth(row, result, family)
-        rows.append(row | {"growth": growth, "seeds_to_decide": None if growth is None else growth.seeds})
+        rows.append(row | {"growth": growth, **_numbers_to_decide(growth)})
     return rows
 
 
+def _numbers_to_decide(growth: Growth | None) -> dict[str, int | None]:
+    seeds, items = (None, None) if growth is None else (growth.seeds, growth.items)
+    return {
+        "seeds_to_decide": None if seeds is None else seeds.best,
+        "seeds_to_decide_low": None if seeds is None else seeds.low,
+        "seeds_to_decide_high": None if seeds is None else seeds.high,
+        "items_to_decide_low": None if items is None else items.low,
+        "items_to_decide_high": None if items is None else items.high,
+    }
+
+
 def _growth(row: dict[str, Any], result: PairResult, family: Family) -> Growth | None:
-    """Return the seeds that would decide an open pair if the observed difference is the true one; None if not open."""
+    """Return what would show the smallest difference that matters, for an open pair; None if it is not open."""
     if not _can_grow(row, result, family):
         return None
-    fewest = max(FEWEST_FOR_VERDICT, _fewest(family))
+    fewest, margin = max(FEWEST_FOR_VERDICT, _fewest(family)), family.config.rope
     if result.n < FEWEST_FOR_INTERVALS:
-        return Growth(fewest, None, is_estimated=False)
-    level = family.config.alpha / family.comparisons
-    needed = seeds_to_decide(row["mean_diff"], row["std_diff"] ** 2, row["variance_items"] or 0.0, level)
-    return Growth(fewest, None if needed is None else max(needed, fewest), is_estimated=True)
+        return Growth(fewest, is_estimated=False)
+    if margin is None:
+        return Growth(fewest)
+    level, pilot = family.config.alpha / family.comparisons, _pilot(row, result)
+    return Growth(fewest, margin, seeds_for(pilot, margin, level, fewest), items_for(pilot, margin, level))
+
+
+def _pilot(row: dict[str, Any], result: PairResult) -> Pilot:
+    if row["variance_seeds"] is None:
+        return Pilot(result.n, row["std_diff"] ** 2, result.n - 1)
+    seed_df = result.n - 1 if row["seeds"] == "paired" else 2 * (result.n - 1)
+    items, item_df = row["n_items"], max(2.0, row["effective_items"] - 1)
+    of_seeds, of_answers = (row[name] * result.n for name in ("variance_seeds", "variance_answers"))
+    return Pilot(result.n, of_seeds, seed_df, row["variance_items"], item_df, items, of_answers)
 
 
 def _can_grow(row: dict[str, Any], result: PairResult, family: Family) -> bool:

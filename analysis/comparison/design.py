@@ -78,6 +78,11 @@ class Design:
     looks: Mapping[str, int] = field(default_factory=dict)
 
     @property
+    def has_many_blocks(self) -> bool:
+        """Whether rank tests of all systems have independent blocks: data sets, splits or folds, not seeds alone."""
+        return self.splits_vary or self.unit == "data set"
+
+    @property
     def unit(self) -> str:
         """What the primary test counts: the independent repetitions that two systems share."""
         return {"corrected_resampled_t": "split", "wilcoxon": "data set"}.get(self.method, "seed")

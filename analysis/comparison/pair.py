@@ -344,7 +344,9 @@ def _simultaneous(primary: TestResult, level: float) -> dict[str, float | None]:
     if details.get("error") is None or df is None:
         return {"simultaneous_low": primary.ci_low, "simultaneous_high": primary.ci_high}
     if "share" in details:
-        reach = float(critical_value(level, details["share"], details["seed_df"], details["item_df"]))
+        reach = details["factor"] * float(
+            critical_value(level, details["share"], details["seed_df"], details["item_df"])
+        )
     else:
         reach = -float(special.stdtrit(df, level / 2))
     margin = reach * details["error"]
@@ -359,6 +361,7 @@ def _variance(primary: TestResult, family: Family) -> dict[str, Any]:
         "variance_seeds": details.get("variance_seeds"),
         "variance_items": details.get("variance_items"),
         "effective_items": details.get("effective_items"),
+        "variance_answers": details.get("variance_answers"),
         "percentile_low": details.get("percentile_low"),
         "percentile_high": details.get("percentile_high"),
     }

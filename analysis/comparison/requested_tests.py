@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from analysis import registry
+from analysis.comparison.design import Design
 from analysis.config import CompareConfig
 from analysis.inference.holm import holm
 from analysis.inference.interface import StatisticalTest, TestOptions, TestResult
@@ -23,6 +24,9 @@ COLUMNS = (
     "test", "title", "a", "b", *KEYS, "n", "statistic", "df", "p", "p_holm", "ci_low", "ci_high", "systems", "details",
     "generalises_over", "source", "note",
 )  # fmt: skip
+_ON_ONE_SPLIT = (
+    "over seeds on one split, such tests separate equal systems in 38 to 74% of cases, as they take the items as given"
+)
 _STREAM = 2 * 10**6  # of the generator; the streams of pairs have lower numbers
 
 
@@ -36,7 +40,12 @@ class _Case:
 
 
 def run_optional(
-    runs: pd.DataFrame, predictions: pd.DataFrame, systems: Sequence[str], config: CompareConfig, generator_seed: int
+    runs: pd.DataFrame,
+    predictions: pd.DataFrame,
+    systems: Sequence[str],
+    config: CompareConfig,
+    generator_seed: int,
+    design: Design,
 ) -> pd.DataFrame:
     """Run `config.tests` (columns COLUMNS). `details` and `systems` are JSON texts; p_holm corrects within one test.
 
@@ -55,7 +64,7 @@ def run_optional(
             generator = np.random.default_rng((generator_seed, _STREAM, number, index))
             options = TestOptions(config.alpha, generator, rope=config.rope, resamples=config.resamples)
             sign = -1.0 if test.needs_direction and config.direction == "minimize" else 1.0
-            results.append(_run(test, sign * case.values, options))
+            results.append(_noted(test, _run(test, sign * case.values, options), design))
         adjusted = holm([result.p for result in results])
         rows += [_row(test, *outcome) for outcome in zip(cases, results, adjusted, strict=True)]
         if not cases:
@@ -69,6 +78,13 @@ def _run(test: StatisticalTest, values: Floats, options: TestOptions) -> TestRes
         return test.run(values, options)
     except ValueError as error:
         return TestResult(note=str(error))
+
+
+def _noted(test: StatisticalTest, result: TestResult, design: Design) -> TestResult:
+    """Say what a test of all systems over seeds on one split leaves out."""
+    if test.systems != "many" or test.values != "scores" or design.has_many_blocks or result.note is not None:
+        return result
+    return replace(result, note=_ON_ONE_SPLIT)
 
 
 def _nothing(test: StatisticalTest) -> str:
@@ -144,6 +160,7 @@ def _row(test: StatisticalTest, case: _Case, result: TestResult, p_holm: float |
 def describe_all(runs: pd.DataFrame, systems: Sequence[str], config: CompareConfig) -> dict[str, Any]:
     """Run the omnibus tests over complete blocks: test name -> numbers; {} for fewer than three systems.
 
+    Blocks are data sets, splits or folds: over seeds on one split, these tests separate equal systems in 38 to 74%.
     friedman: statistic, df, p, n, kendall_w, statistic_uncorrected, critical_difference, mean_ranks {system: rank}.
     nemenyi: statistic (largest difference of mean ranks), p, n, critical_difference, mean_ranks, pairs [{a, b, p}].
     repeated_measures_anova: statistic (F), df, p (Greenhouse-Geisser), n, epsilon, df_numerator, df_denominator,

@@ -31,7 +31,9 @@ def data(analysis: Analysis) -> pd.DataFrame:
     friedman = analysis.omnibus.get("friedman") or {}
     mean_ranks, critical = friedman.get("mean_ranks"), friedman.get("critical_difference")
     if not mean_ranks or critical is None:
-        raise NotApplicable("there are no mean ranks with a critical difference")
+        raise NotApplicable(
+            "mean ranks over seeds on one split would separate equal systems: it needs data sets or folds"
+        )
     ranks = {system: rank for rank, system in enumerate(analysis.systems["system"])}
     rows = sorted(((mean, ranks[system], system) for system, mean in mean_ranks.items()), key=lambda row: row[:2])
     frame = pd.DataFrame(rows, columns=["mean_rank", "place", "system"])
@@ -81,8 +83,8 @@ FIGURE = Figure(
     name="critical_difference",
     rank=20,
     title="Mean ranks and the critical difference",
-    caption="Points: mean rank of each system over the blocks that all of them completed (seeds on one split, or data "
-    "sets). Systems joined by a bar on the right differ by less than Nemenyi's critical difference, so this test "
+    caption="Points: mean rank of each system over the blocks that all of them completed (data sets, splits or "
+    "folds). Systems joined by a bar on the right differ by less than Nemenyi's critical difference, so this test "
     "cannot tell them apart; shaded: within that difference of the best. The test uses ranks and all pairs at once "
     "and is only a description; the verdicts above come from the pairwise tests.",
     section="comparisons",

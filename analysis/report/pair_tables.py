@@ -121,8 +121,11 @@ def effects(analysis: Analysis) -> Table:
                signed, 2),
         field("Detectable", "detectable_difference", f"difference that this many {unit}s detect with 80% power", number,
                digits),
-        field("Seeds to decide", "seeds_to_decide", "seeds that would show the observed difference with 80% power",
-               whole),
+        field("Seeds to decide", "seeds_to_decide", "seeds that would show the smallest difference that matters with "
+               "80% power, by the best guess", whole),
+        TableColumn("Range", "of the seeds to decide, as the variances are known from few seeds and items",
+                    lambda row: f"{whole(row['seeds_to_decide_low'])} to {whole(row['seeds_to_decide_high'])}",
+                    "seeds_to_decide_low"),
     ]  # fmt: skip
     if analysis.comparisons["seeds"].notna().any():
         columns += [

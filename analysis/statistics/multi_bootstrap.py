@@ -34,6 +34,7 @@ class Components:
 
     `effective` is the number of items on which the items' part rests: fewer than there are, if a few decide it.
     `factor` multiplies the standard error where the seeds' part is the sum of two estimated variances.
+    `answers` is the part of `seeds` that is chance in single answers, which more items shrink, too.
     """
 
     mean: float
@@ -43,6 +44,7 @@ class Components:
     item_df: float
     effective: float
     factor: float = 1.0
+    answers: float = 0.0
 
     @property
     def error(self) -> float:
@@ -97,8 +99,9 @@ def paired(scores: Floats, moved: Floats, item_df: float, prior: Prior = NOTHING
     variance, seed_df = prior.moderated(float(np.var(difference, ddof=1)), num_seeds - 1.0)
     of_seeds = variance / num_seeds
     on_mean = of_units.mean(axis=1)
-    items = max(0.0, float(on_mean @ on_mean) - answers_variance(of_units))
-    return Components(float(difference.mean()), of_seeds, items, seed_df, item_df, effective_number(on_mean))
+    answers = answers_variance(of_units)
+    items, effective = max(0.0, float(on_mean @ on_mean) - answers), effective_number(on_mean)
+    return Components(float(difference.mean()), of_seeds, items, seed_df, item_df, effective, answers=answers)
 
 
 def independent(scores: Floats, moved: Floats, item_df: float, prior: Prior = NOTHING) -> Components:
@@ -121,7 +124,7 @@ def independent(scores: Floats, moved: Floats, item_df: float, prior: Prior = NO
     share = parts[0] / of_seeds if of_seeds > 0 else 0.5
     of_two = float(welch_aspin.two_system_factor(share, both[0][1], both[1][1]))
     factor = of_two ** (of_seeds / total) if total > 0 else 1.0
-    return Components(mean, of_seeds, items, seed_df, item_df, effective_number(on_difference), factor)
+    return Components(mean, of_seeds, items, seed_df, item_df, effective_number(on_difference), factor, answers)
 
 
 def answers_variance(moved: Floats) -> float:
@@ -136,7 +139,7 @@ def judge(parts: Components, options: TestOptions) -> TestResult:
     """Test a mean difference with this variance.
 
     details: mean, error, variance_seeds, variance_items, share of the seeds, seed_df, item_df, factor, effective_items,
-    and equivalence_p with `options.rope`. No p where nothing varies.
+    variance_answers, and equivalence_p with `options.rope`. No p where nothing varies.
     """
     if parts.is_constant:
         return TestResult(
@@ -153,6 +156,7 @@ def judge(parts: Components, options: TestOptions) -> TestResult:
         "item_df": parts.item_df,
         "factor": parts.factor,
         "effective_items": parts.effective,
+        "variance_answers": parts.answers,
     }
     if options.rope is not None:
         details["equivalence_p"] = parts.equivalence_p(options.rope)

@@ -47,7 +47,9 @@ def headline(
         return _joined(f"On {metric}, compared with baseline {config.baseline}:", _with_baseline(own, config), *last)
     best = _best_set(compared, standings or {}, config.alpha)
     sentences = (
-        [best, *_one_by_one(compared, own)] if len(compared) <= MOST_LISTED else _summed_up(compared, own, best, config)
+        [best, *_one_by_one(compared, own, best)]
+        if len(compared) <= MOST_LISTED
+        else _summed_up(compared, own, best, config)
     )
     return _joined(f"On {metric}:", *sentences, *last)
 
@@ -116,13 +118,13 @@ def _other(row: Mapping[str, Any], system: str) -> str:
     return str(row["b"] if row["a"] == system else row["a"])
 
 
-def _one_by_one(systems: Sequence[str], rows: _Rows) -> list[str]:
+def _one_by_one(systems: Sequence[str], rows: _Rows, best: str) -> list[str]:
     won = _won(rows)
     parts = [
         f"{name} is better than {listed([_with_size(*loss) for loss in won[name]])}." for name in systems if name in won
     ]
     parts += [_equivalent(rows), *(_open(rows, verdict) for verdict in ("inconclusive", "undecidable"))]
-    return parts if won or not rows else [_NO_WINNER, *parts]
+    return parts if won or not rows else ["No single pair is decided." if best else _NO_WINNER, *parts]
 
 
 _NO_WINNER = "No system is shown to be better than another."

@@ -8,8 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.comparison.all_pairs import Growth
-from analysis.comparison.design import MOST_SEEDS
+from analysis.comparison.growth import Growth, written
 from analysis.config import CompareConfig
 
 _NAMED = 6  # names in one sentence; the others are counted
@@ -105,7 +104,7 @@ def _observed(row: Mapping[str, Any], config: CompareConfig, is_one_of_many: boo
 
 
 def advice(row: Mapping[str, Any]) -> str | None:
-    """Say what would decide an open pair: more seeds or, if the items are the limit, more items.
+    """Say how many seeds or items would show the smallest difference that matters, for an open pair.
 
     A decided pair is warned of if such a difference is often missed: what is found then is too large on average (Gelman
     and Carlin 2014). None for others.
@@ -117,7 +116,13 @@ def advice(row: Mapping[str, Any]) -> str | None:
         return None
     if not growth.is_estimated:
         return f"a verdict needs at least {growth.fewest} seeds in common"
-    return _estimated(row, growth.seeds)
+    if growth.difference is None or growth.seeds is None:
+        return None
+    goal = f"to show a true difference of {growth.difference:g} in 80% of experiments takes"
+    if row["n_items"] is None or growth.items is None:
+        return f"{goal} {written(growth.seeds, 'seeds')}"
+    items = f"{written(growth.items, 'items')} with these {row['n_pairs']} seeds"
+    return f"{goal} {written(growth.seeds, 'seeds')} with these {row['n_items']} items, or {items}"
 
 
 def _overestimated(row: Mapping[str, Any]) -> str | None:
@@ -128,15 +133,3 @@ def _overestimated(row: Mapping[str, Any]) -> str | None:
         f"differences of this size are shown in fewer than 80% of such experiments (that takes {number(detectable)}), "
         "so the observed one is on average an overestimate"
     )
-
-
-def _estimated(row: Mapping[str, Any], needed: int | None) -> str:
-    size = f"a true difference of {number(abs(row['mean_diff']))} (the observed one)"
-    if needed is None and row["variance_items"]:
-        limit = f"the variance of the {row['n_items']} items is too large"
-        return f"no number of seeds would show {size}: {limit}; evaluate on more items"
-    if needed is None:
-        return f"more than {MOST_SEEDS} seeds would be needed to show {size}"
-    if needed <= row["n_pairs"]:
-        return f"{row['n_pairs']} seeds show {size} in 80% of experiments; this one was not among them"
-    return f"about {needed} seeds in all would show {size} in 80% of experiments"

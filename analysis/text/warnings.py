@@ -63,6 +63,17 @@ def about_collapse(systems: pd.DataFrame) -> str:
     return f"Collapsed: {'; '.join(collapse(row) for row in rows[:MOST_SYSTEMS_NAMED])}{rest}."
 
 
+def about_open_pairs(rows: Rows) -> list[str]:
+    """Ask for the smallest difference that matters where pairs are open and none is stated."""
+    asked = [row for row in rows if row["growth"] is not None and row["growth"].is_estimated]
+    if not asked or any(row["growth"].difference is not None for row in asked):
+        return []
+    return [
+        f"{len(asked)} of {len(rows)} pairs are open; how many seeds or items they need depends on the smallest "
+        "difference that matters: state it (compare.rope) to be told"
+    ]
+
+
 def about_selection(rows: Rows, looks: Mapping[str, int], config: CompareConfig) -> list[str]:
     """Warn of pairs in which one system chose from more epochs on the evaluation data than the other."""
     remedy = (

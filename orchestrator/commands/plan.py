@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from analysis.comparison.design import primary_method, seeds_needed, smallest_p_of
+from analysis import registry as metrics
+from analysis.comparison.design import Method, primary_method, seeds_needed, smallest_p_of
 from analysis.design_power import DesignPower, Spread, power_of, spread_of
 from orchestrator import html_tables
 from orchestrator.commands import _machine
@@ -123,7 +124,8 @@ Design = Literal["one fixed split", "splits or folds that vary with the run"]
 class Reach:
     """What the design can decide. `smallest_p` and `seeds_needed` are None if the test has no such bound.
 
-    `smallest_p` is the p of the first Holm step; `smallest_p_of_a_pair` is before correction, as reports show it.
+    A test over items and seeds, say, has none. `smallest_p` is the p of the first Holm step;
+    `smallest_p_of_a_pair` is before correction, as reports show it; `method` is the test.
     """
 
     design: Design
@@ -134,6 +136,7 @@ class Reach:
     seeds_needed: int | None
     warnings: tuple[str, ...] = ()
     smallest_p_of_a_pair: float | None = None
+    method: Method | None = None
 
 
 @dataclass(frozen=True)
@@ -149,7 +152,7 @@ class ModelPrecision:
 class SweepPlan:
     """What a sweep would do. `pending` are the runs it would execute, in order.
 
-    `data` says how the data was read; None if that was not asked for. Show `out`, open `address`: the address may hold
+    `rope` is the stated smallest difference that matters. `data` says how the data was read; None if that was not asked for. Show `out`, open `address`: the address may hold
     credentials.
     """
 
@@ -167,6 +170,7 @@ class SweepPlan:
     power: DesignPower | None = None
     precisions: tuple[ModelPrecision, ...] = ()
     data: DataPreview | None = None
+    rope: float | None = None
     address: str = field(kw_only=True, repr=False)
 
     @property
@@ -214,6 +218,7 @@ def plan(
         notes=resolved.notes,
         precisions=precisions(resolved),
         data=data,
+        rope=resolved.experiment.compare.rope,
     )
 
 
@@ -225,27 +230,32 @@ def precisions(resolved: ResolvedExperiment) -> tuple[ModelPrecision, ...]:
 
 
 def reach(resolved: ResolvedExperiment) -> Reach:
-    """Return what these seeds and systems can decide at the experiment's alpha (statistics: sign-flip, Holm)."""
+    """Return what these seeds and systems can decide at the experiment's alpha, by the test that the verdicts will use.
+
+    A test over items and seeds has no smallest p; it stands in for the others wherever the metric is one that can be
+    computed from the predictions of single items, which every run records.
+    """
     experiment, compare = resolved.experiment, resolved.experiment.compare
     systems = sum(system.unsupported is None for system in resolved.systems)
-    comparisons = systems * (systems - 1) // 2
+    comparisons = systems * (systems - 1) // 2 if compare.baseline is None else systems - 1
     pairs, alpha = len(experiment.seeds) * len(resolved.folds), compare.alpha
     has_varying_split = experiment.split.seed == "run" or len(resolved.folds) > 1
     design: Design = "splits or folds that vary with the run" if has_varying_split else "one fixed split"
     if not (comparisons or has_varying_split):
         return Reach(design, pairs, 0, alpha, None, None, ("one system: there is nothing to compare",))
-    of_a_pair = smallest_p_of(primary_method(compare, has_varying_split, has_items=False), pairs)
-    if of_a_pair is None:
-        return Reach(design, pairs, comparisons, alpha, None, None, _few(pairs))
+    has_items = resolved.metric in metrics.names("metric") and not has_varying_split
+    method = primary_method(compare, has_varying_split, has_items)
+    of_a_pair = smallest_p_of(method, pairs)
+    if of_a_pair is None or (method == "multi_bootstrap" and has_items):
+        return Reach(design, pairs, comparisons, alpha, None, None, _few(pairs), method=method)
     smallest, needed = min(1.0, comparisons * of_a_pair), seeds_needed(comparisons, alpha)
     warnings = _few(pairs)
     if smallest >= alpha:
-        unless = "without item predictions " if compare.primary in ("auto", "multi_bootstrap") else ""
         warnings += (
             f"with {pairs} seeds the smallest p that can be reached is {smallest:.3g}, not below alpha {alpha:g}: "
-            f"{unless}every verdict would be undecidable; use at least {needed} seeds",
+            f"every verdict would be undecidable; use at least {needed} seeds",
         )
-    return Reach(design, pairs, comparisons, alpha, smallest, needed, warnings, of_a_pair)
+    return Reach(design, pairs, comparisons, alpha, smallest, needed, warnings, of_a_pair, method)
 
 
 def _few(pairs: int) -> tuple[str, ...]:
@@ -270,7 +280,7 @@ def with_power(planned: SweepPlan, spread: float | None = None) -> SweepPlan:
             "pass --spread, the standard deviation of a score difference over seeds (0.01, say)"
         )
     design = planned.reach
-    return replace(planned, power=power_of(known, design.pairs, design.comparisons, design.alpha))
+    return replace(planned, power=power_of(known, design.pairs, design.comparisons, design.alpha, planned.rope))
 
 
 def _recorded_spread(address: str) -> Spread | None:

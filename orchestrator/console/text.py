@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from analysis.formatting import METHODS
 from orchestrator.console.console import aligned, cell, table
 from orchestrator.console.data_preview import data_document, facts_line, preview_lines
 from orchestrator.units import duration, plural, size
 
 if TYPE_CHECKING:
+    from analysis.design_power import Needed
     from orchestrator.commands.analyze import AnalyzeResult
     from orchestrator.commands.doctor import MachineCheck
     from orchestrator.commands.list import Entry, Kind
@@ -84,6 +86,7 @@ def plan(planned: SweepPlan) -> str:
             f"{reach.design}; {plural(reach.pairs, 'pair')} for each of {plural(reach.comparisons, 'comparison')}",
         ],
     ]
+    lines += [["test", METHODS[reach.method]]] if reach.method is not None else []
     lines += _precisions(planned)
     if reach.smallest_p is not None:
         needed = f"; {reach.seeds_needed} seeds are the fewest that can" if reach.seeds_needed else ""
@@ -110,15 +113,22 @@ def _power(planned: SweepPlan) -> list[list[str]]:
     spread = power.spread
     of_items = f", and its mean by {spread.of_items:.3g} over items" if spread.of_items else ""
     shown = "nothing" if power.detectable is None else f"differences of {power.detectable:.3g} or more"
-    needed = "; ".join(
-        f"{entry.difference:g} takes {f'{entry.seeds} seeds' if entry.seeds else 'more items'}"
-        for entry in power.needed
-    )
+    needed = "; ".join(f"{entry.difference:g} takes {_needed(entry)}" for entry in power.needed)
     return [
         ["spread", f"a difference varies by {spread.of_seeds:.3g} over seeds{of_items} (from {spread.source})"],
         ["power", f"{plural(power.seeds, 'seed')} show {shown} in 80% of experiments"],
-        ["", needed],
+        ["", needed if planned.rope else f"{needed}; state the one that matters as compare.rope"],
     ]
+
+
+def _needed(entry: Needed) -> str:
+    """Write the seeds that show a difference or, with the planned seeds, the items."""
+    from analysis.comparison.growth import written
+
+    seeds = written(entry.range, "seeds") if entry.fewest is not None else "more items"
+    if entry.items is None or entry.seeds is not None:
+        return seeds
+    return f"{seeds}, or {written(entry.items, 'items')} with the planned seeds"
 
 
 def _costs(planned: SweepPlan) -> list[list[str]]:

@@ -75,9 +75,6 @@ def test_three_systems_with_seven_seeds_are_decided_after_holm(tmp_path: Path) -
     found = answer(tmp_path, draws(best=(0.8, 7), middle=(0.75, 7), last=(0.5, 7)))
     assert set(verdicts(found).values()) == {"better"}
     assert found.comparisons["primary_p_holm"].tolist() == pytest.approx([3 / 64] * 3)
-    friedman = found.omnibus["friedman"]
-    assert (friedman["statistic"], friedman["kendall_w"]) == pytest.approx((14.0, 1.0))
-    assert friedman["mean_ranks"] == {"best": 1.0, "middle": 2.0, "last": 3.0}
     assert found.headline == (
         "On score: best is the best of 3 systems, with 95% confidence. best is better than middle (by 0.0509, Holm p "
         "0.0469) and last (by 0.302, Holm p 0.0469). middle is better than last (by 0.252, Holm p 0.0469). "

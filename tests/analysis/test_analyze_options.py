@@ -19,7 +19,7 @@ from analysis.comparison.failure_sensitivity import score_failures
 from analysis.comparison.item_counts import read_item_counts
 from analysis.config import CompareConfig
 from analysis.report import pair_tables
-from analysis.report.write import tables
+from analysis.report.write import render, tables
 from tests.analysis.frames import csv, rows
 from tests.analysis.items import draw_hits, study
 
@@ -34,7 +34,10 @@ def test_every_optional_test_has_its_rows_in_table_and_document() -> None:
         test = registry.load("test", name)
         pairs = 3 if test.systems == "two" else 1
         assert counts[name] == pairs * (6 if test.values == "hits" else 1)
-    assert found.optional.loc[found.optional["test"] != "corrected_resampled_t", "note"].isna().all()
+    over_seeds = ("friedman", "nemenyi", "kendall_w", "repeated_measures_anova")
+    noted = found.optional["test"].isin(("corrected_resampled_t", *over_seeds))
+    assert found.optional.loc[~noted, "note"].isna().all()
+    assert found.optional.loc[found.optional["test"].isin(over_seeds), "note"].str.contains("on one split").all()
     (mcnemar, *_) = [row for row in found.to_json()["extra"] if row["test"] == "mcnemar"]
     assert (mcnemar["seed"], mcnemar["n"], mcnemar["systems"]) == ("42", 60, [mcnemar["a"], mcnemar["b"]])
     assert mcnemar["p_holm"] >= mcnemar["p"]
@@ -167,19 +170,40 @@ def test_where_failures_need_another_test_their_verdict_stands_beside_that_test_
     assert row["baseline"] == results.runs.loc[3, "score"]
 
 
-def test_three_systems_get_every_omnibus_test(tmp_path: Path) -> None:
-    found = analyze(
-        [csv(tmp_path / "x.csv", {name: np.random.default_rng(k).random(8) for k, name in enumerate("xyz")})]
-    )
+def test_over_seeds_on_one_split_all_systems_together_are_not_tested_and_a_wish_for_it_is_answered_with_its_level(
+    tmp_path: Path,
+) -> None:
+    """There, such tests separate equal systems in 38 to 74% of cases, and the figure is what people paste."""
+    source = csv(tmp_path / "x.csv", {name: np.random.default_rng(k).random(8) for k, name in enumerate("xyz")})
+    found = analyze([source], options=CompareConfig(tests=("friedman",)))
+    assert found.omnibus == {}
+    assert "Friedman" not in found.headline
+    assert "38 to 74%" in found.optional["note"].iloc[0]
+    assert not any(name.startswith("figures/critical_difference") for name in render(found))
+
+
+def test_three_systems_over_splits_get_every_omnibus_test(tmp_path: Path) -> None:
+    table = pd.DataFrame(rows({name: np.random.default_rng(k).random(8) for k, name in enumerate("xyz")}))
+    table[["system", "seed", "score"]].assign(split_seed=table["seed"]).to_csv(tmp_path / "x.csv", index=False)
+    found = analyze([tmp_path / "x.csv"])
     assert set(found.omnibus) == {"friedman", "nemenyi", "repeated_measures_anova"}
     anova = found.to_json()["omnibus"]["repeated_measures_anova"]
     assert 0.5 <= anova["epsilon"] <= 1.0
     assert anova["n"] == 8
 
 
-def test_an_open_pair_is_told_how_many_seeds_would_decide(tmp_path: Path) -> None:
+def test_an_open_pair_is_told_how_many_seeds_show_the_stated_difference_and_never_the_observed_one(
+    tmp_path: Path,
+) -> None:
     noise = np.random.default_rng(2).normal(0, 0.01, size=(2, 10))
-    found = analyze([csv(tmp_path / "x.csv", {"x": 0.802 + noise[0], "y": 0.8 + noise[1]})]).comparisons.iloc[0]
-    assert found["verdict"] == "inconclusive"
-    assert found["seeds_to_decide"] > 10
-    assert found["advice"].startswith(f"about {int(found['seeds_to_decide'])} seeds in all would show")
+    source = csv(tmp_path / "x.csv", {"x": 0.802 + noise[0], "y": 0.8 + noise[1]})
+    found = analyze([source], options=CompareConfig(rope=0.003))
+    pair = found.comparisons.iloc[0]
+    assert pair["verdict"] == "inconclusive"
+    low, best, high = (int(pair[f"seeds_to_decide{end}"]) for end in ("_low", "", "_high"))
+    assert 10 < low < best < high
+    words = f"to show a true difference of 0.003 in 80% of experiments takes {low} to {high} seeds (best guess {best})"
+    assert pair["advice"] == words
+    unstated = analyze([source])
+    assert unstated.comparisons[["seeds_to_decide", "advice"]].isna().all(axis=None)
+    assert any("state it (compare.rope)" in text for text in unstated.warnings)

@@ -122,7 +122,7 @@ def test_labels_are_set_apart_within_their_room() -> None:
 def test_no_label_overlaps_another_and_nothing_leaves_the_picture(name: str, systems: tuple[str, ...]) -> None:
     if name == "critical_difference" and len(systems) == 2:
         pytest.skip("mean ranks of two systems say no more than their difference")
-    data = figure(name).frame(study.analysis(systems, seeds=3))
+    data = figure(name).frame(study.of_figure(name, systems, seeds=3))
     with render.drawing_style(name):
         canvas = render.draw(figure(name), data)
         recorder = Recorder(*canvas.bbox.size, canvas.dpi)
@@ -215,7 +215,7 @@ def test_with_more_than_twenty_systems_only_the_first_pictures_of_each_section_a
         found, epochs=found.epochs.iloc[:0], predictions=found.predictions.iloc[:0], trials=found.trials.iloc[:0]
     )
     drawn = draw_all.draw(analyze_results(bare), ())
-    assert set(drawn.files) == {"raincloud", "paired_differences", "critical_difference", "trade_off"}
+    assert set(drawn.files) == {"raincloud", "paired_differences", "trade_off"}
     assert "the first 20 of 21 rows" in drawn.notes["raincloud"]
 
 

@@ -168,8 +168,13 @@ def test_groups_of_mean_ranks_are_the_largest_that_the_critical_difference_spans
     assert groups([1.0, 1.2, 1.4], 5.0) == [2, None, None]
 
 
+def test_over_seeds_on_one_split_there_is_no_critical_difference() -> None:
+    with pytest.raises(NotApplicable, match="over seeds on one split would separate equal systems"):
+        figure("critical_difference").frame(study.analysis())
+
+
 def test_mean_ranks_are_those_of_the_omnibus_test_best_first() -> None:
-    answer = study.analysis()
+    answer = study.of_figure("critical_difference")
     data = figure("critical_difference").frame(answer)
     assert dict(zip(data["system"], data["mean_rank"], strict=True)) == answer.omnibus["friedman"]["mean_ranks"]
     assert data["mean_rank"].is_monotonic_increasing

@@ -260,16 +260,20 @@ def test_identical_answers_allow_no_test_and_one_item_none_either() -> None:
 
 
 def test_an_open_pair_says_whether_seeds_or_items_are_missing() -> None:
-    found = analyze_results(study(draw_hits(3, items=60, apart=3.0)), options=QUICK).comparisons.iloc[0]
+    options = QUICK.model_copy(update={"rope": 0.05})
+    found = analyze_results(study(draw_hits(3, items=60, apart=3.0)), options=options).comparisons.iloc[0]
     assert found["verdict"] == "inconclusive"
     assert pd.isna(found["seeds_to_decide"])
-    assert "evaluate on more items" in found["advice"]
+    assert found["items_to_decide_low"] > 60
+    assert "takes more than 10000 seeds with these 60 items, or" in found["advice"]
+    assert "items (best guess" in found["advice"]
 
 
 def test_a_pair_with_too_few_seeds_is_advised_to_run_at_least_five() -> None:
-    found = analyze_results(study(draw_hits(3, seeds=4, gain=1.5)), options=QUICK).comparisons.iloc[0]
+    options = QUICK.model_copy(update={"rope": 0.2})
+    found = analyze_results(study(draw_hits(3, seeds=4, gain=1.5)), options=options).comparisons.iloc[0]
     assert found["seeds_to_decide"] == 5
-    assert found["advice"].startswith("about 5 seeds in all would show")
+    assert found["advice"].startswith("to show a true difference of 0.2 in 80% of experiments takes 5 seeds with these")
 
 
 def without(results: Results, **lost: str) -> Results:

@@ -7,9 +7,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis.comparison.all_pairs import Growth, compare_all
+from analysis.comparison.all_pairs import compare_all
 from analysis.comparison.design import read_design
 from analysis.comparison.failure_sensitivity import Sensitivity
+from analysis.comparison.growth import Growth, Range
 from analysis.config import CompareConfig
 from analysis.tables.read import read
 from analysis.text.sentences import advice, in_words
@@ -19,26 +20,36 @@ from tests.analysis.frames import csv
 OPEN = {"verdict": "inconclusive", "mean_diff": -0.01, "n_pairs": 8, "n_items": 60, "variance_items": None}
 
 
+GOAL = "to show a true difference of 0.02 in 80% of experiments takes"
+
+
 @pytest.mark.parametrize(
-    ("growth", "of_items", "words"),
+    ("growth", "words"),
     [
-        (None, None, None),
-        (Growth(7, None, is_estimated=False), None, "a verdict needs at least 7 seeds in common"),
-        (Growth(7, 12, is_estimated=True), None, "about 12 seeds in all would show {} in 80% of experiments"),
-        (Growth(7, 8, is_estimated=True), None, "8 seeds show {} in 80% of experiments; this one was not among them"),
-        (Growth(7, None, is_estimated=True), None, "more than 10000 seeds would be needed to show {}"),
+        (None, None),
+        (Growth(7, is_estimated=False), "a verdict needs at least 7 seeds in common"),
+        (Growth(7), None),
+        (Growth(7, 0.02, Range(9, 14, 31)), f"{GOAL} 9 to 31 seeds (best guess 14)"),
+        (Growth(7, 0.02, Range(7, 7, 7)), f"{GOAL} 7 seeds"),
+        (Growth(7, 0.02, Range(9, 14, None)), f"{GOAL} at least 9 seeds (best guess 14, without an upper limit)"),
+        (Growth(7, 0.02, Range(9, None, None)), f"{GOAL} at least 9 seeds (without an upper limit)"),
         (
-            Growth(7, None, is_estimated=True),
-            1e-3,
-            "no number of seeds would show {}: the variance of the 60 items is too large; evaluate on more items",
+            Growth(7, 0.02, Range(None, None, None), Range(200, 300, 900)),
+            f"{GOAL} more than 10000 seeds with these 60 items, "
+            "or 200 to 900 items (best guess 300) with these 8 seeds",
         ),
     ],
 )
-def test_an_open_pair_is_advised_by_what_more_seeds_would_do(
-    growth: Growth | None, of_items: float | None, words: str | None
+def test_an_open_pair_is_advised_by_what_shows_the_smallest_difference_that_matters(
+    growth: Growth | None, words: str | None
 ) -> None:
-    expected = words and words.format("a true difference of 0.01 (the observed one)")
-    assert advice({**OPEN, "variance_items": of_items, "growth": growth}) == expected
+    assert advice({**OPEN, "growth": growth}) == words
+
+
+def test_a_difference_that_is_often_missed_is_called_an_overestimate_where_it_is_found() -> None:
+    found = {**OPEN, "verdict": "better", "mean_diff": 0.02, "growth": None}
+    assert advice({**found, "detectable_difference": 0.019}) is None
+    assert "on average an overestimate" in str(advice({**found, "detectable_difference": 0.03}))
 
 
 def test_all_pairs_are_compared_without_words_and_told_afterwards(tmp_path: Path) -> None:
@@ -46,7 +57,7 @@ def test_all_pairs_are_compared_without_words_and_told_afterwards(tmp_path: Path
     config = CompareConfig()
     rows, _ = compare_all(runs, ["x", "y"], read_design(runs, config, None), config, generator_seed=0)
     assert not {"sentence", "advice"} & rows[0].keys()
-    assert rows[0]["growth"] == Growth(6, None, is_estimated=False)
+    assert rows[0]["growth"] == Growth(6, is_estimated=False)
     (told,) = in_words(rows, config)
     assert told["advice"] == "a verdict needs at least 6 seeds in common"
     assert told["sentence"].startswith("x against y is undecidable: only 2 seeds in common: descriptive only; observed")

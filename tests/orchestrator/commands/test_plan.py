@@ -22,6 +22,8 @@ from tests.analysis import items
 from tests.analysis.frames import rows, write_compacted
 from tests.orchestrator.experiments import resolved
 
+OVER_SEEDS = {"primary": "paired_t_and_sign_flip"}
+
 
 def reach_of(folder: Path, systems: int, seeds: str, **changes: Any) -> Reach:
     """The reach of a grid of tiny systems."""
@@ -33,14 +35,14 @@ def reach_of(folder: Path, systems: int, seeds: str, **changes: Any) -> Reach:
 def test_the_first_holm_step_needs_6_7_8_9_seeds_for_1_3_6_10_comparisons(
     tmp_path: Path, systems: int, comparisons: int, needed: int
 ) -> None:
-    found = reach_of(tmp_path, systems, f"1-{needed}")
+    found = reach_of(tmp_path, systems, f"1-{needed}", compare=OVER_SEEDS)
     assert (found.comparisons, found.seeds_needed) == (comparisons, needed)
     assert found.smallest_p == pytest.approx(comparisons * 2 / 2**needed)
     assert found.warnings == ()
 
 
 def test_one_seed_too_few_is_said_before_anything_runs(tmp_path: Path) -> None:
-    found = reach_of(tmp_path, 3, "1-6")
+    found = reach_of(tmp_path, 3, "1-6", compare=OVER_SEEDS)
     assert found.smallest_p == pytest.approx(3 * 2 / 2**6)
     assert "use at least 7 seeds" in found.warnings[0]
 
@@ -58,25 +60,39 @@ def test_splits_that_vary_with_the_run_have_no_smallest_p(tmp_path: Path, split:
     assert found.pairs == (15 if "folds" in split else 5)
 
 
-@pytest.mark.parametrize("primary", ["auto", "paired_t", "sign_flip", "multi_bootstrap"])
-@pytest.mark.parametrize("with_items", [True, False])
+@pytest.mark.parametrize("primary", ["paired_t", "sign_flip", "paired_t_and_sign_flip"])
 @pytest.mark.parametrize("seeds", [1, 2, 3, 6])
-def test_the_smallest_p_of_the_plan_is_that_of_the_report(
-    tmp_path: Path, seeds: int, with_items: bool, primary: Primary
-) -> None:
+def test_the_smallest_p_of_the_plan_is_that_of_the_report(tmp_path: Path, seeds: int, primary: Primary) -> None:
     """Two seeds can give 2 / 2^2 by the exact test, whether or not so few are tested at all."""
     planned = reach_of(tmp_path, 2, f"1-{seeds}", compare={"primary": primary})
     found = items.study(items.draw_hits(1, seeds=seeds, items=20))
-    found = found if with_items else replace(found, predictions=found.predictions.iloc[:0])
     reported = analyze_results(found, options=CompareConfig(primary=primary, resamples=1_000)).comparisons["smallest_p"]
     expected = None if primary == "paired_t" else min(1.0, 2 / 2**seeds)
     assert planned.smallest_p == planned.smallest_p_of_a_pair == expected
     assert reported.replace({np.nan: None}).tolist() == [expected]
 
 
+@pytest.mark.parametrize("primary", ["auto", "multi_bootstrap"])
+def test_the_plan_promises_what_the_sweep_then_does(tmp_path: Path, primary: Primary) -> None:
+    """Five seeds never reach .05 by signs, but the sweep decides by items and seeds, and so does the plan."""
+    planned = reach_of(tmp_path, 2, "1-5", compare={"primary": primary})
+    found = items.study(items.draw_hits(1, seeds=5, items=200, gain=2.0))
+    (pair,) = analyze_results(found, options=CompareConfig(primary=primary, resamples=1_000)).comparisons.to_dict(
+        "records"
+    )
+    assert (planned.method, planned.smallest_p, planned.seeds_needed, planned.warnings) == (
+        "multi_bootstrap", None, None, (),
+    )  # fmt: skip
+    assert (pair["primary_method"], pair["verdict"]) == ("multi_bootstrap", "better")
+
+
+def test_with_a_baseline_only_its_pairs_are_counted(tmp_path: Path) -> None:
+    assert reach_of(tmp_path, 5, "1-6", compare={"baseline": "m2", **OVER_SEEDS}).comparisons == 4
+
+
 def test_several_comparisons_raise_the_smallest_p_and_the_plan_tells_both(tmp_path: Path) -> None:
     models = {f"m{index}": {"path": "model", "epochs": index + 1} for index in range(3)}
-    found = plan(resolved(tmp_path, models=models, seeds="1-6"), out=str(tmp_path / "out"))
+    found = plan(resolved(tmp_path, models=models, seeds="1-6", compare=OVER_SEEDS), out=str(tmp_path / "out"))
     assert (found.reach.smallest_p_of_a_pair, found.reach.smallest_p) == (2 / 2**6, pytest.approx(3 * 2 / 2**6))
     assert "0.0312 for one comparison, 0.0938 after Holm: cannot" in text.plan(found)
 
@@ -123,6 +139,12 @@ def test_power_from_an_assumed_spread_says_what_these_seeds_show_and_what_others
     assert needed[0.01] == design.pairs_needed(1.0, level)
     assert needed[0.005] > needed[0.01] > needed[0.03]
     assert "in 80% of experiments" in text.plan(found)
+    assert "state the one that matters as compare.rope" in text.plan(found)
+    stated = with_power(
+        plan(resolved(tmp_path, seeds="1-10", compare={"rope": 0.015}), out=str(tmp_path / "out")), spread=0.01
+    )
+    assert stated.power is not None
+    assert [entry.difference for entry in stated.power.needed] == [0.015]
     assert text.plan_document(found)["power"]["spread"]["source"] == "an assumed spread"
 
 
@@ -138,6 +160,24 @@ def test_power_from_results_uses_the_spread_of_their_pairs(tmp_path: Path) -> No
     assert found.power is not None
     assert found.power.spread.of_seeds == pytest.approx(np.std(np.subtract(*scores.values()), ddof=1))
     assert found.power.spread.source == "1 pairs of systems with 4 seeds in these results"
+
+
+def test_a_pilot_of_few_seeds_plans_a_range_that_an_assumed_spread_does_not_have() -> None:
+    """A variance from 4 degrees of freedom may be 4 / 7.779 to 4 / 1.064 of itself with 80% certainty."""
+    exact = power_of(Spread(0.01, 0.0, "assumed"), seeds=5, comparisons=1, alpha=0.05, smallest=0.01).needed[0]
+    assert exact.fewest == exact.seeds == exact.most == 10
+    pilot = power_of(Spread(0.01, 0.0, "pilot", seed_df=4), seeds=5, comparisons=1, alpha=0.05, smallest=0.01).needed[0]
+    fewest, most = (design.pairs_needed(1 / np.sqrt(4 / quantile)) for quantile in (7.77944, 1.063623))
+    assert (pilot.fewest, pilot.seeds, pilot.most) == (fewest, 10, most)
+
+
+def test_where_seeds_cannot_show_it_the_items_are_planned() -> None:
+    """With a standard error of .01 by 100 items and none by seeds, .02 needs a standard error of about .02 / 2.80."""
+    spread = Spread(1e-9, 0.01, "made up", items=100)
+    needed = power_of(spread, seeds=5, comparisons=1, alpha=0.05, smallest=0.02).needed[0]
+    assert needed.seeds is None
+    assert needed.items is not None
+    assert needed.items.best == pytest.approx(100 * (0.01 * 2.8016 / 0.02) ** 2, abs=1)
 
 
 def test_power_from_damaged_results_names_the_damage(tmp_path: Path) -> None:
