@@ -295,13 +295,15 @@ def analyze(
     item: str | None = None,
     ignore: str | Sequence[str] = (),
     generator_seed: int = 0,
+    figures: Sequence[str] = ("svg",),
 ) -> AnalyzeResult:
     """Compare the systems in results directories or tables, and write tables, figures and the report.
 
     A source is a results directory, a table with system, seed and score (or the export of another tool), or the name or
     file of an experiment. Everything is written to the folder `out`. `compare` replaces keys of the experiment's
-    `compare`; `generator_seed` is for resampling. In tables of other tools, `score`, `system` (several are joined),
-    `seed` and `item` name columns that are not called so; those of `ignore` may differ within a system.
+    `compare`; `generator_seed` is for resampling; `figures` are formats (svg, pdf, png), () for none. In tables of other
+    tools, `score`, `system` (several are joined), `seed` and `item` name columns that are not called so; those of
+    `ignore` may differ within a system.
 
     >>> compared = analyze("results/tiny", out="comparison", compare={"alpha": 0.1})
     >>> list(compared.verdicts.values()), compared.analysis.alpha
@@ -322,7 +324,9 @@ def analyze(
     folder = None if out is None else str(out)
     named = [str(source) for source in sources]
     columns = Columns.named(score, system, seed, item, ignore)
-    return compare_systems(named, out=folder, compare=compare, columns=columns, generator_seed=generator_seed)
+    return compare_systems(
+        named, out=folder, compare=compare, columns=columns, generator_seed=generator_seed, figures=figures
+    )
 
 
 @_reports_damage

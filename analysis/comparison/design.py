@@ -154,8 +154,8 @@ def _claim(method: Method, items: ItemCounts | None, known_clusters: bool) -> st
         return FIXED_SPLIT
     return (
         f"These recipes on {_new(items, known_clusters)}, with new training seeds, the same training data and the same "
-        f"pretrained checkpoints (varied: {items.num_units} {items.unit}, and seeds; crossed variance components, as in "
-        "the multi-bootstrap of Sellam et al. 2022). Tests over seeds alone are conditional on this split."
+        f"pretrained checkpoints (varied: {items.num_units} {items.unit}, and seeds; crossed variance components, as "
+        "in the multi-bootstrap of Sellam et al. 2022). Tests over seeds alone are conditional on this split."
     )
 
 

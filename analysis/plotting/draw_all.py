@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import gc
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from analysis import registry
-from analysis.plotting.figure import MOST_ROWS, SECTIONS, Figure, NotApplicable
+from analysis.plotting.figure import MOST_ROWS, SECTIONS, Figure, Kind, NotApplicable
 from analysis.result import Analysis
 from analysis.tables import read
-
-if TYPE_CHECKING:
-    from analysis.plotting.render import Kind
 
 
 @dataclass(frozen=True)
@@ -43,17 +41,30 @@ def draw(analysis: Analysis, kinds: Sequence[Kind] | None = None) -> DrawnFigure
     skipped: dict[str, str] = {}
     notes: dict[str, str] = {}
     many = len(analysis.systems) > MOST_ROWS
-    for figure in (one for one in figures() if not (many and one.aside)):
-        try:
-            data = figure.frame(analysis)
-        except NotApplicable as reason:
-            skipped[figure.name] = str(reason)
-            continue
-        images = render.render(figure, data, render.KINDS if kinds is None else kinds)
-        files[figure.name] = {"csv": read.to_csv(data), **{str(kind): image for kind, image in images.items()}}
-        if note := figure.noted(data):
-            notes[figure.name] = note
+    with _collector_at_rest():
+        for figure in (one for one in figures() if not (many and one.aside)):
+            try:
+                data = figure.frame(analysis)
+            except NotApplicable as reason:
+                skipped[figure.name] = str(reason)
+                continue
+            images = render.render(figure, data, render.KINDS if kinds is None else kinds)
+            files[figure.name] = {"csv": read.to_csv(data), **{str(kind): image for kind, image in images.items()}}
+            if note := figure.noted(data):
+                notes[figure.name] = note
     return DrawnFigures(files, skipped, notes)
+
+
+@contextmanager
+def _collector_at_rest() -> Iterator[None]:
+    """Draw without the garbage collector, which looks through every mark of a figure again and again."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def figures() -> list[Figure]:

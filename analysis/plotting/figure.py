@@ -74,6 +74,7 @@ def _joined(analysis: Analysis, table: pd.DataFrame, *columns: str) -> pd.DataFr
 MOST_ROWS, MOST_PANELS = 20, 9
 Section = Literal["scores", "comparisons", "errors", "training", "cost", "search"]
 SECTIONS: tuple[Section, ...] = get_args(Section)
+Kind = Literal["svg", "pdf", "png"]
 Unit = Literal["run", "data set"]  # what one score stands for: with several data sets, each is one observation
 _WORDS: dict[Unit, dict[str, str]] = {
     "run": {"run": "run", "runs": "runs", "seed": "seed", "seeds": "seeds"},

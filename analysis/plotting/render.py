@@ -7,14 +7,15 @@ import math
 import re
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, get_args
 from xml.etree import ElementTree
 
 import pandas as pd
 
 from analysis.plotting import style
-from analysis.plotting.figure import Figure, unit_of
+from analysis.plotting.figure import Figure, Kind, unit_of
+from analysis.plotting.pdf_fonts import small_fonts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +26,6 @@ SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 TITLE_INCHES = 0.42
 ROW_LABEL_INCHES, AXIS_INCHES, TITLE_CHARACTER_INCHES = 2.2, 0.6, 0.095
 DOTS_PER_INCH = 200
-Kind = Literal["svg", "pdf", "png"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 OMITTED_METADATA: dict[Kind, tuple[str, ...]] = {
     "svg": ("Date", "Creator"),
@@ -115,16 +115,27 @@ def _save(canvas: Canvas, kind: Kind) -> bytes:
 
     Vector backends leave the canvas at 72 dots per inch, so it is set again for each.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.backends.backend_pdf import FigureCanvasPdf
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-
     canvas.set_dpi(DOTS_PER_INCH)
     buffer = io.BytesIO()
-    backends: dict[Kind, Any] = {"svg": FigureCanvasSVG, "pdf": FigureCanvasPdf, "png": FigureCanvasAgg}
-    save = getattr(backends[kind](canvas), f"print_{kind}")
-    save(buffer, metadata=dict.fromkeys(OMITTED_METADATA[kind]))
+    save = getattr(_backend(kind)(canvas), f"print_{kind}")
+    with small_fonts(canvas) if kind == "pdf" else nullcontext():
+        save(buffer, metadata=dict.fromkeys(OMITTED_METADATA[kind]))
     return buffer.getvalue()
+
+
+def _backend(kind: Kind) -> Any:
+    """Import the backend of one format alone: that of PDFs takes long."""
+    if kind == "svg":
+        from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+        return FigureCanvasSVG
+    if kind == "pdf":
+        from matplotlib.backends.backend_pdf import FigureCanvasPdf
+
+        return FigureCanvasPdf
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    return FigureCanvasAgg
 
 
 def tidy_svg(raw: bytes, figure: Figure, caption: str) -> bytes:

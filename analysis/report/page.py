@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,15 @@ MARKS = {"better": "▲", "worse": "▼", "equivalent": "≈", "inconclusive": "
 _HERE = Path(__file__).parent
 
 
-def render(analysis: Analysis, figures: Mapping[str, str], notes: Mapping[str, str] | None = None) -> str:
+def render(
+    analysis: Analysis,
+    figures: Mapping[str, str],
+    notes: Mapping[str, str] | None = None,
+    formats: Sequence[str] = ("svg",),
+) -> str:
     """Return the page as HTML. `figures` are SVGs by figure name (`DrawnFigures.svgs`), `notes` extend their captions.
+
+    `formats` are those of the files beside the page.
 
     The page loads nothing from outside (a content security policy forbids it) and is complete without its small script.
     Names are escaped and control characters are made visible; nothing depends on when or where it was rendered.
@@ -47,6 +54,7 @@ def render(analysis: Analysis, figures: Mapping[str, str], notes: Mapping[str, s
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         marks=MARKS,
+        suffixes=", ".join(f".{kind}" for kind in dict.fromkeys(["svg", *formats, "csv"])),
         cell=_cell,
     )
 

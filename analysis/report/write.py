@@ -2,40 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import get_args
 
 import pandas as pd
 import pyarrow as pa
 
 from analysis import registry
+from analysis.plotting.figure import Kind
 from analysis.report import export_tables
 from analysis.result import Analysis
 from analysis.tables import read
 from analysis.tables.folder import Folder
 from analysis.tables.schema import to_parquet_bytes
 
+KINDS: tuple[Kind, ...] = get_args(Kind)
+FIGURES = ("svg",)  # what is written unless asked otherwise: the report's own images
 TABLES = (
     "summary_statistics", "statistical_tests", "item_disagreements", "optional_tests", "failure_sensitivity", "tasks",
     "search",
 )  # fmt: skip
 
 
-def write(analysis: Analysis, folder: str | Path | Folder) -> list[str]:
-    """Write the tables, `figures/` and `report.html` to a directory or URI; return the files, relative and sorted."""
-    return put(render(analysis), folder)
+def write(analysis: Analysis, folder: str | Path | Folder, figures: Sequence[str] = FIGURES) -> list[str]:
+    """Write the tables, `figures/` and `report.html` to a directory or URI; return the files, relative and sorted.
+
+    `figures` are their formats (svg, pdf, png), () for none. A PDF takes as long as the figure, a PNG half as long.
+    """
+    return put(render(analysis, figures), folder)
 
 
-def render(analysis: Analysis) -> dict[str, bytes]:
+def render(analysis: Analysis, figures: Sequence[str] = FIGURES) -> dict[str, bytes]:
     """Return file name (relative, with `/`) -> bytes of everything that `write` writes."""
     from analysis.plotting import draw_all
     from analysis.report import page, paper_tables
 
-    drawn = draw_all.draw(analysis)
+    if not figures:
+        return tables(analysis) | paper_tables.files(analysis) | {"report.html": page.render(analysis, {}).encode()}
+    drawn = draw_all.draw(analysis, kinds_of(figures))
     files = tables(analysis) | paper_tables.files(analysis)
     for name, formats in drawn.files.items():
         files |= {f"figures/{name}.{suffix}": content for suffix, content in formats.items()}
-    return files | {"report.html": page.render(analysis, drawn.svgs, drawn.notes).encode()}
+    return files | {"report.html": page.render(analysis, drawn.svgs, drawn.notes, figures).encode()}
+
+
+def kinds_of(figures: Sequence[str]) -> tuple[Kind, ...]:
+    """Return these formats, with SVG, which the report shows. Raises ValueError for an unknown one."""
+    unknown = [name for name in figures if name not in KINDS]
+    if unknown:
+        raise ValueError(f"figures: unknown format {unknown[0]!r}; known: {', '.join(KINDS)}")
+    return tuple(kind for kind in KINDS if kind == "svg" or kind in figures)
 
 
 def put(files: Mapping[str, bytes], folder: str | Path | Folder) -> list[str]:

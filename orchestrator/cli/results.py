@@ -150,6 +150,10 @@ def forget(console: Console, run: str, out: str | None, yes: bool) -> None:
 @click.option(
     "--generator-seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the resampling."
 )
+@click.option(
+    "--figures", default="svg", show_default=True, metavar="FORMAT[,FORMAT]", help="Formats of figures: svg, pdf, png."
+)
+@click.option("--no-figures", is_flag=True, help="Draw nothing: tables and a report without figures, in half the time.")
 @options.json_option
 @command
 def analyze(
@@ -162,6 +166,8 @@ def analyze(
     seed: str | None,
     item: str | None,
     ignore: str | None,
+    figures: str,
+    no_figures: bool,
     **values: str | float | None,
 ) -> None:
     """Compare systems. SOURCE is a results directory, or a table with system, seed and score.
@@ -176,7 +182,10 @@ def analyze(
     named, ignored = options.split_names(system) or (), options.split_names(ignore) or ()
     columns = Columns(score=score, system=named, seed=seed, item=item, ignore=ignored)
     compare = {name: value for name, value in values.items() if value is not None}
-    result = analyze(list(sources), out=out, compare=compare, columns=columns, generator_seed=generator_seed)
+    formats = () if no_figures else tuple(name.strip() for name in figures.split(",") if name.strip())
+    result = analyze(
+        list(sources), out=out, compare=compare, columns=columns, generator_seed=generator_seed, figures=formats
+    )
     for warning in result.analysis.warnings:
         console.warning(warning)
     if console.as_json:

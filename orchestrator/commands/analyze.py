@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from analysis.analyze import Analysis, analyze_results
 from analysis.config import CompareConfig
-from analysis.report.write import write
+from analysis.report.write import FIGURES, kinds_of, write
 from analysis.tables.folder import Folder, LinkedOutside
 from analysis.tables.foreign.vocabulary import is_smaller_better
 from analysis.tables.read import SUFFIXES, Columns, Results, read
@@ -81,13 +81,16 @@ def analyze(
     compare: Mapping[str, Any] | None = None,
     columns: Columns | None = None,
     generator_seed: int = 0,
+    figures: Sequence[str] = FIGURES,
 ) -> AnalyzeResult:
     """Analyse results directories or tables, and write everything to `out`.
 
     A source may also be the name or the file of an experiment with results under `results/`. `compare` replaces single
-    keys of the experiment file's `compare`; `columns` says what the columns of tables of other tools mean. Raises
-    UserError for sources that cannot be compared and an `out` that cannot be written, Corrupt for damaged sources.
+    keys of the experiment file's `compare`; `columns` says what the columns of tables of other tools mean; `figures` are
+    formats of figures, () for none. Raises UserError for sources that cannot be compared and an `out` that cannot be
+    written, Corrupt for damaged sources.
     """
+    _check_formats(figures)
     sources = [source_of(source) for source in sources]
     folder = _opened(out) if out else _default_folder(sources)
     try:
@@ -101,7 +104,7 @@ def analyze(
         raise UserError(f"{path}: there is no such file or directory" if path else str(error)) from error
     except ValueError as error:
         raise UserError(str(error)) from error
-    _write(analysis, folder)
+    _write(analysis, folder, figures)
     return AnalyzeResult(analysis, folder.label())
 
 
@@ -121,6 +124,13 @@ def _read(sources: Sequence[str], columns: Columns, compare: Mapping[str, Any]) 
     return results
 
 
+def _check_formats(figures: Sequence[str]) -> None:
+    try:
+        kinds_of(figures)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+
+
 def _opened(out: str) -> Folder:
     try:
         return Folder.at(out, private=False)
@@ -128,10 +138,10 @@ def _opened(out: str) -> Folder:
         raise UserError(f"--out {out!r} cannot be opened: {error}") from error
 
 
-def _write(analysis: Analysis, folder: Folder) -> None:
+def _write(analysis: Analysis, folder: Folder, figures: Sequence[str]) -> None:
     try:
         with explained(folder.label()):
-            write(analysis, folder)
+            write(analysis, folder, figures)
     except LinkedOutside as error:
         raise UserError(str(error)) from error
 

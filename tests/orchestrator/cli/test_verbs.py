@@ -263,6 +263,42 @@ def test_results_are_found_by_the_experiments_name_and_file(
     assert len(answers) == 1
 
 
+def test_figures_are_svg_unless_other_formats_or_none_are_asked_for(tmp_path: Path) -> None:
+    table = pd.DataFrame(
+        {"system": ["a", "b"] * 3, "seed": [1, 1, 2, 2, 3, 3], "score": [0.1, 0.3, 0.2, 0.4, 0.1, 0.5]}
+    )
+    table.to_csv(tmp_path / "scores.csv", index=False)
+    out = tmp_path / "report"
+
+    def formats(*options: str) -> set[str]:
+        found = invoke("analyze", str(tmp_path / "scores.csv"), "--out", str(out), *options)
+        assert found.exit_code == 0, found.stderr
+        return {file.suffix for file in (out / "figures").glob("*")}
+
+    assert formats() == {".svg", ".csv"}
+    assert formats("--figures", "pdf,png") == {".svg", ".pdf", ".png", ".csv"}
+    assert formats("--no-figures") == set()
+    assert "<figure" not in (out / "report.html").read_text()
+    wrong = invoke("analyze", str(tmp_path / "scores.csv"), "--out", str(out), "--figures", "gif")
+    assert (wrong.exit_code, "unknown format 'gif'; known: svg, pdf, png" in wrong.stderr) == (2, True)
+
+
+def test_a_baseline_that_is_no_system_ends_analysis_with_the_nearest_name(tmp_path: Path) -> None:
+    table = pd.DataFrame(
+        {"system": ["a1", "b1"] * 3, "seed": [1, 1, 2, 2, 3, 3], "score": [0.1, 0.3, 0.2, 0.4, 0.1, 0.5]}
+    )
+    table.to_csv(tmp_path / "scores.csv", index=False)
+    source, out = str(tmp_path / "scores.csv"), str(tmp_path / "report")
+    wrong = invoke("analyze", source, "--out", out, "--baseline", "a", "--no-figures")
+    assert wrong.exit_code == 2
+    assert "no system is called 'a'; did you mean 'a1'?" in wrong.stderr
+    margin = invoke("analyze", source, "--out", out, "--rope", "-0.1", "--no-figures")
+    assert (margin.exit_code, "rope" in margin.stderr) == (2, True)
+    right = invoke("analyze", source, "--out", out, "--baseline", "a1", "--no-figures")
+    assert right.exit_code == 0
+    assert "compared with baseline a1" in right.stdout or "b1 against a1" in right.stdout
+
+
 def test_an_analysis_finds_results_by_the_experiments_name_and_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
