@@ -22,7 +22,8 @@ from analysis.comparison.design import (
 )
 from analysis.comparison.failure_sensitivity import score_failures
 from analysis.comparison.item_counts import ItemCounts, NotShared, read_item_counts
-from analysis.comparison.ranking import rank_all
+from analysis.comparison.pair import PairResult
+from analysis.comparison.ranking import Place, rank_all
 from analysis.comparison.requested_tests import describe_all, run_optional
 from analysis.comparison.seed_pairing import seed_warnings
 from analysis.comparison.selection import count_looks
@@ -85,14 +86,11 @@ def analyze_results(results: Results, *, options: CompareConfig | None = None, g
         return search_alone(results, config)
     refuse_pruned(results.runs)
     study = _study(results, config)
-    study = replace(study, design=replace(study.design, looks=count_looks(results.runs, results.experiment)))
     runs, design = study.results.runs, study.design
     systems, controls = summarize(runs, config), find_controls(runs, config)
     names = systems["system"].tolist()
     refuse_unknown_baseline(names, config)
-    family, grid = open_family(runs, names, design, config, generator_seed, study.items)
-    compared, pairs = compare_family(family, grid, generator_seed)
-    ranked = rank_all(compared, pairs, family, grid, [name for name in names if name not in controls], generator_seed)
+    compared, pairs, places = _compare(study, names, controls, config, generator_seed)
     rows = in_words(compared, config, systems)
     sensitivity = score_failures(runs, compared, design, config, generator_seed, study.items)
     searched = read_findings(results, study.metric, config.direction, names)
@@ -116,12 +114,12 @@ def analyze_results(results: Results, *, options: CompareConfig | None = None, g
         direction=config.direction,
         alpha=config.alpha,
         rope=config.rope,
-        systems=with_ranking(systems, ranked),
+        systems=with_ranking(systems, places),
         comparisons=_comparisons(rows, controls),
         omnibus=describe_all(runs, names, config) if design.has_many_blocks else {},
         warnings=tuple(dict.fromkeys(warnings)),
         claim=stated_claim(design, {row["primary_method"] for row in rows}),
-        headline=headline(names, rows, study.metric, controls, ranked, config, about_collapse(systems)),
+        headline=headline(names, rows, study.metric, controls, places, config, about_collapse(systems)),
         provenance=_provenance(generator_seed, study.items, config),
         sensitivity=sensitivity.pairs,
         optional=numeric(run_optional(runs, study.results.predictions, names, config, generator_seed, design)),
@@ -129,6 +127,16 @@ def analyze_results(results: Results, *, options: CompareConfig | None = None, g
         search=searched,
         options=config,
     )
+
+
+def _compare(
+    study: _Study, names: Sequence[str], controls: Mapping[str, str], config: CompareConfig, generator_seed: int
+) -> tuple[list[dict[str, Any]], list[PairResult], dict[str, Place]]:
+    """Compare all pairs, and rank the systems that are no controls."""
+    family, grid = open_family(study.results.runs, names, study.design, config, generator_seed, study.items)
+    rows, pairs = compare_family(family, grid, generator_seed)
+    ranked = [name for name in names if name not in controls]
+    return rows, pairs, rank_all(rows, pairs, family, grid, ranked, generator_seed)
 
 
 def _comparisons(rows: Sequence[Mapping[str, Any]], controls: Mapping[str, str]) -> pd.DataFrame:
@@ -149,8 +157,13 @@ class _Study:
 
 
 def _study(results: Results, config: CompareConfig) -> _Study:
-    if has_several_data_sets(results.runs):
-        return _study_over_data_sets(results, config)
+    several = has_several_data_sets(results.runs)
+    study = _study_over_data_sets(results, config) if several else _study_of_one_data_set(results, config)
+    looks = count_looks(results.runs, results.experiment)
+    return replace(study, design=replace(study.design, looks=looks))
+
+
+def _study_of_one_data_set(results: Results, config: CompareConfig) -> _Study:
     runs, metric = with_metric(results.runs, config.metric)
     items, why_not = _item_counts(runs, results.predictions, metric, config)
     known_clusters = any(text.endswith(KNOWN_CLUSTERS) for text in results.warnings)

@@ -26,7 +26,7 @@ _STREAM = 3 * 10**6  # of the generator; pairs and optional tests have lower num
 
 
 @dataclass(frozen=True)
-class Standing:
+class Place:
     """Whether a system may be the best (None: not tested), its possible ranks, and how often it comes first.
 
     `rank_low` to `rank_high` hold for all systems together at 1 - alpha, as the corrected verdicts on pairs do.
@@ -47,17 +47,17 @@ def rank_all(
     grid: ScoreGrid,
     systems: Sequence[str],
     generator_seed: int,
-) -> dict[str, Standing]:
+) -> dict[str, Place]:
     """Rank these systems, with the chance of each to be the best; {} where some pairs of them were not compared."""
     larger = family.config.direction == "maximize"
     ranked = rank(rows, results, systems, larger, family.config.alpha)
     chances = chances_of_best(family, grid, systems, larger, generator_seed) if ranked else {}
-    return {name: replace(standing, p_best=chances.get(name)) for name, standing in ranked.items()}
+    return {name: replace(place, p_best=chances.get(name)) for name, place in ranked.items()}
 
 
 def rank(
     rows: Sequence[Mapping[str, Any]], results: Sequence[PairResult], systems: Sequence[str], larger: bool, alpha: float
-) -> dict[str, Standing]:
+) -> dict[str, Place]:
     """Rank these systems by the pairs among them; {} where some pairs of them were not compared."""
     among = [
         (row, result) for row, result in zip(rows, results, strict=True) if row["a"] in systems and row["b"] in systems
@@ -74,9 +74,7 @@ def rank(
             above[row[loser]] += 1
             below[row[winner]] += 1
     return {
-        name: Standing(
-            name not in beaten if name in tested else None, 1 + above[name], len(systems) - below[name], None
-        )
+        name: Place(name not in beaten if name in tested else None, 1 + above[name], len(systems) - below[name], None)
         for name in systems
     }
 

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.comparison.failures import count_statuses, describe_collapse
-from analysis.comparison.ranking import RANKING_COLUMNS, Standing
+from analysis.comparison.ranking import RANKING_COLUMNS, Place
 from analysis.comparison.selection import is_selected_on_evaluation
 from analysis.config import CompareConfig
 from analysis.inference.descriptives import describe
@@ -89,9 +89,9 @@ def refuse_unknown_baseline(systems: Sequence[str], config: CompareConfig) -> No
         )
 
 
-def with_ranking(systems: pd.DataFrame, standings: Mapping[str, Standing]) -> pd.DataFrame:
+def with_ranking(systems: pd.DataFrame, places: Mapping[str, Place]) -> pd.DataFrame:
     """Return the summary with RANKING_COLUMNS; empty cells for systems that are not ranked."""
-    rows = [standings.get(name) for name in systems["system"]]
+    rows = [places.get(name) for name in systems["system"]]
     added = {column: [None if row is None else getattr(row, column) for row in rows] for column in RANKING_COLUMNS}
     return numeric(systems.assign(**{name: pd.Series(cells, dtype=object) for name, cells in added.items()}))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from analysis.comparison.ranking import Standing
+from analysis.comparison.ranking import Place
 from analysis.comparison.verdict import Verdict
 from analysis.config import CompareConfig
 from analysis.formatting import METHODS
@@ -22,7 +22,7 @@ def headline(
     rows: _Rows,
     metric: str,
     controls: Mapping[str, str] | None = None,
-    standings: Mapping[str, Standing] | None = None,
+    places: Mapping[str, Place] | None = None,
     config: CompareConfig = _DEFAULTS,
     collapsed: str = "",
 ) -> str:
@@ -45,7 +45,7 @@ def headline(
     own = [row for row in rows if row["a"] not in marked and row["b"] not in marked]
     if config.baseline is not None:
         return _joined(f"On {metric}, compared with baseline {config.baseline}:", _with_baseline(own, config), *last)
-    best = _best_set(compared, standings or {}, config.alpha)
+    best = _best_set(compared, places or {}, config.alpha)
     sentences = (
         [best, *_one_by_one(compared, own, best)]
         if len(compared) <= MOST_LISTED
@@ -65,10 +65,10 @@ def _carried_by(rows: _Rows) -> str:
     return f"{'Test' if len(names) == 1 else 'Tests'}: {listed(names)}." if names else ""
 
 
-def _best_set(systems: Sequence[str], standings: Mapping[str, Standing], alpha: float) -> str:
+def _best_set(systems: Sequence[str], places: Mapping[str, Place], alpha: float) -> str:
     """Name the systems that may be the best, if the runs leave any out."""
-    possible = [name for name in systems if name in standings and standings[name].may_be_best is not False]
-    if len(systems) < 3 or not standings or len(possible) == len(systems):
+    possible = [name for name in systems if name in places and places[name].may_be_best is not False]
+    if len(systems) < 3 or not places or len(possible) == len(systems):
         return ""
     if len(possible) == 1:
         return f"{possible[0]} is the best of {len(systems)} systems, with {1 - alpha:.0%} confidence."

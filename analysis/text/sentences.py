@@ -10,6 +10,7 @@ import pandas as pd
 
 from analysis.comparison.growth import Growth, written
 from analysis.config import CompareConfig
+from analysis.formatting import as_row
 
 _NAMED = 6  # names in one sentence; the others are counted
 
@@ -39,7 +40,7 @@ def in_words(
     `systems` is the summary; pairs in which a system has collapsed runs name them, too.
     """
     many = len(rows) > 1
-    summary = {} if systems is None else {row["system"]: row for row in systems.to_dict("records")}
+    summary = {} if systems is None else {str(row["system"]): as_row(row) for _, row in systems.iterrows()}
     return [
         {**row, "advice": advice(row), "sentence": f"{sentence(row, config, many)}{_collapses(row, summary)}"}
         for row in rows

@@ -17,6 +17,7 @@ from analysis.comparison.pair import PairResult
 from analysis.comparison.selection import unequal_looks
 from analysis.comparison.verdict import FEWEST_FOR_INTERVALS, FEWEST_FOR_VERDICT, FEWEST_WITHOUT_WARNING, in_common
 from analysis.config import CompareConfig
+from analysis.formatting import as_row
 from analysis.inference.pairing import describe_key
 from analysis.tables.schema import RUNS
 from analysis.text.headline import about_control, missed_by
@@ -56,7 +57,7 @@ def about_systems(systems: pd.DataFrame) -> list[str]:
 
 def about_collapse(systems: pd.DataFrame) -> str:
     """Return a sentence on the systems with collapsed runs, and on how many have none; empty if all have none."""
-    rows = [row for row in systems.to_dict("records") if row["collapsed"]]
+    rows = [as_row(row) for _, row in systems[systems["collapsed"] > 0].iterrows()]
     if not rows:
         return ""
     rest = "" if len(rows) == len(systems) else "; the others in none"
