@@ -83,7 +83,11 @@ def interval_of(row: Mapping[str, Any], config: CompareConfig, is_one_of_many: b
 
 
 def _by(row: Mapping[str, Any], config: CompareConfig, is_one_of_many: bool) -> str:
-    interval = interval_of(row, config, is_one_of_many, math.copysign(1.0, row["mean_diff"]))
+    sign = math.copysign(1.0, row["mean_diff"])
+    interval = interval_of(row, config, is_one_of_many, sign)
+    if is_one_of_many and row["simultaneous_low"] <= 0 <= row["simultaneous_high"]:  # the stepwise p needs less
+        low, high = sorted((sign * row["primary_ci_low"], sign * row["primary_ci_high"]))
+        interval = f"{1 - config.alpha:.0%} interval of this pair alone {number(low)} to {number(high)}"
     return f"by {number(abs(row['mean_diff']))} ({interval}, Holm {p_value(row['primary_p_holm'])})"
 
 
@@ -131,6 +135,6 @@ def _overestimated(row: Mapping[str, Any]) -> str | None:
     if detectable is None or abs(row["mean_diff"]) >= detectable:
         return None
     return (
-        f"differences of this size are shown in fewer than 80% of such experiments (that takes {number(detectable)}), "
-        "so the observed one is on average an overestimate"
+        f"fewer than 80% of such experiments show a difference of this size (that takes {number(detectable)}): on "
+        "average it is an overestimate"
     )

@@ -70,8 +70,8 @@ def about_open_pairs(rows: Rows) -> list[str]:
     if not asked or any(row["growth"].difference is not None for row in asked):
         return []
     return [
-        f"{len(asked)} of {len(rows)} pairs are open; how many seeds or items they need depends on the smallest "
-        "difference that matters: state it (compare.rope) to be told"
+        f"{len(asked)} of {len(rows)} pairs {'is' if len(asked) == 1 else 'are'} open; how many seeds or items would "
+        "decide depends on the smallest difference that matters: state it (compare.rope) to be told"
     ]
 
 

@@ -13,7 +13,7 @@ from analysis.comparison.failure_sensitivity import Sensitivity
 from analysis.comparison.growth import Growth, Range
 from analysis.config import CompareConfig
 from analysis.tables.read import read
-from analysis.text.sentences import advice, in_words
+from analysis.text.sentences import advice, in_words, sentence
 from analysis.text.warnings import about_sensitivity
 from tests.analysis.frames import csv
 
@@ -49,7 +49,7 @@ def test_an_open_pair_is_advised_by_what_shows_the_smallest_difference_that_matt
 def test_a_difference_that_is_often_missed_is_called_an_overestimate_where_it_is_found() -> None:
     found = {**OPEN, "verdict": "better", "mean_diff": 0.02, "growth": None}
     assert advice({**found, "detectable_difference": 0.019}) is None
-    assert "on average an overestimate" in str(advice({**found, "detectable_difference": 0.03}))
+    assert "on average it is an overestimate" in str(advice({**found, "detectable_difference": 0.03}))
 
 
 def test_all_pairs_are_compared_without_words_and_told_afterwards(tmp_path: Path) -> None:
@@ -73,3 +73,14 @@ def test_runs_without_a_score_are_said_to_change_verdicts_only_where_they_do() -
     (said,) = about_sensitivity(Sensitivity(pd.DataFrame([row, other])))
     assert said.endswith("(0.25) changes x against z (better -> inconclusive)")
     assert "cannot be scored" in about_sensitivity(Sensitivity(pd.DataFrame(), lacks_baseline=True))[0]
+
+
+def test_an_interval_beside_a_stepwise_p_never_contradicts_it_and_says_what_it_holds_for() -> None:
+    row = {
+        **{"a": "x", "b": "y", "verdict": "worse", "mean_diff": -0.02, "primary_p_holm": 0.04, "beyond_margin": None},
+        **{"primary_ci_low": -0.03, "primary_ci_high": -0.01, "simultaneous_low": -0.041, "simultaneous_high": 0.001},
+    }
+    alone = sentence(row, CompareConfig(), is_one_of_many=True)
+    assert alone == "x is worse than y by 0.02 (95% interval of this pair alone 0.01 to 0.03, Holm p 0.04)"
+    together = sentence({**row, "simultaneous_high": -0.002}, CompareConfig(), is_one_of_many=True)
+    assert together == "x is worse than y by 0.02 (simultaneous 95% interval 0.002 to 0.041, Holm p 0.04)"
