@@ -300,10 +300,9 @@ def analyze(
     """Compare the systems in results directories or tables, and write tables, figures and the report.
 
     A source is a results directory, a table with system, seed and score (or the export of another tool), or the name or
-    file of an experiment. Everything is written to the folder `out`. `compare` replaces keys of the experiment's
-    `compare`; `generator_seed` is for resampling; `figures` are formats (svg, pdf, png), () for none. In tables of other
-    tools, `score`, `system` (several are joined), `seed` and `item` name columns that are not called so; those of
-    `ignore` may differ within a system.
+    file of an experiment. `compare` replaces keys of the experiment's; `generator_seed` is for resampling, `figures`
+    are formats (svg, pdf, png). In tables of other tools, `score`, `system` (several are joined), `seed` and `item`
+    name columns that are not called so; those of `ignore` may differ within a system.
 
     >>> compared = analyze("results/tiny", out="comparison", compare={"alpha": 0.1})
     >>> list(compared.verdicts.values()), compared.analysis.alpha
@@ -321,12 +320,9 @@ def analyze(
 
     if not sources:
         raise UserError("nothing to analyse: name a results directory, a table or an experiment")
-    folder = None if out is None else str(out)
-    named = [str(source) for source in sources]
+    named, folder = [str(source) for source in sources], None if out is None else str(out)
     columns = Columns.named(score, system, seed, item, ignore)
-    return compare_systems(
-        named, out=folder, compare=compare, columns=columns, generator_seed=generator_seed, figures=figures
-    )
+    return compare_systems(named, folder, compare, columns, generator_seed, figures)
 
 
 @_reports_damage

@@ -76,7 +76,6 @@ class AnalyzeResult:
 
 def analyze(
     sources: Sequence[str],
-    *,
     out: str | None = None,
     compare: Mapping[str, Any] | None = None,
     columns: Columns | None = None,
@@ -86,9 +85,9 @@ def analyze(
     """Analyse results directories or tables, and write everything to `out`.
 
     A source may also be the name or the file of an experiment with results under `results/`. `compare` replaces single
-    keys of the experiment file's `compare`; `columns` says what the columns of tables of other tools mean; `figures` are
-    formats of figures, () for none. Raises UserError for sources that cannot be compared and an `out` that cannot be
-    written, Corrupt for damaged sources.
+    keys of the experiment file's `compare`; `columns` says what the columns of tables of other tools mean; `figures`
+    are formats of figures, () for none. Raises UserError for sources that cannot be compared and an `out` that cannot
+    be written, Corrupt for damaged sources.
     """
     _check_formats(figures)
     sources = [source_of(source) for source in sources]

@@ -152,8 +152,8 @@ class ModelPrecision:
 class SweepPlan:
     """What a sweep would do. `pending` are the runs it would execute, in order.
 
-    `rope` is the stated smallest difference that matters. `data` says how the data was read; None if that was not asked for. Show `out`, open `address`: the address may hold
-    credentials.
+    `rope` is the stated smallest difference that matters. `data` says how the data was read; None if that was not asked
+    for. Show `out`, open `address`: the address may hold credentials.
     """
 
     experiment: str
