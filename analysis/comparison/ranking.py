@@ -21,7 +21,7 @@ from analysis.statistics.multi_bootstrap import answers_variance
 
 Floats = NDArray[np.float64]
 RANKING_COLUMNS = ("may_be_best", "rank_low", "rank_high", "p_best")
-DRAWS = 20_000
+DRAWS, MOST_CELLS = 20_000, 10_000_000  # draws; draws times systems, for memory
 _STREAM = 3 * 10**6  # of the generator; pairs and optional tests have lower numbers
 
 
@@ -100,24 +100,26 @@ def chances_of_best(
     scores = grid.scores[:, columns]
     if ((~np.isnan(scores)).sum(axis=0) < 3).any():
         return {}
-    generator = np.random.default_rng((generator_seed, _STREAM))
-    drawn = np.nanmean(scores, axis=0) + _items(family, grid.rows[:, columns], scores, generator)
+    generator, draws = np.random.default_rng((generator_seed, _STREAM)), min(DRAWS, MOST_CELLS // len(systems))
+    drawn = np.nanmean(scores, axis=0) + _items(family, grid.rows[:, columns], scores, draws, generator)
     for members in _paired_groups(family, systems):
         own = scores[:, members]
         complete = own[~np.isnan(own).any(axis=1)]
         if len(complete) < 3:
             return {}
-        drawn[:, members] += _seeds(complete, generator)
+        drawn[:, members] += _seeds(complete, draws, generator)
     best = np.argmax(drawn if larger else -drawn, axis=1)
-    counts = np.bincount(best, minlength=len(systems)) / DRAWS
+    counts = np.bincount(best, minlength=len(systems)) / draws
     return dict(zip(systems, counts.tolist(), strict=True))
 
 
-def _items(family: Family, rows: NDArray[np.int64], scores: Floats, generator: np.random.Generator) -> Floats:
+def _items(
+    family: Family, rows: NDArray[np.int64], scores: Floats, draws: int, generator: np.random.Generator
+) -> Floats:
     """Draw what new items do to the mean of each system, [draws, systems]; zero where items are not resampled."""
     systems = scores.shape[1]
     if family.moved is None or family.items is None:
-        return np.zeros((DRAWS, systems))
+        return np.zeros((draws, systems))
     own = [
         family.moved[:, [family.items.index_of[int(run)] for run in rows[~np.isnan(scores[:, k]), k]]]
         for k in range(systems)
@@ -126,18 +128,23 @@ def _items(family: Family, rows: NDArray[np.int64], scores: Floats, generator: n
     covariance = on_means.T @ on_means
     alone = np.array([answers_variance(moved) for moved in own])
     covariance[np.diag_indices(systems)] = np.maximum(covariance.diagonal() - alone, 0.0)
-    values, vectors = np.linalg.eigh(covariance)
-    drawn: Floats = generator.normal(size=(DRAWS, systems)) @ (vectors * np.sqrt(np.maximum(values, 0.0))).T
+    return _normal(covariance, draws, generator)
+
+
+def _seeds(complete: Floats, draws: int, generator: np.random.Generator) -> Floats:
+    """Draw what new seeds do to the means of scores [n, systems] that are paired by row."""
+    n = len(complete)
+    covariance = np.atleast_2d(np.cov(complete, rowvar=False)) / n
+    scale = np.sqrt((n - 1) / generator.chisquare(n - 1, size=(draws, 1)))
+    drawn: Floats = scale * _normal(covariance, draws, generator)
     return drawn
 
 
-def _seeds(complete: Floats, generator: np.random.Generator) -> Floats:
-    """Draw what new seeds do to the means of scores [n, systems] that are paired by row."""
-    n, systems = complete.shape
-    centred = (complete - complete.mean(axis=0)) / np.sqrt(n * (n - 1))
-    scale = np.sqrt((n - 1) / generator.chisquare(n - 1, size=(DRAWS, 1)))
-    drawn: Floats = scale * (generator.normal(size=(DRAWS, n)) @ centred)
-    return drawn.reshape(DRAWS, systems)
+def _normal(covariance: Floats, draws: int, generator: np.random.Generator) -> Floats:
+    """Draw normal vectors with this covariance, [draws, systems]; rounding below zero counts as zero."""
+    values, vectors = np.linalg.eigh(covariance)
+    drawn: Floats = generator.normal(size=(draws, len(values))) @ (vectors * np.sqrt(np.maximum(values, 0.0))).T
+    return drawn
 
 
 def _paired_groups(family: Family, systems: Sequence[str]) -> Iterator[list[int]]:
