@@ -137,3 +137,18 @@ def test_one_cell_without_brackets_does_not_turn_every_list_into_a_word(tmp_path
     rows = "".join(f"{number},\"['Paris', 'calls']\",\"['B-LOC', 'O']\"\n" for number in range(3))
     with pytest.raises(DataError, match="row 5: words is not a list in brackets; give a list"):
         _read(tmp_path, f"id,words,labels\n{rows}3,Rain,\"['O']\"\n")
+
+
+@pytest.mark.parametrize(
+    ("cell", "values"),
+    [
+        ("['Paris', 'is']", ["Paris", "is"]),
+        ("[ 'say \"hi\"' , '' ]", ['say "hi"', ""]),
+        ("['it\\'s', \"it's\"]", ["it's", "it's"]),
+        ("['a\\n']", ["a\n"]),
+        ("['a' 'b']", ["a", "b"]),
+        ("['a', 1]", ["a", 1]),
+    ],
+)
+def test_a_list_of_python_gives_the_texts_that_python_gives(cell: str, values: list[object]) -> None:
+    assert parsed_list(cell) == values

@@ -31,7 +31,7 @@ def parsed_list(cell: str) -> list[Any]:
     text = cell.strip()
     if not is_list(text):
         raise ValueError("is not a list in brackets")
-    if _PLAIN_LIST.fullmatch(text):
+    if len(text) <= LONGEST_LIST and _PLAIN_LIST.fullmatch(text):
         return _PLAIN_TEXT.findall(text)
     try:
         value = json.loads(text)
