@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from analysis.formatting import METHODS
 from orchestrator.console.console import aligned, cell, table
 from orchestrator.console.data_preview import data_document, facts_line, preview_lines
 from orchestrator.units import duration, plural, size
@@ -70,6 +69,8 @@ def status_document(sweep: Status) -> dict[str, Any]:
 
 def plan(planned: SweepPlan) -> str:
     """Return the grid, what it can decide, and what it costs."""
+    from analysis.formatting import METHODS
+
     reach = planned.reach
     left_out = planned.status.counts["unsupported"]
     recorded = planned.runs - len(planned.pending) - left_out
