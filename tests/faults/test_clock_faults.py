@@ -24,7 +24,10 @@ from trainables.training.run import ComputeOptions
 
 HOUR = 3600.0
 DAY = 24 * HOUR
-COMPARED_WITH_FILES = {"disk_cache.py", "remote.py"}  # whether a file was written just now: its own time is the machine's
+COMPARED_WITH_FILES = {
+    "disk_cache.py",
+    "remote.py",
+}  # whether a file was written just now: its own time is the machine's
 
 
 @pytest.fixture
