@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 sweep: $(VENV)/.quickstart          ## the quick start: 3 models x 7 seeds on the bundled sample
 	$(BIN)/orchestrate sweep quickstart
 
-test: lint                          ## format, lint, types, tests: six minutes on two cores
+test: lint                          ## format, lint, types, tests: ten minutes on two cores
 	+$(MAKE) --no-print-directory --jobs 3 test-fast test-ray types
 
 test-fast: $(VENV)/.dev             ## the tests without Ray, a process a core

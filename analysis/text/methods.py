@@ -150,6 +150,8 @@ def _comparison(analysis: Analysis) -> list[str]:
     paired = "paired by seed (and split and fold, where they vary)" if analysis.unit == "run" else "paired by data set"
     method = only_method(analysis)
     paired = {"welch": "without pairs, as their seeds are independent", "items": "paired by item"}.get(method, paired)
+    if method == "multi_bootstrap" and set(pairs["seeds"].dropna()) == {"independent"}:
+        paired = "on the same items"
     rope = (
         f" Differences below {analysis.rope:g} count as irrelevant; the tests of equivalence (TOST) are corrected as a "
         "family of their own, so that each kind of error is bounded by the level."
