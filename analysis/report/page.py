@@ -21,7 +21,7 @@ from analysis.report.table import TableColumn, seed
 from analysis.result import Analysis
 from analysis.text import methods
 
-MOST_SENTENCES, MOST_OF_BEST, MOST_ACROSS, MOST_SEED_CHARACTERS = 15, 7, 6, 60
+MOST_SENTENCES, MOST_DECIDED, MOST_ACROSS, MOST_SEED_CHARACTERS = 15, 7, 6, 60
 MARKS = {"better": "▲", "worse": "▼", "equivalent": "≈", "inconclusive": "○", "undecidable": "◌"}
 _HERE = Path(__file__).parent
 
@@ -80,8 +80,9 @@ def _title(analysis: Analysis) -> str:
 def _opening(analysis: Analysis) -> dict[str, Any]:
     """Return what the first screen shows: headline, claim, a sentence per pair, warnings, the key facts."""
     pairs = pair_tables.pairs_shown(analysis).to_dict("records")
-    of_best = [pair for pair in pairs if analysis.best in (pair["a"], pair["b"])]
-    first = pairs if len(pairs) <= MOST_SENTENCES else of_best[:MOST_OF_BEST]
+    decided = [pair for pair in pairs if pair["verdict"] in ("better", "worse", "equivalent")]
+    decided.sort(key=lambda pair: analysis.best not in (pair["a"], pair["b"]))
+    first = pairs if len(pairs) <= MOST_SENTENCES else decided[:MOST_DECIDED]
     warnings = list(dict.fromkeys([*analysis.warnings, *analysis.results.warnings]))
     unreal = [warning for warning in warnings if "not a real result" in warning]
     return {
